@@ -1,0 +1,339 @@
+"""cases: case types, cases, the filter language, case lists, and the selectors that every bulk action takes."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from contracts.base import (
+    Choice,
+    Count,
+    Empty,
+    Event,
+    Flag,
+    Id,
+    Instant,
+    Operation,
+    PageMeta,
+    PageRequest,
+    Stamped,
+    Text,
+    ids,
+    page_of,
+)
+from contracts.clients import CreateClient
+from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.mapping import FieldUpdateRejected
+
+OWNER = "cases"
+FIELD_TYPES = ("text", "number", "date", "yes_no", "choice", "choices", "money")
+
+
+class Status(Schema):
+    name = Text(longest=60, shortest=1, required=True)
+    closed = Flag(load_default=False)
+
+
+class CustomField(Schema):
+    """A field that a firm adds to a type of case. `options` only for choice and choices."""
+
+    key = fields.String(required=True, validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,59}$", error="Like court_date."))
+    label = Text(longest=120, shortest=1, required=True)
+    type = Choice(*FIELD_TYPES, required=True)
+    required = Flag(load_default=False)
+    sensitive = Flag(load_default=False)
+    options = fields.List(Text(longest=120, shortest=1), load_default=list, validate=validate.Length(max=200))
+
+
+class CaseTypeFields(Schema):
+    name = Text(longest=120, shortest=1)
+    statuses = fields.List(fields.Nested(Status), validate=validate.Length(min=1, max=50))
+    custom_fields = fields.List(fields.Nested(CustomField), validate=validate.Length(max=100))
+
+
+class CaseType(CaseTypeFields, Stamped):
+    pass
+
+
+class CreateCaseType(CaseTypeFields):
+    name = Text(longest=120, shortest=1, required=True)
+    statuses = fields.List(fields.Nested(Status), required=True, validate=validate.Length(min=1, max=50))
+
+
+class CaseTypeId(Schema):
+    case_type_id = Id(required=True)
+
+
+class UpdateCaseType(CaseTypeId):
+    changes = fields.Nested(CaseTypeFields, required=True)
+    expected_version = fields.Integer(load_default=None, allow_none=True)
+
+
+class CaseClient(Schema):
+    client_id = Id(required=True)
+    role = Choice("primary", "additional")
+    label = Text(longest=60, allow_none=True)
+
+
+class CaseFields(Schema):
+    number = Text(longest=60, shortest=1)
+    name = Text(longest=200, shortest=1)
+    status = Text(longest=60, shortest=1)
+    description = Text(longest=20000, allow_none=True)
+    responsible_staff_id = Id(allow_none=True)
+    staff_ids = ids(50)
+    clients = fields.List(fields.Nested(CaseClient), validate=validate.Length(min=1, max=100))
+    custom_fields = fields.Dict(keys=Text(longest=60), values=fields.Raw(allow_none=True))
+    source = Text(longest=120, allow_none=True)
+    value = fields.Decimal(places=2, as_string=True, allow_none=True)
+    external_source = Text(longest=60, allow_none=True)
+    external_source_id = Text(longest=120, allow_none=True)
+
+
+class Case(CaseFields, Stamped):
+    """`state` follows from whether the status is a closed one. `pending`: its new client is still being created."""
+
+    case_type_id = Id()
+    state = Choice("open", "closed", "pending")
+    archived_at = Instant(allow_none=True)
+
+
+class CreateCase(CaseFields):
+    """`number` is given by the firm's series when left out; `status` is the type's first. Exactly one of `clients`
+    and `new_client`."""
+
+    case_type_id = Id(required=True)
+    name = Text(longest=200, shortest=1, required=True)
+    new_client = fields.Nested(CreateClient(exclude=("client_id",)), load_default=None, allow_none=True)
+
+
+class CaseId(Schema):
+    case_id = Id(required=True)
+
+
+class UpdateCase(CaseId):
+    changes = fields.Nested(CaseFields, required=True)
+    expected_version = fields.Integer(load_default=None, allow_none=True)
+
+
+class ListCases(PageRequest):
+    """`filter` in the filter language. `sort`: name, number, created_at, updated_at."""
+
+    q = Text(longest=200, load_default=None, allow_none=True)
+    state = Choice("open", "closed", load_default=None, allow_none=True)
+    case_type_id = Id(load_default=None, allow_none=True)
+    client_id = Id(load_default=None, allow_none=True)
+    filter = fields.Dict(load_default=None, allow_none=True)
+
+
+class SavedFilterFields(Schema):
+    name = Text(longest=120, shortest=1)
+    filter = fields.Dict()
+
+
+class SavedFilter(SavedFilterFields, Stamped):
+    pass
+
+
+class CreateSavedFilter(Schema):
+    name = Text(longest=120, shortest=1, required=True)
+    filter = fields.Dict(required=True)
+
+
+class SavedFilterId(Schema):
+    saved_filter_id = Id(required=True)
+
+
+class UpdateSavedFilter(SavedFilterId):
+    changes = fields.Nested(SavedFilterFields, required=True)
+    expected_version = fields.Integer(load_default=None, allow_none=True)
+
+
+class CaseListFields(Schema):
+    """Static by `include_ids`, dynamic by `filter`, or both, with `exclude_ids` taken away."""
+
+    name = Text(longest=120, shortest=1)
+    description = Text(longest=2000, allow_none=True)
+    filter = fields.Dict(allow_none=True)
+    include_ids = ids(10000)
+    exclude_ids = ids(10000)
+
+
+class CaseList(CaseListFields, Stamped):
+    case_count = Count()
+
+
+class CreateCaseList(CaseListFields):
+    name = Text(longest=120, shortest=1, required=True)
+
+
+class CaseListId(Schema):
+    case_list_id = Id(required=True)
+
+
+class UpdateCaseList(CaseListId):
+    changes = fields.Nested(CaseListFields, required=True)
+    expected_version = fields.Integer(load_default=None, allow_none=True)
+
+
+class Selector(Schema):
+    """Which cases. The union of the first three; `include_case_ids` then limits it (alone, it is the set);
+    `exclude_case_ids` is taken away last. Empty, only excluding, or with an empty list: refused, never "all"."""
+
+    case_ids = ids(10000)
+    case_filter = fields.Dict()
+    case_list_ids = ids(200)
+    include_case_ids = ids(10000)
+    exclude_case_ids = ids(10000)
+
+
+class SelectCases(Schema):
+    """Pages are in order of case id, and stable while cases change."""
+
+    selector = fields.Nested(Selector, required=True)
+    limit = fields.Integer(strict=True, load_default=1000, validate=validate.Range(min=1, max=5000))
+    cursor = Text(longest=2000, load_default=None, allow_none=True)
+
+
+class SelectedCase(Schema):
+    """`client_ids`: the primary client first."""
+
+    case_id = Id()
+    case_type_id = Id()
+    client_ids = fields.List(Id())
+
+
+class SelectedCases(Schema):
+    data = fields.List(fields.Nested(SelectedCase))
+    meta = fields.Nested(PageMeta)
+
+
+class CaseIds(Schema):
+    case_ids = ids(1000, smallest=1, required=True)
+
+
+class CaseFacts(Schema):
+    """What tasks and messaging need of a case. `client_ids`: the primary client first."""
+
+    case_id = Id()
+    case_type_id = Id()
+    number = fields.String()
+    name = fields.String()
+    state = fields.String()
+    responsible_staff_id = Id(allow_none=True)
+    client_ids = fields.List(Id())
+    custom_fields = fields.Dict()
+
+
+class CaseFactsList(Schema):
+    """Unknown ids are left out."""
+
+    cases = fields.List(fields.Nested(CaseFacts))
+
+
+class CheckMapping(Schema):
+    """May an answer of this question kind be written to this custom field of these case types (null: any)?"""
+
+    field = Text(longest=60, required=True)
+    question_kind = Text(longest=30, required=True)
+
+
+class CaseEvent(Schema):
+    """`changed` names fields; `client_ids` with the primary first."""
+
+    case_id = Id(required=True)
+    version = Count(required=True)
+    case_type_id = Id(required=True)
+    status = fields.String(required=True)
+    state = fields.String(required=True)
+    client_ids = fields.List(Id(), required=True)
+    changed = fields.List(fields.String(), required=True)
+
+
+_ID = "018f4e9a-0000-7000-8000-000000000020"
+_SELECT = {"selector": {"case_filter": {"field": "state", "op": "eq", "value": "open"}}}
+_CASE_EVENT = {
+    "case_id": _ID, "version": 1, "case_type_id": _ID, "status": "New", "state": "open", "client_ids": [_ID],
+    "changed": [],
+}  # fmt: skip
+
+CREATE_CASE_TYPE = Operation(
+    OWNER, "create_case_type", CreateCaseType, CaseType, (Invalid, Conflict), permission="case_types.write",
+    example={"name": "Probate", "statuses": [{"name": "New"}, {"name": "Closed", "closed": True}]},
+)  # fmt: skip
+GET_CASE_TYPE = Operation(
+    OWNER, "get_case_type", CaseTypeId, CaseType, (NotFound,), permission="cases.read", example={"case_type_id": _ID}
+)
+LIST_CASE_TYPES = Operation(
+    OWNER, "list_case_types", PageRequest, page_of(CaseType), (Invalid,), permission="cases.read"
+)
+UPDATE_CASE_TYPE = Operation(
+    OWNER, "update_case_type", UpdateCaseType, CaseType, (Invalid, NotFound, Conflict), permission="case_types.write",
+    example={"case_type_id": _ID, "changes": {"name": "Estates"}},
+)  # fmt: skip
+CREATE_CASE = Operation(
+    OWNER, "create_case", CreateCase, Case, (Invalid, NotFound, Conflict, Unavailable), deadline=10.0,
+    permission="cases.write", example={"case_type_id": _ID, "name": "A case", "clients": [{"client_id": _ID}]},
+)  # fmt: skip
+GET_CASE = Operation(OWNER, "get_case", CaseId, Case, (NotFound,), permission="cases.read", example={"case_id": _ID})
+UPDATE_CASE = Operation(
+    OWNER, "update_case", UpdateCase, Case, (Invalid, NotFound, Conflict), permission="cases.write",
+    example={"case_id": _ID, "changes": {"status": "Closed"}},
+)  # fmt: skip
+ARCHIVE_CASE = Operation(
+    OWNER, "archive_case", CaseId, Case, (NotFound,), permission="cases.write", example={"case_id": _ID}
+)
+LIST_CASES = Operation(
+    OWNER, "list_cases", ListCases, page_of(Case), (Invalid, NotFound), permission="cases.read",
+    example={"state": "open"},
+)  # fmt: skip
+SELECT_CASES = Operation(
+    OWNER, "select_cases", SelectCases, SelectedCases, (Invalid, NotFound), deadline=30.0, permission="cases.read",
+    example=_SELECT,
+)  # fmt: skip
+GET_CASE_FACTS = Operation(OWNER, "get_case_facts", CaseIds, CaseFactsList, (Invalid,), example={"case_ids": [_ID]})
+CHECK_MAPPING = Operation(
+    OWNER, "check_mapping", CheckMapping, Empty, (Invalid,), example={"field": "court", "question_kind": "short_text"}
+)
+CREATE_SAVED_FILTER = Operation(
+    OWNER, "create_saved_filter", CreateSavedFilter, SavedFilter, (Invalid, Conflict), permission="cases.write",
+    example={"name": "Open", "filter": {"field": "state", "op": "eq", "value": "open"}},
+)  # fmt: skip
+GET_SAVED_FILTER = Operation(
+    OWNER, "get_saved_filter", SavedFilterId, SavedFilter, (NotFound,), permission="cases.read",
+    example={"saved_filter_id": _ID},
+)  # fmt: skip
+LIST_SAVED_FILTERS = Operation(
+    OWNER, "list_saved_filters", PageRequest, page_of(SavedFilter), (Invalid,), permission="cases.read"
+)
+UPDATE_SAVED_FILTER = Operation(
+    OWNER, "update_saved_filter", UpdateSavedFilter, SavedFilter, (Invalid, NotFound, Conflict),
+    permission="cases.write", example={"saved_filter_id": _ID, "changes": {"name": "Active"}},
+)  # fmt: skip
+DELETE_SAVED_FILTER = Operation(
+    OWNER, "delete_saved_filter", SavedFilterId, Empty, (NotFound, Conflict), permission="cases.write",
+    example={"saved_filter_id": _ID},
+)  # fmt: skip
+CREATE_CASE_LIST = Operation(
+    OWNER, "create_case_list", CreateCaseList, CaseList, (Invalid, NotFound, Conflict), permission="cases.write",
+    example={"name": "Hearing next week", "include_ids": [_ID]},
+)  # fmt: skip
+GET_CASE_LIST = Operation(
+    OWNER, "get_case_list", CaseListId, CaseList, (NotFound,), permission="cases.read", example={"case_list_id": _ID}
+)
+LIST_CASE_LISTS = Operation(
+    OWNER, "list_case_lists", PageRequest, page_of(CaseList), (Invalid,), permission="cases.read"
+)
+UPDATE_CASE_LIST = Operation(
+    OWNER, "update_case_list", UpdateCaseList, CaseList, (Invalid, NotFound, Conflict), permission="cases.write",
+    example={"case_list_id": _ID, "changes": {"name": "Hearings"}},
+)  # fmt: skip
+DELETE_CASE_LIST = Operation(
+    OWNER, "delete_case_list", CaseListId, Empty, (NotFound,), permission="cases.write", example={"case_list_id": _ID}
+)
+
+CASE_CREATED = Event(OWNER, "case.created.v1", CaseEvent, example=_CASE_EVENT)
+CASE_CHANGED = Event(OWNER, "case.changed.v1", CaseEvent, example={**_CASE_EVENT, "changed": ["status"]})
+FIELD_UPDATE_REJECTED = Event(
+    OWNER, "field_update.rejected.v1", FieldUpdateRejected,
+    example={"case_task_id": _ID, "target": "case", "field": "court", "code": "not_an_option", "answer_version": 1},
+)  # fmt: skip
