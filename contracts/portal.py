@@ -1,0 +1,146 @@
+"""portal: secure links, and what a client sees and does behind them.
+
+A link's token is made by whoever sends the link and never crosses the bus: only its SHA-256 does.
+"""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from contracts.base import Choice, Empty, Event, Id, Instant, Operation, Stamped, ids
+from contracts.errors import Conflict, Gone, Invalid, NotFound, Unavailable
+from contracts.tasks import CaseTask
+
+OWNER = "portal"
+_HASH = validate.Regexp(r"^[0-9a-f]{64}$", error="Not a SHA-256 in hex.")
+
+
+class LinkScope(Schema):
+    """What a link opens: one case task, or the open tasks of one client (all cases or the named ones)."""
+
+    kind = Choice("task", "tasks", required=True)
+    case_task_id = Id(load_default=None, allow_none=True)
+    case_ids = ids(200, load_default=list)
+
+
+class RegisterLink(Schema):
+    """`delivery_id` ties a link to the message that carries it: a later link of the same delivery replaces it."""
+
+    token_hash = fields.String(required=True, validate=_HASH)
+    client_id = Id(required=True)
+    scope = fields.Nested(LinkScope, required=True)
+    channel = Choice("sms", "email", "copy", load_default="copy")
+    delivery_id = Id(load_default=None, allow_none=True)
+    expires_at = Instant(load_default=None, allow_none=True)
+
+
+class RegisterLinks(Schema):
+    links = fields.List(fields.Nested(RegisterLink), required=True, validate=validate.Length(min=1, max=1000))
+
+
+class RegisteredLink(Schema):
+    link_id = Id()
+    token_hash = fields.String()
+    expires_at = Instant()
+
+
+class RegisteredLinks(Schema):
+    """In the order that was asked for."""
+
+    links = fields.List(fields.Nested(RegisteredLink))
+
+
+class LinkId(Schema):
+    link_id = Id(required=True)
+
+
+class Link(Stamped):
+    client_id = Id()
+    scope = fields.Nested(LinkScope)
+    channel = fields.String()
+    expires_at = Instant()
+    revoked_at = Instant(allow_none=True)
+    last_used_at = Instant(allow_none=True)
+
+
+class OpenLink(Schema):
+    token_hash = fields.String(required=True, validate=_HASH)
+
+
+class OpenedLink(Schema):
+    """What the signed cookie is bound to."""
+
+    link_id = Id()
+    firm_id = Id()
+
+
+class PageBranding(Schema):
+    firm_name = fields.String()
+    color = fields.String(allow_none=True)
+    locale = fields.String()
+
+
+class PortalPage(Schema):
+    """What the page behind a link shows. `language` is the client's if the pages speak it, else the firm's."""
+
+    link_id = Id()
+    branding = fields.Nested(PageBranding)
+    language = fields.String()
+    first_name = fields.String(allow_none=True)
+    case_tasks = fields.List(fields.Nested(CaseTask))
+
+
+class SubmitAnswers(LinkId):
+    """`answers`: {case task id: answer}, null or "" for a blank one."""
+
+    answers = fields.Dict(keys=Id(), values=fields.Raw(allow_none=True), required=True, validate=validate.Length(min=1))
+
+
+class LinkRevoked(Schema):
+    link_id = Id(required=True)
+    client_id = Id(required=True)
+
+
+class LinkRequested(Schema):
+    """A client asked for a new link; messaging sends it to the address on file, through consent like all else."""
+
+    link_id = Id(required=True)
+    client_id = Id(required=True)
+    case_task_id = Id(required=True, allow_none=True)
+    channel = fields.String(required=True)
+
+
+_ID = "018f4e9a-0000-7000-8000-000000000050"
+_REGISTER = {"token_hash": "0" * 64, "client_id": _ID, "scope": {"kind": "task", "case_task_id": _ID}}
+
+REGISTER_LINKS = Operation(
+    OWNER, "register_links", RegisterLinks, RegisteredLinks, (Invalid, Unavailable), permission="links.write",
+    deadline=10.0, example={"links": [_REGISTER]},
+)  # fmt: skip
+CREATE_LINK = Operation(
+    OWNER, "create_link", RegisterLink, RegisteredLink, (Invalid, NotFound, Unavailable), permission="links.write",
+    example=_REGISTER,
+)  # fmt: skip
+GET_LINK = Operation(OWNER, "get_link", LinkId, Link, (NotFound,), permission="links.read", example={"link_id": _ID})
+REVOKE_LINK = Operation(
+    OWNER, "revoke_link", LinkId, Link, (NotFound,), permission="links.write", example={"link_id": _ID}
+)
+OPEN_LINK = Operation(
+    OWNER, "open_link", OpenLink, OpenedLink, (Gone,), firm=False, example={"token_hash": "0" * 64}
+)
+GET_PAGE = Operation(
+    OWNER, "get_page", LinkId, PortalPage, (Gone, Unavailable), firm=False, deadline=10.0, example={"link_id": _ID}
+)
+SUBMIT_ANSWERS = Operation(
+    OWNER, "submit_answers", SubmitAnswers, PortalPage, (Gone, Invalid, Conflict, Unavailable), firm=False,
+    deadline=10.0, example={"link_id": _ID, "answers": {_ID: "yes"}},
+)  # fmt: skip
+REQUEST_NEW_LINK = Operation(
+    OWNER, "request_new_link", OpenLink, Empty, (), firm=False, example={"token_hash": "0" * 64}
+)
+
+LINK_REVOKED = Event(OWNER, "link.revoked.v1", LinkRevoked, example={"link_id": _ID, "client_id": _ID})
+LINK_REQUESTED = Event(
+    OWNER, "link.requested.v1", LinkRequested,
+    example={"link_id": _ID, "client_id": _ID, "case_task_id": _ID, "channel": "sms"},
+)  # fmt: skip
