@@ -1,0 +1,127 @@
+"""What an inbound text asks for: stop, start, help, or nothing of the kind. Pure rules, English and Spanish.
+
+Three layers, the surest first: a keyword alone in the message; a sentence whose plain meaning is a revocation; a
+sentence that only might be one. The last is not `confident`: the caller blocks first and asks a person afterwards.
+The rules lean towards blocking, since a message sent to somebody who said stop is the worse mistake; but a message that
+uses a stop word for something else ("stop by the office at 3") is no revocation.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Literal
+
+from rapidfuzz.distance import OSA
+
+from services.messaging.revocations import find_revocation
+
+RULE_VERSION = "2026-1"
+"""Kept with every ledger entry that these rules produced. Grows whenever a rule changes."""
+
+Kind = Literal["stop", "start", "help", "none"]
+
+STOP_WORDS = frozenset(
+    ("stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout")
+    + ("alto", "parar", "pare", "baja", "cancelar")
+)
+START_WORDS = frozenset(["start", "unstop"])
+YES_WORDS = frozenset(["yes", "si"])
+HELP_WORDS = frozenset(["help", "info", "ayuda"])
+
+_COURTESY = frozenset(
+    ("please", "pls", "plz", "now", "thanks", "thank", "you", "ok", "okay", "all", "just", "sms", "texts")
+    + ("por", "favor", "gracias", "ya")
+)
+_NOT_TYPOS = frozenset(
+    ("shop", "step", "stoop", "stops", "band", "send", "bend", "tend", "lend", "quite", "quiet", "suit", "bajo")
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is known of the sender when the message came in."""
+
+    opted_out: bool = False
+    """The address is opted out of this channel now."""
+    asked_to_start: bool = False
+    """Our last message to this address asked whether it wants messages."""
+
+
+@dataclass(frozen=True)
+class Classification:
+    """`rule` names the rule that decided, for the ledger. `confident` is false where a person should look at it."""
+
+    kind: Kind
+    rule: str
+    confident: bool = True
+
+
+NOTHING = Classification("none", "none")
+
+
+def normalise(text: str) -> str:
+    """Lower case, accents and apostrophes removed, everything that is not a letter or a digit a single space."""
+    folded = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(mark for mark in folded if not unicodedata.combining(mark))
+    plain = re.sub(r"['\u2018\u2019\u02bc`\u00b4]", "", plain)
+    return re.sub(r"[^\w]+|_+", " ", plain).strip()
+
+
+def classify(text: str, context: Context = Context()) -> Classification:
+    """What `text` asks for. A message of many words is judged by its plain meaning, a short one by its keyword."""
+    plain = normalise(text)
+    if not plain:
+        return NOTHING
+    return _keyword(plain, context) or _plain_language(plain) or NOTHING
+
+
+def _keyword(plain: str, context: Context) -> Classification | None:
+    words = plain.split()
+    joined = "".join(words)
+    if joined in STOP_WORDS or joined in {"stopstop", "optmeout"}:
+        return Classification("stop", f"keyword:{joined}")
+    if joined in START_WORDS:
+        return Classification("start", f"keyword:{joined}")
+    if joined in HELP_WORDS:
+        return Classification("help", f"keyword:{joined}")
+    if joined in YES_WORDS:
+        asked = context.opted_out or context.asked_to_start
+        return Classification("start", f"keyword:{joined}") if asked else None
+    core = [word for word in words if word not in _COURTESY]
+    if core and len(words) <= 6 and len(set(core)) == 1 and _ceases(core[0]):
+        return Classification("stop", f"keyword:{core[0]}")
+    if core[:2] == ["opt", "out"] and len(words) <= 5:
+        return Classification("stop", "keyword:optout")
+    return _typo(words)
+
+
+def _ceases(word: str) -> bool:
+    """Only the words that keep their meaning among courtesies: "cancel please" may well be about an appointment."""
+    return word in {"stop", "stopall", "unsubscribe", "quit", "revoke", "optout", "alto", "parar", "pare", "baja"}
+
+
+def _typo(words: list[str]) -> Classification | None:
+    """A single mistyped stop word ("stopp", "sotp", "unsuscribe"): blocked, and shown to a person."""
+    if len(words) != 1 or len(words[0]) < 4:
+        return None
+    word = re.sub(r"(.)\1+", r"\1", words[0])
+    if word in STOP_WORDS:
+        return Classification("stop", f"typo:{word}", confident=False)
+    if words[0] in _NOT_TYPOS:
+        return None
+    for target, allowed in (("unsubscribe", 3), ("stopall", 1), ("optout", 1), ("cancelar", 1)):
+        if OSA.distance(word, target, score_cutoff=allowed) <= allowed:
+            return Classification("stop", f"typo:{target}", confident=False)
+    if sorted(word) == sorted("stop") and OSA.distance(word, "stop") == 1:
+        return Classification("stop", "typo:stop", confident=False)
+    return None
+
+
+def _plain_language(plain: str) -> Classification | None:
+    found = find_revocation(plain)
+    if found is None:
+        return None
+    rule, confident = found
+    return Classification("stop", f"plain:{rule}", confident)
