@@ -135,5 +135,7 @@ def test_what_is_doubtful_is_marked_for_a_person() -> None:
     assert classify("please stop texting me").confident
     assert not classify("not interested").confident
     assert not classify("sotp").confident
-    long_story = "so my neighbour got hit too and she told me you should say please stop texting me all day long"
+    long_story = (
+        "so my neighbour got hit too and she told me you should say please stop texting me all day long because of it"
+    )
     assert not classify(long_story).confident

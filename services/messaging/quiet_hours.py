@@ -1,0 +1,197 @@
+"""When an automated text may reach a person: 8:00 to 21:00 where they are, 8:00 to 20:00 in Florida.
+
+Where a person is: the client's own time zone, else the zones of the postal region, else those of the number's area
+code, else those of the number's country. Of several candidate zones, only what is permitted in all counts. Everything
+is computed from local wall-clock times of each day, so that nights with a daylight-saving change come out right.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+from phonenumbers import timezone as number_zones
+
+OPENS = dt.time(8)
+CLOSES = dt.time(21)
+CLOSES_IN_FLORIDA = dt.time(20)
+_LOOK_AHEAD_DAYS = 4
+
+_EASTERN, _CENTRAL, _MOUNTAIN, _PACIFIC = (
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Los_Angeles",
+)
+_STATE_ZONES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ["CT", "DC", "DE", "GA", "MA", "MD", "ME", "NC", "NH", "NJ", "NY", "OH", "PA", "RI", "SC", "VA", "VT", "WV"],
+        (_EASTERN,),
+    ),
+    **dict.fromkeys(["AL", "AR", "IA", "IL", "LA", "MN", "MO", "MS", "OK", "WI"], (_CENTRAL,)),
+    **dict.fromkeys(["CO", "MT", "NM", "UT", "WY"], (_MOUNTAIN,)),
+    **dict.fromkeys(["CA", "WA"], (_PACIFIC,)),
+    **dict.fromkeys(["FL", "KY", "MI", "TN"], (_EASTERN, _CENTRAL)),
+    "IN": ("America/Indiana/Indianapolis", _CENTRAL),
+    **dict.fromkeys(["KS", "ND", "NE", "SD", "TX"], (_CENTRAL, _MOUNTAIN)),
+    "ID": (_MOUNTAIN, _PACIFIC),
+    "OR": (_MOUNTAIN, _PACIFIC),
+    "NV": (_PACIFIC, _MOUNTAIN),
+    "AZ": ("America/Phoenix", _MOUNTAIN),
+    "AK": ("America/Anchorage", "America/Adak"),
+    "HI": ("Pacific/Honolulu",),
+    "PR": ("America/Puerto_Rico",),
+    "VI": ("America/St_Thomas",),
+    "GU": ("Pacific/Guam",),
+    "AS": ("Pacific/Pago_Pago",),
+    "MP": ("Pacific/Saipan",),
+}
+"""USPS code to zones, every zone that a part of the state keeps (49 CFR part 71)."""
+
+_STATE_NAMES = {
+    "alabama": "AL", "alaska": "AK", "arizona": "AZ", "arkansas": "AR", "california": "CA", "colorado": "CO",
+    "connecticut": "CT", "delaware": "DE", "district of columbia": "DC", "florida": "FL", "georgia": "GA",
+    "hawaii": "HI", "idaho": "ID", "illinois": "IL", "indiana": "IN", "iowa": "IA", "kansas": "KS", "kentucky": "KY",
+    "louisiana": "LA", "maine": "ME", "maryland": "MD", "massachusetts": "MA", "michigan": "MI", "minnesota": "MN",
+    "mississippi": "MS", "missouri": "MO", "montana": "MT", "nebraska": "NE", "nevada": "NV", "new hampshire": "NH",
+    "new jersey": "NJ", "new mexico": "NM", "new york": "NY", "north carolina": "NC", "north dakota": "ND",
+    "ohio": "OH", "oklahoma": "OK", "oregon": "OR", "pennsylvania": "PA", "puerto rico": "PR", "rhode island": "RI",
+    "south carolina": "SC", "south dakota": "SD", "tennessee": "TN", "texas": "TX", "utah": "UT", "vermont": "VT",
+    "virginia": "VA", "washington": "WA", "west virginia": "WV", "wisconsin": "WI", "wyoming": "WY",
+}  # fmt: skip
+
+_FLORIDA_CODES = frozenset(
+    "239 305 321 324 352 386 407 448 561 645 656 689 727 728 754 772 786 813 850 863 904 941 954".split(" ")
+)
+_FLORIDA_PANHANDLE_CODES = frozenset(("448", "850"))
+"""These reach into Central time, which the number's own data does not know."""
+
+_UNITED_STATES = (
+    _EASTERN,
+    _CENTRAL,
+    _MOUNTAIN,
+    "America/Phoenix",
+    _PACIFIC,
+    "America/Anchorage",
+    "Pacific/Honolulu",
+    "America/Puerto_Rico",
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Candidate IANA zones (at least one) and the local hour at which the day closes."""
+
+    zones: tuple[str, ...]
+    closes: dt.time = CLOSES
+
+
+def known_zone(name: str | None) -> str | None:
+    """`name` if it is a time zone that exists; an invalid zone never drops a send, the next source is asked."""
+    if not name:
+        return None
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None
+    return name
+
+
+def place_of(
+    *,
+    time_zone: str | None = None,
+    postal_state: str | None = None,
+    postal_country: str | None = None,
+    phone: str | None = None,
+    firm_time_zone: str = _EASTERN,
+) -> Place:
+    """Where a recipient is taken to be. `phone` is E.164; `postal_state` a USPS code or a name; the firm's own zone is
+    the last resort. Florida's earlier close binds by address or by area code, whichever is known."""
+    state = _state(postal_state) if (postal_country or "US") == "US" else None
+    zones, florida = _zones_of_number(phone) if phone else ((), False)
+    florida = florida or state == "FL"
+    own = known_zone(time_zone)
+    if own:
+        zones = (own,)
+    elif state:
+        zones = _STATE_ZONES[state]
+    return Place(zones or (known_zone(firm_time_zone) or _EASTERN,), CLOSES_IN_FLORIDA if florida else CLOSES)
+
+
+def _state(text: str | None) -> str | None:
+    code = (text or "").strip().upper()
+    code = code if code in _STATE_ZONES else _STATE_NAMES.get(code.lower(), "")
+    return code or None
+
+
+@lru_cache(maxsize=4096)
+def _zones_of_area(prefix: str, sample: str) -> tuple[str, ...]:
+    found = number_zones.time_zones_for_geographical_number(phonenumbers.parse(sample))
+    zones = tuple(zone for zone in found if known_zone(zone) and zone != number_zones.UNKNOWN_TIMEZONE)
+    if prefix.startswith("+1") and len(zones) > 4:
+        return _UNITED_STATES
+    return zones
+
+
+def _zones_of_number(phone: str) -> tuple[tuple[str, ...], bool]:
+    """(candidate zones, whether the area code is Florida's) of an E.164 number."""
+    area = phone[2:5] if phone.startswith("+1") else ""
+    prefix = phone[:8] if area else phone[:6]
+    try:
+        zones = _zones_of_area(prefix, phone)
+    except phonenumbers.NumberParseException:
+        return (), False
+    if area in _FLORIDA_PANHANDLE_CODES:
+        zones = (_EASTERN, _CENTRAL)
+    return zones, area in _FLORIDA_CODES
+
+
+@dataclass(frozen=True)
+class Window:
+    """From `opens` on and before `closes`, both aware UTC instants."""
+
+    opens: dt.datetime
+    closes: dt.datetime
+
+
+def next_window(place: Place, at: dt.datetime) -> Window:
+    """The first window, open at `at` or later, that is permitted in every zone of `place`.
+
+    If the zones have no hour in common, the first zone's own hours decide (a message is not silently dropped).
+    """
+    return (
+        _next_window(place.zones, place.closes, at) or _next_window(place.zones[:1], place.closes, at) or Window(at, at)
+    )
+
+
+def _next_window(zones: Sequence[str], closes: dt.time, at: dt.datetime) -> Window | None:
+    open_spans: list[Window] | None = None
+    for zone in zones:
+        spans = _days(zone, closes, at)
+        open_spans = spans if open_spans is None else _common(open_spans, spans)
+    for span in open_spans or ():
+        if span.closes > at:
+            return Window(max(span.opens, at), span.closes)
+    return None
+
+
+def _days(zone: str, closes: dt.time, at: dt.datetime) -> list[Window]:
+    local = ZoneInfo(zone)
+    first = at.astimezone(local).date() - dt.timedelta(days=1)
+    days = (first + dt.timedelta(days=offset) for offset in range(_LOOK_AHEAD_DAYS + 1))
+    return [
+        Window(
+            dt.datetime.combine(day, OPENS, local).astimezone(dt.UTC),
+            dt.datetime.combine(day, closes, local).astimezone(dt.UTC),
+        )
+        for day in days
+    ]
+
+
+def _common(left: list[Window], right: list[Window]) -> list[Window]:
+    both = (Window(max(a.opens, b.opens), min(a.closes, b.closes)) for a in left for b in right)
+    return sorted((span for span in both if span.opens < span.closes), key=lambda span: span.opens)
