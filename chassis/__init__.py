@@ -1,0 +1,1 @@
+"""What every service stands on: bus, transaction, outbox, inbox, configuration, telemetry. No business noun."""

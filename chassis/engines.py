@@ -1,0 +1,150 @@
+"""One SQLAlchemy engine per database URL in a process, set up for green threads.
+
+A pool is as large as the worker pool could ever need: a smaller one deadlocks with it.
+"""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+POOL_SIZE = 20
+POOL_OVERFLOW = 80
+BUSY_SECONDS = 5.0
+"""How long a write on SQLite waits for another process's write before it fails."""
+
+
+class Engines:
+    """The engines of one database URL.
+
+    `write` opens transactions. `read` is the same pool: on PostgreSQL in autocommit, so that a read costs one round
+    trip; on SQLite with a deferred BEGIN, so that readers never wait.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = POOL_SIZE, overflow: int = POOL_OVERFLOW) -> None:
+        parsed = make_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._writer = threading.Semaphore(1)
+        self._outbox_listeners: list[Callable[[], object]] = []
+        connect_args: dict[str, Any] = {}
+        if self.is_sqlite:
+            connect_args = {"check_same_thread": False, "timeout": 0.05}
+        else:
+            parsed = parsed.set(drivername="postgresql+psycopg2")
+            connect_args = {"connect_timeout": 5, "application_name": "casewire"}
+        base = create_engine(
+            parsed,
+            poolclass=QueuePool,
+            pool_size=pool_size,
+            max_overflow=overflow,
+            pool_timeout=10,
+            connect_args=connect_args,
+            **({} if self.is_sqlite else {"executemany_mode": "values_plus_batch"}),
+        )
+        if self.is_sqlite:
+            event.listen(base, "connect", _prepare_sqlite)
+            event.listen(base, "begin", _begin_sqlite)
+            self.write: Engine = base.execution_options(casewire_begin="BEGIN IMMEDIATE")
+            self.read: Engine = base
+        else:
+            event.listen(base, "checkout", _refuse_closed)
+            self.write = base
+            self.read = base.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Holds the right to write: on SQLite one green thread of this process at a time.
+
+        A green thread that yields inside a SQLite write would make every other writer block the whole process.
+        """
+        if not self.is_sqlite:
+            yield
+            return
+        with self._writer:
+            yield
+
+    def on_outbox(self, listener: Callable[[], object]) -> None:
+        """Calls `listener` after each commit of this process that wrote events."""
+        self._outbox_listeners.append(listener)
+
+    def announce_outbox(self) -> None:
+        """Tells the listeners that events were committed."""
+        for listener in self._outbox_listeners:
+            listener()
+
+    def dispose(self) -> None:
+        """Closes idle connections; those in use close when they are given back."""
+        self.write.dispose()
+
+
+@functools.lru_cache(maxsize=None)
+def engines_for(url: str) -> Engines:
+    """The engines of a URL: the same ones for every caller in this process."""
+    return Engines(url)
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
+    # BEGIN is ours to issue (see `_begin_sqlite`), not the driver's.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    _insisting(lambda: cursor.execute("PRAGMA journal_mode = WAL"))
+    # FULL: what was answered survives a power cut, not only a kill.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA temp_store = MEMORY")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    statement = connection.get_execution_options().get("casewire_begin", "BEGIN")
+    _insisting(lambda: connection.exec_driver_sql(statement))
+
+
+def _insisting(action: Any) -> None:
+    """Runs `action` again while another process holds the file. SQLite's own wait would stop every green thread."""
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            action()
+            return
+        except (OperationalError, sqlite3.OperationalError) as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+        time.sleep(0.01)
+
+
+def _refuse_closed(connection: Any, record: object, proxy: object) -> None:
+    """Makes the pool replace a connection that the server closed while it was idle, at no round trip.
+
+    An idle connection has nothing to say: if its socket is readable, that is the server's goodbye.
+    """
+    if _readable(connection.fileno()):
+        raise DisconnectionError("closed by the server while idle")
+
+
+def _readable(descriptor: int) -> bool:
+    poller = _select().poll()
+    poller.register(descriptor, 1)
+    return bool(poller.poll(0))
+
+
+@functools.cache
+def _select() -> Any:
+    """The unpatched `select` module: eventlet's has no `poll`, and this call never waits."""
+    try:
+        from eventlet.patcher import original
+    except ImportError:
+        import select
+
+        return select
+    return original("select")

@@ -1,0 +1,187 @@
+"""Sessions that see and write the rows of one firm only.
+
+The session adds `firm_id = :firm` to every statement over firm-scoped entities (joins, aliases, subqueries, lazy loads,
+bulk updates and deletes included), stamps new objects with the firm, and refuses what it could not scope: statements on
+bare tables, bulk inserts and updates past the unit of work, and SQL text that does not bind `:firm_id`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Column, Delete, Engine, FromClause, Insert, Select, Table, TextClause, Update, bindparam, event
+from sqlalchemy.orm import Mapped, ORMExecuteState, Session, UOWTransaction, mapped_column, with_loader_criteria
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.selectable import Alias, Join, SelectBase
+
+from chassis.columns import Id
+
+UNGUARDED = {"casewire_unguarded": True}
+"""Execution options of the chassis's own statements, which carry the firm themselves."""
+
+
+class ScopeError(RuntimeError):
+    """A mistake in the program: work on firms' data that is not bound to one firm."""
+
+
+class FirmMissing(ScopeError):
+    """Firm-scoped work was begun without a firm."""
+
+
+class ForeignFirm(ScopeError):
+    """An object of one firm was written in a session of another."""
+
+
+class Unscoped(ScopeError):
+    """A statement that the session cannot scope."""
+
+
+class FirmScoped:
+    """Mixin of every model whose rows belong to a firm. The model's composite keys and indexes begin with `firm_id`."""
+
+    firm_id: Mapped[str] = mapped_column(Id, nullable=False, sort_order=-1)
+
+
+class ScopedSession(Session):
+    """A session bound to a firm; with `firm_id` None it is not scoped (see `Database.across_firms`)."""
+
+    def __init__(self, bind: Engine, *, firm_id: str | None, writable: bool) -> None:
+        super().__init__(bind, expire_on_commit=False)
+        self.firm_id = firm_id
+        self.writable = writable
+
+    def connection(self, *args: Any, **kwargs: Any) -> Any:
+        """The bare connection, outside scoped sessions only: nothing scopes what is run on it."""
+        if self.firm_id is not None:
+            raise Unscoped("a firm-scoped session does not give its connection away")
+        return super().connection(*args, **kwargs)
+
+    def bulk_save_objects(self, *args: Any, **kwargs: Any) -> None:
+        raise Unscoped("use uow.insert")
+
+    def bulk_insert_mappings(self, *args: Any, **kwargs: Any) -> None:
+        raise Unscoped("use uow.insert")
+
+    def bulk_update_mappings(self, *args: Any, **kwargs: Any) -> None:
+        raise Unscoped("use uow.update_each")
+
+
+@functools.lru_cache(maxsize=4096)
+def _criterion(firm_id: str) -> Any:
+    # A lambda, so that the firm is a bound parameter and the compiled statement is shared by all firms.
+    return with_loader_criteria(
+        FirmScoped, lambda cls: cls.firm_id == firm_id, include_aliases=True, propagate_to_loaders=False
+    )
+
+
+@event.listens_for(ScopedSession, "do_orm_execute")
+def _scope_statement(state: ORMExecuteState) -> None:
+    session = state.session
+    assert isinstance(session, ScopedSession)
+    if not session.writable and (state.is_insert or state.is_update or state.is_delete):
+        raise ScopeError("a read session does not write: use unit_of_work")
+    if session.firm_id is None or state.is_column_load or state.execution_options.get("casewire_unguarded"):
+        return
+    statement = state.statement
+    if isinstance(statement, TextClause):
+        state.statement = _bind_firm(statement, session.firm_id)
+        return
+    if isinstance(statement, Insert):
+        raise Unscoped("use session.add, uow.insert or uow.upsert")
+    if isinstance(statement, Update) and state.is_executemany:
+        raise Unscoped("use uow.update_each")
+    # Before a bulk update the ORM asks which objects it touches, with a statement of its own made from the scoped one.
+    if not state.execution_options.get("casewire_scoped"):
+        _refuse_bare_tables(statement)
+    if isinstance(statement, Update | Delete):
+        state.update_execution_options(casewire_scoped=True)
+        statement = _scope_other_tables(statement, session.firm_id)
+    options = getattr(statement, "options", None)
+    if options is None:
+        raise Unscoped(f"a {type(statement).__name__} cannot be scoped")
+    state.statement = options(_criterion(session.firm_id))
+
+
+@event.listens_for(ScopedSession, "before_flush")
+def _stamp_firm(session: Session, context: UOWTransaction, instances: object) -> None:
+    assert isinstance(session, ScopedSession)
+    if not session.writable:
+        raise ScopeError("a read session does not write: use unit_of_work")
+    if session.firm_id is None:
+        return
+    for instance in (*session.new, *session.dirty, *session.deleted):
+        if isinstance(instance, FirmScoped):
+            if instance.firm_id is None:
+                instance.firm_id = session.firm_id
+            elif str(instance.firm_id) != session.firm_id:
+                raise ForeignFirm(f"a {type(instance).__name__} of another firm")
+
+
+def _bind_firm(statement: TextClause, firm_id: str) -> TextClause:
+    if "firm_id" not in statement._bindparams:
+        raise Unscoped("SQL text in a firm-scoped session must bind :firm_id")
+    return statement.bindparams(bindparam("firm_id", firm_id, type_=Id))
+
+
+def _is_scoped_table(clause: object) -> bool:
+    return isinstance(clause, Table) and "firm_id" in clause.c
+
+
+def _is_bare(clause: object) -> bool:
+    """Whether a FROM element is a table, or an alias of one, without its ORM entity: then nothing would scope it."""
+    if isinstance(clause, Join):
+        return _is_bare(clause.left) or _is_bare(clause.right)
+    if isinstance(clause, Alias):
+        return "parententity" not in clause._annotations and _is_bare(clause.element)
+    return _is_scoped_table(clause) and "parententity" not in clause._annotations  # type: ignore[attr-defined]
+
+
+def _refuse_bare_tables(statement: Any) -> None:
+    entities: set[str] = set()
+    columns: set[str] = set()
+    for element in visitors.iterate(statement):
+        bare = False
+        if isinstance(element, Select):
+            sources = [*element._raw_columns, *element._from_obj, *(join[0] for join in element._setup_joins)]
+            bare = any(_is_bare(source) for source in sources)
+        elif isinstance(element, Update | Delete):
+            bare = "compile_state_plugin" not in element._propagate_attrs and _is_scoped_table(element.table)
+        elif isinstance(element, Insert):
+            bare = True
+        elif isinstance(element, Table) and "parententity" in element._annotations:
+            entities.add(element.name)
+        elif type(element) is Column and _is_scoped_table(element.table):
+            columns.add(element.table.name)
+        if bare:
+            raise Unscoped("a statement in a firm-scoped session names mapped classes, not tables")
+    # The ORM itself writes bare columns of an entity's own table; those of another table would bring it in unscoped.
+    if isinstance(statement, Update | Delete):
+        entities.add(statement.table.name)
+    if columns - entities:
+        raise Unscoped(f"columns of {', '.join(columns - entities)} without their mapped class")
+
+
+def _scope_other_tables(statement: Any, firm_id: str) -> Any:
+    """Adds the criterion for `UPDATE … FROM` and `DELETE … USING`, whose other tables the loader criteria leave out."""
+    target = statement.table
+    others: dict[int, FromClause] = {}
+    for clause in (*statement._where_criteria, *dict(getattr(statement, "_values", None) or {}).values()):
+        for element in _outside_subqueries(clause):
+            source = getattr(element, "table", None)
+            table = source.element if isinstance(source, Alias) else source
+            if source is None or not _is_scoped_table(table):
+                continue
+            if not isinstance(source, Alias) and table.name == target.name:
+                continue
+            others[hash(source)] = source
+    return statement.where(*(source.c.firm_id == firm_id for source in others.values())) if others else statement
+
+
+def _outside_subqueries(clause: Any) -> Iterator[Any]:
+    if isinstance(clause, SelectBase) or not hasattr(clause, "get_children"):
+        return
+    yield clause
+    for child in clause.get_children():
+        yield from _outside_subqueries(child)

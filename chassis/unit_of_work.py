@@ -1,0 +1,230 @@
+"""One transaction of a use case: its own changes, the events that follow from them, and the marks of what caused it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import orjson
+from marshmallow import RAISE, Schema, ValidationError
+from sqlalchemy import CursorResult, Row, and_, bindparam, update
+from sqlalchemy.orm import Session
+
+from chassis import bulk, idempotency
+from chassis.columns import new_id, utc_now
+from chassis.scoping import UNGUARDED, FirmMissing
+from contracts.base import Event
+
+if TYPE_CHECKING:
+    from chassis.database import Database
+    from chassis.events import ReceivedEvent
+
+Answer = TypeVar("Answer")
+
+_open: ContextVar[bool] = ContextVar("unit_of_work_open", default=False)
+
+
+class AlreadyDone(Exception):
+    """Every event of `once` was applied before. The subscription takes it for success."""
+
+
+class NestedUnitOfWork(RuntimeError):
+    """A unit of work was begun, or a call made, inside another unit of work."""
+
+
+def in_transaction() -> bool:
+    """Whether this green thread is inside a unit of work, where nothing may wait for another service."""
+    return _open.get()
+
+
+class UnitOfWork:
+    """What a use case works with inside `db.unit_of_work()`.
+
+    `session` is scoped to the firm. `fresh` holds the events of `once` that were not applied before.
+    """
+
+    def __init__(self, db: Database, session: Session) -> None:
+        self.session = session
+        self.fresh: list[ReceivedEvent] = []
+        self._db = db
+        self._outbox: list[dict[str, Any]] = []
+        self._after_commit: list[Callable[[], object]] = []
+
+    # Writing
+
+    def insert(self, model: type[Any], rows: Iterable[bulk.Row], *, ignore_conflicts: bool = False) -> int:
+        """Inserts rows (attribute name to value) set-based and returns how many were really inserted.
+
+        The firm is added, and Python-side defaults apply. With `ignore_conflicts`, rows that break any uniqueness are
+        left out.
+        """
+        if ignore_conflicts:
+            return len(self.insert_returning(model, rows, *_primary_key(model), ignore_conflicts=True))
+        table, values = self._rows(model, rows)
+        if values:
+            self.session.flush()
+            self._run(bulk.dialect_insert(self._dialect, table), values)
+        return len(values)
+
+    def insert_returning(
+        self, model: type[Any], rows: Iterable[bulk.Row], *names: str, ignore_conflicts: bool = False
+    ) -> Sequence[Row[Any]]:
+        """Like `insert`, but returns the named attributes of the rows really inserted, in no certain order."""
+        table, values = self._rows(model, rows)
+        if not values:
+            return []
+        self.session.flush()
+        statement = bulk.dialect_insert(self._dialect, table)
+        if ignore_conflicts:
+            statement = statement.on_conflict_do_nothing()
+        return self._run(statement.returning(*bulk.columns_of(model, names)), values).all()
+
+    def upsert(self, model: type[Any], rows: Iterable[bulk.Row], *, key: Sequence[str], change: Sequence[str]) -> None:
+        """Inserts rows set-based; where one with the same `key` exists, its `change` attributes are set instead.
+
+        `key` names a unique constraint without its `firm_id`, which is added. One call names each key once.
+        """
+        table, values = self._rows(model, rows)
+        if not values:
+            return
+        self.session.flush()
+        statement = bulk.dialect_insert(self._dialect, table)
+        scope = ["firm_id"] if "firm_id" in table.c and "firm_id" not in key else []
+        columns = bulk.columns_of(model, [*scope, *key])
+        changed = {column.key: statement.excluded[column.key] for column in bulk.columns_of(model, change)}
+        self._run(statement.on_conflict_do_update(index_elements=columns, set_=changed), values)
+
+    def update_each(self, model: type[Any], rows: Iterable[bulk.Row], *, key: Sequence[str] = ("id",)) -> None:
+        """Sets, for each row, the attributes it names on the record with its `key`. All rows name the same ones."""
+        table, values = self._rows(model, rows)
+        if not values:
+            return
+        self.session.flush()
+        keys = {column.key for column in bulk.columns_of(model, key)} | ({"firm_id"} & set(values[0]))
+        matches = [table.c[name] == bindparam(f"key_{name}", type_=table.c[name].type) for name in sorted(keys)]
+        changed = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in values[0] if name not in keys}
+        parameters = [
+            {f"key_{name}" if name in keys else f"new_{name}": value for name, value in row.items()} for row in values
+        ]
+        self._run(update(table).where(and_(*matches)).values(changed), parameters)
+
+    # What follows from it
+
+    def emit(
+        self,
+        event: Event,
+        subject: str,
+        data: dict[str, Any],
+        *,
+        aggregate_version: int | None = None,
+        firm_id: str | None = None,
+    ) -> str:
+        """Puts an event into the outbox and returns its id. `subject` is the id of the record it is about.
+
+        `data` holds Python values of the event's schema; a value or a name that the schema refuses is a `ValueError`.
+        `firm_id` is for work across firms only.
+        """
+        firm = self._db.firm_id or firm_id
+        if firm is None:
+            raise FirmMissing(f"{event.name} needs a firm")
+        event_id = new_id()
+        self._outbox.append(
+            {
+                "id": event_id,
+                "firm_id": firm,
+                "aggregate_id": subject,
+                "aggregate_version": aggregate_version,
+                "event": event.name,
+                "payload": orjson.dumps(wire_data(event, data)).decode(),
+                "correlation_id": self._db.correlation_id,
+                "created_at": utc_now(),
+            }
+        )
+        return event_id
+
+    def emit_many(self, event: Event, items: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
+        """`emit` for each (subject, data); all events of a unit of work are written by one statement."""
+        return [self.emit(event, subject, data) for subject, data in items]
+
+    def answer(self, value: Answer) -> Answer:
+        """Stores the use case's answer under the request's idempotency key, if it has one, and returns it unchanged.
+
+        `value` is what the use case returns: Python values, dumped by the operation's response schema to be stored.
+        """
+        request = idempotency.running()
+        if request is not None and self._db.firm_id is not None:
+            idempotency.store_answer(self.session, self._db.tables, self._db.firm_id, request, value)
+        return value
+
+    def after_commit(self, action: Callable[[], object]) -> None:
+        """Calls `action` once the transaction is committed; not at all if it is rolled back."""
+        self._after_commit.append(action)
+
+    # The frame, for `Database` alone
+
+    def _begin(self, once: ReceivedEvent | Sequence[ReceivedEvent] | None) -> None:
+        request = idempotency.running()
+        if request is not None and self._db.firm_id is not None:
+            idempotency.claim_key(self.session, self._db.tables, self._db.firm_id, request)
+        if once is not None:
+            self._mark_received(list(once) if isinstance(once, Sequence) else [once])
+
+    def _mark_received(self, events: list[ReceivedEvent]) -> None:
+        inbox = self._db.tables.inbox
+        now = utc_now()
+        by_key = {(event.subscription, event.id): event for event in events}
+        # In key order, so that two replicas with the same events wait for each other and do not deadlock.
+        rows = [{"subscription": name, "event_id": id_, "received_at": now} for name, id_ in sorted(by_key)]
+        statement = bulk.dialect_insert(self._dialect, inbox).on_conflict_do_nothing()
+        fresh = set(self._run(statement.returning(inbox.c.subscription, inbox.c.event_id), rows).tuples())
+        self.fresh = [event for key, event in by_key.items() if key in fresh]
+        if not self.fresh:
+            raise AlreadyDone
+
+    def _complete(self) -> None:
+        self.session.flush()
+        if self._outbox:
+            self._run(bulk.dialect_insert(self._dialect, self._db.tables.outbox), self._outbox)
+        self.session.commit()
+
+    def _committed(self) -> None:
+        if self._outbox:
+            self._db.engines.announce_outbox()
+        for action in self._after_commit:
+            action()
+
+    def _rows(self, model: type[Any], rows: Iterable[bulk.Row]) -> tuple[Any, list[bulk.Row]]:
+        scoped = "firm_id" in model.__table__.c and self._db.firm_id is not None
+        fixed = {"firm_id": self._db.firm_id} if scoped else {}
+        return bulk.table_rows(model, rows, **fixed)
+
+    @property
+    def _dialect(self) -> str:
+        return self.session.get_bind().dialect.name
+
+    def _run(self, statement: Any, rows: list[dict[str, Any]]) -> CursorResult[Any]:
+        return self.session.execute(statement, rows, execution_options=UNGUARDED)  # type: ignore[return-value]
+
+
+def _primary_key(model: type[Any]) -> list[str]:
+    return [column.key for column in model.__table__.primary_key]
+
+
+@functools.cache
+def _schema(schema: type[Schema]) -> Schema:
+    return schema(unknown=RAISE)
+
+
+def wire_data(event: Event, data: dict[str, Any]) -> dict[str, Any]:
+    """An event's data as wire values. Raises `ValueError`, which names fields but no values, if the schema refuses it."""
+    schema = _schema(event.data)
+    if unknown := set(data) - set(schema.fields):
+        raise ValueError(f"{event.name} has no {', '.join(sorted(unknown))}")
+    wire: dict[str, Any] = schema.dump(data)  # type: ignore[assignment]
+    try:
+        schema.load(wire)
+    except ValidationError as error:
+        raise ValueError(f"{event.name} refuses {error.messages}") from error
+    return wire
