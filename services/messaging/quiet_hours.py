@@ -64,9 +64,10 @@ _STATE_NAMES = {
     "virginia": "VA", "washington": "WA", "west virginia": "WV", "wisconsin": "WI", "wyoming": "WY",
 }  # fmt: skip
 
-_FLORIDA_CODES = frozenset(
-    "239 305 321 324 352 386 407 448 561 645 656 689 727 728 754 772 786 813 850 863 904 941 954".split(" ")
-)
+_FLORIDA_CODES = frozenset({
+    "239", "305", "321", "324", "352", "386", "407", "448", "561", "645", "656", "689", "727", "728", "754",
+    "772", "786", "813", "850", "863", "904", "941", "954",
+})  # fmt: skip
 _FLORIDA_PANHANDLE_CODES = frozenset(("448", "850"))
 """These reach into Central time, which the number's own data does not know."""
 

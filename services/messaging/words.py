@@ -22,14 +22,18 @@ RULE_VERSION = "2026-1"
 
 Kind = Literal["stop", "start", "help", "none"]
 
-STOP_WORDS = frozenset(
-    "stop stopall unsubscribe cancel end quit revoke optout alto parar pare baja cancelar".split(" ")
-)
+STOP_WORDS = frozenset({
+    "stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "alto", "parar", "pare",
+    "baja", "cancelar",
+})  # fmt: skip
 START_WORDS = frozenset(["start", "unstop"])
 YES_WORDS = frozenset(["yes", "si"])
 HELP_WORDS = frozenset(["help", "info", "ayuda"])
 
-_COURTESY = frozenset("please pls plz now thanks thank you ok okay all just sms texts por favor gracias ya".split(" "))
+_COURTESY = frozenset({
+    "please", "pls", "plz", "now", "thanks", "thank", "you", "ok", "okay", "all", "just", "sms", "texts",
+    "por", "favor", "gracias", "ya",
+})  # fmt: skip
 _NOT_TYPOS = frozenset(
     ("shop", "step", "stoop", "stops", "band", "send", "bend", "tend", "lend", "quite", "quiet", "suit", "bajo")
 )
