@@ -136,7 +136,7 @@ def test_what_is_doubtful_is_marked_for_a_person() -> None:
     assert not classify("not interested").confident
     assert not classify("sotp").confident
     long_story = (
-        "so my neighbour got hit too and she told me you should say please stop texting me all day long "
-        "because the case is none of hers"
+        "hi I hope that you are all well and had a good weekend, this is all too much for my mother and me, "
+        "so please stop texting me from now on"
     )
     assert not classify(long_story).confident
