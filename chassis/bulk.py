@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Column, Table, inspect
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
@@ -42,9 +42,7 @@ def table_rows(model: type[Any], rows: Iterable[Row], **fixed: Any) -> tuple[Tab
                 raise ValueError(f"a row of {model.__name__} has another {name}")
         full = {**row, **fixed}
         result.append({columns[name].key: full[name] if name in full else _default(columns[name]) for name in names})
-    table = mapper.local_table
-    assert isinstance(table, Table)
-    return table, result
+    return cast(Table, mapper.local_table), result
 
 
 def _default(column: Column[Any]) -> Any:

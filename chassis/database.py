@@ -32,7 +32,7 @@ from chassis.unit_of_work import AlreadyDone, NestedUnitOfWork, UnitOfWork, _ope
 from contracts.errors import Unavailable
 
 if TYPE_CHECKING:
-    from chassis.events import ReceivedEvent
+    from chassis.envelope import ReceivedEvent
 
 __all__ = [
     "AlreadyDone",

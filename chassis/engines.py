@@ -87,7 +87,7 @@ class Engines:
         self.write.dispose()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def engines_for(url: str) -> Engines:
     """The engines of a URL: the same ones for every caller in this process."""
     return Engines(url)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Column, Delete, Engine, FromClause, Insert, Select, Table, TextClause, Update, bindparam, event
 from sqlalchemy.orm import Mapped, ORMExecuteState, Session, UOWTransaction, mapped_column, with_loader_criteria
@@ -78,8 +78,7 @@ def _criterion(firm_id: str) -> Any:
 
 @event.listens_for(ScopedSession, "do_orm_execute")
 def _scope_statement(state: ORMExecuteState) -> None:
-    session = state.session
-    assert isinstance(session, ScopedSession)
+    session = cast(ScopedSession, state.session)
     if not session.writable and (state.is_insert or state.is_update or state.is_delete):
         raise ScopeError("a read session does not write: use unit_of_work")
     if session.firm_id is None or state.is_column_load or state.execution_options.get("casewire_unguarded"):
@@ -106,7 +105,7 @@ def _scope_statement(state: ORMExecuteState) -> None:
 
 @event.listens_for(ScopedSession, "before_flush")
 def _stamp_firm(session: Session, context: UOWTransaction, instances: object) -> None:
-    assert isinstance(session, ScopedSession)
+    session = cast(ScopedSession, session)
     if not session.writable:
         raise ScopeError("a read session does not write: use unit_of_work")
     if session.firm_id is None:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
-from marshmallow import RAISE, Schema, ValidationError
 from sqlalchemy import CursorResult, Row, and_, bindparam, update
 from sqlalchemy.orm import Session
 
 from chassis import bulk, idempotency
 from chassis.columns import new_id, utc_now
 from chassis.scoping import UNGUARDED, FirmMissing
+from chassis.wire import event_data
 from contracts.base import Event
 
 if TYPE_CHECKING:
     from chassis.database import Database
-    from chassis.events import ReceivedEvent
+    from chassis.envelope import ReceivedEvent
 
 Answer = TypeVar("Answer")
 
@@ -137,7 +136,7 @@ class UnitOfWork:
                 "aggregate_id": subject,
                 "aggregate_version": aggregate_version,
                 "event": event.name,
-                "payload": orjson.dumps(wire_data(event, data)).decode(),
+                "payload": orjson.dumps(event_data(event, data)).decode(),
                 "correlation_id": self._db.correlation_id,
                 "created_at": utc_now(),
             }
@@ -210,21 +209,3 @@ class UnitOfWork:
 
 def _primary_key(model: type[Any]) -> list[str]:
     return [column.key for column in model.__table__.primary_key]
-
-
-@functools.cache
-def _schema(schema: type[Schema]) -> Schema:
-    return schema(unknown=RAISE)
-
-
-def wire_data(event: Event, data: dict[str, Any]) -> dict[str, Any]:
-    """An event's data as wire values. Raises `ValueError`, which names fields but no values, if the schema refuses it."""
-    schema = _schema(event.data)
-    if unknown := set(data) - set(schema.fields):
-        raise ValueError(f"{event.name} has no {', '.join(sorted(unknown))}")
-    wire: dict[str, Any] = schema.dump(data)  # type: ignore[assignment]
-    try:
-        schema.load(wire)
-    except ValidationError as error:
-        raise ValueError(f"{event.name} refuses {error.messages}") from error
-    return wire

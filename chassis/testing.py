@@ -1,0 +1,318 @@
+"""What tests stand on: databases, other services held to their contracts, events, a clock.
+
+db = make_database(Base)                                        # SQLite in a folder of its own
+calls = FakeCalls(clients, answers={GET_CLIENT: lambda client_id: {...}})
+service = make_service(TasksService, db=db, calls=calls)
+deliver(service, "apply_answers", received(TASK_COMPLETED, {...}, firm_id=firm_id))
+assert [event.name for event in outbox_events(db)] == [...]
+"""
+
+from __future__ import annotations
+
+import atexit
+import copy
+import datetime as dt
+import os
+import shutil
+import tempfile
+import time
+import types
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import create_engine, select
+from sqlalchemy.engine import make_url
+
+from chassis.columns import new_id, utc_now
+from chassis.context import Context, use
+from chassis.database import AlreadyDone, Database
+from chassis.engines import engines_for
+from chassis.envelope import ReceivedEvent, unwrap, wrap
+from chassis.wire import event_data, lenient, strict
+from contracts.base import Event, Operation, declared
+from contracts.errors import CasewireError, DeadlineExceeded, Invalid, Unavailable
+
+
+def backends() -> list[str | None]:
+    """What `make_database` takes in this run: None (SQLite), and the PostgreSQL of CASEWIRE_TEST_POSTGRES if set.
+
+    For `@pytest.fixture(params=backends())`.
+    """
+    server = os.environ.get("CASEWIRE_TEST_POSTGRES")
+    return [None, server] if server else [None]
+
+
+def make_database(base: Any, url: str | None = None) -> Database:
+    """A new, empty database with the base's tables, bound to no firm yet; it goes when the process ends.
+
+    `url` None: a SQLite file. A PostgreSQL URL of a role that may create databases: a database of its own there.
+    """
+    where = _new_sqlite() if url is None else _new_postgres(url)
+    engines = engines_for(where)
+    base.metadata.create_all(engines.write)
+    return Database(where, base)
+
+
+def _new_sqlite() -> str:
+    folder = tempfile.mkdtemp(prefix="casewire-test-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return f"sqlite:///{Path(folder) / 'test.db'}"
+
+
+def _new_postgres(server: str) -> str:
+    name = f"casewire_test_{uuid.uuid4().hex[:12]}"
+    url = make_url(server).set(drivername="postgresql+psycopg2")
+    _administer(url.render_as_string(hide_password=False), f"CREATE DATABASE {name}")
+    made = url.set(database=name).render_as_string(hide_password=False)
+
+    def drop() -> None:
+        engines_for(made).dispose()
+        with suppress(Exception):
+            _administer(url.render_as_string(hide_password=False), f"DROP DATABASE {name} WITH (FORCE)")
+
+    atexit.register(drop)
+    return made
+
+
+def _administer(url: str, statement: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def make_service(cls: type[Any], **dependencies: Any) -> Any:
+    """A service object without a container: its dependencies are attributes."""
+    service = cls()
+    for name, value in dependencies.items():
+        setattr(service, name, value)
+    return service
+
+
+def bound_to(service: Any, context: Context) -> Any:
+    """A copy of the service whose databases are bound to the context's firm, as a worker's would be."""
+    bound = copy.copy(service)
+    for name, value in vars(service).items():
+        if isinstance(value, Database) and value.unscoped is None:
+            setattr(bound, name, Database(value.url, value.base, firm_id=context.firm_id, context=context))
+    return bound
+
+
+def received(
+    event: Event,
+    data: dict[str, Any],
+    *,
+    firm_id: str,
+    subject: str | None = None,
+    subscription: str = "test",
+    event_id: str | None = None,
+    correlation_id: str | None = None,
+    time: dt.datetime | None = None,
+) -> ReceivedEvent:
+    """An event as a handler gets it, sent through its schema both ways. `data` holds Python values."""
+    envelope = wrap(
+        source=event.owner,
+        event_id=event_id or new_id(),
+        name=event.name,
+        firm_id=firm_id,
+        subject=subject or new_id(),
+        time=time or utc_now(),
+        data=event_data(event, data),
+        correlation_id=correlation_id,
+    )
+    return unwrap(orjson.loads(orjson.dumps(envelope)), event, subscription)
+
+
+def deliver(service: Any, handler: str, *events: ReceivedEvent) -> None:
+    """Gives events to a subscription's method as the bus would: in the firm's context, a batch handler in groups by
+    firm. `AlreadyDone` counts as success."""
+    entrypoint = subscription_of(type(service), handler)
+    for event in events:
+        if event.name != entrypoint.event.name:
+            raise AssertionError(f"{handler} subscribes to {entrypoint.event.name}, not {event.name}")
+    groups: list[list[ReceivedEvent]] = [[event] for event in events]
+    if entrypoint.batch:
+        by_firm: dict[str, list[ReceivedEvent]] = {}
+        for event in events:
+            by_firm.setdefault(event.firm_id, []).append(event)
+        groups = list(by_firm.values())
+    for group in groups:
+        context = Context(firm_id=group[0].firm_id, correlation_id=group[0].correlation_id or new_id())
+        with use(context), suppress(AlreadyDone):
+            method = getattr(bound_to(service, context), handler)
+            method(group if entrypoint.batch else group[0])
+
+
+def subscription_of(cls: type[Any], handler: str) -> Any:
+    """The subscription of a service's method. Raises AssertionError if it has none."""
+    for entrypoint in getattr(getattr(cls, handler), "nameko_entrypoints", ()):
+        if isinstance(getattr(entrypoint, "event", None), Event):
+            return entrypoint
+    raise AssertionError(f"{cls.__name__}.{handler} subscribes to nothing")
+
+
+@dataclass(frozen=True)
+class EmittedEvent:
+    """A row of the outbox. `data` holds Python values."""
+
+    id: str
+    firm_id: str
+    subject: str
+    name: str
+    data: dict[str, Any]
+    aggregate_version: int | None
+    correlation_id: str | None
+    published: bool
+
+
+def outbox_events(db: Database, event: Event | None = None) -> list[EmittedEvent]:
+    """What was emitted, oldest first; of one event if it is given, and then `data` is loaded by its schema."""
+    outbox = db.tables.outbox
+    statement = select(outbox).order_by(outbox.c.created_at, outbox.c.id)
+    if event is not None:
+        statement = statement.where(outbox.c.event == event.name)
+    with db.across_firms("a test reads what was emitted").read() as session:
+        rows = session.execute(statement).all()
+    return [
+        EmittedEvent(
+            id=row.id,
+            firm_id=row.firm_id,
+            subject=row.aggregate_id,
+            name=row.event,
+            data=_load(event, orjson.loads(row.payload)),
+            aggregate_version=row.aggregate_version,
+            correlation_id=row.correlation_id,
+            published=row.published_at is not None,
+        )
+        for row in rows
+    ]
+
+
+def _load(event: Event | None, wire: dict[str, Any]) -> dict[str, Any]:
+    return wire if event is None else dict(lenient(event.data).load(wire))
+
+
+class FakeCalls:
+    """Stands in for `Calls(…)`: answers by functions, held to the contracts both ways.
+
+    `answers` maps an operation to a function of its request's keyword arguments that returns Python values, or raises a
+    declared error. An operation that no module declares is an AttributeError; a request, answer or error that the
+    contract refuses is an AssertionError. `calls` lists what was asked: (operation, arguments).
+    """
+
+    def __init__(
+        self,
+        *modules: types.ModuleType,
+        answers: Mapping[Operation, Callable[..., Any]] | None = None,
+        raw: bool = False,
+    ) -> None:
+        self.answers: dict[Operation, Callable[..., Any]] = dict(answers or {})
+        self.calls: list[tuple[Operation, dict[str, Any]]] = []
+        self.raw = raw
+        self._owners: dict[str, _FakeService] = {}
+        for module in modules:
+            operations = {operation.name: operation for operation in declared(module)[0]}
+            self._owners[module.OWNER] = _FakeService(self, operations)
+
+    def __getattr__(self, owner: str) -> _FakeService:
+        if owner.startswith("_") or owner not in self._owners:
+            raise AttributeError(owner)
+        return self._owners[owner]
+
+    def asked(self, operation: Operation) -> list[dict[str, Any]]:
+        """The arguments of each call of one operation."""
+        return [arguments for asked, arguments in self.calls if asked == operation]
+
+    def _perform(self, operation: Operation, arguments: dict[str, Any]) -> Any:
+        request = strict(operation.request)
+        if unknown := set(arguments) - set(request.fields):
+            raise AssertionError(f"{operation} takes no {', '.join(sorted(unknown))}")
+        wire = arguments if self.raw else request.dump(arguments)
+        if problems := request.validate(wire):
+            raise AssertionError(f"{operation} refuses the request: {problems}")
+        loaded = dict(request.load(wire))
+        self.calls.append((operation, loaded))
+        if operation not in self.answers:
+            raise AssertionError(f"the test has no answer for {operation}")
+        try:
+            answer = self.answers[operation](**loaded)
+        except CasewireError as error:
+            if not isinstance(error, (*operation.errors, Invalid, Unavailable, DeadlineExceeded)):
+                raise AssertionError(f"{operation} does not declare {type(error).__name__}") from error
+            raise
+        response = strict(operation.response)
+        dumped = response.dump(answer or {})
+        if problems := response.validate(dumped):
+            raise AssertionError(f"{operation} cannot answer that: {problems}")
+        return dumped if self.raw else dict(response.load(dumped))
+
+
+class _FakeService:
+    def __init__(self, fake: FakeCalls, operations: dict[str, Operation]) -> None:
+        self._fake = fake
+        self._operations = operations
+
+    def __getattr__(self, name: str) -> _FakeOperation:
+        if name not in self._operations:
+            raise AttributeError(f"no contract declares {name}")
+        return _FakeOperation(self._fake, self._operations[name])
+
+
+class _FakeOperation:
+    def __init__(self, fake: FakeCalls, operation: Operation) -> None:
+        self._fake = fake
+        self._operation = operation
+
+    def __call__(self, **arguments: Any) -> Any:
+        return self._fake._perform(self._operation, arguments)
+
+    def start(self, **arguments: Any) -> _FakeReply:
+        return _FakeReply(lambda: self(**arguments))
+
+
+class _FakeReply:
+    def __init__(self, perform: Callable[[], Any]) -> None:
+        self._outcome: Any = None
+        self._error: Exception | None = None
+        try:
+            self._outcome = perform()
+        except CasewireError as error:
+            self._error = error
+
+    def result(self) -> Any:
+        """The answer; raises what the call raised."""
+        if self._error is not None:
+            raise self._error
+        return self._outcome
+
+
+class Clock:
+    """A clock for code that takes `now` as a function. It stands still until it is moved."""
+
+    def __init__(self, now: dt.datetime | None = None) -> None:
+        self.now = now or utc_now()
+
+    def __call__(self) -> dt.datetime:
+        return self.now
+
+    def advance(self, **delta: float) -> dt.datetime:
+        """Moves it by a timedelta's arguments and returns the new instant."""
+        self.now += dt.timedelta(**delta)
+        return self.now
+
+
+def eventually(condition: Callable[[], Any], *, seconds: float = 10.0, what: str = "the condition") -> Any:
+    """Polls until `condition()` is true and returns it. Raises AssertionError after `seconds`."""
+    give_up = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > give_up:
+            raise AssertionError(f"{what} did not come true within {seconds:g} s")
+        time.sleep(0.01)
