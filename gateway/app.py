@@ -1,0 +1,119 @@
+"""The Flask application: blueprints, who calls, and what every request and answer has in common."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+from flask_cors import CORS
+from flask_smorest import Api
+from flask_swagger_ui import get_swaggerui_blueprint
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+
+from chassis.context import Context
+from contracts.errors import Invalid
+from gateway import portal_pages, problems, sandbox_pages, status, webhooks
+from gateway.credentials import CredentialCache, authenticate
+from gateway.routes import accounts, cases, clients, imports, messaging, portal, tasks
+from gateway.settings import EdgeSettings
+
+API_BLUEPRINTS = (
+    accounts.blueprint, clients.blueprint, imports.blueprint, cases.blueprint, tasks.blueprint, messaging.blueprint,
+    portal.blueprint,
+)  # fmt: skip
+
+log = structlog.get_logger()
+_CORRELATION_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
+
+
+def create_app(settings: EdgeSettings, credentials: CredentialCache | None = None) -> Flask:
+    """The edge as a WSGI application. Whoever runs it sets `g.calls` (and `g.files`) before each request."""
+    app = Flask(__name__, static_url_path="/static")
+    app.config.update(
+        CASEWIRE=settings,
+        API_TITLE="Casewire",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/",
+        OPENAPI_JSON_PATH="openapi.json",
+        API_SPEC_OPTIONS={
+            "info": {"description": "Clients, cases, tasks and conversations of client-service firms."},
+            "components": {
+                "securitySchemes": {
+                    "bearer": {"type": "http", "scheme": "bearer"},
+                    "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                }
+            },
+            "security": [{"bearer": []}, {"api_key": []}],
+        },
+        MAX_CONTENT_LENGTH=settings.max_upload_bytes,
+        MAX_FORM_MEMORY_SIZE=settings.max_json_bytes,
+        MAX_FORM_PARTS=100,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    cache = credentials or CredentialCache()
+    if settings.cors_origins:
+        CORS(app, origins=list(settings.cors_origins), expose_headers=["ETag", "Location", "X-Correlation-Id"])
+
+    @app.before_request
+    def _begin() -> None:
+        given = request.headers.get("X-Correlation-Id", "")
+        g.correlation_id = given if _CORRELATION_ID.match(given) else str(uuid.uuid4())
+        g.context = Context(correlation_id=g.correlation_id)
+        if not (request.mimetype or "").startswith("multipart/"):
+            request.max_content_length = settings.max_json_bytes
+            if (request.content_length or 0) > settings.max_json_bytes:
+                raise RequestEntityTooLarge(f"A body may have {settings.max_json_bytes} bytes.")
+        if request.path.startswith("/v1/"):
+            g.credential = authenticate(request, cache)
+            g.context = _context_of(g.credential)
+            _check_media_type()
+
+    @app.after_request
+    def _end(response: Response) -> Response:
+        response.headers["X-Correlation-Id"] = g.get("correlation_id", "")
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        if request.path.startswith("/v1/"):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    api = Api(app)
+    for blueprint in API_BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    # After flask-smorest, whose own error answers ours replace.
+    problems.register(app)
+    app.register_blueprint(portal_pages.portal_pages)
+    app.register_blueprint(webhooks.blueprint)
+    app.register_blueprint(status.blueprint)
+    if settings.sandbox_pages:
+        app.register_blueprint(sandbox_pages.blueprint)
+    app.register_blueprint(
+        get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "Casewire API", "validatorUrl": "none"})
+    )
+    return app
+
+
+def _context_of(credential: dict[str, Any]) -> Context:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and (not key.strip() or len(key) > 200):
+        raise Invalid(
+            "invalid_idempotency_key", fields=[{"field": "Idempotency-Key", "message": "1 to 200 characters."}]
+        )
+    return Context(
+        firm_id=credential["firm_id"],
+        actor_id=credential["staff_id"],
+        actor_kind="staff",
+        correlation_id=g.correlation_id,
+        idempotency_key=key if request.method == "POST" else None,
+    )
+
+
+def _check_media_type() -> None:
+    """415 for a body that is neither JSON nor an upload."""
+    if request.method not in ("POST", "PUT", "PATCH") or not request.content_length:
+        return
+    if request.mimetype not in ("application/json", "multipart/form-data"):
+        raise UnsupportedMediaType("Send application/json.")

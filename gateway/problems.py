@@ -1,0 +1,121 @@
+"""Every error leaves as RFC 9457 problem+json, by one mapper."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from chassis.rpc import RemoteFault
+from contracts.errors import CasewireError
+from gateway.wire import json_response
+
+log = structlog.get_logger()
+
+_TITLES = {"stale_version": "Precondition failed"}
+_STATUSES = {"stale_version": 412}
+_HTTP_CODES = {
+    400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: "request_timeout", 413: "too_large",
+    415: "unsupported_media_type", 422: "invalid_input", 429: "too_many_requests",
+}  # fmt: skip
+
+
+def problem(
+    status: int,
+    code: str,
+    title: str,
+    detail: str = "",
+    *,
+    errors: list[dict[str, str]] | None = None,
+    headers: dict[str, str] | None = None,
+    **extra: Any,
+) -> Response:
+    """A problem+json answer with the members that `4-api` fixes; `extra` members come beside them."""
+    body: dict[str, Any] = {
+        "type": f"urn:casewire:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail or title,
+        "code": code,
+        "correlation_id": getattr(g, "correlation_id", ""),
+        **extra,
+    }
+    if errors:
+        body["errors"] = errors
+    response = json_response(body, status, content_type="application/problem+json")
+    response.headers.update(headers or {})
+    return response
+
+
+def from_error(error: CasewireError) -> Response:
+    """A contract's error as an answer. `meta` comes as members; `candidates` becomes a list of ids."""
+    status = _STATUSES.get(error.code, error.status)
+    extra: dict[str, Any] = dict(error.meta)
+    if "candidates" in extra:
+        extra["candidates"] = [{"id": client_id} for client_id in extra["candidates"].split(",") if client_id]
+    for reserved in ("type", "title", "status", "detail", "code", "correlation_id", "errors"):
+        extra.pop(reserved, None)
+    headers: dict[str, str] = {}
+    if status == 429:
+        headers["Retry-After"] = error.meta.get("retry_after", "1")
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if status == 503:
+        headers["Retry-After"] = "1"
+    detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in error.fields)
+    title = _TITLES.get(error.code, error.title)
+    return problem(
+        status, error.code, title, detail or error.code.replace("_", " ").capitalize() + ".",
+        errors=error.fields, headers=headers, **extra,
+    )  # fmt: skip
+
+
+def _flatten(messages: Any, path: str = "") -> list[dict[str, str]]:
+    """marshmallow's nested messages as a list of {field, message} with dotted paths."""
+    if isinstance(messages, dict):
+        found: list[dict[str, str]] = []
+        for key, value in messages.items():
+            if key == "_schema" or (key in ("json", "query", "form", "files") and not path):
+                found += _flatten(value, path)
+            else:
+                found += _flatten(value, f"{path}.{key}" if path else str(key))
+        return found
+    if isinstance(messages, list):
+        found = []
+        for message in messages:
+            found += [{"field": path, "message": message}] if isinstance(message, str) else _flatten(message, path)
+        return found
+    return [{"field": path, "message": str(messages)}]
+
+
+def register(app: Flask) -> None:
+    """Teach the app to answer every error as a problem."""
+
+    @app.errorhandler(CasewireError)
+    def _casewire(error: CasewireError) -> Response:
+        return from_error(error)
+
+    @app.errorhandler(RemoteFault)
+    def _remote(error: RemoteFault) -> Response:
+        log.error("remote_fault", path=request.url_rule.rule if request.url_rule else None)
+        return problem(502, "remote_fault", "Bad gateway", "A service failed; quote the correlation id.")
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response:
+        if error.response is not None:
+            return error.response  # type: ignore[return-value]
+        status = error.code or 500
+        messages = getattr(error, "data", {}) or {}
+        errors = _flatten(messages.get("messages", {})) or None
+        detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors or [])
+        code = _HTTP_CODES.get(status, error.name.lower().replace(" ", "_"))
+        headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+        return problem(status, code, error.name, detail or error.description or error.name, errors=errors,
+                       headers=headers)  # fmt: skip
+
+    @app.errorhandler(Exception)
+    def _bug(error: Exception) -> Response:
+        log.exception("unhandled_error", path=request.url_rule.rule if request.url_rule else None)
+        return problem(500, "internal_error", "Internal error", "Something went wrong here; quote the correlation id.")

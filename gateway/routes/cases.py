@@ -1,0 +1,87 @@
+"""/v1/cases, /v1/case-types, /v1/case-lists, /v1/saved-filters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+from flask import Response, request
+from flask_smorest import Blueprint
+
+from contracts import cases, tasks
+from contracts.base import Id, PageMeta
+from gateway.endpoints import call, expose, permitted, query_of, start
+from gateway.wire import json_response
+
+blueprint = Blueprint("cases", __name__, url_prefix="/v1", description="Cases, their types, lists and filters.")
+TYPE, LIST, FILTER, CASE = (
+    {"id": name} for name in ("case_type_id", "case_list_id", "saved_filter_id", "case_id")
+)  # fmt: skip
+
+expose(blueprint, "GET", "/case-types", cases.LIST_CASE_TYPES)
+expose(blueprint, "POST", "/case-types", cases.CREATE_CASE_TYPE, status=201, location="/v1/case-types")
+expose(blueprint, "GET", "/case-types/<uuid:id>", cases.GET_CASE_TYPE, rename=TYPE)
+expose(blueprint, "PATCH", "/case-types/<uuid:id>", cases.UPDATE_CASE_TYPE, rename=TYPE)
+
+expose(blueprint, "GET", "/saved-filters", cases.LIST_SAVED_FILTERS)
+expose(blueprint, "POST", "/saved-filters", cases.CREATE_SAVED_FILTER, status=201, location="/v1/saved-filters")
+expose(blueprint, "GET", "/saved-filters/<uuid:id>", cases.GET_SAVED_FILTER, rename=FILTER)
+expose(blueprint, "PATCH", "/saved-filters/<uuid:id>", cases.UPDATE_SAVED_FILTER, rename=FILTER)
+expose(blueprint, "DELETE", "/saved-filters/<uuid:id>", cases.DELETE_SAVED_FILTER, rename=FILTER, status=204)
+
+expose(blueprint, "GET", "/case-lists", cases.LIST_CASE_LISTS)
+expose(blueprint, "POST", "/case-lists", cases.CREATE_CASE_LIST, status=201, location="/v1/case-lists")
+expose(blueprint, "GET", "/case-lists/<uuid:id>", cases.GET_CASE_LIST, rename=LIST)
+expose(blueprint, "PATCH", "/case-lists/<uuid:id>", cases.UPDATE_CASE_LIST, rename=LIST)
+expose(blueprint, "DELETE", "/case-lists/<uuid:id>", cases.DELETE_CASE_LIST, rename=LIST, status=204)
+
+
+def _skip_duplicate_check(arguments: dict[str, Any]) -> dict[str, Any]:
+    if arguments.get("new_client") and request.headers.get("X-Skip-Duplicate-Check", "").lower() == "true":
+        arguments["new_client"]["skip_duplicate_check"] = True
+    return arguments
+
+
+expose(blueprint, "GET", "/cases", cases.LIST_CASES)
+expose(
+    blueprint, "POST", "/cases", cases.CREATE_CASE, status=201, location="/v1/cases", prepare=_skip_duplicate_check
+)
+expose(blueprint, "GET", "/cases/<uuid:id>", cases.GET_CASE, rename=CASE)
+expose(blueprint, "PATCH", "/cases/<uuid:id>", cases.UPDATE_CASE, rename=CASE)
+expose(blueprint, "POST", "/cases/<uuid:id>/archive", cases.ARCHIVE_CASE, rename=CASE)
+expose(blueprint, "GET", "/cases/<uuid:id>/progress", tasks.GET_CASE_PROGRESS, rename=CASE)
+expose(blueprint, "POST", "/cases/<uuid:id>/tasks", tasks.ASSIGN_TASK, rename=CASE, status=201,
+       location="/v1/case-tasks")  # fmt: skip
+
+
+class SelectedIds(ma.Schema):
+    data = ma.fields.List(Id())
+    meta = ma.fields.Nested(PageMeta)
+
+
+class SelectQuery(ma.Schema):
+    limit = ma.fields.Integer(load_default=200, validate=ma.validate.Range(min=1, max=5000))
+    cursor = ma.fields.String(load_default=None, allow_none=True)
+
+
+@blueprint.route("/cases/select", methods=["POST"])
+@permitted(cases.SELECT_CASES)
+@blueprint.arguments(cases.Selector)
+@blueprint.arguments(SelectQuery, location="query")
+@blueprint.response(200, SelectedIds)
+def select_cases(selector: dict[str, Any], query: dict[str, Any]) -> Response:
+    """The ids of the cases that a selector means, by pages."""
+    selected = call(cases.SELECT_CASES, selector=selector, **query)
+    return json_response({"data": [entry["case_id"] for entry in selected["data"]], "meta": selected["meta"]})
+
+
+@blueprint.route("/cases/<uuid:id>/tasks", methods=["GET"])
+@permitted(tasks.LIST_CASE_TASKS, cases.GET_CASE)
+@blueprint.arguments(query_of(tasks.ListCaseTasks, {"case_id"}), location="query")
+@blueprint.response(200, tasks.LIST_CASE_TASKS.response)
+def list_tasks_of_case(query: dict[str, Any], id: Any) -> Response:
+    """A case's tasks."""
+    exists = start(cases.GET_CASE, case_id=str(id))
+    listed = start(tasks.LIST_CASE_TASKS, **query, case_id=str(id))
+    exists.result()
+    return json_response(listed.result())

@@ -1,0 +1,64 @@
+"""/v1/imports: a file is uploaded, mapped, previewed and run."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from flask import Response, g
+from flask_smorest import Blueprint
+from flask_smorest.fields import Upload
+from werkzeug.utils import secure_filename
+
+from chassis.columns import new_id
+from contracts import clients
+from contracts.errors import invalid_field
+from gateway.endpoints import call, expose, permitted
+from gateway.wire import record_response
+
+blueprint = Blueprint("imports", __name__, url_prefix="/v1/imports", description="Clients from a file.")
+IMPORT = {"id": "import_id"}
+
+
+class ImportFile(ma.Schema):
+    """`file`: CSV."""
+
+    file = Upload(required=True)
+
+
+class ImportForm(ma.Schema):
+    target = ma.fields.String(load_default="clients", validate=ma.validate.OneOf(["clients", "cases"]))
+
+
+@blueprint.route("", methods=["POST"])
+@permitted(clients.CREATE_IMPORT)
+@blueprint.arguments(ImportFile, location="files")
+@blueprint.arguments(ImportForm, location="form")
+@blueprint.response(201, clients.Import)
+def create_import(files: dict, form: dict) -> Response:
+    """Upload a file; the answer names its columns and suggests what each is."""
+    upload = files["file"]
+    filename = secure_filename(upload.filename or "")[:255]
+    if not filename:
+        raise invalid_field("file", "The file has no name.")
+    file_key = f"imports/{g.context.firm_id}/{new_id()}"
+    g.files.put(file_key, upload.stream)
+    made = call(clients.CREATE_IMPORT, file_key=file_key, filename=filename, target=form["target"])
+    return record_response(made, 201, location=f"/v1/imports/{made['id']}")
+
+
+expose(blueprint, "GET", "/<uuid:id>", clients.GET_IMPORT, rename=IMPORT)
+expose(blueprint, "POST", "/<uuid:id>/preview", clients.PREVIEW_IMPORT, rename=IMPORT)
+expose(blueprint, "POST", "/<uuid:id>/run", clients.RUN_IMPORT, rename=IMPORT, status=202)
+
+
+@blueprint.route("/<uuid:id>/errors.csv", methods=["GET"])
+@permitted(clients.GET_IMPORT_ERRORS)
+@blueprint.response(200, {"type": "string", "format": "binary"}, content_type="text/csv")
+def get_errors(id: object) -> Response:
+    """The failed rows as the original file with an `errors` column."""
+    errors = call(clients.GET_IMPORT_ERRORS, import_id=str(id))
+    response = Response(g.files.get(errors["file_key"]), content_type="text/csv; charset=utf-8")
+    response.headers.set("Content-Disposition", "attachment", filename=errors["filename"])
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+

@@ -1,0 +1,29 @@
+"""/v1/task-templates, /v1/case-tasks and what is done to many of them at once."""
+
+from __future__ import annotations
+
+from flask_smorest import Blueprint
+
+from contracts import tasks
+from gateway.endpoints import expose
+
+blueprint = Blueprint("tasks", __name__, url_prefix="/v1", description="Tasks: what clients are asked to do.")
+TEMPLATE, TASK = {"id": "task_template_id"}, {"id": "case_task_id"}
+
+expose(blueprint, "GET", "/task-templates", tasks.LIST_TASK_TEMPLATES)
+expose(blueprint, "POST", "/task-templates", tasks.CREATE_TASK_TEMPLATE, status=201, location="/v1/task-templates")
+expose(blueprint, "GET", "/task-templates/<uuid:id>", tasks.GET_TASK_TEMPLATE, rename=TEMPLATE)
+expose(blueprint, "PATCH", "/task-templates/<uuid:id>", tasks.UPDATE_TASK_TEMPLATE, rename=TEMPLATE)
+
+expose(blueprint, "GET", "/case-tasks", tasks.LIST_CASE_TASKS)
+expose(blueprint, "GET", "/case-tasks/<uuid:id>", tasks.GET_CASE_TASK, rename=TASK)
+expose(blueprint, "PATCH", "/case-tasks/<uuid:id>", tasks.UPDATE_CASE_TASK, rename=TASK)
+# A link says who answers; the API answers as staff, and may name the client who gave the answer.
+expose(blueprint, "POST", "/case-tasks/<uuid:id>/answer", tasks.SUBMIT_ANSWER, rename=TASK, leave_out={"link_id"})
+expose(blueprint, "POST", "/case-tasks/<uuid:id>/reopen", tasks.REOPEN_CASE_TASK, rename=TASK)
+
+expose(blueprint, "POST", "/case-tasks/bulk-assign", tasks.BULK_ASSIGN, status=202,
+       location="/v1/case-tasks/bulk-assignments")  # fmt: skip
+expose(blueprint, "GET", "/case-tasks/bulk-assignments/<uuid:id>", tasks.GET_BULK_ASSIGNMENT,
+       rename={"id": "bulk_assignment_id"})  # fmt: skip
+expose(blueprint, "POST", "/case-tasks/bulk-notify", tasks.REQUEST_NOTIFICATIONS, status=202)

@@ -1,0 +1,139 @@
+"""The gateway as a Nameko service: one catch-all entrypoint that hands each request to the Flask app."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from typing import Any
+
+import eventlet
+from flask import Flask, g
+from nameko.dependency_providers import Config
+from nameko.events import BROADCAST, EventHandler
+from nameko.extensions import DependencyProvider
+from nameko.web.handlers import HttpRequestHandler
+from werkzeug.wrappers import Request
+from werkzeug.wrappers import Response as BaseResponse
+
+from chassis.files import FilesProvider
+from chassis.rpc import Calls
+from contracts import accounts, cases, clients, messaging, portal, tasks
+from gateway.app import create_app
+from gateway.credentials import CredentialCache
+from gateway.settings import EdgeSettings
+
+METHODS = "GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS"
+_IN_MEMORY = 256 * 1024
+
+
+class _TooSlow(Exception):
+    """The body did not arrive in time."""
+
+
+class EdgeRequest(HttpRequestHandler):
+    """Nameko's HTTP entrypoint for every path, which takes the whole body in before a worker is bound to it.
+
+    A slow sender therefore holds a green thread of its own and no worker; what is too large is never read.
+    """
+
+    def handle_request(self, request: Request) -> BaseResponse:
+        config = self.container.config
+        limit = int(config.get("MAX_UPLOAD_BYTES", 50 * 1024 * 1024))
+        seconds = float(config.get("BODY_TIMEOUT", 20))
+        try:
+            with eventlet.Timeout(seconds, _TooSlow):
+                refused = _take_in(request, limit)
+        except _TooSlow:
+            refused = BaseResponse("The body did not arrive in time.\n", status=408, content_type="text/plain")
+        if refused is not None:
+            refused.headers["Connection"] = "close"
+            return refused
+        return super().handle_request(request)
+
+    def get_entrypoint_parameters(self, request: Request) -> tuple[tuple[Request], dict[str, Any]]:
+        return (request,), {}
+
+
+def _take_in(request: Request, limit: int) -> BaseResponse | None:
+    """Read the body into memory or a file; what is not taken in is answered here."""
+    if request.environ.get("CONTENT_LENGTH") in (None, "", "0") and not request.environ.get("HTTP_TRANSFER_ENCODING"):
+        return None
+    declared = request.content_length
+    if declared is None:
+        return BaseResponse("Send a Content-Length.\n", status=411, content_type="text/plain")
+    if declared > limit:
+        return BaseResponse("The body is too large.\n", status=413, content_type="text/plain")
+    body = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)
+    source, left = request.environ["wsgi.input"], declared
+    while left > 0:
+        chunk = source.read(min(left, 65536))
+        if not chunk:
+            return BaseResponse("The body was cut off.\n", status=400, content_type="text/plain")
+        body.write(chunk)
+        left -= len(chunk)
+    body.seek(0)
+    request.environ["wsgi.input"] = body
+    return None
+
+
+edge = EdgeRequest.decorator
+
+
+class CredentialChanges(EventHandler):
+    """Every replica hears of it; one that was not there had nothing cached. So no queue outlives its gateway."""
+
+    def __init__(self, event: str) -> None:
+        super().__init__("accounts", event, handler_type=BROADCAST, reliable_delivery=False)
+
+    @property
+    def broadcast_identifier(self) -> str:
+        if not hasattr(self, "_identifier"):
+            self._identifier = uuid.uuid4().hex
+        return self._identifier
+
+
+credential_changes = CredentialChanges.decorator
+
+
+class Edge(DependencyProvider):
+    """The Flask app and what it shares between requests."""
+
+    def setup(self) -> None:
+        self.credentials = CredentialCache()
+        self.app = create_app(EdgeSettings.from_config(self.container.config), self.credentials)
+
+    def get_dependency(self, worker_ctx: Any) -> Edge:
+        return self
+
+
+class Gateway:
+    """The one HTTP edge."""
+
+    name = "gateway"
+    config = Config()
+    edge = Edge()
+    files = FilesProvider()
+    calls = Calls(accounts, clients, cases, tasks, messaging, portal, raw=True)
+
+    @edge("GET,HEAD", "/")
+    def root(self, request: Request) -> BaseResponse:
+        return self._answer(request)
+
+    @edge(METHODS, "/<path:path>")
+    def any_path(self, request: Request) -> BaseResponse:
+        return self._answer(request)
+
+    @credential_changes(accounts.API_KEY_REVOKED.name)
+    def drop_credential(self, envelope: dict[str, Any]) -> None:
+        self.edge.credentials.drop(envelope["data"]["key_hash"])
+
+    @credential_changes(accounts.STAFF_CHANGED.name)
+    def drop_staff(self, envelope: dict[str, Any]) -> None:
+        self.edge.credentials.drop_staff(envelope["data"]["staff_id"])
+
+    def _answer(self, request: Request) -> BaseResponse:
+        app: Flask = self.edge.app
+        with app.request_context(request.environ):
+            g.calls = self.calls
+            g.files = self.files
+            return app.full_dispatch_request()

@@ -1,0 +1,49 @@
+"""What the edge is told at start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chassis.config import Setting, flag, text, url, whole
+
+SETTINGS = (
+    Setting("PUBLIC_URL", url("http", "https"), "the address that clients and providers reach this edge by"),
+    Setting("SECRET_KEY", text, "signs the portal's cookies", secret=True),
+    Setting("TWILIO_AUTH_TOKEN", text, "checks the signature of Twilio's webhooks", None, secret=True),
+    Setting("SANDBOX_PAGES", flag, "whether /sandbox is served", False),
+    Setting("CORS_ORIGINS", text, "origins, with commas between them, whose pages may call the API", None),
+    Setting("MAX_JSON_BYTES", whole(1024), "the largest body that is not an upload", 2 * 1024 * 1024),
+    Setting("MAX_UPLOAD_BYTES", whole(1024), "the largest upload", 50 * 1024 * 1024),
+    Setting("BODY_TIMEOUT", whole(1, 600), "seconds in which a request's body must have arrived", 20),
+    Setting("WEB_SERVER_ADDRESS", text, "host:port to listen on", "127.0.0.1:8000"),
+)
+
+
+@dataclass(frozen=True)
+class EdgeSettings:
+    """The edge's settings, as the Flask app keeps them under `CASEWIRE`. `public_url` has no slash at its end."""
+
+    public_url: str
+    secret_key: str
+    twilio_auth_token: str | None
+    sandbox_pages: bool
+    cors_origins: tuple[str, ...]
+    max_json_bytes: int
+    max_upload_bytes: int
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> EdgeSettings:
+        """From the checked configuration; a default stands in where a key is not set."""
+        found = {setting.name: config.get(setting.name, setting.default) for setting in SETTINGS}
+        origins = found["CORS_ORIGINS"] or ""
+        return cls(
+            public_url=str(found["PUBLIC_URL"]).rstrip("/"),
+            secret_key=str(found["SECRET_KEY"]),
+            twilio_auth_token=found["TWILIO_AUTH_TOKEN"],
+            sandbox_pages=bool(found["SANDBOX_PAGES"]),
+            cors_origins=tuple(origin.strip() for origin in origins.split(",") if origin.strip()),
+            max_json_bytes=int(found["MAX_JSON_BYTES"]),
+            max_upload_bytes=int(found["MAX_UPLOAD_BYTES"]),
+        )

@@ -1,0 +1,85 @@
+"""What providers tell us: signatures are checked here, against the public address; the meaning is messaging's."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Blueprint, Response, current_app, request
+from twilio.request_validator import RequestValidator
+
+from contracts import messaging
+from contracts.errors import Forbidden, Invalid, NotFound
+from gateway.endpoints import call
+
+blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+log = structlog.get_logger()
+
+_EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
+
+
+def _twiml() -> Response:
+    return Response(_EMPTY_TWIML, content_type="text/xml")
+
+
+def _verified_form() -> dict[str, str]:
+    """The form of a request that Twilio signed. Raises Forbidden.
+
+    The signature covers the public URL, which a proxy in front of us may have rewritten, and every form value.
+    """
+    settings = current_app.config["CASEWIRE"]
+    signature = request.headers.get("X-Twilio-Signature", "")
+    if settings.twilio_auth_token is None or not signature:
+        raise Forbidden("signature_missing")
+    query = request.query_string.decode("latin-1")
+    url = settings.public_url + request.path + (f"?{query}" if query else "")
+    if not RequestValidator(settings.twilio_auth_token).validate(url, request.form, signature):
+        raise Forbidden("signature_invalid")
+    return request.form.to_dict()
+
+
+@blueprint.post("/twilio/sms")
+def twilio_sms() -> Response:
+    """An inbound message. Answered with empty TwiML once it is committed: what there is to say goes its own way."""
+    form = _verified_form()
+    media = [
+        {"url": form[f"MediaUrl{index}"], "content_type": form.get(f"MediaContentType{index}", "")[:120]}
+        for index in range(min(int(form.get("NumMedia") or 0), 20))
+        if form.get(f"MediaUrl{index}")
+    ]
+    for name in ("MessageSid", "From", "To"):
+        if not form.get(name):
+            raise Invalid("parameter_missing", fields=[{"field": name, "message": "Missing."}])
+    try:
+        call(
+            messaging.RECEIVE_INBOUND_MESSAGE,
+            provider="twilio",
+            provider_id=form["MessageSid"],
+            channel="sms",
+            from_=form["From"],
+            to=form["To"],
+            body=form.get("Body", ""),
+            messaging_service_sid=form.get("MessagingServiceSid"),
+            opt_out_type=form.get("OptOutType"),
+            media=media,
+        )
+    except NotFound:
+        # No sender of ours has this number: nothing to record, and nothing that a repeat would change.
+        log.warning("inbound_for_unknown_sender")
+    return _twiml()
+
+
+@blueprint.post("/twilio/status")
+def twilio_status() -> Response:
+    """A status callback. `token` in its address is the delivery's own."""
+    form = _verified_form()
+    provider_id, status = form.get("MessageSid"), form.get("MessageStatus") or form.get("SmsStatus")
+    if not provider_id or not status:
+        raise Invalid("parameter_missing", fields=[{"field": "MessageStatus", "message": "Missing."}])
+    call(
+        messaging.RECORD_DELIVERY_STATUS,
+        provider="twilio",
+        provider_id=provider_id,
+        status=status,
+        error_code=form.get("ErrorCode") or None,
+        token=request.args.get("token"),
+    )
+    return Response(status=204)
