@@ -75,9 +75,12 @@ class OpenedLink(Schema):
 
 
 class PageBranding(Schema):
+    """`time_zone`: the firm's, in which days end."""
+
     firm_name = fields.String()
     color = fields.String(allow_none=True)
     locale = fields.String()
+    time_zone = fields.String()
 
 
 class PortalPage(Schema):

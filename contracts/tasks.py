@@ -83,8 +83,9 @@ class Due(Schema):
 
 class CaseTask(Stamped):
     """`status` is as of the clock when read: an open task past `due_at` is overdue. `answer` is by kind: text, number
-    (string of a decimal), ISO date, true/false, list of options, E.164, email; null is blank. `rejection`: why the
-    owner of a mapped field refused the answer."""
+    (string of a decimal), ISO date, true/false, list of options, E.164, email; null is blank. `mapping`: the
+    template's as it is now, null if none (a blank answer would clear that field). `rejection`: why the owner of a
+    mapped field refused the answer."""
 
     case_id = Id()
     template_id = Id()
@@ -94,6 +95,7 @@ class CaseTask(Stamped):
     required = fields.Boolean()
     options = fields.List(fields.String())
     checks = fields.Dict()
+    mapping = fields.Nested(Mapping, allow_none=True)
     section = fields.String(allow_none=True)
     assignee_id = Id(allow_none=True)
     status = Choice(*STATUSES)
@@ -410,7 +412,9 @@ GET_NOTIFICATION_REQUEST = Operation(
 GET_CASE_TASK_FACTS = Operation(
     OWNER, "get_case_task_facts", CaseTaskIds, CaseTaskFactsList, (Invalid,), example={"case_task_ids": [_ID]}
 )
-LIST_OPEN_TASKS = Operation(OWNER, "list_open_tasks", ClientTasks, CaseTaskList, (Invalid,), example={"case_ids": [_ID]})
+LIST_OPEN_TASKS = Operation(
+    OWNER, "list_open_tasks", ClientTasks, CaseTaskList, (Invalid,), example={"case_ids": [_ID]}
+)
 GET_MAPPED_ANSWERS = Operation(
     OWNER, "get_mapped_answers", CaseTaskIds, MappedAnswers, (Invalid, Unavailable), example={"case_task_ids": [_ID]}
 )
