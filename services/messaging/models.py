@@ -1,0 +1,296 @@
+"""Messaging's tables, and the words for the states that their rows go through."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import Float, Index, Integer, SmallInteger, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chassis.columns import Id, Json, new_id, utc_now
+from chassis.database import FirmScoped, service_base
+
+Base = service_base("messaging")
+
+WAITING = ("accepted", "queued")
+"""Not yet begun: still free to be changed, suppressed or cancelled."""
+OPEN = ("accepted", "queued", "sending", "unknown")
+"""Not settled. A batch is finished when none of its deliveries is open."""
+NOTIFIED = ("queued", "sending", "unknown", "sent", "delivered")
+"""States in which an address has been, or is about to be, written to."""
+
+URGENT, BULK = 0, 1
+"""Priorities of queued deliveries: what a person waits for goes before a batch."""
+
+EXEMPT_KINDS = ("opt_out_confirmation", "opt_in_confirmation", "help")
+"""Answers to what somebody just wrote: the block itself and quiet hours do not stop them."""
+
+
+class Stamps:
+    """When a row came to be and last changed; `version` grows by one per change."""
+
+    version: Mapped[int] = mapped_column(Integer, default=1)
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+    def touch(self, now: dt.datetime) -> None:
+        """Marks a change."""
+        self.version += 1
+        self.updated_at = now
+
+
+class Content(FirmScoped, Base):
+    """A message as it was when somebody asked for it; never changed. `variants`: [{channel, language, subject,
+    body}]; `uses`: the variables they name."""
+
+    __tablename__ = "content"
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    variants: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+    uses: Mapped[list[str]] = mapped_column(Json)
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+
+class MessageTemplate(FirmScoped, Stamps, Base):
+    """A named message. Each version's texts are a `Content` of their own."""
+
+    __tablename__ = "message_template"
+    __table_args__ = (UniqueConstraint("firm_id", "name"),)
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(120))
+    content_id: Mapped[str] = mapped_column(Id)
+
+
+class Sender(FirmScoped, Stamps, Base):
+    """A number or address that messages go out from, and its token bucket, which all dispatchers share."""
+
+    __tablename__ = "sender"
+    # Without the firm: an address finds the firm of what comes in.
+    __table_args__ = (UniqueConstraint("channel", "address"), Index("ix_sender_firm_id_channel", "firm_id", "channel"))
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    channel: Mapped[str] = mapped_column(String(10))
+    address: Mapped[str] = mapped_column(String(320))
+    provider: Mapped[str] = mapped_column(String(30))
+    rate: Mapped[float] = mapped_column(Float)
+    messaging_service_sid: Mapped[str | None] = mapped_column(String(60), index=True)
+    tokens: Mapped[float] = mapped_column(Float, default=1.0)
+    tokens_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+    held_until: Mapped[dt.datetime | None]
+
+
+class ConsentEntry(FirmScoped, Base):
+    """The ledger: append-only. `address` or `client_id`, or both, say whose consent it is."""
+
+    __tablename__ = "consent_entry"
+    __table_args__ = (
+        Index("ix_consent_entry_firm_id_address", "firm_id", "address", "at"),
+        Index("ix_consent_entry_firm_id_client_id", "firm_id", "client_id", "at"),
+    )
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+    channel: Mapped[str] = mapped_column(String(10))
+    address: Mapped[str | None] = mapped_column(String(320))
+    client_id: Mapped[str | None] = mapped_column(Id)
+    state: Mapped[str] = mapped_column(String(20))
+    source: Mapped[str] = mapped_column(String(20))
+    evidence: Mapped[dict[str, Any]] = mapped_column(Json)
+    rule_version: Mapped[str] = mapped_column(String(20))
+
+
+class ConsentState(FirmScoped, Base):
+    """The ledger's projection, and what a claim and a STOP meet on: one row per channel and address (`a:+1212…`) or
+    client (`c:<id>`). `state` is null as long as nothing was said. `required_rows` create it before it is needed."""
+
+    __tablename__ = "consent_state"
+    firm_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    channel: Mapped[str] = mapped_column(String(10), primary_key=True)
+    key: Mapped[str] = mapped_column(String(330), primary_key=True)
+    state: Mapped[str | None] = mapped_column(String(20))
+    entry_id: Mapped[str | None] = mapped_column(Id)
+    updated_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+
+class ConsentReview(FirmScoped, Stamps, Base):
+    """A reply that was taken as a revocation without being sure. `before` is the address's state until then."""
+
+    __tablename__ = "consent_review"
+    __table_args__ = (Index("ix_consent_review_firm_id", "firm_id", "created_at"),)
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    channel: Mapped[str] = mapped_column(String(10))
+    address: Mapped[str] = mapped_column(String(320))
+    words: Mapped[str] = mapped_column(Text)
+    rule: Mapped[str] = mapped_column(String(60))
+    before: Mapped[str | None] = mapped_column(String(20))
+    decision: Mapped[str | None] = mapped_column(String(20))
+
+
+class Batch(FirmScoped, Stamps, Base):
+    """A bulk request. `content_id` is null as long as only its cancel or pause is known, and no chunk yet."""
+
+    __tablename__ = "batch"
+    __table_args__ = (
+        Index(
+            "ix_batch_unfinished",
+            "state",
+            sqlite_where=text("state IN ('accepted', 'running')"),
+            postgresql_where=text("state IN ('accepted', 'running')"),
+        ),
+    )
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    state: Mapped[str] = mapped_column(String(20), default="accepted")
+    accepted: Mapped[int] = mapped_column(Integer, default=0)
+    chunks: Mapped[int] = mapped_column(Integer, default=0)
+    chunks_seen: Mapped[int] = mapped_column(Integer, default=0)
+    content_id: Mapped[str | None] = mapped_column(Id)
+    fallback: Mapped[bool] = mapped_column(default=False)
+    coalesce: Mapped[bool] = mapped_column(default=False)
+    allow_repeat: Mapped[bool] = mapped_column(default=False)
+    statuses: Mapped[list[str]] = mapped_column(Json, default=list)
+    timing: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    requested_by: Mapped[str | None] = mapped_column(Id)
+    requested_at: Mapped[dt.datetime | None]
+    finished_at: Mapped[dt.datetime | None]
+
+
+class BatchChunk(FirmScoped, Base):
+    """A chunk that has been written: its number counts once, however often it comes."""
+
+    __tablename__ = "batch_chunk"
+    firm_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    batch_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    chunk: Mapped[int] = mapped_column(Integer, primary_key=True)
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+class Delivery(FirmScoped, Stamps, Base):
+    """One message to one recipient, from the wish to its settled state.
+
+    `subject_id` is the case task, or the message itself. `address_once` is the address of the one delivery of its batch
+    and case task that goes there; duplicates have none. `due_at` is when something must be done next: prepare what is
+    accepted, send what is queued, ask about what is unknown. `window_closes`: quiet hours begin then. `variables` are
+    what its text is made of, cleared when it is settled; `body` is the text with its link shortened.
+    """
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        UniqueConstraint("firm_id", "batch_id", "subject_id", "client_id", "channel", name="uq_delivery_once"),
+        Index(
+            "uq_delivery_address",
+            "firm_id",
+            "batch_id",
+            "subject_id",
+            "channel",
+            "address_once",
+            unique=True,
+            **_where("address_once IS NOT NULL"),
+        ),
+        Index("ix_delivery_counts", "firm_id", "batch_id", "state", "reason"),
+        Index("ix_delivery_address", "firm_id", "address", "case_task_id"),
+        Index("ix_delivery_client", "firm_id", "client_id", "created_at"),
+        Index("ix_delivery_accepted", "firm_id", "due_at", **_where("state = 'accepted'")),
+        Index("ix_delivery_queued", "sender_id", "priority", "due_at", "id", **_where("state = 'queued'")),
+        Index("ix_delivery_sending", "lease_until", **_where("state = 'sending'")),
+        Index("ix_delivery_unknown", "due_at", **_where("state = 'unknown'")),
+    )
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    batch_id: Mapped[str | None] = mapped_column(Id)
+    subject_id: Mapped[str] = mapped_column(Id)
+    case_task_id: Mapped[str | None] = mapped_column(Id)
+    case_id: Mapped[str | None] = mapped_column(Id)
+    client_id: Mapped[str | None] = mapped_column(Id)
+    channel: Mapped[str] = mapped_column(String(10))
+    fallback: Mapped[list[str] | None] = mapped_column(Json)
+    kind: Mapped[str] = mapped_column(String(30))
+    state: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str | None] = mapped_column(String(60))
+    priority: Mapped[int] = mapped_column(SmallInteger, default=BULK)
+    send_after: Mapped[dt.datetime]
+    due_at: Mapped[dt.datetime]
+    window_closes: Mapped[dt.datetime | None]
+    address: Mapped[str | None] = mapped_column(String(320))
+    address_once: Mapped[str | None] = mapped_column(String(320))
+    sender_id: Mapped[str | None] = mapped_column(Id)
+    content_id: Mapped[str | None] = mapped_column(Id)
+    requested_by: Mapped[str | None] = mapped_column(Id)
+    language: Mapped[str | None] = mapped_column(String(10))
+    variables: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    needs_opt_in: Mapped[bool] = mapped_column(default=False)
+    lease_owner: Mapped[str | None] = mapped_column(String(60))
+    lease_until: Mapped[dt.datetime | None]
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    begun_at: Mapped[dt.datetime | None]
+    sent_at: Mapped[dt.datetime | None]
+    provider_id: Mapped[str | None] = mapped_column(String(120))
+    provider_status: Mapped[str | None] = mapped_column(String(40))
+    subject: Mapped[str | None] = mapped_column(String(300))
+    body: Mapped[str | None] = mapped_column(Text)
+    segments: Mapped[int | None] = mapped_column(Integer)
+
+
+class Attempt(FirmScoped, Base):
+    """One call to the provider that was begun. `outcome` is null until it is known: sent, refused, deferred,
+    not_connected, unknown, found, absent."""
+
+    __tablename__ = "attempt"
+    firm_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    delivery_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    begun_at: Mapped[dt.datetime]
+    ended_at: Mapped[dt.datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    provider_id: Mapped[str | None] = mapped_column(String(120))
+    code: Mapped[str | None] = mapped_column(String(60))
+
+
+class InboundMessage(FirmScoped, Stamps, Base):
+    """What somebody wrote to us. `client_ids`: whose address it is as far as messaging knew when it came."""
+
+    __tablename__ = "inbound_message"
+    __table_args__ = (
+        UniqueConstraint("firm_id", "provider", "provider_id"),
+        Index("ix_inbound_message_sender", "firm_id", "sender", "created_at"),
+        Index("ix_inbound_message_client", "firm_id", "client_id", "created_at"),
+    )
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    provider: Mapped[str] = mapped_column(String(30))
+    provider_id: Mapped[str] = mapped_column(String(120))
+    channel: Mapped[str] = mapped_column(String(10))
+    sender: Mapped[str] = mapped_column(String(320))
+    recipient: Mapped[str] = mapped_column(String(320))
+    body: Mapped[str] = mapped_column(Text)
+    media: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+    effect: Mapped[str] = mapped_column(String(20))
+    rule: Mapped[str] = mapped_column(String(60))
+    client_id: Mapped[str | None] = mapped_column(Id)
+    client_ids: Mapped[list[str]] = mapped_column(Json)
+
+
+class SandboxMessage(Base):
+    """The sandbox provider's own record: every request it accepted, never deduplicated, and every reply of a person.
+
+    It belongs to the stand-in for a provider, not to a firm. `delivery_token` came with the request. `status` moves
+    queued → sent → delivered; `announce_at` is when the next status callback is due, null when none is."""
+
+    __tablename__ = "sandbox_message"
+    __table_args__ = (
+        Index("ix_sandbox_message_at", "at", "id"),
+        Index("ix_sandbox_message_recipient", "recipient", "at"),
+        Index("ix_sandbox_message_token", "delivery_token"),
+        Index("ix_sandbox_message_announce_at", "announce_at", **_where("announce_at IS NOT NULL")),
+    )
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+    direction: Mapped[str] = mapped_column(String(10))
+    channel: Mapped[str] = mapped_column(String(10))
+    sender: Mapped[str] = mapped_column(String(320))
+    recipient: Mapped[str] = mapped_column(String(320))
+    subject: Mapped[str | None] = mapped_column(String(300))
+    body: Mapped[str] = mapped_column(Text)
+    status: Mapped[str | None] = mapped_column(String(40))
+    delivery_token: Mapped[str | None] = mapped_column(String(120))
+    callback_url: Mapped[str | None] = mapped_column(Text)
+    announce_at: Mapped[dt.datetime | None]
+    announcements: Mapped[int] = mapped_column(Integer, default=0)
