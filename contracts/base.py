@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -19,7 +19,7 @@ from contracts.errors import CasewireError
 class Id(fields.String):
     """A UUID as a lower-case string with dashes."""
 
-    default_error_messages = {"invalid_id": "Not a valid UUID."}
+    default_error_messages: ClassVar[dict[str, str]] = {"invalid_id": "Not a valid UUID."}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
@@ -68,9 +68,6 @@ class Count(fields.Integer):
 
 class Flag(fields.Boolean):
     """true or false; `"yes"` and `1` are refused."""
-
-    truthy = {True}
-    falsy = {False}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):

@@ -7,7 +7,6 @@ from marshmallow import Schema, fields, validate
 from contracts.base import (
     Choice,
     Count,
-    Empty,
     Event,
     Flag,
     Id,

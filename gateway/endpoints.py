@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import marshmallow as ma
 import orjson
@@ -16,7 +16,7 @@ from flask import Response, g, request
 from flask_smorest import Blueprint
 from webargs import fields as webfields
 
-from contracts.base import Count, Flag, Operation
+from contracts.base import Flag, Operation
 from contracts.errors import Invalid
 from gateway.credentials import demand
 from gateway.wire import record_response
@@ -49,9 +49,7 @@ def query_of(schema: type[ma.Schema], leave_out: set[str]) -> ma.Schema:
         common: dict[str, Any] = {"load_default": field.load_default, "validate": field.validate}
         if field.data_key:
             common["data_key"] = field.data_key
-        if isinstance(field, Count):
-            declared[name] = ma.fields.Integer(**common)
-        elif isinstance(field, ma.fields.Integer):
+        if isinstance(field, ma.fields.Integer):
             declared[name] = ma.fields.Integer(**common)
         elif isinstance(field, Flag):
             declared[name] = ma.fields.Boolean(**common)
@@ -67,7 +65,7 @@ def query_of(schema: type[ma.Schema], leave_out: set[str]) -> ma.Schema:
 class JsonText(ma.fields.Field[dict[str, Any]]):
     """A JSON object as a query parameter."""
 
-    default_error_messages = {"invalid": "Not a JSON object."}
+    default_error_messages: ClassVar[dict[str, str]] = {"invalid": "Not a JSON object."}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         try:

@@ -20,7 +20,9 @@ blueprint = Blueprint("sandbox", __name__, url_prefix="/sandbox")
 
 _LINK = re.compile(r"https?://[^\s<>\"]+")
 _QUERY = query_of(messaging.ListSandbox, set())
-_CSP = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+_CSP = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 
 
 def _linked(text: str) -> Markup:
@@ -68,7 +70,8 @@ def list_messages() -> Response:
     """The same as JSON, newest first."""
     errors = _QUERY.validate(request.args)
     if errors:
-        raise Invalid("invalid_input", fields=[{"field": name, "message": str(said[0])} for name, said in errors.items()])
+        named = [{"field": name, "message": str(said[0])} for name, said in errors.items()]
+        raise Invalid("invalid_input", fields=named)
     return json_response(_page(**_QUERY.load(request.args)))
 
 

@@ -63,7 +63,7 @@ def _take_in(request: Request, limit: int) -> BaseResponse | None:
         return BaseResponse("Send a Content-Length.\n", status=411, content_type="text/plain")
     if declared > limit:
         return BaseResponse("The body is too large.\n", status=413, content_type="text/plain")
-    body = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)
+    body = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - lives as long as its request
     source, left = request.environ["wsgi.input"], declared
     while left > 0:
         chunk = source.read(min(left, 65536))
