@@ -1,0 +1,223 @@
+"""Is this an answer to that question? Pure: no database, no clock, no network.
+
+`check_answer` gives the answer as it is kept, None for a blank one, or raises `Invalid` on the field `answer` with a
+code for programs and a sentence for the client who typed it. Neither ever holds the answer itself.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+
+from contracts.errors import Invalid, invalid_field
+
+SHORT_TEXT_LENGTH = 500
+LONG_TEXT_LENGTH = 20_000
+ADDRESS_PARTS = {"line1": 200, "line2": 200, "city": 120, "state": 60, "postal_code": 20, "country": 2}
+"""Parts of a structured address and their longest lengths. `country` is ISO 3166, two letters."""
+
+_NUMBER = re.compile(r"[+-]?(\d{1,18}(\.\d{0,12})?|\.\d{1,12})")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_YES = frozenset({"yes", "true"})
+_NO = frozenset({"no", "false"})
+_NOT_YET = frozenset({"file_upload", "signature"})
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a case task asks. `checks` as in the contract: limits by name, dates as ISO text."""
+
+    kind: str
+    required: bool = False
+    options: Sequence[str] = ()
+    checks: Mapping[str, Any] = field(default_factory=dict)
+    region: str = "US"
+    """Whose national form a phone number without a country code is in."""
+
+
+def is_blank(answer: Any) -> bool:
+    """Nothing, spaces only, no choice, or an address with nothing in it."""
+    parts = answer if isinstance(answer, list) else answer.values() if isinstance(answer, dict) else [answer]
+    return all(part is None or (isinstance(part, str) and not part.strip()) for part in parts)
+
+
+def check_answer(question: Question, answer: Any) -> Any:
+    """The answer as it is kept: text trimmed, number as the string of a decimal, ISO date, true/false, list of options
+    in their own order, E.164, email address, address as text or parts. None if blank.
+
+    Raises `Invalid` (`answer_required` if a required question is left blank).
+    """
+    if question.kind in _NOT_YET:
+        raise _refused("not_available_yet", "This kind of question cannot be answered here yet.")
+    if is_blank(answer):
+        if question.required:
+            raise _refused("answer_required", "Please answer this question.")
+        return None
+    return _CHECKS[question.kind](question, answer)
+
+
+def _refused(code: str, message: str, **limits: object) -> Invalid:
+    return invalid_field("answer", message, code, **limits)
+
+
+def _text(answer: Any, longest: int) -> str:
+    """A string in NFC without surrounding space; line ends are \\n. What no database can keep is refused."""
+    if not isinstance(answer, str):
+        raise _refused("invalid_text", "Please answer with text.")
+    text = unicodedata.normalize("NFC", answer.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    if any(character == "\x00" or "\ud800" <= character <= "\udfff" for character in text):
+        raise _refused("invalid_text", "The text holds characters that cannot be kept.")
+    if len(text) > longest:
+        raise _refused("too_long", f"Please use at most {longest} characters.", longest=longest)
+    return text
+
+
+def _line(answer: Any, longest: int) -> str:
+    return " ".join(_text(answer, longest).split())
+
+
+def _within_lengths(question: Question, text: str) -> str:
+    shortest, longest = question.checks.get("min_length"), question.checks.get("max_length")
+    if shortest is not None and len(text) < shortest:
+        raise _refused("too_short", f"Please use at least {shortest} characters.", shortest=shortest)
+    if longest is not None and len(text) > longest:
+        raise _refused("too_long", f"Please use at most {longest} characters.", longest=longest)
+    return text
+
+
+def _short_text(question: Question, answer: Any) -> str:
+    return _within_lengths(question, _line(answer, SHORT_TEXT_LENGTH))
+
+
+def _long_text(question: Question, answer: Any) -> str:
+    return _within_lengths(question, _text(answer, LONG_TEXT_LENGTH))
+
+
+def _number(question: Question, answer: Any) -> str:
+    # A group separator in one language is a decimal point in another: neither is guessed.
+    if isinstance(answer, int | float) and not isinstance(answer, bool):
+        written = repr(answer) if isinstance(answer, float) or abs(answer) < 10**18 else ""
+        if "e" in written:
+            written = format(Decimal(written), "f")
+    else:
+        written = answer.strip() if isinstance(answer, str) and len(answer) < 100 else ""
+    if not written.isascii() or not _NUMBER.fullmatch(written):
+        raise _refused("invalid_number", "Please write a number in figures, like 1500 or 1500.50.")
+    number = Decimal(written)
+    lowest, highest = question.checks.get("minimum"), question.checks.get("maximum")
+    if lowest is not None and number < Decimal(repr(lowest)):
+        raise _refused("too_small", f"Please give a number of at least {lowest:g}.", minimum=lowest)
+    if highest is not None and number > Decimal(repr(highest)):
+        raise _refused("too_large", f"Please give a number of at most {highest:g}.", maximum=highest)
+    return format(number, "f")
+
+
+def _date(question: Question, answer: Any) -> str:
+    written = answer.strip() if isinstance(answer, str) else ""
+    if not _DATE.fullmatch(written):
+        raise _refused("invalid_date", "Please write the date as year-month-day, like 2026-04-30.")
+    try:
+        day = dt.date.fromisoformat(written)
+    except ValueError:
+        raise _refused("invalid_date", "There is no such day. Please check the date.") from None
+    earliest, latest = question.checks.get("earliest"), question.checks.get("latest")
+    if earliest is not None and day < dt.date.fromisoformat(earliest):
+        raise _refused("too_early", f"Please give a date on or after {earliest}.", earliest=earliest)
+    if latest is not None and day > dt.date.fromisoformat(latest):
+        raise _refused("too_late", f"Please give a date on or before {latest}.", latest=latest)
+    return day.isoformat()
+
+
+def _flag(answer: Any) -> bool | None:
+    if isinstance(answer, bool):
+        return answer
+    word = answer.strip().lower() if isinstance(answer, str) else ""
+    return True if word in _YES else False if word in _NO else None
+
+
+def _yes_no(question: Question, answer: Any) -> bool:
+    flag = _flag(answer)
+    if flag is None:
+        raise _refused("invalid_yes_no", "Please answer yes or no.")
+    return flag
+
+
+def _acknowledgement(question: Question, answer: Any) -> bool:
+    if _flag(answer) is not True:
+        raise _refused("not_acknowledged", "Please tick the box to confirm.")
+    return True
+
+
+def _one_choice(question: Question, answer: Any) -> str:
+    if not isinstance(answer, str) or answer not in question.options:
+        raise _refused("not_an_option", "Please choose one of the options.")
+    return answer
+
+
+def _several_choices(question: Question, answer: Any) -> list[str]:
+    # A form with one box ticked sends one text instead of a list.
+    chosen = [answer] if isinstance(answer, str) else answer
+    if not isinstance(chosen, list):
+        raise _refused("not_an_option", "Please choose from the options.")
+    chosen = [choice for choice in chosen if not is_blank(choice)]
+    if not all(isinstance(choice, str) and choice in question.options for choice in chosen):
+        raise _refused("not_an_option", "Please choose from the options.")
+    return [option for option in question.options if option in chosen]
+
+
+def _phone(question: Question, answer: Any) -> str:
+    written = answer if isinstance(answer, str) and len(answer) <= 60 else ""
+    try:
+        number = phonenumbers.parse(written, question.region)
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or number.extension or not phonenumbers.is_valid_number(number):
+        raise _refused("invalid_phone", "Please check the phone number, with its area code, like (212) 555-0123.")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _email(question: Question, answer: Any) -> str:
+    try:
+        return validate_email(_line(answer, 320), check_deliverability=False).normalized
+    except EmailNotValidError:
+        # From None: the library's message repeats the address.
+        raise _refused("invalid_email", "Please check the email address, like name@example.com.") from None
+
+
+def _address(question: Question, answer: Any) -> str | dict[str, str]:
+    if isinstance(answer, str):
+        return _text(answer, SHORT_TEXT_LENGTH)
+    if not isinstance(answer, dict) or any(part not in ADDRESS_PARTS for part in answer):
+        raise _refused("invalid_address", "Please write the address as text.")
+    given = {part: value for part, value in answer.items() if not is_blank(value)}
+    address = {part: _line(given[part], longest) for part, longest in ADDRESS_PARTS.items() if part in given}
+    if "line1" not in address:
+        raise _refused("invalid_address", "Please give the street and number.")
+    if "country" in address:
+        address["country"] = address["country"].upper()
+        if not re.fullmatch("[A-Z]{2}", address["country"]):
+            raise _refused("invalid_address", "Please give the country by its two letters, like US.")
+    return address
+
+
+_CHECKS: dict[str, Callable[[Question, Any], Any]] = {
+    "short_text": _short_text,
+    "long_text": _long_text,
+    "number": _number,
+    "date": _date,
+    "yes_no": _yes_no,
+    "one_choice": _one_choice,
+    "several_choices": _several_choices,
+    "phone": _phone,
+    "email": _email,
+    "address": _address,
+    "acknowledgement": _acknowledgement,
+}

@@ -1,0 +1,71 @@
+"""Answering a case task, and reopening it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import select
+
+from chassis.database import Database
+from contracts.tasks import TASK_COMPLETED, TASK_REOPENED
+from services.tasks.answer_checks import Question, check_answer
+from services.tasks.assigning import change_of
+from services.tasks.models import CaseTask, TaskTemplate
+from services.tasks.views import case_task_view, load_case_task
+
+
+def submit_answer(
+    db: Database,
+    now: dt.datetime,
+    *,
+    case_task_id: str,
+    answer: Any,
+    client_id: str | None,
+    link_id: str | None,
+) -> dict[str, Any]:
+    """Checks an answer and completes the task with it; on a completed task it corrects the one before.
+
+    Each answer gets the next `answer_version`, under a lock on the task: of several at once none is lost, the last one
+    stands. Raises NotFound `case_task_not_found`, Conflict `task_skipped`, and Invalid on the field `answer`.
+    """
+    with db.unit_of_work() as uow:
+        task = load_case_task(uow.session, case_task_id, lock=True)
+        checked = check_answer(question_of(task), answer)
+        task.complete(checked, client_id=client_id, link_id=link_id, now=now)
+        # The mapping alone is the template's as it is now, not the task's copy.
+        mapped = uow.session.scalar(select(TaskTemplate.mapping_target).where(TaskTemplate.id == task.template_id))
+        uow.emit(
+            TASK_COMPLETED,
+            task.id,
+            {
+                "case_task_id": task.id,
+                "case_id": task.case_id,
+                "template_id": task.template_id,
+                "client_id": client_id,
+                "answered_by": task.answered_by,
+                "mapped": mapped,
+                "answer_version": task.answer_version,
+            },
+            aggregate_version=task.version,
+        )
+        return uow.answer(case_task_view(task, now))
+
+
+def reopen_case_task(db: Database, now: dt.datetime, *, case_task_id: str, reason: str) -> dict[str, Any]:
+    """Makes a completed task open again, and keeps the reason. The answer stays, for the client to correct.
+
+    Raises NotFound `case_task_not_found`, Conflict `task_not_completed`.
+    """
+    with db.unit_of_work() as uow:
+        task = load_case_task(uow.session, case_task_id, lock=True)
+        task.reopen(now)
+        uow.session.add(change_of(task, "reopened", {"reason": reason}, now))
+        data = {"case_task_id": task.id, "case_id": task.case_id}
+        uow.emit(TASK_REOPENED, task.id, data, aggregate_version=task.version)
+        return uow.answer(case_task_view(task, now))
+
+
+def question_of(task: CaseTask) -> Question:
+    """What the task asks, as it was assigned."""
+    return Question(task.kind, task.required, task.options, task.checks)

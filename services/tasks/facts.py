@@ -1,0 +1,71 @@
+"""What other services ask about case tasks: facts to decide by, and the answers that are mapped to their fields."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import and_, select
+
+from chassis.database import Database
+from services.tasks.models import CaseTask, TaskTemplate
+
+
+def get_case_task_facts(db: Database, now: dt.datetime, case_task_ids: list[str]) -> dict[str, Any]:
+    """Title, case, due date and status as of the clock. Unknown ids are left out."""
+    with db.read() as session:
+        tasks = session.scalars(select(CaseTask).where(CaseTask.id.in_(case_task_ids)))
+        return {
+            "case_tasks": [
+                {
+                    "case_task_id": task.id,
+                    "case_id": task.case_id,
+                    "title": task.title,
+                    "status": task.status_at(now),
+                    "due_at": task.due_at,
+                }
+                for task in tasks
+            ]
+        }
+
+
+def get_mapped_answers(db: Database, calls: Any, case_task_ids: list[str]) -> dict[str, Any]:
+    """The answers of completed tasks whose template has a mapping now: one that was cleared stops them.
+
+    `primary_client_id` is looked up where staff answered for a client's field, since only there it is needed. Raises
+    Unavailable if cases cannot be asked.
+    """
+    mapped = (
+        select(CaseTask, TaskTemplate.mapping_target, TaskTemplate.mapping_field)
+        .join(TaskTemplate, and_(TaskTemplate.firm_id == CaseTask.firm_id, TaskTemplate.id == CaseTask.template_id))
+        .where(
+            CaseTask.id.in_(case_task_ids),
+            CaseTask.status == "completed",
+            TaskTemplate.mapping_target.is_not(None),
+        )
+    )
+    with db.read() as session:
+        rows = session.execute(mapped).tuples().all()
+    by_staff = {task.case_id for task, target, _ in rows if target == "client" and task.client_id is None}
+    primary = _primary_clients(calls, sorted(by_staff)) if by_staff else {}
+    return {
+        "answers": [
+            {
+                "case_task_id": task.id,
+                "case_id": task.case_id,
+                "client_id": task.client_id,
+                "primary_client_id": primary.get(task.case_id),
+                "link_id": task.link_id,
+                "target": target,
+                "field": field,
+                "value": task.answer,
+                "answer_version": task.answer_version,
+            }
+            for task, target, field in rows
+        ]
+    }
+
+
+def _primary_clients(calls: Any, case_ids: list[str]) -> dict[str, str]:
+    cases = calls.cases.get_case_facts(case_ids=case_ids)["cases"]
+    return {case["case_id"]: case["client_ids"][0] for case in cases if case["client_ids"]}

@@ -1,0 +1,318 @@
+"""The tables of tasks, and the state changes that are legal."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    and_,
+    case,
+    or_,
+    true,
+)
+from sqlalchemy.orm import Mapped, mapped_column, query_expression
+
+from chassis.columns import Id, Json, new_id, utc_now
+from chassis.database import FirmScoped, service_base
+from contracts.errors import Conflict
+
+Base = service_base("tasks")
+
+OPEN = ("to_do", "in_progress")
+"""The stored statuses of an open task. `overdue` is never stored: it is an open task whose time has passed."""
+
+
+class Record(FirmScoped):
+    """What every table here has: an id within its firm, and when the row was made."""
+
+    firm_id: Mapped[str] = mapped_column(Id, primary_key=True, sort_order=-2)
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id, sort_order=-1)
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+
+class Versioned(Record):
+    """A record that changes. `version` grows by one per change and makes the ETag."""
+
+    version: Mapped[int] = mapped_column(Integer, default=1)
+    updated_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+    def touch(self, now: dt.datetime) -> None:
+        """Counts one more change."""
+        self.version += 1
+        self.updated_at = now
+
+    def expect_version(self, expected: int | None) -> None:
+        """Raises Conflict `stale_version` if the caller looked at another version."""
+        if expected is not None and expected != self.version:
+            raise Conflict("stale_version", version=self.version)
+
+
+class TaskTemplate(Versioned, Base):
+    """A question that can be asked on any case. Limits of `checks` are kept as on the wire."""
+
+    __tablename__ = "task_template"
+    __table_args__ = (Index("ix_task_template_firm_id_title", "firm_id", "title", "id"),)
+
+    title: Mapped[str] = mapped_column(String(200))
+    instructions: Mapped[str | None] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(30))
+    required: Mapped[bool]
+    options: Mapped[list[str]] = mapped_column(Json)
+    checks: Mapped[dict[str, Any]] = mapped_column(Json)
+    mapping_target: Mapped[str | None] = mapped_column(String(10))
+    mapping_field: Mapped[str | None] = mapped_column(String(60))
+
+    @property
+    def mapping(self) -> dict[str, str] | None:
+        """Where an answer goes: {"target", "field"}."""
+        if self.mapping_target is None or self.mapping_field is None:
+            return None
+        return {"target": self.mapping_target, "field": self.mapping_field}
+
+    @mapping.setter
+    def mapping(self, mapping: dict[str, str] | None) -> None:
+        self.mapping_target = mapping["target"] if mapping else None
+        self.mapping_field = mapping["field"] if mapping else None
+
+    def copy(self) -> dict[str, Any]:
+        """What a case task takes over, by attribute: later changes of the template leave it as it is."""
+        return {
+            "template_id": self.id,
+            "title": self.title,
+            "instructions": self.instructions,
+            "kind": self.kind,
+            "required": self.required,
+            "options": self.options,
+            "checks": self.checks,
+        }
+
+
+class CaseTask(Versioned, Base):
+    """A template as it was when it was assigned to a case, and what became of it.
+
+    `assigned_once_key` is the template's id if it was assigned in bulk, else null: a bulk assignment that is repeated
+    cannot double it, while a person may assign a template a second time. `answer` null with a `completed_at` is a blank
+    answer. `notified_at` is when `last_notification` happened, for an older event must not replace it.
+    """
+
+    __tablename__ = "case_task"
+    __table_args__ = (
+        UniqueConstraint("firm_id", "case_id", "assigned_once_key"),
+        ForeignKeyConstraint(["firm_id", "template_id"], ["task_template.firm_id", "task_template.id"]),
+        Index("ix_case_task_firm_id_template_id", "firm_id", "template_id"),
+        Index("ix_case_task_firm_id_due_at", "firm_id", "due_at", "id"),
+        Index("ix_case_task_firm_id_created_at", "firm_id", "created_at", "id"),
+        Index("ix_case_task_firm_id_assignee_id", "firm_id", "assignee_id"),
+    )
+
+    case_id: Mapped[str] = mapped_column(Id)
+    template_id: Mapped[str] = mapped_column(Id)
+    assigned_once_key: Mapped[str | None] = mapped_column(Id)
+    title: Mapped[str] = mapped_column(String(200))
+    instructions: Mapped[str | None] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(30))
+    required: Mapped[bool]
+    options: Mapped[list[str]] = mapped_column(Json)
+    checks: Mapped[dict[str, Any]] = mapped_column(Json)
+    section: Mapped[str | None] = mapped_column(String(200))
+    assignee_id: Mapped[str | None] = mapped_column(Id)
+    status: Mapped[str] = mapped_column(String(20), default="to_do")
+    due_rule: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    due_at: Mapped[dt.datetime | None]
+    answer: Mapped[Any | None] = mapped_column(Json)
+    answer_version: Mapped[int] = mapped_column(Integer, default=0)
+    answered_by: Mapped[str | None] = mapped_column(String(10))
+    client_id: Mapped[str | None] = mapped_column(Id)
+    link_id: Mapped[str | None] = mapped_column(Id)
+    completed_at: Mapped[dt.datetime | None]
+    rejection: Mapped[dict[str, str] | None] = mapped_column(Json)
+    last_notification: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    notified_at: Mapped[dt.datetime | None]
+    # Filled only by a list that is sorted by status.
+    status_rank: Mapped[int | None] = query_expression()
+
+    def status_at(self, now: dt.datetime) -> str:
+        """The status as of the clock: an open task past its time is overdue."""
+        if self.status in OPEN and self.due_at is not None and self.due_at < now:
+            return "overdue"
+        return self.status
+
+    def set_open_status(self, status: str, now: dt.datetime) -> None:
+        """`to_do` or `in_progress`, for an open task only. Raises Conflict `task_not_open`."""
+        if self.status not in OPEN:
+            raise Conflict("task_not_open", case_task_id=self.id, status=self.status)
+        self.status = status
+        self.touch(now)
+
+    def set_assignee(self, staff_id: str | None, now: dt.datetime) -> None:
+        self.assignee_id = staff_id
+        self.touch(now)
+
+    def set_due(self, rule: dict[str, Any] | None, due_at: dt.datetime | None, now: dt.datetime) -> None:
+        """`rule` in wire values; `due_at` is what it comes to."""
+        self.due_rule, self.due_at = rule, due_at
+        self.touch(now)
+
+    def complete(self, answer: Any, *, client_id: str | None, link_id: str | None, now: dt.datetime) -> None:
+        """Takes a checked answer, the first or a corrected one. By staff if `client_id` is None.
+
+        Raises Conflict `task_skipped` if a condition hides the task.
+        """
+        if self.status == "skipped":
+            raise Conflict("task_skipped", case_task_id=self.id)
+        self.answer = answer
+        self.answer_version += 1
+        self.answered_by = "staff" if client_id is None else "client"
+        self.client_id, self.link_id = client_id, link_id
+        self.rejection = None
+        self.status, self.completed_at = "completed", now
+        self.touch(now)
+
+    def reopen(self, now: dt.datetime) -> None:
+        """Back to `to_do`, with its answer as a draft to correct. Raises Conflict `task_not_completed`."""
+        if self.status != "completed":
+            raise Conflict("task_not_completed", case_task_id=self.id, status=self.status)
+        self.status, self.completed_at = "to_do", None
+        self.touch(now)
+
+    def reject(self, field: str, code: str, answer_version: int, now: dt.datetime) -> bool:
+        """Notes that the owner of a mapped field refused the answer; False if a newer answer was given since."""
+        if answer_version != self.answer_version:
+            return False
+        self.rejection = {"field": field, "code": code}
+        self.touch(now)
+        return True
+
+
+def is_overdue(now: dt.datetime) -> ColumnElement[bool]:
+    """In SQL what `CaseTask.status_at` is in Python."""
+    return and_(CaseTask.status.in_(OPEN), CaseTask.due_at < now)
+
+
+def has_status(statuses: Collection[str], now: dt.datetime) -> ColumnElement[bool]:
+    """Whether a case task has one of these statuses as of the clock. None at all is true for every task."""
+    if not statuses:
+        return true()
+    stored_open = [status for status in OPEN if status in statuses]
+    others = [status for status in statuses if status not in OPEN and status != "overdue"]
+    if "overdue" in statuses and len(stored_open) == len(OPEN):
+        return CaseTask.status.in_([*stored_open, *others])
+    conditions: list[ColumnElement[bool]] = [CaseTask.status.in_(others)] if others else []
+    if stored_open:
+        in_time = or_(CaseTask.due_at.is_(None), CaseTask.due_at >= now)
+        conditions.append(and_(CaseTask.status.in_(stored_open), in_time))
+    if "overdue" in statuses:
+        conditions.append(is_overdue(now))
+    return or_(*conditions)
+
+
+def status_rank(now: dt.datetime) -> ColumnElement[int]:
+    """The order of statuses in a list: what is most urgent first."""
+    return case(
+        (is_overdue(now), 0),
+        (CaseTask.status == "in_progress", 1),
+        (CaseTask.status == "to_do", 2),
+        (CaseTask.status == "completed", 3),
+        else_=4,
+    )
+
+
+class CaseTaskChange(Record, Base):
+    """What happened to a case task and why: `kind` is `reopened` (facts: reason) or `due_changed` (facts: from, to)."""
+
+    __tablename__ = "case_task_change"
+    __table_args__ = (
+        ForeignKeyConstraint(["firm_id", "case_task_id"], ["case_task.firm_id", "case_task.id"]),
+        Index("ix_case_task_change_firm_id_case_task_id", "firm_id", "case_task_id", "created_at"),
+    )
+
+    case_task_id: Mapped[str] = mapped_column(Id)
+    kind: Mapped[str] = mapped_column(String(30))
+    actor_kind: Mapped[str] = mapped_column(String(20))
+    actor_id: Mapped[str | None] = mapped_column(Id)
+    facts: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+class BulkAssignment(Versioned, Base):
+    """Templates × the cases of a selector, worked off in pages.
+
+    `copies` are the templates and `due_at` the due date as they were when it was asked for. `cursor` is where the next
+    page begins. Progress is stored with each page, so that a crash resumes where it was.
+    """
+
+    __tablename__ = "bulk_assignment"
+
+    state: Mapped[str] = mapped_column(String(20), default="running")
+    selector: Mapped[dict[str, Any]] = mapped_column(Json)
+    copies: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+    due_rule: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    due_at: Mapped[dt.datetime | None]
+    cursor: Mapped[str | None] = mapped_column(Text)
+    cases_done: Mapped[int] = mapped_column(Integer, default=0)
+    cases_total: Mapped[int] = mapped_column(Integer, default=0)
+    added: Mapped[int] = mapped_column(Integer, default=0)
+    left_out: Mapped[dict[str, int]] = mapped_column(Json, default=dict)
+    examples: Mapped[list[dict[str, str]]] = mapped_column(Json, default=list)
+    failure: Mapped[str | None] = mapped_column(String(120))
+
+    MOST_EXAMPLES = 100
+
+    def record_page(self, *, cases: int, added: int, left_out: list[dict[str, str]], now: dt.datetime) -> None:
+        """Counts one page. `left_out`: {"case_id", "template_id", "reason"} each."""
+        counts = dict(self.left_out)
+        for pair in left_out:
+            counts[pair["reason"]] = counts.get(pair["reason"], 0) + 1
+        self.left_out = counts
+        self.examples = [*self.examples, *left_out][: self.MOST_EXAMPLES]
+        self.cases_done += cases
+        self.cases_total = max(self.cases_total, self.cases_done)
+        self.added += added
+        self.touch(now)
+
+    def finish(self, now: dt.datetime) -> None:
+        """All pages are done: what was counted is the total."""
+        self.state, self.cursor, self.cases_total = "finished", None, self.cases_done
+        self.touch(now)
+
+    def fail(self, code: str, now: dt.datetime) -> None:
+        """Ends it short of its end; what was added stays."""
+        self.state, self.failure = "failed", code
+        self.touch(now)
+
+
+class NotificationRequest(Record, Base):
+    """A request to notify the clients of many cases; its id is the batch's. What was asked, without the message:
+    messaging keeps that under `content_id`."""
+
+    __tablename__ = "notification_request"
+    __table_args__ = (Index("ix_notification_request_firm_id_created_at", "firm_id", "created_at"),)
+
+    content_id: Mapped[str] = mapped_column(Id)
+    selector: Mapped[dict[str, Any]] = mapped_column(Json)
+    options: Mapped[dict[str, Any]] = mapped_column(Json)
+    accepted: Mapped[int] = mapped_column(Integer)
+    chunks: Mapped[int] = mapped_column(Integer)
+    requested_by: Mapped[str | None] = mapped_column(Id)
+
+
+class NotificationChunk(Record, Base):
+    """The case tasks of one `notification.requested.v1` event, about 500."""
+
+    __tablename__ = "notification_chunk"
+    __table_args__ = (
+        UniqueConstraint("firm_id", "request_id", "number"),
+        ForeignKeyConstraint(["firm_id", "request_id"], ["notification_request.firm_id", "notification_request.id"]),
+    )
+
+    request_id: Mapped[str] = mapped_column(Id)
+    number: Mapped[int] = mapped_column(Integer)
+    case_task_ids: Mapped[list[str]] = mapped_column(Json)
