@@ -67,7 +67,9 @@ class Outcome:
         self.expect(len({row["case_task_id"] for row in rows}) == batch["accepted"],
                     "every accepted case task is in the ledger")  # fmt: skip
         self.expect(all(row["state"] in SETTLED_STATES for row in rows), "every delivery is settled")
-        self.expect(all(row["reason"] for row in rows if row["state"] == "suppressed"), "every suppression has a reason")
+        self.expect(
+            all(row["reason"] for row in rows if row["state"] == "suppressed"), "every suppression has a reason"
+        )
         called = sum(1 for row in rows if row["state"] in ("sent", "delivered", "undelivered"))
         texts = [message for message in self.api.every("/sandbox/messages")
                  if message["direction"] == "outbound" and "/p/" in message["body"]]  # fmt: skip
@@ -91,12 +93,16 @@ class Outcome:
                 late += sum(1 for text in texts if stops and stops[0] + GRACE < _time(text["at"]) < end)
             else:
                 self.expect(not stops, f"“{said}” did not block anybody")
-        self.expect(blocked == len(STOPPING), f"{blocked} of {len(STOPPING)} ways to say stop are in the consent ledger")
+        self.expect(
+            blocked == len(STOPPING), f"{blocked} of {len(STOPPING)} ways to say stop are in the consent ledger"
+        )
         self.expect(late == 0, "no text was begun after a STOP was committed")
 
     def _answers(self) -> None:
         """The answers are in the records they were mapped to."""
-        by_kind = {kind: [row for row in self.story.answered if row["kind"] == kind] for kind in ("phone", "short_text")}
+        by_kind = {
+            kind: [row for row in self.story.answered if row["kind"] == kind] for kind in ("phone", "short_text")
+        }
         self.expect(all(by_kind.values()), f"{len(self.story.answered)} clients answered on their page")
         for row in by_kind["short_text"]:
             wait_for("the county in the case", lambda row=row: self._county(row) == COUNTY, seconds=30)

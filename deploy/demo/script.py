@@ -60,7 +60,9 @@ TASKS: list[dict[str, Any]] = [
         "mapping": {"target": "case", "field": "county"},
     },
 ]
-MESSAGE = "{{ firm.name }}: {{ client.first_name }}, please finish “{{ task.title }}”: {{ task.link }} Reply STOP to end."
+MESSAGE = (
+    "{{ firm.name }}: {{ client.first_name }}, please finish “{{ task.title }}”: {{ task.link }} Reply STOP to end."
+)
 
 
 @dataclass

@@ -1,0 +1,76 @@
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+BACKEND ?= embedded
+# Tests that run a container in the test process; they need eventlet patched before anything else is imported.
+INSIDE := tests/unit tests/service tests/contract
+# Tests that start the system as processes and drive it from outside.
+OUTSIDE := tests/e2e tests/faults tests/browser
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock deploy/environment.sh
+	@sh deploy/environment.sh $(VENV)
+	@touch $@
+
+.PHONY: environment
+environment: $(READY) ## Make the Python environment in .venv
+
+.PHONY: demo
+demo: $(READY) ## Show the main job; BACKEND=distributed for RabbitMQ and PostgreSQL, DEMO_EXIT=1 to check and end
+	@$(BIN)/casewire demo --backend $(BACKEND)
+
+.PHONY: run
+run: $(READY) ## Start everything in one process, on var/data or CASEWIRE_DATA, at PORT
+	@exec $(BIN)/casewire run
+
+.PHONY: up
+up: $(READY) ## Start RabbitMQ, PostgreSQL and every service in its own process
+	@$(BIN)/casewire up
+
+.PHONY: down
+down: $(READY) ## Stop what `make up` started
+	@$(BIN)/casewire down
+
+.PHONY: test
+test: test-inside test-outside ## Run every test, real RabbitMQ, PostgreSQL and Chromium included
+
+.PHONY: test-inside
+test-inside: $(READY) ## Run the unit, service and contract tests
+	$(BIN)/python -m pytest -p tests.eventlet_first $(INSIDE)
+
+.PHONY: test-outside
+test-outside: $(READY) ## Run the end-to-end, fault and browser tests
+	$(BIN)/python -m pytest $(OUTSIDE)
+
+.PHONY: check
+check: $(READY) ## Lint, types, imports, contract drift, secrets, code and dependency audits
+	@$(BIN)/python -m deploy.checks
+
+.PHONY: format
+format: $(READY) ## Format the code
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+.PHONY: bench
+bench: $(READY) ## Measure against peers, on real RabbitMQ and PostgreSQL
+	$(BIN)/python -m bench
+
+.PHONY: openapi
+openapi: $(READY) ## Write docs/openapi.json and the contracts' reference again
+	$(BIN)/python -m deploy.documents
+
+.PHONY: lock
+lock: $(READY) ## Pin every dependency of pyproject.toml again, with hashes
+	$(BIN)/pip-compile --quiet --all-extras --strip-extras --allow-unsafe --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
+
+.PHONY: clean
+clean: ## Remove the environment, caches and all local data
+	@if [ -x $(BIN)/casewire ]; then $(BIN)/casewire down; fi
+	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""How Casewire is run: in one process, or as processes of its own on RabbitMQ and PostgreSQL."""

@@ -1,0 +1,121 @@
+"""Starting and ending programs that belong to one folder, and waiting until something is so."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+PR_SET_PDEATHSIG = 1
+MARK = "CASEWIRE_FOLDER"
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(so: Callable[[], Any], what: str, seconds: float, pause: float = 0.1) -> Any:
+    """The first true answer of `so`, asked again and again. TimeoutError says `what` did not happen in `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (answer := so()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {seconds:.0f} s")
+        time.sleep(pause)
+    return answer
+
+
+def _end_with_parent(ending: signal.Signals) -> Callable[[], None] | None:
+    """What makes Linux send `ending` to the new process when this one dies, even by kill -9.
+
+    Linux ties it to the thread that starts the process, so that other threads than the main one go without.
+    """
+    if sys.platform != "linux" or threading.get_native_id() != os.getpid():
+        return None
+    libc = ctypes.CDLL(None)
+    return lambda: libc.prctl(PR_SET_PDEATHSIG, int(ending))
+
+
+def start(
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    user: str | None = None,
+    ending: signal.Signals = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own, its output appended to `log`.
+
+    It carries `folder` in its environment, so that `end_all(folder)` finds it whatever became of its parent.
+    """
+    identity: dict[str, Any] = {"user": user, "group": user, "extra_groups": []} if user else {}
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            list(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {}), MARK: str(folder)},
+            start_new_session=True,
+            preexec_fn=_end_with_parent(ending),  # noqa: PLW1509
+            **identity,
+        )
+
+
+def end(process: subprocess.Popen[bytes], seconds: float, ending: signal.Signals = signal.SIGTERM) -> None:
+    """End a process, by force after `seconds`."""
+    if process.poll() is None:
+        process.send_signal(ending)
+        process.send_signal(signal.SIGCONT)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def running(folder: Path) -> list[psutil.Process]:
+    """Every living process that was started for `folder`, this one not counted."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            mine = process.pid != os.getpid() and process.environ().get(MARK) == str(folder)
+            if mine and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def end_all(folder: Path, seconds: float = 20) -> int:
+    """End every process that was started for `folder`, by force after `seconds`. Returns how many there were."""
+    found = running(folder)
+    for process in found:
+        _signal(process, signal.SIGTERM)
+        _signal(process, signal.SIGCONT)
+    _, alive = psutil.wait_procs(found, timeout=seconds)
+    for process in [*alive, *running(folder)]:
+        _signal(process, signal.SIGKILL)
+    psutil.wait_procs(alive, timeout=5)
+    return len(found)
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.Error:
+        return
