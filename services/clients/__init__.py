@@ -1,0 +1,1 @@
+"""clients: people and businesses, how to reach them, and their import."""

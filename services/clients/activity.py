@@ -1,0 +1,117 @@
+"""What happened to each client, told by every service's events. Ids and words of ours only, no personal data."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from chassis.columns import new_id
+from chassis.context import current
+from chassis.database import Database, UnitOfWork
+from chassis.envelope import ReceivedEvent
+from chassis.paging import page
+from contracts.errors import NotFound
+from services.clients.models import Activity, Client
+
+_CONSENT_FACTS = ("consent_id", "channel", "state", "source")
+_TASK_FACTS = ("case_task_id", "case_id", "template_id", "answered_by")
+_DELIVERY_FACTS = ("delivery_id", "batch_id", "case_task_id", "case_id", "channel", "state", "reason")
+
+Entry = dict[str, Any]
+
+
+def by_actor() -> dict[str, Any]:
+    """Who does the work in hand, as facts."""
+    context = current()
+    return {"actor_kind": context.actor_kind, "actor_id": context.actor_id} if context else {"actor_kind": "system"}
+
+
+def add(uow: UnitOfWork, client_id: str, at: dt.datetime, kind: str, facts: dict[str, Any]) -> None:
+    """Adds one entry to a client's activity."""
+    uow.insert(Activity, [entry(client_id, at, kind, facts)])
+
+
+def entry(client_id: str, at: dt.datetime, kind: str, facts: dict[str, Any]) -> Entry:
+    """A row of `Activity`."""
+    return {"id": new_id(), "client_id": client_id, "at": at, "kind": kind, "facts": facts}
+
+
+def list_client_activity(
+    db: Database, *, client_id: str, limit: int = 50, cursor: str | None = None, sort: str | None = None
+) -> dict[str, Any]:
+    """A page of a client's activity, newest first. Raises NotFound `client_not_found`, and Invalid as `page` does."""
+    with db.read() as session:
+        known = select(Client.id).where(Client.id == client_id, Client.archived_at.is_(None))
+        if session.scalar(known) is None:
+            raise NotFound("client_not_found", client_id=client_id)
+        rows, meta = page(
+            session,
+            select(Activity).where(Activity.client_id == client_id),
+            model=Activity,
+            sorts={"at": Activity.at},
+            default_sort="-at",
+            limit=limit,
+            cursor=cursor,
+            sort=sort,
+        )
+        return {
+            "data": [{name: getattr(row, name) for name in ("id", "at", "kind", "facts")} for row in rows],
+            "meta": meta,
+        }
+
+
+def record_consent_changes(db: Database, events: Sequence[ReceivedEvent]) -> None:
+    """Of `consent.changed.v1`: whose address it is."""
+    _record(db, events, _consent_entries)
+
+
+def record_completed_tasks(db: Database, events: Sequence[ReceivedEvent]) -> None:
+    """Of `task.completed.v1`: the client who answered."""
+    _record(db, events, lambda event: _entries_of_one(event, event.data["client_id"], event.time, _TASK_FACTS))
+
+
+def record_deliveries(db: Database, events: Sequence[ReceivedEvent]) -> None:
+    """Of `delivery.*.v1`: the client it is for."""
+    _record(
+        db, events, lambda event: _entries_of_one(event, event.data["client_id"], event.data["at"], _DELIVERY_FACTS)
+    )
+
+
+def _consent_entries(event: ReceivedEvent) -> list[Entry]:
+    facts = {name: event.data[name] for name in _CONSENT_FACTS}
+    return [entry(client_id, event.time, event.name, facts) for client_id in dict.fromkeys(event.data["client_ids"])]
+
+
+def _entries_of_one(event: ReceivedEvent, client_id: str | None, at: dt.datetime, names: Iterable[str]) -> list[Entry]:
+    if client_id is None:
+        return []
+    facts = {name: event.data[name] for name in names if event.data.get(name) is not None}
+    return [entry(client_id, at, event.name, facts)]
+
+
+def _record(db: Database, events: Sequence[ReceivedEvent], entries_of: Any) -> None:
+    with db.unit_of_work(once=events) as uow:
+        entries = [made for event in uow.fresh for made in entries_of(event)]
+        uow.insert(Activity, entries)
+        _touch(uow, entries)
+
+
+def _touch(uow: UnitOfWork, entries: Sequence[Entry]) -> None:
+    """Moves the clients' last activity forward, never back: events come in any order."""
+    newest: dict[str, dt.datetime] = {}
+    for made in entries:
+        newest[made["client_id"]] = max(made["at"], newest.get(made["client_id"], made["at"]))
+    if not newest:
+        return
+    statement = (
+        select(Client.id, Client.last_activity_at).where(Client.id.in_(newest)).order_by(Client.id).with_for_update()
+    )
+    later = [
+        {"id": client_id, "last_activity_at": newest[client_id]}
+        for client_id, last in uow.session.execute(statement)
+        if last is None or last < newest[client_id]
+    ]
+    uow.update_each(Client, later)

@@ -1,0 +1,152 @@
+"""Answers to tasks that are mapped to a client's first name, last name, phone or email."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from chassis.database import Database, UnitOfWork
+from chassis.envelope import ReceivedEvent
+from contracts.clients import FIELD_UPDATE_REJECTED
+from contracts.tasks import GET_MAPPED_ANSWERS
+from services.clients import cards
+from services.clients.addresses import (
+    DEFAULT_COUNTRY,
+    UnfitAddress,
+    country_of,
+    parse_email,
+    parse_phone,
+    with_new_primary,
+    without_primary,
+)
+from services.clients.checking import Record
+from services.clients.models import AppliedAnswer
+from services.clients.names import UnfitText, clean_text
+from services.clients.records import announce_change
+
+_LONGEST_NAME = 120
+_MOST_ASKED = 1000
+
+Answer = dict[str, Any]
+"""`contracts.mapping.MappedAnswer`"""
+
+
+class Refused(Exception):
+    """A mapped answer that the client's record cannot take; the argument is the code."""
+
+
+def apply_mapped_answers(db: Database, calls: Any, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
+    """Applies what `task.completed.v1` announced, or answers with `field_update.rejected.v1`.
+
+    The client who answered is meant, else the case's primary one. Consent is not touched: a new address starts with a
+    state of its own.
+    """
+    answers = _fetch(calls, (event.data["case_task_id"] for event in events if event.data["mapped"] == "client"))
+    with db.unit_of_work(once=events) as uow:
+        asked = {event.data["case_task_id"] for event in uow.fresh}
+        _apply(uow, [answer for answer in answers if answer["case_task_id"] in asked], now)
+
+
+def _fetch(calls: Any, case_task_ids: Iterable[str]) -> list[Answer]:
+    """The answers as they are now, which may be newer than the events. Before the transaction: nothing waits in it."""
+    ids = sorted(set(case_task_ids))
+    get_mapped_answers = getattr(calls.tasks, GET_MAPPED_ANSWERS.name)
+    answers = [
+        answer
+        for start in range(0, len(ids), _MOST_ASKED)
+        for answer in get_mapped_answers(case_task_ids=ids[start : start + _MOST_ASKED])["answers"]
+    ]
+    return [answer for answer in answers if answer["target"] == "client"]
+
+
+def _apply(uow: UnitOfWork, answers: list[Answer], now: dt.datetime) -> None:
+    newer = _not_yet_applied(uow, answers)
+    records = cards.load(uow.session, {client for answer in newer if (client := _whose(answer))}, lock=True)
+    for answer in newer:
+        before = records.get(_whose(answer) or "")
+        try:
+            if before is None:
+                raise Refused("client_gone")
+            after = {**before, **changed_by(before, answer["field"], answer["value"])}
+        except Refused as refusal:
+            _reject(uow, answer, str(refusal))
+            continue
+        changed = cards.save(uow, [(before, after)], now).get(after["id"])
+        records[after["id"]] = after
+        if changed:
+            cause = {"case_task_id": answer["case_task_id"], "case_id": answer["case_id"]}
+            announce_change(uow, after, changed, now, cause, case_task_id=answer["case_task_id"])
+
+
+def _whose(answer: Answer) -> str | None:
+    return answer["client_id"] or answer["primary_client_id"]
+
+
+def _not_yet_applied(uow: UnitOfWork, answers: list[Answer]) -> list[Answer]:
+    """The answers that are newer than what was applied of their case tasks, which they now are."""
+    by_task = {answer["case_task_id"]: answer for answer in answers}
+    unseen = [{"case_task_id": case_task_id, "answer_version": -1} for case_task_id in sorted(by_task)]
+    uow.insert(AppliedAnswer, unseen, ignore_conflicts=True)
+    statement = (
+        select(AppliedAnswer.case_task_id, AppliedAnswer.answer_version)
+        .where(AppliedAnswer.case_task_id.in_(by_task))
+        .order_by(AppliedAnswer.case_task_id)
+        .with_for_update()
+    )
+    applied = dict(uow.session.execute(statement).tuples().all())
+    newer = [answer for task, answer in sorted(by_task.items()) if answer["answer_version"] > applied[task]]
+    uow.update_each(
+        AppliedAnswer,
+        [{name: answer[name] for name in ("case_task_id", "answer_version")} for answer in newer],
+        key=("case_task_id",),
+    )
+    return newer
+
+
+def changed_by(record: Record, field: str, value: Any) -> Record:
+    """The fields of a record that an answer changes. A blank one clears: a name is emptied; of phones and emails the
+    primary is taken away, and the next becomes primary. Raises `Refused`."""
+    text = "" if value is None else str(value).strip()
+    try:
+        if field in ("first_name", "last_name"):
+            return _name(record, field, clean_text(text))
+        if field == "phone":
+            return {"phones": _phones(record, text)}
+        if field == "email":
+            emails = record["emails"]
+            new = {"address": parse_email(text)} if text else None
+            return {"emails": with_new_primary(emails, new, "address") if new else without_primary(emails)}
+    except UnfitText as error:
+        raise Refused("invalid_text") from error
+    except UnfitAddress as error:
+        raise Refused(error.code) from error
+    raise Refused("unknown_field")
+
+
+def _name(record: Record, field: str, value: str | None) -> Record:
+    if value is not None and len(value) > _LONGEST_NAME:
+        raise Refused("too_long")
+    if not any({**record, field: value}[name] for name in ("first_name", "last_name", "company_name")):
+        raise Refused("name_required")
+    return {field: value}
+
+
+def _phones(record: Record, text: str) -> list[dict[str, Any]]:
+    if not text:
+        return without_primary(record["phones"])
+    number, kind = parse_phone(text, country_of(record["addresses"]) or DEFAULT_COUNTRY)
+    return with_new_primary(record["phones"], {"number": number, "kind": kind}, "number")
+
+
+def _reject(uow: UnitOfWork, answer: Answer, code: str) -> None:
+    data = {
+        "case_task_id": answer["case_task_id"],
+        "target": "client",
+        "field": answer["field"],
+        "code": code,
+        "answer_version": answer["answer_version"],
+    }
+    uow.emit(FIELD_UPDATE_REJECTED, answer["case_task_id"], data)

@@ -1,0 +1,168 @@
+"""Which values a client's fields may have, and the form in which they are kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import zoneinfo
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from contracts.errors import Invalid
+from services.clients.addresses import (
+    DEFAULT_COUNTRY,
+    Problem,
+    country_of,
+    normalise_emails,
+    normalise_phones,
+    normalise_postal,
+)
+from services.clients.names import UnfitText, clean_text, strip_accents
+
+Record = dict[str, Any]
+"""A client as it goes over the wire, in Python values: the fields of `contracts.clients.Client`."""
+
+_TEXTS = (
+    "first_name", "middle_name", "last_name", "company_name", "occupation", "flag_reason", "external_source",
+    "external_source_id",
+)  # fmt: skip
+_AS_GIVEN = ("kind", "status", "spam", "language", "assigned_staff_id")
+_NAMES = ("first_name", "last_name", "company_name")
+_OLDEST_BIRTH = dt.date(1870, 1, 1)
+_MOST_CUSTOM_FIELDS = 100
+_LONGEST_CUSTOM_VALUE = 2000
+
+
+def checked_fields(given: Mapping[str, Any], now: dt.datetime, current: Record | None = None) -> Record:
+    """The given fields in the form they are kept; `current` is the record they will change.
+
+    Raises `Invalid` that names every field at fault.
+    """
+    normal, problems = normalise_fields(given, now, current=current)
+    if problems:
+        raise Invalid("invalid_input", fields=[{"field": path, "message": message} for path, _, message in problems])
+    return normal
+
+
+def normalise_fields(
+    given: Mapping[str, Any], now: dt.datetime, *, current: Record | None = None, country: str | None = None
+) -> tuple[Record, list[Problem]]:
+    """The given fields in the form they are kept, and what is wrong with them.
+
+    A number without a country is read as one of the client's postal country, else of `country`, else of the United
+    States.
+    """
+    current = current or {}
+    normal: Record = {name: given[name] for name in _AS_GIVEN if name in given}
+    problems: list[Problem] = []
+    for name in _TEXTS:
+        if name in given:
+            normal[name] = _text(given[name], name, problems, lines=name == "flag_reason")
+    for name, check in _CHECKS.items():
+        if name in given:
+            normal[name] = check(given[name], now, problems)
+    if "custom_fields" in given:
+        normal["custom_fields"] = _custom_fields(given["custom_fields"], current.get("custom_fields") or {}, problems)
+    if "addresses" in given:
+        normal["addresses"], unfit = normalise_postal(given["addresses"])
+        problems += unfit
+    if "phones" in given:
+        postal = normal.get("addresses", current.get("addresses") or [])
+        normal["phones"], unfit = normalise_phones(given["phones"], country_of(postal) or country or DEFAULT_COUNTRY)
+        problems += unfit
+    if "emails" in given:
+        normal["emails"], unfit = normalise_emails(given["emails"])
+        problems += unfit
+    _check_whole({**current, **normal}, problems)
+    return normal, problems
+
+
+def _check_whole(record: Record, problems: list[Problem]) -> None:
+    """What is wrong with the fields as a whole, where each alone is right."""
+    unfit = {path for path, _, _ in problems}
+    if not any(record.get(name) for name in _NAMES) and not unfit.intersection(_NAMES):
+        problems.append(("first_name", "name_required", "Needs a first name, a last name or a company name."))
+    for name, other in (("external_source", "external_source_id"), ("external_source_id", "external_source")):
+        if record.get(other) and not record.get(name) and not unfit.intersection((name, other)):
+            problems.append((name, "required", f"Needed with {other}."))
+
+
+def default_kind(record: Record) -> str:
+    """The kind that nobody stated: a business if only a company's name is known."""
+    return "business" if not (record.get("first_name") or record.get("last_name")) else "individual"
+
+
+def _text(value: str | None, path: str, problems: list[Problem], *, lines: bool = False) -> str | None:
+    try:
+        return clean_text(value, lines=lines) if value is not None else None
+    except UnfitText as error:
+        problems.append((path, "invalid_text", str(error)))
+        return None
+
+
+def _date_of_birth(value: dt.date | None, now: dt.datetime, problems: list[Problem]) -> dt.date | None:
+    # The day has begun somewhere up to 14 hours before it does in UTC.
+    if value is not None and value > (now + dt.timedelta(hours=14)).date():
+        problems.append(("date_of_birth", "date_in_future", "Lies in the future."))
+    elif value is not None and value < _OLDEST_BIRTH:
+        problems.append(("date_of_birth", "invalid_date", "Lies too far back."))
+    return value
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones()) - {"localtime", "Factory", "posixrules"}
+
+
+def _time_zone(value: str | None, now: dt.datetime, problems: list[Problem]) -> str | None:
+    if value is not None and value not in _time_zones():
+        problems.append(("time_zone", "unknown_time_zone", "Not an IANA time zone, like America/New_York."))
+    return value
+
+
+def _tags(value: list[str], now: dt.datetime, problems: list[Problem]) -> list[str]:
+    tags: dict[str, str] = {}
+    for position, given in enumerate(value):
+        tag = _text(given, f"tags.{position}", problems)
+        if tag is not None:
+            tags.setdefault(tag_key(tag), tag)
+    return list(tags.values())
+
+
+def tag_key(tag: str) -> str:
+    """The form in which two tags are the same."""
+    return strip_accents(" ".join(tag.split()))[:60]
+
+
+_CHECKS: dict[str, Callable[[Any, dt.datetime, list[Problem]], Any]] = {
+    "date_of_birth": _date_of_birth,
+    "time_zone": _time_zone,
+    "tags": _tags,
+}
+
+
+def _custom_fields(given: Mapping[str, Any], current: Record, problems: list[Problem]) -> Record:
+    """The custom fields with the given ones set, and those given as null taken away."""
+    merged = dict(current)
+    for key, value in given.items():
+        path = f"custom_fields.{key}"
+        if _text(key, "custom_fields", problems) != key:
+            problems.append(("custom_fields", "invalid_key", "A key holds spaces at its ends or characters unseen."))
+        elif value is None:
+            merged.pop(key, None)
+        elif isinstance(value, str):
+            merged[key] = _text(value, path, problems, lines=True)
+            if len(value) > _LONGEST_CUSTOM_VALUE:
+                problems.append((path, "too_long", f"Longer than {_LONGEST_CUSTOM_VALUE} characters."))
+        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+            merged[key] = [_text(item, path, problems) for item in value]
+            if sum(map(len, value)) > _LONGEST_CUSTOM_VALUE:
+                problems.append((path, "too_long", f"Longer than {_LONGEST_CUSTOM_VALUE} characters."))
+        elif isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+            merged[key] = value
+        else:
+            problems.append((path, "invalid_value", "Neither text, number, true, false nor a list of texts."))
+    if len(merged) > _MOST_CUSTOM_FIELDS:
+        problems.append(("custom_fields", "too_many", f"More than {_MOST_CUSTOM_FIELDS} fields."))
+    return merged

@@ -1,0 +1,68 @@
+"""Clients that are likely the same person: one same normalised phone or email address, or a similar name together with
+the same date of birth or postal code."""
+
+from __future__ import annotations
+
+from rapidfuzz import fuzz
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from contracts.errors import Conflict
+from services.clients.addresses import email_key
+from services.clients.checking import Record
+from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone
+from services.clients.names import name_key
+
+ALIKE = 88.0
+"""Two folded names are similar from this likeness on (0 to 100; one wrong letter in a name of eleven is 91)."""
+_MOST_COMPARED = 5000
+_MOST_CANDIDATES = 20
+
+
+def refuse_duplicates(session: Session, record: Record) -> None:
+    """Raises Conflict `duplicate_client` with `candidates`, the ids of likely duplicates, the oldest first."""
+    if candidates := find_duplicates(session, record):
+        raise Conflict("duplicate_client", candidates=",".join(candidates[:_MOST_CANDIDATES]))
+
+
+def find_duplicates(session: Session, record: Record) -> list[str]:
+    """Ids of the clients that the record matches, the oldest first."""
+    return sorted(_same_address(session, record) | _same_person(session, record))
+
+
+def _same_address(session: Session, record: Record) -> set[str]:
+    numbers = [phone["number"] for phone in record["phones"]]
+    keys = [email_key(email["address"]) for email in record["emails"]]
+    found: set[str] = set()
+    for column, client_id, values in (
+        (ClientPhone.number, ClientPhone.client_id, numbers),
+        (ClientEmail.key, ClientEmail.client_id, keys),
+    ):
+        if values:
+            statement = (
+                select(client_id)
+                .join(Client, Client.id == client_id)
+                .where(column.in_(values), Client.archived_at.is_(None))
+                .limit(_MOST_CANDIDATES)
+            )
+            found.update(session.scalars(statement))
+    return found
+
+
+def _same_person(session: Session, record: Record) -> set[str]:
+    name = name_key(record)
+    codes = [address["postal_code"] for address in record["addresses"] if address["postal_code"]]
+    hints = []
+    if record["date_of_birth"]:
+        hints.append(Client.date_of_birth == record["date_of_birth"])
+    if codes:
+        hints.append(Client.id.in_(select(ClientAddress.client_id).where(ClientAddress.postal_code.in_(codes))))
+    if not name or not hints:
+        return set()
+    statement = select(Client.id, Client.name_key).where(or_(*hints), Client.archived_at.is_(None))
+    return {client_id for client_id, other in session.execute(statement.limit(_MOST_COMPARED)) if alike(name, other)}
+
+
+def alike(name: str, other: str) -> bool:
+    """Whether two name keys (folded words in alphabetical order) are similar."""
+    return bool(name and other) and fuzz.ratio(name, other, score_cutoff=ALIKE) > 0

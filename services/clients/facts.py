@@ -1,0 +1,134 @@
+"""What other services ask about many clients at once: how to reach them, what to filter by, whose address it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from chassis.database import Database
+from services.clients.addresses import UnfitAddress, email_key, parse_phone, sms_number
+from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag
+from services.clients.names import display_name
+
+_RECIPIENT = (
+    "id", "kind", "first_name", "middle_name", "last_name", "company_name", "status", "spam", "language", "time_zone",
+)  # fmt: skip
+_NOWHERE = dict.fromkeys(
+    (
+        "first_name",
+        "last_name",
+        "display_name",
+        "language",
+        "time_zone",
+        "postal_state",
+        "postal_country",
+        "sms",
+        "email",
+    )
+)
+_MOST_FOUND = 100
+
+
+def get_recipients(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]:
+    """`contracts.clients.Recipients`: one for each id, in the order asked for, by four queries for any number."""
+    with db.read() as session:
+        columns = [getattr(Client, name) for name in _RECIPIENT]
+        known = select(*columns).where(Client.id.in_(client_ids), Client.archived_at.is_(None))
+        clients = {row.id: dict(row._mapping) for row in session.execute(known)}
+        numbers = _sms_numbers(session, client_ids)
+        emails = _primary_emails(session, client_ids)
+        postal = _primary_postal(session, client_ids)
+    recipients = []
+    for client_id in client_ids:
+        client = clients.get(client_id)
+        if client is None:
+            recipients.append({"client_id": client_id, "state": "erased", **_NOWHERE})
+            continue
+        state, country = postal.get(client_id, (None, None))
+        recipients.append(
+            {
+                "client_id": client_id,
+                "state": "blocked" if client["spam"] or client["status"] == "blacklisted" else "found",
+                "display_name": display_name(client),
+                **{name: client[name] for name in ("first_name", "last_name", "language", "time_zone")},
+                "postal_state": state,
+                "postal_country": country,
+                "sms": numbers.get(client_id),
+                "email": emails.get(client_id),
+            }
+        )
+    return {"recipients": recipients}
+
+
+def _sms_numbers(session: Session, client_ids: Sequence[str]) -> dict[str, str | None]:
+    statement = (
+        select(ClientPhone.client_id, ClientPhone.number, ClientPhone.kind, ClientPhone.is_primary)
+        .where(ClientPhone.client_id.in_(client_ids), ClientPhone.kind == "mobile")
+        .order_by(ClientPhone.client_id, ClientPhone.position)
+    )
+    phones: dict[str, list[dict[str, Any]]] = {}
+    for client_id, number, kind, primary in session.execute(statement):
+        phones.setdefault(client_id, []).append({"number": number, "kind": kind, "primary": primary})
+    return {client_id: sms_number(entries) for client_id, entries in phones.items()}
+
+
+def _primary_emails(session: Session, client_ids: Sequence[str]) -> dict[str, str]:
+    statement = select(ClientEmail.client_id, ClientEmail.address).where(
+        ClientEmail.client_id.in_(client_ids), ClientEmail.is_primary
+    )
+    return dict(session.execute(statement).tuples().all())
+
+
+def _primary_postal(session: Session, client_ids: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:
+    statement = select(ClientAddress.client_id, ClientAddress.state, ClientAddress.country).where(
+        ClientAddress.client_id.in_(client_ids), ClientAddress.kind == "primary"
+    )
+    return {client_id: (state, country) for client_id, state, country in session.execute(statement)}
+
+
+def get_client_facts(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]:
+    """`contracts.clients.ClientFactsList`, by two queries. Unknown and archived ids are left out."""
+    with db.read() as session:
+        statement = select(Client.id, Client.status, Client.language, Client.version).where(
+            Client.id.in_(client_ids), Client.archived_at.is_(None)
+        )
+        found = {row.id: row for row in session.execute(statement)}
+        tags: dict[str, list[str]] = {}
+        tagged = select(ClientTag.client_id, ClientTag.tag).where(ClientTag.client_id.in_(found))
+        for client_id, tag in session.execute(tagged.order_by(ClientTag.client_id, ClientTag.position)):
+            tags.setdefault(client_id, []).append(tag)
+    return {
+        "clients": [
+            {
+                "client_id": client_id,
+                "status": found[client_id].status,
+                "tags": tags.get(client_id, []),
+                "language": found[client_id].language,
+                "version": found[client_id].version,
+            }
+            for client_id in dict.fromkeys(client_ids)
+            if client_id in found
+        ]
+    }
+
+
+def find_clients_by_address(db: Database, *, channel: str, address: str) -> dict[str, Any]:
+    """{"client_ids"} of those who have the number or email address, the oldest first, at most 100."""
+    with db.read() as session:
+        if channel == "email":
+            having = select(ClientEmail.client_id).where(ClientEmail.key == email_key(address.strip()))
+        else:
+            having = select(ClientPhone.client_id).where(or_(*(ClientPhone.number == form for form in _forms(address))))
+        statement = select(Client.id).where(Client.id.in_(having), Client.archived_at.is_(None))
+        return {"client_ids": list(session.scalars(statement.order_by(Client.id).limit(_MOST_FOUND)))}
+
+
+def _forms(address: str) -> set[str]:
+    """The number as it was given and in E.164. A short code has no such form."""
+    try:
+        return {address, parse_phone(address)[0]}
+    except UnfitAddress:
+        return {address}

@@ -1,0 +1,163 @@
+"""One client's record: create, get, change, delete."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import select
+
+from chassis.columns import new_id
+from chassis.database import Database, UnitOfWork
+from contracts.clients import CLIENT_CHANGED, CLIENT_CREATED, CLIENT_DELETED
+from contracts.errors import Conflict, NotFound, invalid_field
+from services.clients import activity, cards, duplicates
+from services.clients.checking import Record, checked_fields, default_kind
+from services.clients.models import Client
+
+_NEVER_NULL = ("kind", "status", "spam")
+
+
+def create_client(
+    db: Database,
+    now: dt.datetime,
+    *,
+    client_id: str | None = None,
+    skip_duplicate_check: bool = False,
+    **fields: Any,
+) -> Record:
+    """The new client. Under a `client_id` that exists already: that client as it is.
+
+    Raises Invalid naming the fields at fault, Conflict `duplicate_client` with `candidates`, `external_id_taken` with
+    `client_id`, or `client_deleted` if the id was a deleted client's.
+    """
+    if client_id is not None and (existing := _existing(db, client_id)):
+        return existing
+    record = cards.new_record(client_id or new_id(), checked_fields(fields, now), now)
+    if "kind" not in fields:
+        record["kind"] = default_kind(record)
+    with db.unit_of_work() as uow:
+        if not skip_duplicate_check:
+            duplicates.refuse_duplicates(uow.session, record)
+        if not cards.insert(uow, [record]):
+            # The same call a moment ago, or another client with the external id.
+            return uow.answer(_stored_instead(uow, record))
+        uow.emit(CLIENT_CREATED, record["id"], _event(record, []), aggregate_version=1)
+        activity.add(uow, record["id"], now, CLIENT_CREATED.name, activity.by_actor())
+        return uow.answer(record)
+
+
+def _existing(db: Database, client_id: str) -> Record | None:
+    with db.read() as session:
+        found = cards.load(session, [client_id]).get(client_id)
+        if found is None and session.scalar(select(Client.id).where(Client.id == client_id)) is not None:
+            raise Conflict("client_deleted", client_id=client_id)
+        return found
+
+
+def _stored_instead(uow: UnitOfWork, record: Record) -> Record:
+    if found := cards.load(uow.session, [record["id"]]).get(record["id"]):
+        return found
+    raise _external_id_taken(uow, record)
+
+
+def _external_id_taken(uow: UnitOfWork, record: Record) -> Conflict:
+    holder = select(Client.id).where(
+        Client.external_source == record["external_source"],
+        Client.external_source_id == record["external_source_id"],
+    )
+    return Conflict("external_id_taken", client_id=uow.session.scalar(holder) or "")
+
+
+def get_client(db: Database, client_id: str) -> Record:
+    """Raises NotFound `client_not_found`."""
+    with db.read() as session:
+        found = cards.load(session, [client_id]).get(client_id)
+    if found is None:
+        raise NotFound("client_not_found", client_id=client_id)
+    return found
+
+
+def update_client(
+    db: Database, now: dt.datetime, *, client_id: str, changes: dict[str, Any], expected_version: int | None = None
+) -> Record:
+    """The client with its changes. A list that is given takes the place of the one before; custom fields are set one by
+    one, and null takes one away.
+
+    Raises Invalid, NotFound `client_not_found`, Conflict `stale_version` or `external_id_taken`.
+    """
+    with db.unit_of_work() as uow:
+        before = _locked(uow, client_id)
+        if expected_version is not None and expected_version != before["version"]:
+            raise Conflict("stale_version", version=before["version"])
+        for name in _NEVER_NULL:
+            if name in changes and changes[name] is None:
+                raise invalid_field(name, "Cannot be empty.")
+        after = {**before, **checked_fields(changes, now, before)}
+        if _external_id(after) != _external_id(before) and _holds_external_id(uow, after):
+            raise _external_id_taken(uow, after)
+        changed = cards.save(uow, [(before, after)], now).get(client_id)
+        if changed:
+            announce_change(uow, after, changed, now, activity.by_actor())
+        return uow.answer(after)
+
+
+def _external_id(record: Record) -> tuple[str | None, str | None]:
+    return record["external_source"], record["external_source_id"]
+
+
+def _holds_external_id(uow: UnitOfWork, record: Record) -> bool:
+    taken = select(Client.id).where(
+        Client.external_source == record["external_source"],
+        Client.external_source_id == record["external_source_id"],
+        Client.id != record["id"],
+    )
+    return uow.session.scalar(taken) is not None
+
+
+def announce_change(
+    uow: UnitOfWork,
+    record: Record,
+    changed: list[str],
+    now: dt.datetime,
+    cause: dict[str, Any],
+    case_task_id: str | None = None,
+) -> None:
+    """What follows from a change that was saved: the event and a row of activity."""
+    data = _event(record, changed, case_task_id)
+    uow.emit(CLIENT_CHANGED, record["id"], data, aggregate_version=record["version"])
+    activity.add(uow, record["id"], now, CLIENT_CHANGED.name, {"changed": changed, **cause})
+
+
+def delete_client(db: Database, now: dt.datetime, *, client_id: str) -> None:
+    """Archives a client: it is nowhere found any more. Raises NotFound `client_not_found`."""
+    with db.unit_of_work() as uow:
+        record = _locked(uow, client_id)
+        version = record["version"] + 1
+        # The external id is free for another client from now on.
+        freed = {"external_source": None, "external_source_id": None}
+        uow.update_each(Client, [{"id": client_id, "archived_at": now, "updated_at": now, "version": version, **freed}])
+        uow.emit(CLIENT_DELETED, client_id, {"client_id": client_id, "version": version}, aggregate_version=version)
+        activity.add(uow, client_id, now, CLIENT_DELETED.name, activity.by_actor())
+
+
+def _locked(uow: UnitOfWork, client_id: str) -> Record:
+    found = cards.load(uow.session, [client_id], lock=True).get(client_id)
+    if found is None:
+        raise NotFound("client_not_found", client_id=client_id)
+    return found
+
+
+def facts_of(record: Record) -> dict[str, Any]:
+    """What other services may keep of a client (`contracts.clients.ClientFacts`)."""
+    return {
+        "client_id": record["id"],
+        "status": record["status"],
+        "tags": record["tags"],
+        "language": record["language"],
+        "version": record["version"],
+    }
+
+
+def _event(record: Record, changed: list[str], case_task_id: str | None = None) -> dict[str, Any]:
+    return {**facts_of(record), "changed": changed, "case_task_id": case_task_id}
