@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from contextlib import ExitStack
 from typing import Any
 
 import structlog
@@ -13,7 +14,7 @@ from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from chassis.context import Context
+from chassis.context import Context, use
 from contracts.errors import Invalid
 from gateway import portal_pages, problems, sandbox_pages, status, webhooks
 from gateway.credentials import CredentialCache, authenticate
@@ -62,15 +63,21 @@ def create_app(settings: EdgeSettings, credentials: CredentialCache | None = Non
     def _begin() -> None:
         given = request.headers.get("X-Correlation-Id", "")
         g.correlation_id = given if _CORRELATION_ID.match(given) else str(uuid.uuid4())
-        g.context = Context(correlation_id=g.correlation_id)
+        act_as(Context(correlation_id=g.correlation_id))
         if not (request.mimetype or "").startswith("multipart/"):
             request.max_content_length = settings.max_json_bytes
             if (request.content_length or 0) > settings.max_json_bytes:
                 raise RequestEntityTooLarge(f"A body may have {settings.max_json_bytes} bytes.")
         if request.path.startswith("/v1/"):
             g.credential = authenticate(request, cache)
-            g.context = _context_of(g.credential)
+            act_as(_context_of(g.credential))
             _check_media_type()
+
+    @app.teardown_request
+    def _leave(error: BaseException | None) -> None:
+        scopes = g.pop("scopes", None)
+        if scopes is not None:
+            scopes.close()
 
     @app.after_request
     def _end(response: Response) -> Response:
@@ -94,6 +101,14 @@ def create_app(settings: EdgeSettings, credentials: CredentialCache | None = Non
         get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "Casewire API", "validatorUrl": "none"})
     )
     return app
+
+
+def act_as(context: Context) -> None:
+    """From now on this request's calls go out under `context`."""
+    if "scopes" not in g:
+        g.scopes = ExitStack()
+    g.scopes.enter_context(use(context))
+    g.context = context
 
 
 def _context_of(credential: dict[str, Any]) -> Context:

@@ -1,7 +1,7 @@
 """How an operation becomes a route: one declaration, from which the view and its documentation both follow.
 
-The view loads path, query and body, makes the one RPC, and answers with the wire value as it came: the owner has
-checked and dumped it by the same contract that documents the route.
+The view checks path, query and body, makes the one RPC, and answers with the wire value as it came: the owner has
+checked and dumped it by the same contract that documents the route. What was sent goes on as it was sent, too.
 """
 
 from __future__ import annotations
@@ -141,11 +141,12 @@ def expose(
     def view(*args: Any, **path_values: Any) -> Response:
         arguments: dict[str, Any] = {}
         if is_patch:
-            arguments["changes"] = args[0]
+            arguments["changes"] = request.get_json()
             if "expected_version" in request_schema._declared_fields:
                 arguments["expected_version"] = expected_version()
         elif args:
-            arguments.update(args[0])
+            # A query came as text and goes on as what it means; a body goes on as it is.
+            arguments.update(request.get_json() if takes_body else args[0])
         arguments.update({rename.get(name, name): str(value) for name, value in path_values.items()})
         if prepare is not None:
             arguments = prepare(arguments)

@@ -20,12 +20,11 @@ def live() -> Response:
 @blueprint.get("/health/ready")
 def ready() -> Response:
     """Every service answers over the bus and reaches its database: 200, else 503 naming those that do not."""
-    started = {owner: g.calls.health_of(owner) for owner in g.calls.owners}
+    started = {owner: calls.check_health.start() for owner, calls in vars(g.calls).items()}
     services: dict[str, str] = {}
     for owner, handle in started.items():
         try:
-            handle.result()
-            services[owner] = "ready"
+            services[owner] = "ready" if handle.result()["ok"] else "not_ready"
         except CasewireError as error:
             services[owner] = error.code
     is_ready = all(state == "ready" for state in services.values())

@@ -42,7 +42,7 @@ def twilio_sms() -> Response:
     form = _verified_form()
     media = [
         {"url": form[f"MediaUrl{index}"], "content_type": form.get(f"MediaContentType{index}", "")[:120]}
-        for index in range(min(int(form.get("NumMedia") or 0), 20))
+        for index in range(min(request.form.get("NumMedia", 0, type=int), 20))
         if form.get(f"MediaUrl{index}")
     ]
     for name in ("MessageSid", "From", "To"):
@@ -54,12 +54,12 @@ def twilio_sms() -> Response:
             provider="twilio",
             provider_id=form["MessageSid"],
             channel="sms",
-            from_=form["From"],
             to=form["To"],
             body=form.get("Body", ""),
             messaging_service_sid=form.get("MessagingServiceSid"),
             opt_out_type=form.get("OptOutType"),
             media=media,
+            **{"from": form["From"]},
         )
     except NotFound:
         # No sender of ours has this number: nothing to record, and nothing that a repeat would change.

@@ -60,9 +60,8 @@ TASKS: list[dict[str, Any]] = [
         "mapping": {"target": "case", "field": "county"},
     },
 ]
-MESSAGE = (
-    "{{ firm.name }}: {{ client.first_name }}, please finish “{{ task.title }}”: {{ task.link }} Reply STOP to end."
-)
+# Plain quotation marks: typographic ones would more than double the segments.
+MESSAGE = '{{ firm.name }}: {{ client.first_name }}, please finish "{{ task.title }}": {{ task.link }} Reply STOP to end.'
 
 
 @dataclass

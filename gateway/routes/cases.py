@@ -71,7 +71,7 @@ class SelectQuery(ma.Schema):
 @blueprint.response(200, SelectedIds)
 def select_cases(selector: dict[str, Any], query: dict[str, Any]) -> Response:
     """The ids of the cases that a selector means, by pages."""
-    selected = call(cases.SELECT_CASES, selector=selector, **query)
+    selected = call(cases.SELECT_CASES, selector=request.get_json(), **query)
     return json_response({"data": [entry["case_id"] for entry in selected["data"]], "meta": selected["meta"]})
 
 

@@ -19,7 +19,6 @@ def skip_duplicate_check(arguments: dict[str, Any]) -> dict[str, Any]:
     """`X-Skip-Duplicate-Check: true` creates a client although it matches another."""
     if request.headers.get("X-Skip-Duplicate-Check", "").lower() == "true":
         arguments["skip_duplicate_check"] = True
-    arguments.pop("client_id", None)
     return arguments
 
 

@@ -53,7 +53,7 @@ def _token() -> tuple[str, str]:
 def create_link(body: dict[str, Any]) -> Response:
     """A link to copy."""
     token, token_hash = _token()
-    link = call(portal.CREATE_LINK, **body, token_hash=token_hash, channel="copy")
+    link = call(portal.CREATE_LINK, **request.get_json(), token_hash=token_hash, channel="copy")
     url = f"{current_app.config['CASEWIRE'].public_url}/p/{token}"
     response = json_response({"id": link["link_id"], "url": url, "expires_at": link["expires_at"]}, 201)
     response.headers["Location"] = f"/v1/portal-links/{link['link_id']}"
