@@ -61,7 +61,10 @@ TASKS: list[dict[str, Any]] = [
     },
 ]
 # Plain quotation marks: typographic ones would more than double the segments.
-MESSAGE = '{{ firm.name }}: {{ client.first_name }}, please finish "{{ task.title }}": {{ task.link }} Reply STOP to end.'
+MESSAGE = (
+    '{{ firm.name }}: {{ client.first_name }}, please finish "{{ task.title }}": {{ task.link }} '
+    "Reply STOP to end."
+)
 
 
 @dataclass
