@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from chassis.columns import Id, Json, new_id, utc_now
 from chassis.database import FirmScoped, service_base
 
-Base = service_base("messaging")
+Base: Any = service_base("messaging")
 
 WAITING = ("accepted", "queued")
 """Not yet begun: still free to be changed, suppressed or cancelled."""

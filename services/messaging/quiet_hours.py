@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -85,10 +85,16 @@ _UNITED_STATES = (
 
 @dataclass(frozen=True)
 class Place:
-    """Candidate IANA zones (at least one) and the local hour at which the day closes."""
+    """Candidate IANA zones (at least one), and the local hours between which a text is permitted there."""
 
     zones: tuple[str, ...]
     closes: dt.time = CLOSES
+    opens: dt.time = OPENS
+
+    def within(self, opens: dt.time, closes: dt.time) -> Place:
+        """The same with a firm's own hours, which may be shorter than the law's, never longer."""
+        narrowed = replace(self, opens=max(self.opens, opens), closes=min(self.closes, closes))
+        return narrowed if narrowed.opens < narrowed.closes else self
 
 
 def known_zone(name: str | None) -> str | None:
@@ -169,10 +175,10 @@ def next_window(place: Place, at: dt.datetime) -> Window:
     )
 
 
-def _next_window(zones: Sequence[str], closes: dt.time, at: dt.datetime) -> Window | None:
+def _next_window(place: Place, zones: Sequence[str], at: dt.datetime) -> Window | None:
     open_spans: list[Window] | None = None
     for zone in zones:
-        spans = _days(zone, closes, at)
+        spans = _days(zone, place, at)
         open_spans = spans if open_spans is None else _common(open_spans, spans)
     for span in open_spans or ():
         if span.closes > at:
@@ -180,14 +186,14 @@ def _next_window(zones: Sequence[str], closes: dt.time, at: dt.datetime) -> Wind
     return None
 
 
-def _days(zone: str, closes: dt.time, at: dt.datetime) -> list[Window]:
+def _days(zone: str, place: Place, at: dt.datetime) -> list[Window]:
     local = ZoneInfo(zone)
     first = at.astimezone(local).date() - dt.timedelta(days=1)
     days = (first + dt.timedelta(days=offset) for offset in range(_LOOK_AHEAD_DAYS + 1))
     return [
         Window(
-            dt.datetime.combine(day, OPENS, local).astimezone(dt.UTC),
-            dt.datetime.combine(day, closes, local).astimezone(dt.UTC),
+            dt.datetime.combine(day, place.opens, local).astimezone(dt.UTC),
+            dt.datetime.combine(day, place.closes, local).astimezone(dt.UTC),
         )
         for day in days
     ]

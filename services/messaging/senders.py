@@ -1,0 +1,108 @@
+"""The numbers and addresses that messages go out from."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from chassis.columns import new_id, utc_now
+from chassis.database import Database
+from chassis.paging import page
+from chassis.unit_of_work import UnitOfWork
+from contracts.errors import Conflict, invalid_field
+from services.messaging.models import Sender
+
+Record = dict[str, Any]
+
+SANDBOX_RATE = 50.0
+"""Messages a second of a number that the sandbox makes up."""
+
+
+def put_sender(
+    db: Database,
+    *,
+    provider: str,
+    channel: str,
+    address: str,
+    rate: float,
+    messaging_service_sid: str | None,
+) -> Record:
+    """Adds a sender, or changes the rate of one that is there. Raises Conflict if another firm has the address."""
+    address = normalise_address(channel, address)
+    try:
+        with db.unit_of_work() as uow:
+            statement = select(Sender).where(Sender.channel == channel, Sender.address == address).with_for_update()
+            sender = uow.session.scalars(statement).one_or_none()
+            if sender is None:
+                sender = Sender(id=new_id(), channel=channel, address=address, provider=provider)
+                uow.session.add(sender)
+            else:
+                sender.touch(utc_now())
+            sender.rate = rate
+            sender.messaging_service_sid = messaging_service_sid
+            uow.session.flush()
+            return uow.answer(_record(sender))
+    except IntegrityError as error:
+        raise Conflict("sender_taken") from error
+
+
+def list_senders(db: Database, *, limit: int, cursor: str | None, sort: str | None) -> Record:
+    """One page, oldest first: the oldest of a channel is the one that messages go out from."""
+    with db.read() as session:
+        rows, meta = page(
+            session,
+            select(Sender),
+            model=Sender,
+            sorts={"created_at": Sender.created_at, "address": Sender.address},
+            default_sort="created_at",
+            limit=limit,
+            cursor=cursor,
+            sort=sort,
+        )
+        return {"data": [_record(row) for row in rows], "meta": meta}
+
+
+def sender_for(session: Session, channel: str) -> Sender | None:
+    """The sender that the firm's messages on a channel go out from."""
+    statement = select(Sender).where(Sender.channel == channel).order_by(Sender.created_at, Sender.id).limit(1)
+    return session.scalars(statement).one_or_none()
+
+
+def make_sandbox_sender(uow: UnitOfWork, firm_id: str, channel: str) -> Sender | None:
+    """A made-up sender for a firm that has none: trying the sandbox needs no telephone contract.
+
+    Numbers are of the range that is kept for fiction (555-0100 to 555-0199 of each area code).
+    """
+    digest = hashlib.sha256(f"{firm_id}{channel}".encode()).digest()
+    for attempt in range(50):
+        area, line = 201 + (digest[0] * 256 + digest[1] + attempt * 37) % 780, 100 + digest[2] % 100
+        address = f"+1{area}5550{line}" if channel == "sms" else f"office-{digest.hex()[:10]}@sandbox.invalid"
+        row = {"channel": channel, "address": address, "provider": "sandbox", "rate": SANDBOX_RATE}
+        if uow.insert(Sender, [row], ignore_conflicts=True):
+            break
+        if channel == "email":
+            break
+    return sender_for(uow.session, channel)
+
+
+def normalise_address(channel: str, address: str) -> str:
+    """An address as it is compared: E.164 for a number (a short code stays as it is), lower case for email."""
+    text = address.strip()
+    if channel == "email":
+        if "@" not in text:
+            raise invalid_field("address", "Not an email address.", code="invalid_address")
+        return text.lower()
+    digits = "".join(char for char in text if char.isdigit())
+    if not 4 <= len(digits) <= 15:
+        raise invalid_field("address", "Not a number in E.164.", code="invalid_address")
+    return f"+{digits}" if text.startswith("+") else digits
+
+
+def _record(sender: Sender) -> Record:
+    names = ("id", "version", "created_at", "updated_at", "channel", "address", "rate", "provider")
+    record: Record = {name: getattr(sender, name) for name in names}
+    return {**record, "messaging_service_sid": sender.messaging_service_sid}

@@ -1,0 +1,54 @@
+"""What messaging is told at start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from chassis.config import Setting, number, one_of, text, url, whole
+
+SETTINGS = (
+    Setting("PUBLIC_URL", url("http", "https"), "the address that clients and providers reach the gateway by"),
+    Setting("PROVIDER", one_of("sandbox", "twilio"), "who carries the messages of new senders", "sandbox"),
+    Setting("TWILIO_ACCOUNT_SID", text, "the account at Twilio", None),
+    Setting("TWILIO_AUTH_TOKEN", text, "the account's secret; the sandbox signs with it too", None, secret=True),
+    Setting("TWILIO_API_URL", url("http", "https"), "another address of Twilio's API, for tests", None),
+    Setting("WEBHOOK_URL", url("http", "https"), "where the sandbox reaches the gateway, if not by PUBLIC_URL", None),
+    Setting("DISPATCH_CONCURRENCY", whole(1, 1000), "calls to providers at once in one dispatcher", 32),
+    Setting("SEGMENT_COST", number(), "what one SMS segment costs, for estimates", 0.0083),
+    Setting("CURRENCY", text, "the currency of SEGMENT_COST", "USD"),
+)
+
+
+@dataclass(frozen=True)
+class MessagingSettings:
+    """The checked settings. Addresses have no slash at their end."""
+
+    public_url: str
+    provider: str
+    twilio_account_sid: str | None
+    twilio_auth_token: str | None
+    twilio_api_url: str | None
+    webhook_url: str
+    concurrency: int
+    segment_cost: Decimal
+    currency: str
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> MessagingSettings:
+        """From the checked configuration; a default stands in where a key is not set."""
+        found = {setting.name: config.get(setting.name, setting.default) for setting in SETTINGS}
+        public_url = str(found["PUBLIC_URL"]).rstrip("/")
+        return cls(
+            public_url=public_url,
+            provider=str(found["PROVIDER"]),
+            twilio_account_sid=found["TWILIO_ACCOUNT_SID"],
+            twilio_auth_token=found["TWILIO_AUTH_TOKEN"],
+            twilio_api_url=found["TWILIO_API_URL"],
+            webhook_url=str(found["WEBHOOK_URL"] or public_url).rstrip("/"),
+            concurrency=int(found["DISPATCH_CONCURRENCY"]),
+            segment_cost=Decimal(str(found["SEGMENT_COST"])),
+            currency=str(found["CURRENCY"]),
+        )

@@ -1,0 +1,155 @@
+"""Message texts with checked variables.
+
+A text is Jinja2 in a sandbox, cut down to what a message needs: variables, `if`, and a few filters. A variable that
+does not exist is found when the text is saved, never when it is sent. What is rendered is plain text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import ChainableUndefined, Template, TemplateSyntaxError, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from contracts.errors import Invalid
+
+VARIABLES = frozenset({
+    "client.first_name", "client.last_name", "client.display_name", "case.name", "case.number", "task.title",
+    "task.link", "firm.name", "staff.name",
+})  # fmt: skip
+CUSTOM_FIELDS = "case.custom_fields."
+"""Followed by a custom field's key: `{{ case.custom_fields.court }}`. A case without the field shows nothing there."""
+_CUSTOM_FIELD = re.compile(re.escape(CUSTOM_FIELDS) + "[a-z][a-z0-9_]{0,59}")
+FILTERS = frozenset({"default", "upper", "lower", "title", "capitalize", "trim", "truncate"})
+LONGEST_SMS = 1600
+"""Characters that the provider takes in one text message."""
+
+_ALLOWED_NODES = (
+    nodes.Output, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.If, nodes.Filter, nodes.Const, nodes.Not,
+    nodes.And, nodes.Or, nodes.Compare, nodes.Operand, nodes.Keyword, nodes.CondExpr,
+)  # fmt: skip
+
+_environment = ImmutableSandboxedEnvironment(
+    autoescape=False, undefined=ChainableUndefined, keep_trailing_newline=False
+)
+_environment.globals.clear()
+_environment.filters = {name: _environment.filters[name] for name in FILTERS}
+_environment.tests = {}
+
+
+class BadTemplate(Exception):
+    """What is wrong with a text, in words for the one who wrote it."""
+
+
+def check_text(text: str) -> frozenset[str]:
+    """The variables that `text` uses. Raises BadTemplate if it cannot be used."""
+    try:
+        tree = _environment.parse(text)
+    except TemplateSyntaxError as error:
+        raise BadTemplate(f"line {error.lineno}: {error.message}") from error
+    found: set[str] = set()
+    for node in tree.body:
+        _check(node, found)
+    return frozenset(found)
+
+
+def _check(node: nodes.Node, found: set[str]) -> None:
+    if not isinstance(node, _ALLOWED_NODES):
+        raise BadTemplate(f"line {node.lineno}: {type(node).__name__.lower()} is not allowed in a message")
+    if isinstance(node, nodes.Name | nodes.Getattr):
+        found.add(_variable(node))
+        return
+    if isinstance(node, nodes.Filter) and node.name not in FILTERS:
+        raise BadTemplate(f"unknown filter {node.name}")
+    for child in node.iter_child_nodes():
+        _check(child, found)
+
+
+def _variable(node: nodes.Node) -> str:
+    parts: list[str] = []
+    while isinstance(node, nodes.Getattr):
+        parts.append(node.attr)
+        node = node.node
+    if not isinstance(node, nodes.Name):
+        raise BadTemplate(f"line {node.lineno}: only a variable has parts")
+    name = ".".join([node.name, *reversed(parts)])
+    is_custom = name.startswith(CUSTOM_FIELDS) and re.fullmatch(
+        r"[a-z][a-z0-9_]{0,59}", name.removeprefix(CUSTOM_FIELDS)
+    )
+    if name not in VARIABLES and not is_custom:
+        raise BadTemplate(f"unknown variable {name}")
+    return name
+
+
+@lru_cache(maxsize=512)
+def _compiled(text: str) -> Template:
+    return _environment.from_string(text)
+
+
+def render(text: str, variables: dict[str, Any]) -> str:
+    """`text`, checked before, with its variables filled in: {"client": {"first_name": ...}, ...}."""
+    return _compiled(text).render(variables).strip()
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One text of a message. `subject` only for email."""
+
+    channel: str
+    language: str
+    body: str
+    subject: str | None = None
+
+    def as_row(self) -> dict[str, Any]:
+        """As `Content.variants` keeps it."""
+        return {"channel": self.channel, "language": self.language, "body": self.body, "subject": self.subject}
+
+
+def check_variants(variants: Iterable[Variant], field: str = "variants") -> list[str]:
+    """All variables that the variants use, sorted. Raises Invalid that names the variant's field."""
+    uses: set[str] = set()
+    seen: set[tuple[str, str]] = set()
+    for index, variant in enumerate(variants):
+        at = f"{field}.{index}" if field == "variants" else field
+        if (variant.channel, variant.language) in seen:
+            raise invalid(f"{at}.language", "This channel has a text in this language already.", "duplicate_variant")
+        seen.add((variant.channel, variant.language))
+        for part, text in (("body", variant.body), ("subject", variant.subject)):
+            uses |= _checked_part(f"{at}.{part}", text)
+        if variant.channel == "sms":
+            _check_sms(at, variant)
+    return sorted(uses)
+
+
+def _checked_part(field: str, text: str | None) -> frozenset[str]:
+    try:
+        return check_text(text) if text else frozenset()
+    except BadTemplate as error:
+        code = "unknown_variable" if "unknown variable" in str(error) else "invalid_template"
+        raise invalid(field, f"{str(error)[:1].upper()}{str(error)[1:]}.", code) from error
+
+
+def _check_sms(at: str, variant: Variant) -> None:
+    if variant.subject:
+        raise invalid(f"{at}.subject", "A text message has no subject.", "subject_not_allowed")
+    if len(re.sub(r"\{[{%].*?[}%]\}", "", variant.body, flags=re.S)) > LONGEST_SMS:
+        raise invalid(f"{at}.body", f"Longer than the {LONGEST_SMS} characters of a text message.", "too_long")
+
+
+def invalid(field: str, message: str, code: str) -> Invalid:
+    """`Invalid` that names one field."""
+    return Invalid(code, fields=[{"field": field, "message": message}])
+
+
+def pick_variant(content_variants: Iterable[dict[str, Any]], channel: str, language: str | None) -> Variant | None:
+    """The text for a channel: in the client's language if there is one, else in English, else the first."""
+    there = [Variant(**row) for row in content_variants if row["channel"] == channel]
+    for wanted in ((language or "").partition("-")[0].lower(), "en"):
+        for variant in there:
+            if variant.language == wanted:
+                return variant
+    return there[0] if there else None

@@ -1,0 +1,77 @@
+"""When a firm wants its messages to go out, and the rules of a firm that messaging goes by."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from contracts.accounts import WEEKDAYS
+from services.messaging.quiet_hours import known_zone
+
+_LOOK_AHEAD_DAYS = 400
+"""Longer than any run of holidays that a firm can enter."""
+
+
+@dataclass(frozen=True)
+class Hours:
+    """A span of local wall-clock time."""
+
+    opens: dt.time
+    closes: dt.time
+
+
+@dataclass(frozen=True)
+class FirmRules:
+    """What messaging needs to know of a firm. `permitted` None: automated messages at all hours."""
+
+    name: str
+    time_zone: str = "America/New_York"
+    locale: str = "en"
+    permitted: Hours | None = field(default_factory=lambda: Hours(dt.time(8), dt.time(21)))
+    business_hours: Mapping[str, tuple[Hours, ...]] = field(default_factory=dict)
+    holidays: frozenset[dt.date] = frozenset()
+    require_opt_in: bool = False
+    allow_manual_reply: bool = False
+
+    @classmethod
+    def from_firm(cls, firm: Mapping[str, Any]) -> FirmRules:
+        """From the answer of `accounts.get_firm`."""
+        permitted = firm.get("quiet_hours", {"opens": dt.time(8), "closes": dt.time(21)})
+        branding = firm.get("branding") or {}
+        return cls(
+            name=branding.get("name") or firm["name"],
+            time_zone=known_zone(firm.get("time_zone")) or cls.time_zone,
+            locale=firm.get("locale") or "en",
+            permitted=None if permitted is None else Hours(permitted["opens"], permitted["closes"]),
+            business_hours={
+                day: tuple(Hours(span["opens"], span["closes"]) for span in spans)
+                for day, spans in (firm.get("business_hours") or {}).items()
+            },
+            holidays=frozenset(firm.get("holidays") or ()),
+            require_opt_in=bool(firm.get("require_opt_in")),
+            allow_manual_reply=bool(firm.get("allow_manual_reply")),
+        )
+
+
+def next_business_moment(rules: FirmRules, at: dt.datetime) -> dt.datetime:
+    """`at` if the firm is open then, else when it opens next. A firm without business hours is always open.
+
+    Computed from local wall-clock times, so that a day on which the clock changes comes out right.
+    """
+    if not any(rules.business_hours.values()):
+        return at
+    zone = ZoneInfo(rules.time_zone)
+    first = at.astimezone(zone).date()
+    for offset in range(_LOOK_AHEAD_DAYS):
+        day = first + dt.timedelta(days=offset)
+        if day in rules.holidays:
+            continue
+        for span in sorted(rules.business_hours.get(WEEKDAYS[day.weekday()], ()), key=lambda span: span.opens):
+            opens = dt.datetime.combine(day, span.opens, zone).astimezone(dt.UTC)
+            closes = dt.datetime.combine(day, span.closes, zone).astimezone(dt.UTC)
+            if at < closes:
+                return max(at, opens)
+    return at
