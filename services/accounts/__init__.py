@@ -1,0 +1,1 @@
+"""accounts: firms and their settings, staff with roles, API keys."""

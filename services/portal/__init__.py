@@ -1,0 +1,1 @@
+"""portal: secure links, and what a client sees and does behind them."""

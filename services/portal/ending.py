@@ -1,0 +1,64 @@
+"""What ends links by itself: a client who is deleted, an address that changed.
+
+A link went to an address; when that is no longer the client's, who holds it may be somebody else. An answer given
+through the link itself proves that the right person holds it, and leaves that link open.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, select, update
+
+from chassis.database import Database
+from chassis.unit_of_work import UnitOfWork
+from contracts.portal import LINK_REVOKED
+from services.portal.models import Link
+
+_SENT_TO = {"phones": ("sms", "copy"), "emails": ("email", "copy")}
+"""Which links a changed field puts in doubt. Nobody knows where a copied one went."""
+
+
+def end_links_of_deleted(db: Database, now: dt.datetime, event: Any) -> None:
+    """`client.deleted.v1`: none of the client's links opens anything any more."""
+    with db.unit_of_work(once=event) as uow:
+        _end(uow, now, Link.client_id == event.data["client_id"], "client_deleted")
+
+
+def end_links_to_old_address(
+    db: Database, now: dt.datetime, event: Any, answering_link: Callable[[str], str | None]
+) -> None:
+    """`client.changed.v1`: links that were sent before a phone or email changed are ended.
+
+    `answering_link` tells through which link the present answer of a case task was given; it is asked before the
+    transaction, and only if an answer caused the change and there are links to end.
+    """
+    channels = {channel for field in event.data["changed"] for channel in _SENT_TO.get(field, ())}
+    if not channels:
+        return
+    in_doubt = and_(
+        Link.client_id == event.data["client_id"],
+        Link.channel.in_(sorted(channels)),
+        Link.created_at <= event.time,
+    )
+    case_task_id = event.data.get("case_task_id")
+    if case_task_id is not None:
+        with db.read() as session:
+            any_link = session.scalars(select(Link.id).where(in_doubt, Link.revoked_at.is_(None)).limit(1)).first()
+        if any_link is not None and (kept := answering_link(case_task_id)) is not None:
+            in_doubt = and_(in_doubt, Link.id != kept)
+    with db.unit_of_work(once=event) as uow:
+        _end(uow, now, in_doubt, "address_changed")
+
+
+def _end(uow: UnitOfWork, now: dt.datetime, which: ColumnElement[bool], reason: str) -> None:
+    statement = (
+        update(Link)
+        .where(which, Link.revoked_at.is_(None))
+        .values(revoked_at=now, revoked_for=reason, version=Link.version + 1, updated_at=now)
+        .returning(Link.id, Link.client_id)
+    )
+    ended = uow.session.execute(statement, execution_options={"synchronize_session": False}).all()
+    uow.emit_many(LINK_REVOKED, [(row.id, {"link_id": row.id, "client_id": row.client_id}) for row in ended])

@@ -1,0 +1,169 @@
+"""The page behind a link: what its client may see and answer there.
+
+The link tells firm and client; every call to another service is made in their name. What is shown follows who is tied
+to a case now, not who was when the link was made.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from chassis.context import Context, use
+from chassis.database import Database
+from contracts.errors import CasewireError, Conflict, Gone, Invalid, NotFound, invalid_field
+from services.portal.firms import FirmCache
+from services.portal.links import live_link, record_use
+from services.portal.models import Link
+
+Record = dict[str, Any]
+
+LANGUAGES = ("en", "es")
+MOST_CASES = 200
+
+
+def get_page(db: Database, calls: Any, firms: FirmCache, now: dt.datetime, link_id: str) -> Record:
+    """The page behind a live link. Raises Gone `link_gone`, or Unavailable."""
+    link = live_link(db, now, link_id)
+    with _in_the_name_of(db, link):
+        return _compose(calls, firms, link)
+
+
+def submit_answers(
+    db: Database, calls: Any, firms: FirmCache, now: dt.datetime, link_id: str, answers: dict[str, Any]
+) -> Record:
+    """Hands each answer to tasks and returns the page as it is then. Each answer counts by itself: with several, one
+    that is refused does not hold back the others.
+
+    Raises Gone `link_gone`, Invalid that names `answers.<case task id>`, Conflict as tasks does, or Unavailable.
+    """
+    link = live_link(db, now, link_id)
+    with _in_the_name_of(db, link):
+        shown = {case_task["id"] for case_task in _case_tasks(calls, link)}
+        for case_task_id in answers:
+            if case_task_id not in shown:
+                raise invalid_field(f"answers.{case_task_id}", "Not a task of this page.", "task_not_in_link")
+        record_use(db.for_firm(link.firm_id), now, link.id)
+        replies = {
+            case_task_id: calls.tasks.submit_answer.start(
+                case_task_id=case_task_id, answer=answer, client_id=link.client_id, link_id=link.id
+            )
+            for case_task_id, answer in answers.items()
+        }
+        _raise_refusals({case_task_id: _refusal(reply) for case_task_id, reply in replies.items()})
+        return _compose(calls, firms, link)
+
+
+@contextmanager
+def _in_the_name_of(db: Database, link: Link) -> Iterator[None]:
+    """Calls to other services are made for the link's firm by its client."""
+    context = db.context or Context()
+    with use(replace(context, firm_id=link.firm_id, actor_id=link.client_id, actor_kind="client")):
+        yield
+
+
+def _compose(calls: Any, firms: FirmCache, link: Link) -> Record:
+    asked = calls.clients.get_recipients.start(client_ids=[link.client_id])
+    case_tasks = _case_tasks(calls, link)
+    firm = firms.get(link.firm_id, calls.accounts.get_firm)
+    client = asked.result()["recipients"][0]
+    if client["state"] == "erased":
+        raise Gone("link_gone")
+    branding = firm.get("branding") or {}
+    spoken = (client.get("language") or "").split("-")[0]
+    return {
+        "link_id": link.id,
+        "branding": {
+            "firm_name": branding.get("name") or firm["name"],
+            "color": branding.get("color"),
+            "locale": firm["locale"],
+            "time_zone": firm["time_zone"],
+        },
+        "language": spoken if spoken in LANGUAGES else firm["locale"],
+        "first_name": client.get("first_name"),
+        "case_tasks": case_tasks,
+    }
+
+
+def _case_tasks(calls: Any, link: Link) -> list[Record]:
+    """The case tasks of the link's scope, of cases that the client is tied to now."""
+    if link.kind == "tasks":
+        case_ids = _open_cases(calls, link)
+        return calls.tasks.list_open_tasks(case_ids=case_ids)["case_tasks"] if case_ids else []
+    try:
+        case_task = calls.tasks.get_case_task(case_task_id=link.case_task_id)
+    except NotFound as error:
+        raise Gone("link_gone") from error
+    if not is_tied(calls, link.client_id, case_task["case_id"]):
+        raise Gone("link_gone")
+    return [] if case_task["status"] == "skipped" else [case_task]
+
+
+def is_tied(calls: Any, client_id: str, case_id: str) -> bool:
+    """Whether the client is one of the case's clients now."""
+    cases = calls.cases.get_case_facts(case_ids=[case_id])["cases"]
+    return any(client_id in case["client_ids"] for case in cases)
+
+
+def _open_cases(calls: Any, link: Link) -> list[str]:
+    """The client's open cases; only those that the link names, if it names any."""
+    if link.case_ids:
+        cases = calls.cases.get_case_facts(case_ids=link.case_ids)["cases"]
+        return [case["case_id"] for case in cases if case["state"] == "open" and link.client_id in case["client_ids"]]
+    found = calls.cases.list_cases(client_id=link.client_id, state="open", limit=MOST_CASES)
+    return [case["id"] for case in found["data"]]
+
+
+def _refusal(reply: Any) -> CasewireError | None:
+    try:
+        reply.result()
+    except (Invalid, Conflict, NotFound) as error:
+        return error
+    return None
+
+
+def _raise_refusals(refusals: dict[str, CasewireError | None]) -> None:
+    refused = {case_task_id: error for case_task_id, error in refusals.items() if error is not None}
+    for error in refused.values():
+        if isinstance(error, NotFound):
+            raise Gone("link_gone") from error
+        if isinstance(error, Conflict):
+            raise error
+    if not refused:
+        return
+    named = [
+        {"field": f"answers.{case_task_id}", "message": entry["message"]}
+        for case_task_id, error in refused.items()
+        for entry in error.fields or [{"message": "Not accepted."}]
+    ]
+    first = next(iter(refused.values()))
+    # One answer, one reason: its code and limits let the page say it in the client's language.
+    if len(refused) == 1:
+        raise Invalid(first.code, fields=named, **first.meta)
+    raise Invalid("answers_refused", fields=named)
+
+
+def check_scope(calls: Any, link: Record) -> None:
+    """Whether a link that staff ask for may be made: its client and task exist, and belong together.
+
+    Raises NotFound `client_not_found` or `case_task_not_found`, or Invalid that names `scope.case_task_id` or
+    `scope.case_ids`.
+    """
+    client_id, scope = link["client_id"], link["scope"]
+    known = calls.clients.get_client_facts.start(client_ids=[client_id])
+    case_ids = scope.get("case_ids") or []
+    if scope.get("case_task_id") is not None:
+        case_ids = [calls.tasks.get_case_task(case_task_id=scope["case_task_id"])["case_id"]]
+    tied = {
+        case["case_id"]
+        for case in (calls.cases.get_case_facts(case_ids=case_ids)["cases"] if case_ids else [])
+        if client_id in case["client_ids"]
+    }
+    if not known.result()["clients"]:
+        raise NotFound("client_not_found", client_id=client_id)
+    if set(case_ids) - tied:
+        field = "scope.case_task_id" if scope.get("case_task_id") is not None else "scope.case_ids"
+        raise invalid_field(field, "Not of a case of this client.", "client_not_on_case")

@@ -1,0 +1,82 @@
+"""The entrypoints of portal: decode, call one use case, encode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chassis.events import ReceivedEvent, on
+from chassis.relay import Relay
+
+from chassis.columns import utc_now
+from chassis.database import Data
+from chassis.rpc import Calls, serve
+from contracts import accounts, cases, clients, portal, tasks
+from services.portal import asking, ending, pages
+from services.portal import links as secure_links
+from services.portal.firms import Firms
+from services.portal.models import Base
+
+Record = dict[str, Any]
+
+
+class PortalService:
+    """Secure links, and what a client sees and does behind them."""
+
+    name = portal.OWNER
+    db = Data(Base)
+    relay = Relay(Base)
+    calls = Calls(accounts, clients, cases, tasks)
+    firms = Firms()
+
+    @serve(portal.REGISTER_LINKS)
+    def register_links(self, links: list[Record]) -> Record:
+        return secure_links.register_links(self.db, utc_now(), links=links, link_days=self._link_days())
+
+    @serve(portal.CREATE_LINK)
+    def create_link(self, **link: Any) -> Record:
+        pages.check_scope(self.calls, link)
+        return secure_links.create_link(self.db, utc_now(), link=link, link_days=self._link_days())
+
+    @serve(portal.GET_LINK)
+    def get_link(self, link_id: str) -> Record:
+        return secure_links.get_link(self.db, link_id)
+
+    @serve(portal.REVOKE_LINK)
+    def revoke_link(self, link_id: str) -> Record:
+        return secure_links.revoke_link(self.db, utc_now(), link_id)
+
+    @serve(portal.OPEN_LINK)
+    def open_link(self, token_hash: str) -> Record:
+        return secure_links.open_link(self.db, utc_now(), token_hash)
+
+    @serve(portal.GET_PAGE)
+    def get_page(self, link_id: str) -> Record:
+        return pages.get_page(self.db, self.calls, self.firms, utc_now(), link_id)
+
+    @serve(portal.SUBMIT_ANSWERS)
+    def submit_answers(self, link_id: str, answers: Record) -> Record:
+        return pages.submit_answers(self.db, self.calls, self.firms, utc_now(), link_id, answers)
+
+    @serve(portal.REQUEST_NEW_LINK)
+    def request_new_link(self, token_hash: str) -> None:
+        asking.request_new_link(self.db, utc_now(), token_hash)
+
+    @on(clients.CLIENT_DELETED)
+    def end_links_of_deleted(self, event: ReceivedEvent) -> None:
+        ending.end_links_of_deleted(self.db, utc_now(), event)
+
+    @on(clients.CLIENT_CHANGED)
+    def end_links_to_old_address(self, event: ReceivedEvent) -> None:
+        ending.end_links_to_old_address(self.db, utc_now(), event, self._answering_link)
+
+    @on(accounts.FIRM_CHANGED)
+    def forget_firm(self, event: ReceivedEvent) -> None:
+        self.firms.drop(event.data["firm_id"])
+
+    def _link_days(self) -> int:
+        firm = self.firms.get(self.db.firm_id, self.calls.accounts.get_firm)
+        return int(firm["link_days"])
+
+    def _answering_link(self, case_task_id: str) -> str | None:
+        answers = self.calls.tasks.get_mapped_answers(case_task_ids=[case_task_id])["answers"]
+        return answers[0]["link_id"] if answers else None
