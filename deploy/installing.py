@@ -17,7 +17,7 @@ class ProgramMissing(Exception):
 
 
 def find_program(name: str, *patterns: str) -> str | None:
-    """The newest match of the patterns (Debian keeps PostgreSQL's and RabbitMQ's off the path), else what is on PATH."""
+    """The newest match of the patterns (Debian keeps servers off the path), else what is on PATH."""
     found = sorted(path for pattern in patterns for path in glob.glob(pattern) if os.access(path, os.X_OK))
     return found[-1] if found else shutil.which(name)
 

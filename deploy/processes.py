@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +16,6 @@ from typing import Any
 
 import psutil
 
-PR_SET_PDEATHSIG = 1
 MARK = "CASEWIRE_FOLDER"
 
 
@@ -38,15 +37,15 @@ def wait_until(so: Callable[[], Any], what: str, seconds: float, pause: float = 
     return answer
 
 
-def _end_with_parent(ending: signal.Signals) -> Callable[[], None] | None:
+def _ending_with_parent(ending: signal.Signals) -> list[str]:
     """What makes Linux send `ending` to the new process when this one dies, even by kill -9.
 
     Linux ties it to the thread that starts the process, so that other threads than the main one go without.
     """
-    if sys.platform != "linux" or threading.get_native_id() != os.getpid():
-        return None
-    libc = ctypes.CDLL(None)
-    return lambda: libc.prctl(PR_SET_PDEATHSIG, int(ending))
+    setpriv = shutil.which("setpriv")
+    if setpriv is None or sys.platform != "linux" or threading.get_native_id() != os.getpid():
+        return []
+    return [setpriv, "--pdeathsig", ending.name.removeprefix("SIG"), "--"]
 
 
 def start(
@@ -65,13 +64,12 @@ def start(
     identity: dict[str, Any] = {"user": user, "group": user, "extra_groups": []} if user else {}
     with log.open("ab") as output:
         return subprocess.Popen(
-            list(arguments),
+            [*_ending_with_parent(ending), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {}), MARK: str(folder)},
             start_new_session=True,
-            preexec_fn=_end_with_parent(ending),  # noqa: PLW1509
             **identity,
         )
 

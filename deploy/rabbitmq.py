@@ -173,7 +173,7 @@ class RabbitMQ:
 def management_request(uri: str, method: str, path: str, body: Any = None) -> Any:
     """One request to a RabbitMQ management API at `http://user:password@host:port`."""
     credentials, _, host = uri.removeprefix("http://").rpartition("@")
-    request = urllib.request.Request(  # noqa: S310
+    request = urllib.request.Request(
         f"http://{host}{path}",
         method=method,
         data=json.dumps(body if body is not None else {}).encode() if method in ("PUT", "POST") else None,
