@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -42,11 +43,23 @@ class Instant(fields.AwareDateTime):
         return value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
 
 
+def _encodable(value: str) -> None:
+    # JSON can spell half of a character (`"\\ud800"`), which no database and no message can carry.
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValidationError("Holds half of a character.") from error
+
+
 class Text(fields.String):
-    """A string with a largest length (default 500 characters) and no NUL."""
+    """A string with a largest length (default 500 characters), no NUL and no half of a character."""
 
     def __init__(self, longest: int = 500, shortest: int = 0, **kwargs: Any) -> None:
-        checks = [validate.Length(min=shortest, max=longest), validate.ContainsNoneOf("\x00", error="Holds a NUL.")]
+        checks: list[Callable[[str], object]] = [
+            validate.Length(min=shortest, max=longest),
+            validate.ContainsNoneOf("\x00", error="Holds a NUL."),
+            _encodable,
+        ]
         kwargs["validate"] = checks + list(kwargs.get("validate") or [])
         super().__init__(**kwargs)
 

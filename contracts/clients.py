@@ -42,8 +42,10 @@ class EmailAddress(Schema):
 
 
 class Address(Schema):
+    """At least one of its texts is given: a list often has no more than the city and the postal code."""
+
     kind = Choice("primary", "mailing", "billing", "service_area", required=True)
-    line1 = Text(required=True, shortest=1)
+    line1 = Text(allow_none=True)
     line2 = Text(allow_none=True)
     city = Text(longest=120, allow_none=True)
     state = Text(longest=60, allow_none=True)
@@ -184,7 +186,11 @@ class CreateImport(Schema):
 
 
 class PreviewImport(Schema):
-    """`mapping`: {column: field}; a column left out is not read. Two columns on one field are refused."""
+    """`mapping`: {column: field}; a column left out is not read. Two columns on one field are refused. Null: the
+    suggested one. The fields are those of a client, one column each: first_name, middle_name, last_name, full_name,
+    company_name, kind, date_of_birth, occupation, status, flag_reason, language, time_zone, tags, phone, phone_2,
+    phone_3, mobile_phone, home_phone, work_phone, email, email_2, email_3, address_line1, address_line2, city, state,
+    postal_code, country, external_source, external_source_id, custom_fields.<key>."""
 
     import_id = Id(required=True)
     mapping = fields.Dict(keys=Text(longest=200), values=Text(longest=120), load_default=None, allow_none=True)
@@ -208,7 +214,7 @@ class ImportCounts(Schema):
 
 
 class ImportRowError(Schema):
-    """`row` counts from 1 without the header; `errors` are codes with the field they name."""
+    """`row` counts from 1 without the header; `errors` are `code:field`, like `invalid_phone:mobile_phone`."""
 
     row = Count()
     errors = fields.List(fields.String())
@@ -255,6 +261,12 @@ class ClientsImported(Schema):
 
     import_id = Id(required=True)
     clients = fields.List(fields.Nested(ClientFacts), required=True)
+
+
+class ImportRequested(Schema):
+    """clients' own: the rows are taken in outside the request that asked for it."""
+
+    import_id = Id(required=True)
 
 
 class ClientDeleted(Schema):
@@ -322,6 +334,7 @@ CLIENT_CHANGED = Event(OWNER, "client.changed.v1", ClientEvent, example={**_FACT
 CLIENTS_IMPORTED = Event(
     OWNER, "clients.imported.v1", ClientsImported, example={"import_id": _CLIENT_ID, "clients": [_FACTS]}
 )
+IMPORT_REQUESTED = Event(OWNER, "import.requested.v1", ImportRequested, example={"import_id": _CLIENT_ID})
 CLIENT_DELETED = Event(OWNER, "client.deleted.v1", ClientDeleted, example={"client_id": _CLIENT_ID, "version": 3})
 FIELD_UPDATE_REJECTED = Event(
     OWNER, "field_update.rejected.v1", FieldUpdateRejected,
