@@ -5,13 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import select
-
 from chassis.database import Database
 from contracts.tasks import TASK_COMPLETED, TASK_REOPENED
 from services.tasks.answer_checks import Question, check_answer
 from services.tasks.assigning import change_of
-from services.tasks.models import CaseTask, TaskTemplate
+from services.tasks.models import CaseTask
 from services.tasks.views import case_task_view, load_case_task
 
 
@@ -33,8 +31,6 @@ def submit_answer(
         task = load_case_task(uow.session, case_task_id, lock=True)
         checked = check_answer(question_of(task), answer)
         task.complete(checked, client_id=client_id, link_id=link_id, now=now)
-        # The mapping alone is the template's as it is now, not the task's copy.
-        mapped = uow.session.scalar(select(TaskTemplate.mapping_target).where(TaskTemplate.id == task.template_id))
         uow.emit(
             TASK_COMPLETED,
             task.id,
@@ -44,7 +40,7 @@ def submit_answer(
                 "template_id": task.template_id,
                 "client_id": client_id,
                 "answered_by": task.answered_by,
-                "mapped": mapped,
+                "mapped": task.template.mapping_target,
                 "answer_version": task.answer_version,
             },
             aggregate_version=task.version,

@@ -37,8 +37,10 @@ def assign_task(
     if assignee is not None:
         _demand_active(assignee.result())
     with db.unit_of_work() as uow:
+        template = load_template(uow.session, template_id)
         task = CaseTask(
-            **load_template(uow.session, template_id).copy(),
+            **template.copy(),
+            template=template,
             case_id=case_id,
             assignee_id=assignee_id,
             due_rule=due_to_wire(due),
@@ -73,18 +75,17 @@ def update_case_task(
     with db.unit_of_work() as uow:
         task = load_case_task(uow.session, case_task_id, lock=True)
         task.expect_version(expected_version)
-        version = task.version
         if "status" in changes:
-            task.set_open_status(changes["status"], now)
+            task.set_open_status(changes["status"])
         if "assignee_id" in changes:
-            task.set_assignee(changes["assignee_id"], now)
+            task.assignee_id = changes["assignee_id"]
         if "due" in changes:
             before = task.due_at
-            task.set_due(due_to_wire(due), due_dates.due_at(due, task.created_at, calendar), now)
+            task.set_due(due_to_wire(due), due_dates.due_at(due, task.created_at, calendar))
             facts = {"from": _wire(before), "to": _wire(task.due_at)}
             uow.session.add(change_of(task, "due_changed", facts, now))
-        if task.version > version:
-            task.version = version + 1
+        if changes:
+            task.touch(now)
         return uow.answer(case_task_view(task, now))
 
 

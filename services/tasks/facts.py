@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import select
 
 from chassis.database import Database
 from services.tasks.models import CaseTask, TaskTemplate
@@ -37,7 +37,7 @@ def get_mapped_answers(db: Database, calls: Any, case_task_ids: list[str]) -> di
     """
     mapped = (
         select(CaseTask, TaskTemplate.mapping_target, TaskTemplate.mapping_field)
-        .join(TaskTemplate, and_(TaskTemplate.firm_id == CaseTask.firm_id, TaskTemplate.id == CaseTask.template_id))
+        .join(CaseTask.template)
         .where(
             CaseTask.id.in_(case_task_ids),
             CaseTask.status == "completed",

@@ -19,7 +19,7 @@ from sqlalchemy import (
     or_,
     true,
 )
-from sqlalchemy.orm import Mapped, mapped_column, query_expression
+from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
 from chassis.columns import Id, Json, new_id, utc_now
 from chassis.database import FirmScoped, service_base
@@ -86,7 +86,6 @@ class TaskTemplate(Versioned, Base):
     def copy(self) -> dict[str, Any]:
         """What a case task takes over, by attribute: later changes of the template leave it as it is."""
         return {
-            "template_id": self.id,
             "title": self.title,
             "instructions": self.instructions,
             "kind": self.kind,
@@ -137,7 +136,8 @@ class CaseTask(Versioned, Base):
     rejection: Mapped[dict[str, str] | None] = mapped_column(Json)
     last_notification: Mapped[dict[str, Any] | None] = mapped_column(Json)
     notified_at: Mapped[dt.datetime | None]
-    # Filled only by a list that is sorted by status.
+    template: Mapped[TaskTemplate] = relationship(lazy="raise", innerjoin=True)
+    # Filled only by a list, which may be sorted by it.
     status_rank: Mapped[int | None] = query_expression()
 
     def status_at(self, now: dt.datetime) -> str:
@@ -146,21 +146,15 @@ class CaseTask(Versioned, Base):
             return "overdue"
         return self.status
 
-    def set_open_status(self, status: str, now: dt.datetime) -> None:
+    def set_open_status(self, status: str) -> None:
         """`to_do` or `in_progress`, for an open task only. Raises Conflict `task_not_open`."""
         if self.status not in OPEN:
             raise Conflict("task_not_open", case_task_id=self.id, status=self.status)
         self.status = status
-        self.touch(now)
 
-    def set_assignee(self, staff_id: str | None, now: dt.datetime) -> None:
-        self.assignee_id = staff_id
-        self.touch(now)
-
-    def set_due(self, rule: dict[str, Any] | None, due_at: dt.datetime | None, now: dt.datetime) -> None:
+    def set_due(self, rule: dict[str, Any] | None, due_at: dt.datetime | None) -> None:
         """`rule` in wire values; `due_at` is what it comes to."""
         self.due_rule, self.due_at = rule, due_at
-        self.touch(now)
 
     def complete(self, answer: Any, *, client_id: str | None, link_id: str | None, now: dt.datetime) -> None:
         """Takes a checked answer, the first or a corrected one. By staff if `client_id` is None.

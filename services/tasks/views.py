@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session, with_expression
+from sqlalchemy.orm import Session, joinedload, with_expression
 
 from chassis import paging
 from chassis.database import Database
@@ -21,14 +21,18 @@ _COPIED = (
 
 
 def case_task_view(task: CaseTask, now: dt.datetime) -> dict[str, Any]:
-    """Python values of the contract's CaseTask, its status as of `now`."""
-    return {**{name: getattr(task, name) for name in _COPIED}, "status": task.status_at(now)}
+    """Python values of the contract's CaseTask, its status as of `now`. The task's template must be loaded."""
+    copied = {name: getattr(task, name) for name in _COPIED}
+    return {**copied, "status": task.status_at(now), "mapping": task.template.mapping}
 
 
 def load_case_task(session: Session, case_task_id: str, *, lock: bool = False) -> CaseTask:
-    """Raises NotFound `case_task_not_found`. A lock is held to the end of the transaction."""
-    statement = select(CaseTask).where(CaseTask.id == case_task_id)
-    task = session.scalars(statement.with_for_update() if lock else statement).one_or_none()
+    """The task with its template as it is now. Raises NotFound `case_task_not_found`.
+
+    A lock is on the task alone, and held to the end of the transaction.
+    """
+    statement = select(CaseTask).where(CaseTask.id == case_task_id).options(joinedload(CaseTask.template))
+    task = session.scalars(statement.with_for_update(of=CaseTask) if lock else statement).one_or_none()
     if task is None:
         raise NotFound("case_task_not_found", case_task_id=case_task_id)
     return task
@@ -75,7 +79,11 @@ def list_case_tasks(
     if due_to is not None:
         conditions.append(CaseTask.due_at < due_to)
     rank = status_rank(now).label("status_rank")
-    statement = select(CaseTask).where(*conditions).options(with_expression(CaseTask.status_rank, rank))
+    statement = (
+        select(CaseTask)
+        .where(*conditions)
+        .options(joinedload(CaseTask.template), with_expression(CaseTask.status_rank, rank))
+    )
     with db.read() as session:
         rows, meta = paging.page(
             session,
@@ -101,9 +109,14 @@ def list_case_tasks(
 
 def list_open_tasks(db: Database, now: dt.datetime, case_ids: list[str]) -> dict[str, Any]:
     """The open case tasks of these cases, overdue ones included, in the order in which they were assigned."""
-    statement = select(CaseTask).where(CaseTask.case_id.in_(case_ids), CaseTask.status.in_(OPEN))
+    statement = (
+        select(CaseTask)
+        .where(CaseTask.case_id.in_(case_ids), CaseTask.status.in_(OPEN))
+        .options(joinedload(CaseTask.template))
+        .order_by(CaseTask.created_at, CaseTask.id)
+    )
     with db.read() as session:
-        tasks = session.scalars(statement.order_by(CaseTask.created_at, CaseTask.id))
+        tasks = session.scalars(statement)
         return {"case_tasks": [case_task_view(task, now) for task in tasks]}
 
 

@@ -1,0 +1,149 @@
+"""What is an answer to which kind of question."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.errors import Invalid
+from contracts.tasks import QUESTION_KINDS
+from services.tasks.answer_checks import Question, check_answer
+
+OPTIONS = ("Red", "Green", "Blue")
+SOME_ANSWERS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=50) | st.sampled_from(["yes", "1.5", "Red"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def ask(kind: str, answer: Any, **question: Any) -> Any:
+    return check_answer(Question(kind, options=OPTIONS, **question), answer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "kept"),
+    [
+        ("short_text", "  Ann \t Lee\n", "Ann Lee"),
+        ("short_text", "Zoe\u0308", "Zoë"),
+        ("long_text", "one\r\ntwo ", "one\ntwo"),
+        ("number", " 1500.50 ", "1500.50"),
+        ("number", 12, "12"),
+        ("number", 0.1, "0.1"),
+        ("number", 1e-7, "0.0000001"),
+        ("number", "-.5", "-0.5"),
+        ("number", "007", "7"),
+        ("date", "2028-02-29", "2028-02-29"),
+        ("yes_no", True, True),
+        ("yes_no", "No", False),
+        ("one_choice", "Green", "Green"),
+        ("several_choices", ["Blue", "Red", "Blue"], ["Red", "Blue"]),
+        ("several_choices", "Red", ["Red"]),
+        ("phone", "(212) 555-0123", "+12125550123"),
+        ("phone", "+44 20 7946 0958", "+442079460958"),
+        ("email", " Ann.Lee@EXAMPLE.com ", "Ann.Lee@example.com"),
+        ("address", "1 Main St\r\nSpringfield", "1 Main St\nSpringfield"),
+        ("address", {"line1": " 1 Main St ", "city": "", "country": "us"}, {"line1": "1 Main St", "country": "US"}),
+        ("acknowledgement", True, True),
+        ("acknowledgement", "yes", True),
+    ],
+)
+def test_an_answer_is_kept_in_one_form(kind: str, given: Any, kept: Any) -> None:
+    answer = ask(kind, given)
+    assert answer == kept
+    assert type(answer) is type(kept)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "code"),
+    [
+        ("short_text", 5, "invalid_text"),
+        ("short_text", ["a"], "invalid_text"),
+        ("short_text", "a\x00b", "invalid_text"),
+        ("short_text", "a\ud800b", "invalid_text"),
+        ("short_text", "a" * 501, "too_long"),
+        ("long_text", "a" * 20_001, "too_long"),
+        ("number", "1,500", "invalid_number"),
+        ("number", "1e999999999", "invalid_number"),
+        ("number", "٣", "invalid_number"),
+        pytest.param("number", 10**5000, "invalid_number", id="huge"),
+        ("number", float("nan"), "invalid_number"),
+        ("number", float("inf"), "invalid_number"),
+        ("number", 1e300, "invalid_number"),
+        ("number", True, "invalid_number"),
+        ("number", ".", "invalid_number"),
+        ("date", "30.04.2026", "invalid_date"),
+        ("date", "2026-02-30", "invalid_date"),
+        ("date", "20260430", "invalid_date"),
+        ("yes_no", "maybe", "invalid_yes_no"),
+        ("yes_no", 1, "invalid_yes_no"),
+        ("one_choice", "Yellow", "not_an_option"),
+        ("one_choice", ["Red"], "not_an_option"),
+        ("several_choices", ["Red", "Yellow"], "not_an_option"),
+        ("several_choices", {"Red": True}, "not_an_option"),
+        ("phone", "12345", "invalid_phone"),
+        ("phone", "call me", "invalid_phone"),
+        ("phone", "+1 212 555 0123 ext. 4", "invalid_phone"),
+        ("phone", 2125550123, "invalid_phone"),
+        ("email", "ann at example", "invalid_email"),
+        ("email", "ann@localhost", "invalid_email"),
+        ("address", {"city": "Springfield"}, "invalid_address"),
+        ("address", {"line1": "1 Main St", "planet": "Earth"}, "invalid_address"),
+        ("address", {"line1": "1 Main St", "country": "USA"}, "too_long"),
+        ("acknowledgement", False, "not_acknowledged"),
+        ("acknowledgement", "no", "not_acknowledged"),
+        ("file_upload", "x", "not_available_yet"),
+        ("signature", None, "not_available_yet"),
+    ],
+)
+def test_what_is_no_answer_is_refused_with_a_code_and_a_sentence(kind: str, given: Any, code: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        ask(kind, given)
+    assert refused.value.code == code
+    assert [entry["field"] for entry in refused.value.fields] == ["answer"]
+    assert refused.value.fields[0]["message"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("kind", "checks", "low", "inside", "high"),
+    [
+        ("number", {"minimum": 0.5, "maximum": 10}, ("0.4", "too_small"), ["0.5", "10"], ("10.01", "too_large")),
+        ("short_text", {"min_length": 2, "max_length": 3}, ("a", "too_short"), ["ab", "abc"], ("abcd", "too_long")),
+        (
+            "date",
+            {"earliest": "2026-01-01", "latest": "2026-12-31"},
+            ("2025-12-31", "too_early"),
+            ["2026-01-01", "2026-12-31"],
+            ("2027-01-01", "too_late"),
+        ),
+    ],
+)
+def test_limits_hold_at_their_edges(kind: str, checks: Any, low: Any, inside: Any, high: Any) -> None:
+    for answer in inside:
+        assert ask(kind, answer, checks=checks) == answer
+    for answer, code in (low, high):
+        with pytest.raises(Invalid) as refused:
+            ask(kind, answer, checks=checks)
+        assert refused.value.code == code
+
+
+@pytest.mark.parametrize("kind", [kind for kind in QUESTION_KINDS if kind not in ("file_upload", "signature")])
+@pytest.mark.parametrize("blank", [None, "", " \n", [], ["", " "], {}, {"line1": ""}])
+def test_a_blank_answer_is_none_unless_one_is_required(kind: str, blank: Any) -> None:
+    assert ask(kind, blank) is None
+    with pytest.raises(Invalid) as refused:
+        ask(kind, blank, required=True)
+    assert refused.value.code == "answer_required"
+
+
+@given(st.sampled_from(QUESTION_KINDS), SOME_ANSWERS)
+def test_whatever_is_sent_is_kept_stably_or_refused_without_repeating_it(kind: str, answer: Any) -> None:
+    try:
+        kept = ask(kind, answer)
+    except Invalid as refused:
+        assert refused.meta.keys() <= {"longest", "shortest", "minimum", "maximum"}
+    else:
+        assert kept is None or ask(kind, kept) == kept
