@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import CursorResult, Row, and_, bindparam, update
 from sqlalchemy.orm import Session
 
-from chassis import bulk, idempotency
+from chassis import bulk, idempotency, inbox
 from chassis.columns import new_id, utc_now
 from chassis.scoping import UNGUARDED, FirmMissing
 from chassis.wire import event_data
@@ -80,20 +80,35 @@ class UnitOfWork:
             statement = statement.on_conflict_do_nothing()
         return self._run(statement.returning(*bulk.columns_of(model, names)), values).all()
 
-    def upsert(self, model: type[Any], rows: Iterable[bulk.Row], *, key: Sequence[str], change: Sequence[str]) -> None:
+    def upsert(
+        self,
+        model: type[Any],
+        rows: Iterable[bulk.Row],
+        *,
+        key: Sequence[str],
+        change: Sequence[str],
+        newer: str | None = None,
+    ) -> Sequence[Row[Any]]:
         """Inserts rows set-based; where one with the same `key` exists, its `change` attributes are set instead.
 
-        `key` names a unique constraint without its `firm_id`, which is added. One call names each key once.
+        `key` names a unique constraint without its `firm_id`, which is added. One call names each key once. `newer`
+        names an attribute that must be greater than what is stored, or the row stays as it is: so that what comes late
+        never overwrites. Returns the `key` attributes of the rows that were written, in no certain order.
         """
         table, values = self._rows(model, rows)
         if not values:
-            return
+            return []
         self.session.flush()
         statement = bulk.dialect_insert(self._dialect, table)
         scope = ["firm_id"] if "firm_id" in table.c and "firm_id" not in key else []
         columns = bulk.columns_of(model, [*scope, *key])
         changed = {column.key: statement.excluded[column.key] for column in bulk.columns_of(model, change)}
-        self._run(statement.on_conflict_do_update(index_elements=columns, set_=changed), values)
+        guard = None
+        if newer is not None:
+            (column,) = bulk.columns_of(model, [newer])
+            guard = statement.excluded[column.key] > column
+        statement = statement.on_conflict_do_update(index_elements=columns, set_=changed, where=guard)
+        return self._run(statement.returning(*bulk.columns_of(model, key)), values).all()
 
     def update_each(self, model: type[Any], rows: Iterable[bulk.Row], *, key: Sequence[str] = ("id",)) -> None:
         """Sets, for each row, the attributes it names on the record with its `key`. All rows name the same ones."""
@@ -126,6 +141,8 @@ class UnitOfWork:
         `firm_id` is for work across firms only.
         """
         firm = self._db.firm_id or firm_id
+        if event.owner != self._db.base.service_name:
+            raise ValueError(f"{event.name} belongs to {event.owner}")
         if firm is None:
             raise FirmMissing(f"{event.name} needs a firm")
         event_id = new_id()
@@ -168,19 +185,10 @@ class UnitOfWork:
         if request is not None and self._db.firm_id is not None:
             idempotency.claim_key(self.session, self._db.tables, self._db.firm_id, request)
         if once is not None:
-            self._mark_received(list(once) if isinstance(once, Sequence) else [once])
-
-    def _mark_received(self, events: list[ReceivedEvent]) -> None:
-        inbox = self._db.tables.inbox
-        now = utc_now()
-        by_key = {(event.subscription, event.id): event for event in events}
-        # In key order, so that two replicas with the same events wait for each other and do not deadlock.
-        rows = [{"subscription": name, "event_id": id_, "received_at": now} for name, id_ in sorted(by_key)]
-        statement = bulk.dialect_insert(self._dialect, inbox).on_conflict_do_nothing()
-        fresh = set(self._run(statement.returning(inbox.c.subscription, inbox.c.event_id), rows).tuples())
-        self.fresh = [event for key, event in by_key.items() if key in fresh]
-        if not self.fresh:
-            raise AlreadyDone
+            events = list(once) if isinstance(once, Sequence) else [once]
+            self.fresh = inbox.mark_received(self.session, self._db.tables.inbox, events)
+            if not self.fresh:
+                raise AlreadyDone
 
     def _complete(self) -> None:
         self.session.flush()

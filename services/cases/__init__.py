@@ -1,0 +1,1 @@
+"""cases: case types, cases, the filter language, case lists, and the selectors that every bulk action takes."""

@@ -1,0 +1,166 @@
+"""The filter language: read, checked and brought into a small tree. Pure; `filter_sql` turns the tree into SQL.
+
+A filter is one of `{"and": [...]}`, `{"or": [...]}`, `{"not": {...}}`, `{"saved_filter_id": id}` and
+`{"field", "op", "value"}`. **A field of a case is a set of values**: empty if nothing is stored, one value as a rule,
+several for `staff_ids`, `client_id`, a field of several choices, and everything about the clients (one of each). Then
+
+- `eq`, `in`, `contains`, `starts_with`, `gt`, `gte`, `lt`, `lte`, `between`, `older_than_days` and `within_next_days`
+  hold if **some** value of the set satisfies them: an empty field satisfies none;
+- `ne` and `not_in` are the complements of `eq` and `in`: **an empty field satisfies both**, and of several clients none
+  may match;
+- `is_empty` holds if the set is empty, `is_not_empty` is its complement; both take no value;
+- `not` is the complement of what it holds, always.
+
+`contains` and `starts_with` disregard case; on a set of words (`clients.tags`, several choices) `contains` means "has
+this word". `between` takes [from, to] and includes both. Days are counted from now: `older_than_days` n is before now
+less n days, `within_next_days` n from now to n days on; for dates, from today in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.errors import Invalid, invalid_field
+from services.cases.filter_fields import Reading, Wrong, read_condition
+from services.cases.models import CustomField
+
+DEEPEST = 10
+MOST_CONDITIONS = 200
+
+Wire = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class All:
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Some:
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Complement:
+    part: Node
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Holds if one of its readings does. A custom field has one reading for each type it has on the firm's types of
+    case, each bound to those types of case."""
+
+    readings: tuple[Reading, ...]
+
+
+Node = All | Some | Complement | Condition
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a filter may refer to: the firm's custom fields by key (removed ones too), and its saved filters by id."""
+
+    custom_fields: Mapping[str, Sequence[CustomField]] = field(default_factory=dict)
+    saved: Mapping[str, Wire] = field(default_factory=dict)
+
+
+@dataclass
+class Mentions:
+    """The names in a filter that have to be looked up before it can be read."""
+
+    custom_fields: set[str] = field(default_factory=set)
+    saved: set[str] = field(default_factory=set)
+
+
+def mentions(wire: Any, found: Mentions | None = None, depth: int = 0) -> Mentions:
+    """What a filter mentions, right or wrong: nothing is checked here, and nothing is read beyond the depth limit."""
+    found = Mentions() if found is None else found
+    if depth > DEEPEST or not isinstance(wire, dict):
+        return found
+    name = wire.get("field")
+    if isinstance(name, str) and name.startswith("custom_fields."):
+        found.custom_fields.add(name.removeprefix("custom_fields."))
+    if isinstance(saved := wire.get("saved_filter_id"), str):
+        found.saved.add(saved)
+    for parts in (wire.get("and"), wire.get("or"), [wire.get("not")]):
+        for part in parts[:MOST_CONDITIONS] if isinstance(parts, list) else ():
+            mentions(part, found, depth + 1)
+    return found
+
+
+def parse(wire: Any, vocabulary: Vocabulary, *, path: str = "filter") -> Node:
+    """The tree of a filter. Raises Invalid `invalid_filter` that names the place, like `filter.and.1.field`.
+
+    Every saved filter that is mentioned is in the vocabulary (their owner answers NotFound for others beforehand).
+    """
+    return _Reader(vocabulary).node(wire, path, 1)
+
+
+class _Reader:
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self.conditions = 0
+        self.inside: list[str] = []
+        self.reference: str | None = None
+
+    def node(self, wire: Any, path: str, depth: int) -> Node:
+        if depth > DEEPEST:
+            raise self.wrong(path, f"Nested deeper than {DEEPEST}.")
+        if not isinstance(wire, dict):
+            raise self.wrong(path, "Not an object.")
+        if "and" in wire or "or" in wire:
+            word = "and" if "and" in wire else "or"
+            self.only(wire, {word}, path)
+            return (All if word == "and" else Some)(self.parts(wire[word], f"{path}.{word}", depth))
+        if "not" in wire:
+            self.only(wire, {"not"}, path)
+            return Complement(self.node(wire["not"], f"{path}.not", depth + 1))
+        if "saved_filter_id" in wire:
+            self.only(wire, {"saved_filter_id"}, path)
+            return self.saved(wire["saved_filter_id"], f"{path}.saved_filter_id", depth)
+        if "field" not in wire:
+            raise self.wrong(path, "One of and, or, not, saved_filter_id, or field with op and value.")
+        self.only(wire, {"field", "op", "value"}, path)
+        return self.condition(wire, path)
+
+    def parts(self, wire: Any, path: str, depth: int) -> tuple[Node, ...]:
+        if not isinstance(wire, list) or not wire:
+            raise self.wrong(path, "Not a list with at least one filter.")
+        if len(wire) > MOST_CONDITIONS:
+            raise self.wrong(path, f"More than {MOST_CONDITIONS} conditions.")
+        return tuple(self.node(part, f"{path}.{index}", depth + 1) for index, part in enumerate(wire))
+
+    def saved(self, saved_filter_id: Any, path: str, depth: int) -> Node:
+        if not isinstance(saved_filter_id, str) or saved_filter_id not in self.vocabulary.saved:
+            raise self.wrong(path, "Not the id of a saved filter.")
+        if saved_filter_id in self.inside:
+            raise self.wrong(path, "The saved filter refers to itself.")
+        outermost, self.reference = self.reference, self.reference or path
+        self.inside.append(saved_filter_id)
+        tree = self.node(self.vocabulary.saved[saved_filter_id], "filter", depth + 1)
+        self.inside.pop()
+        self.reference = outermost
+        return tree
+
+    def condition(self, wire: Wire, path: str) -> Node:
+        self.conditions += 1
+        if self.conditions > MOST_CONDITIONS:
+            raise self.wrong(path, f"More than {MOST_CONDITIONS} conditions.")
+        try:
+            readings, complement = read_condition(wire, self.vocabulary.custom_fields)
+        except Wrong as wrong:
+            raise self.wrong(f"{path}.{wrong.part}", wrong.message) from None
+        tree = Condition(readings)
+        return Complement(tree) if complement else tree
+
+    def only(self, wire: Wire, allowed: set[str], path: str) -> None:
+        for name in wire:
+            if name not in allowed:
+                raise self.wrong(f"{path}.{name}"[:300], "Not known here.")
+
+    def wrong(self, path: str, message: str) -> Invalid:
+        if self.reference is not None:
+            return invalid_field(self.reference, f"In the saved filter, at {path}: {message}", code="invalid_filter")
+        return invalid_field(path, message, code="invalid_filter")
