@@ -170,9 +170,9 @@ def next_window(place: Place, at: dt.datetime) -> Window:
 
     If the zones have no hour in common, the first zone's own hours decide (a message is not silently dropped).
     """
-    return (
-        _next_window(place.zones, place.closes, at) or _next_window(place.zones[:1], place.closes, at) or Window(at, at)
-    )
+    found = _next_window(place, place.zones, at) or _next_window(place, place.zones[:1], at)
+    assert found is not None  # one zone alone is open every day
+    return found
 
 
 def _next_window(place: Place, zones: Sequence[str], at: dt.datetime) -> Window | None:

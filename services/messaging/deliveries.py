@@ -1,0 +1,214 @@
+"""What a delivery may become, and what the others hear of it. Every change of state goes through here.
+
+Deliveries change in sets: each move names the states it may come from, and a delivery that is in another one by then
+stays as it is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from chassis.unit_of_work import UnitOfWork
+from contracts.base import Event
+from contracts.messaging import DELIVERY_DELIVERED, DELIVERY_FAILED, DELIVERY_SENT, DELIVERY_SUPPRESSED
+from services.messaging.models import WAITING, Delivery
+from services.messaging.setwise import update_rows
+
+MOVES: dict[str, tuple[str, ...]] = {
+    "accepted": ("accepted", "queued"),
+    "queued": ("accepted", "queued", "sending", "unknown"),
+    "sending": ("queued",),
+    "sent": ("sending", "unknown"),
+    "delivered": ("sending", "unknown", "sent", "undelivered"),
+    "undelivered": ("sending", "unknown", "sent"),
+    "failed": ("accepted", "queued", "sending", "unknown", "sent"),
+    "suppressed": ("accepted", "queued", "sending"),
+    "cancelled": WAITING,
+    "unknown": ("sending",),
+}
+"""State to the states it may follow. `queued` after `sending` only where the call is proven not to have happened."""
+
+SETTLED = ("sent", "delivered", "undelivered", "failed", "suppressed", "cancelled")
+"""States in which nothing is left to do, so that what the text was made of is forgotten."""
+
+_EVENTS: dict[str, Event] = {
+    "sent": DELIVERY_SENT,
+    "delivered": DELIVERY_DELIVERED,
+    "undelivered": DELIVERY_FAILED,
+    "failed": DELIVERY_FAILED,
+    "suppressed": DELIVERY_SUPPRESSED,
+}
+_TOLD = (
+    Delivery.id,
+    Delivery.batch_id,
+    Delivery.case_task_id,
+    Delivery.case_id,
+    Delivery.client_id,
+    Delivery.channel,
+    Delivery.state,
+    Delivery.reason,
+)
+
+
+@dataclass(frozen=True)
+class ProviderStatus:
+    """A provider's word for a message: our state for it, and its rank. A rank never goes back."""
+
+    state: str
+    rank: int
+
+
+STATUSES = {
+    "accepted": ProviderStatus("sent", 1),
+    "scheduled": ProviderStatus("sent", 1),
+    "queued": ProviderStatus("sent", 2),
+    "sending": ProviderStatus("sent", 3),
+    "sent": ProviderStatus("sent", 4),
+    "canceled": ProviderStatus("failed", 5),
+    "failed": ProviderStatus("failed", 5),
+    "undelivered": ProviderStatus("undelivered", 5),
+    "delivered": ProviderStatus("delivered", 6),
+    "partially_delivered": ProviderStatus("delivered", 6),
+    "read": ProviderStatus("delivered", 7),
+}
+"""Twilio's statuses of an outbound message. An unknown one is ignored: they are added without notice."""
+
+
+def may_follow(new: str, before: str | None) -> bool:
+    """Whether a provider's status says more than the one known before."""
+    if new not in STATUSES:
+        return False
+    return before is None or before not in STATUSES or STATUSES[new].rank > STATUSES[before].rank
+
+
+def move(
+    uow: UnitOfWork,
+    state: str,
+    now: dt.datetime,
+    *,
+    where: Sequence[Any],
+    **values: Any,
+) -> list[str]:
+    """Moves the deliveries that meet `where` to `state`, with the same `values` for all; returns the ids of those that
+    were moved, and emits their events."""
+    statement = (
+        update(Delivery)
+        .where(Delivery.state.in_(MOVES[state]), *where)
+        .values(**_changes(state, now), **values)
+        .returning(*_TOLD)
+        .execution_options(synchronize_session=False)
+    )
+    return _tell(uow, state, uow.session.execute(statement).all(), now)
+
+
+def move_each(
+    uow: UnitOfWork,
+    state: str,
+    now: dt.datetime,
+    rows: Iterable[dict[str, Any]],
+    *,
+    where: Sequence[Any] = (),
+    **values: Any,
+) -> list[str]:
+    """Like `move`, for rows that name a delivery's `id` and each their own values."""
+    moved = update_rows(
+        uow.session,
+        Delivery,
+        rows,
+        where=(Delivery.state.in_(MOVES[state]), *where),
+        also={**_changes(state, now), **values},
+        returning=_TOLD,
+    )
+    return _tell(uow, state, moved, now)
+
+
+def _changes(state: str, now: dt.datetime) -> dict[str, Any]:
+    changes: dict[str, Any] = {"state": state, "updated_at": now, "version": Delivery.version + 1}
+    if state != "sending":
+        changes |= {"lease_owner": None, "lease_until": None}
+    if state in SETTLED:
+        changes["variables"] = None
+    return changes
+
+
+def _tell(uow: UnitOfWork, state: str, moved: Sequence[Any], now: dt.datetime) -> list[str]:
+    event = _EVENTS.get(state)
+    if event is not None:
+        uow.emit_many(event, [(row.id, event_data(row, now)) for row in moved if row.client_id is not None])
+    return [row.id for row in moved]
+
+
+def event_data(row: Any, now: dt.datetime) -> dict[str, Any]:
+    """The data of a `delivery.*.v1` event."""
+    return {
+        "delivery_id": row.id,
+        "batch_id": row.batch_id,
+        "case_task_id": row.case_task_id,
+        "case_id": row.case_id,
+        "client_id": row.client_id,
+        "channel": row.channel,
+        "state": row.state,
+        "reason": row.reason,
+        "at": now,
+    }
+
+
+# What happens elsewhere and concerns what still waits
+
+
+def suppress_closed_tasks(uow: UnitOfWork, case_task_ids: Iterable[str], now: dt.datetime) -> list[str]:
+    """Suppresses what still waits to notify about case tasks that were completed, unless completed ones were asked
+    for."""
+    from services.messaging.models import Batch
+
+    ids = sorted(set(case_task_ids))
+    asked = {
+        batch.id
+        for batch in uow.session.scalars(
+            select(Batch).where(
+                Batch.id.in_(
+                    select(Delivery.batch_id).where(Delivery.case_task_id.in_(ids), Delivery.state.in_(WAITING))
+                )
+            )
+        )
+        if "completed" in batch.statuses
+    }
+    where = [Delivery.case_task_id.in_(ids), Delivery.state.in_(WAITING), Delivery.kind == "notification"]
+    if asked:
+        where.append(Delivery.batch_id.not_in(sorted(asked)))
+    return move(uow, "suppressed", now, where=where, reason="task_closed")
+
+
+def prepare_again(uow: UnitOfWork, client_ids: Iterable[str], now: dt.datetime) -> list[str]:
+    """Sends what is queued for these clients back to be prepared, since their addresses or zones may have changed."""
+    return move(
+        uow,
+        "accepted",
+        now,
+        where=[Delivery.client_id.in_(sorted(set(client_ids))), Delivery.state == "queued"],
+        due_at=now,
+        address=None,
+        address_once=None,
+    )
+
+
+def suppress_erased(uow: UnitOfWork, client_id: str, now: dt.datetime) -> list[str]:
+    """Suppresses what still waits for a client that was deleted."""
+    return move(
+        uow,
+        "suppressed",
+        now,
+        where=[Delivery.client_id == client_id, Delivery.state.in_(WAITING)],
+        reason="client_erased",
+    )
+
+
+def find(session: Session, delivery_id: str) -> Delivery | None:
+    """A delivery by its id."""
+    return session.scalars(select(Delivery).where(Delivery.id == delivery_id)).one_or_none()

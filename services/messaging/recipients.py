@@ -1,0 +1,98 @@
+"""What other services know about deliveries that are to be prepared: asked set-based, before any transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from contracts.errors import NotFound
+from services.messaging.templates import CUSTOM_FIELDS
+from services.messaging.timing import FirmRules
+
+
+class Asked(Protocol):
+    """Of a delivery, or of one that is only estimated: what decides whom to ask about."""
+
+    @property
+    def client_id(self) -> str | None: ...
+    @property
+    def case_task_id(self) -> str | None: ...
+    @property
+    def case_id(self) -> str | None: ...
+    @property
+    def requested_by(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Answers by id. `recipients`: clients' `Recipient`; `tasks`: `CaseTaskFacts`; `cases`: `CaseFacts`."""
+
+    rules: FirmRules
+    recipients: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    tasks: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    cases: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    staff_names: Mapping[str, str] = field(default_factory=dict)
+
+
+def gather(calls: Any, wanted: Iterable[Asked], uses: Iterable[str]) -> Facts:
+    """Asks for everything at once: one call to each owner, whatever the number of deliveries (at most 1,000 ids).
+
+    `uses`: the variables of the texts; cases and staff are asked only if a text names them.
+    Raises Unavailable, DeadlineExceeded.
+    """
+    rows, used = list(wanted), set(uses)
+    client_ids = sorted({row.client_id for row in rows if row.client_id})
+    task_ids = sorted({row.case_task_id for row in rows if row.case_task_id})
+    case_ids = (
+        sorted({row.case_id for row in rows if row.case_id}) if any(name.startswith("case.") for name in used) else []
+    )
+    staff_ids = sorted({row.requested_by for row in rows if row.requested_by}) if "staff.name" in used else []
+    firm = calls.accounts.get_firm.start()
+    recipients = calls.clients.get_recipients.start(client_ids=client_ids) if client_ids else None
+    tasks = calls.tasks.get_case_task_facts.start(case_task_ids=task_ids) if task_ids else None
+    cases = calls.cases.get_case_facts.start(case_ids=case_ids) if case_ids else None
+    staff = {staff_id: calls.accounts.get_staff.start(staff_id=staff_id) for staff_id in staff_ids}
+    return Facts(
+        rules=FirmRules.from_firm(firm.result()),
+        recipients={row["client_id"]: row for row in recipients.result()["recipients"]} if recipients else {},
+        tasks={row["case_task_id"]: row for row in tasks.result()["case_tasks"]} if tasks else {},
+        cases={row["case_id"]: row for row in cases.result()["cases"]} if cases else {},
+        staff_names={staff_id: _name(reply) for staff_id, reply in staff.items()},
+    )
+
+
+def _name(reply: Any) -> str:
+    try:
+        return str(reply.result()["name"])
+    except NotFound:
+        return ""
+
+
+def variables_for(row: Asked, facts: Facts, uses: Iterable[str]) -> dict[str, Any]:
+    """The values of the variables that a text uses, but for the link, which only exists while it is sent."""
+    recipient = facts.recipients.get(row.client_id or "") or {}
+    case = facts.cases.get(row.case_id or "") or {}
+    task = facts.tasks.get(row.case_task_id or "") or {}
+    values: dict[str, Any] = {
+        "client.first_name": recipient.get("first_name"),
+        "client.last_name": recipient.get("last_name"),
+        "client.display_name": recipient.get("display_name"),
+        "case.name": case.get("name"),
+        "case.number": case.get("number"),
+        "task.title": task.get("title"),
+        "firm.name": facts.rules.name,
+        "staff.name": facts.staff_names.get(row.requested_by or ""),
+    }
+    filled: dict[str, Any] = {}
+    for name in uses:
+        if name == "task.link":
+            continue
+        if name.startswith(CUSTOM_FIELDS):
+            key = name.removeprefix(CUSTOM_FIELDS)
+            value = (case.get("custom_fields") or {}).get(key)
+            filled.setdefault("case", {}).setdefault("custom_fields", {})[key] = "" if value is None else str(value)
+        else:
+            group, _, key = name.partition(".")
+            filled.setdefault(group, {})[key] = values.get(name) or ""
+    return filled
