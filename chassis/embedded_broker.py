@@ -113,6 +113,7 @@ class Broker:
         self._routes: dict[tuple[str, str], tuple[Queue, ...]] = {}
         self._publications: dict[int, Publication] = {}
         self._held: list[Callable[[], None]] | None = None
+        self._closing = False
 
     # ---- holding back while the process starts
 
@@ -126,6 +127,11 @@ class Broker:
         held, self._held = self._held, None
         for publish in held or ():
             publish()
+
+    def close_down(self) -> None:
+        """The process ends: what must be routed no longer is to a queue that nobody consumes any more, so that calls
+        between services that stop fail at once instead of at their deadline."""
+        self._closing = True
 
     # ---- declaring
 
@@ -232,6 +238,7 @@ class Broker:
         exchange: str,
         routing_key: str,
         on_settled: Callable[[], None] | None = None,
+        mandatory: bool = False,
     ) -> bool:
         """Route a copy to each queue; False if there was none.
 
@@ -241,6 +248,8 @@ class Broker:
         if on_settled is not None and self._held is not None:
             self._held.append(lambda: _ignore(self.publish(message, exchange, routing_key, on_settled)))
             return True
+        if mandatory and self._closing and not any(queue.subscribers for queue in self.route(exchange, routing_key)):
+            return False
         headers = message["headers"]
         if on_settled is not None:
             publication: Publication | None = Publication(on_settled, self._publications)

@@ -155,7 +155,7 @@ class Channel(base.StdChannel):
     ) -> None:
         if self.connection is None:
             raise RecoverableConnectionError("the channel is closed")
-        routed = self._broker.publish(message, exchange, routing_key, on_settled)
+        routed = self._broker.publish(message, exchange, routing_key, on_settled, mandatory)
         if mandatory and not routed:
             raise ChannelError("NO_ROUTE", (60, 40), 312, "Basic.publish")
 
@@ -210,7 +210,7 @@ class Channel(base.StdChannel):
         headers = dict(copy.headers)
         if copy.deliveries > 1:
             headers["x-delivery-count"] = copy.deliveries - 1
-        message = Message(  # type: ignore[no-untyped-call]
+        message = Message(
             body=raw["body"],
             channel=self,
             delivery_tag=tag,
