@@ -230,7 +230,9 @@ class FakeCalls:
 
     def _perform(self, operation: Operation, arguments: dict[str, Any]) -> Any:
         request = strict(operation.request)
-        if unknown := set(arguments) - set(request.fields):
+        # Wire values go by the wire's names.
+        known = {field.data_key or name for name, field in request.fields.items()} if self.raw else set(request.fields)
+        if unknown := set(arguments) - known:
             raise AssertionError(f"{operation} takes no {', '.join(sorted(unknown))}")
         wire = arguments if self.raw else request.dump(arguments)
         if problems := request.validate(wire):

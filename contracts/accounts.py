@@ -194,9 +194,7 @@ UPDATE_STAFF = Operation(
     OWNER, "update_staff", UpdateStaff, Staff, (Invalid, NotFound, Conflict, Forbidden), permission="staff.write",
     example={"staff_id": _STAFF_ID, "changes": {"active": False}},
 )  # fmt: skip
-LIST_API_KEYS = Operation(
-    OWNER, "list_api_keys", PageRequest, page_of(ApiKey), (Invalid,), permission="api_keys.read"
-)
+LIST_API_KEYS = Operation(OWNER, "list_api_keys", PageRequest, page_of(ApiKey), (Invalid,), permission="api_keys.read")
 CREATE_API_KEY = Operation(
     OWNER, "create_api_key", CreateApiKey, CreatedApiKey, (Invalid, NotFound, Forbidden), permission="api_keys.write",
     example={"name": "intake form"},

@@ -459,9 +459,7 @@ MESSAGE_RECEIVED = Event(
     example={"message_id": _ID, "channel": "sms", "client_ids": [_ID], "effect": "none"},
 )  # fmt: skip
 DELIVERY_SENT = Event(OWNER, "delivery.sent.v1", DeliveryEvent, example=_DELIVERY)
-DELIVERY_DELIVERED = Event(
-    OWNER, "delivery.delivered.v1", DeliveryEvent, example={**_DELIVERY, "state": "delivered"}
-)
+DELIVERY_DELIVERED = Event(OWNER, "delivery.delivered.v1", DeliveryEvent, example={**_DELIVERY, "state": "delivered"})
 DELIVERY_FAILED = Event(
     OWNER, "delivery.failed.v1", DeliveryEvent, example={**_DELIVERY, "state": "failed", "reason": "30003"}
 )

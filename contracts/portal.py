@@ -128,9 +128,7 @@ GET_LINK = Operation(OWNER, "get_link", LinkId, Link, (NotFound,), permission="l
 REVOKE_LINK = Operation(
     OWNER, "revoke_link", LinkId, Link, (NotFound,), permission="links.write", example={"link_id": _ID}
 )
-OPEN_LINK = Operation(
-    OWNER, "open_link", OpenLink, OpenedLink, (Gone,), firm=False, example={"token_hash": "0" * 64}
-)
+OPEN_LINK = Operation(OWNER, "open_link", OpenLink, OpenedLink, (Gone,), firm=False, example={"token_hash": "0" * 64})
 GET_PAGE = Operation(
     OWNER, "get_page", LinkId, PortalPage, (Gone, Unavailable), firm=False, deadline=10.0, example={"link_id": _ID}
 )

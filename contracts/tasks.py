@@ -423,9 +423,7 @@ TASKS_ASSIGNED = Event(
     OWNER, "tasks.assigned.v1", CaseTasksAssigned, example={"case_task_ids": [_ID], "template_id": _ID}
 )
 TASK_COMPLETED = Event(OWNER, "task.completed.v1", TaskCompleted, example=_COMPLETED)
-TASK_REOPENED = Event(
-    OWNER, "task.reopened.v1", CaseTaskReopened, example={"case_task_id": _ID, "case_id": _ID}
-)
+TASK_REOPENED = Event(OWNER, "task.reopened.v1", CaseTaskReopened, example={"case_task_id": _ID, "case_id": _ID})
 BULK_ASSIGNMENT_REQUESTED = Event(
     OWNER, "bulk_assignment.requested.v1", BulkAssignmentRequested, example={"bulk_assignment_id": _ID}
 )

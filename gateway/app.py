@@ -7,7 +7,6 @@ import uuid
 from contextlib import ExitStack
 from typing import Any
 
-import structlog
 from flask import Flask, Response, g, request
 from flask_cors import CORS
 from flask_smorest import Api
@@ -26,7 +25,6 @@ API_BLUEPRINTS = (
     portal.blueprint,
 )  # fmt: skip
 
-log = structlog.get_logger()
 _CORRELATION_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 
 

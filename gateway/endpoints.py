@@ -77,6 +77,13 @@ class JsonText(ma.fields.Field[dict[str, Any]]):
         return loaded
 
 
+def query_arguments(
+    blueprint: Blueprint, schema: type[ma.Schema], leave_out: set[str] | None = None
+) -> Callable[[View], View]:
+    """A view's query parameters; one that is not known is refused, as an unknown field of a body is."""
+    return blueprint.arguments(query_of(schema, leave_out or set()), location="query", unknown=ma.RAISE)
+
+
 def expected_version() -> int | None:
     """The version named by `If-Match`, or None. `*` asks for any."""
     tags = request.if_match
@@ -158,7 +165,7 @@ def expose(
 
     view.__name__ = f"{operation.owner}_{operation.name}_{method.lower()}"
     view.__doc__ = summary or operation.name.replace("_", " ").capitalize() + "."
-    guarded: Any = permitted(operation)(view)
+    guarded: Any = view
     parameters: list[dict[str, Any]] = []
     if is_patch:
         changes = request_schema._declared_fields["changes"]
@@ -167,7 +174,7 @@ def expose(
     elif takes_body:
         guarded = blueprint.arguments(_without(request_schema, named))(guarded)
     elif method == "GET" and set(request_schema._declared_fields) - named:
-        guarded = blueprint.arguments(query_of(request_schema, named), location="query")(guarded)
+        guarded = query_arguments(blueprint, request_schema, named)(guarded)
     if method == "POST":
         parameters.append(IDEMPOTENCY_KEY)
     if status == 204:
@@ -177,7 +184,8 @@ def expose(
     for error in sorted({error.status for error in operation.errors}):
         guarded = blueprint.alt_response(error, schema=Problem, content_type="application/problem+json")(guarded)
     guarded = blueprint.doc(parameters=parameters, operationId=view.__name__)(guarded)
-    blueprint.route(path, methods=[method])(guarded)
+    # Outermost: whoever may not call is refused before the body is looked at.
+    blueprint.route(path, methods=[method])(permitted(operation)(guarded))
 
 
 class ProblemField(ma.Schema):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from chassis.rpc import RemoteFault
+from chassis.telemetry import log_of, log_unexpected
 from contracts.errors import CasewireError
 from gateway.wire import json_response
 
-log = structlog.get_logger()
+log = log_of(__name__)
 
 _TITLES = {"stale_version": "Precondition failed"}
 _STATUSES = {"stale_version": 412}
@@ -99,7 +99,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(RemoteFault)
     def _remote(error: RemoteFault) -> Response:
-        log.error("remote_fault", path=request.url_rule.rule if request.url_rule else None)
+        log.error("remote_fault", route=request.url_rule.rule if request.url_rule else None)
         return problem(502, "remote_fault", "Bad gateway", "A service failed; quote the correlation id.")
 
     @app.errorhandler(HTTPException)
@@ -117,5 +117,5 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def _bug(error: Exception) -> Response:
-        log.exception("unhandled_error", path=request.url_rule.rule if request.url_rule else None)
+        log_unexpected(log, error, route=request.url_rule.rule if request.url_rule else None)
         return problem(500, "internal_error", "Internal error", "Something went wrong here; quote the correlation id.")

@@ -89,5 +89,3 @@ def reply(message_id: str) -> Response:
         back = redirect(url_for("sandbox.show", to=request.form.get("to"), replied=answer["status"]), 303)
         return make_response(back)
     return json_response(answer)
-
-

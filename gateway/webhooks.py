@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import structlog
 from flask import Blueprint, Response, current_app, request
 from twilio.request_validator import RequestValidator
 
+from chassis.telemetry import log_of
 from contracts import messaging
 from contracts.errors import Forbidden, Invalid, NotFound
 from gateway.endpoints import call
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
-log = structlog.get_logger()
+log = log_of(__name__)
 
 _EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 

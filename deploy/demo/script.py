@@ -62,8 +62,7 @@ TASKS: list[dict[str, Any]] = [
 ]
 # Plain quotation marks: typographic ones would more than double the segments.
 MESSAGE = (
-    '{{ firm.name }}: {{ client.first_name }}, please finish "{{ task.title }}": {{ task.link }} '
-    "Reply STOP to end."
+    '{{ firm.name }}: {{ client.first_name }}, please finish "{{ task.title }}": {{ task.link }} Reply STOP to end.'
 )
 
 

@@ -10,7 +10,7 @@ from flask_smorest import Blueprint
 
 from contracts import cases, tasks
 from contracts.base import Id, PageMeta
-from gateway.endpoints import call, expose, permitted, query_of, start
+from gateway.endpoints import call, expose, permitted, query_arguments, start
 from gateway.wire import json_response
 
 blueprint = Blueprint("cases", __name__, url_prefix="/v1", description="Cases, their types, lists and filters.")
@@ -43,9 +43,7 @@ def _skip_duplicate_check(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 expose(blueprint, "GET", "/cases", cases.LIST_CASES)
-expose(
-    blueprint, "POST", "/cases", cases.CREATE_CASE, status=201, location="/v1/cases", prepare=_skip_duplicate_check
-)
+expose(blueprint, "POST", "/cases", cases.CREATE_CASE, status=201, location="/v1/cases", prepare=_skip_duplicate_check)
 expose(blueprint, "GET", "/cases/<uuid:id>", cases.GET_CASE, rename=CASE)
 expose(blueprint, "PATCH", "/cases/<uuid:id>", cases.UPDATE_CASE, rename=CASE)
 expose(blueprint, "POST", "/cases/<uuid:id>/archive", cases.ARCHIVE_CASE, rename=CASE)
@@ -67,7 +65,7 @@ class SelectQuery(ma.Schema):
 @blueprint.route("/cases/select", methods=["POST"])
 @permitted(cases.SELECT_CASES)
 @blueprint.arguments(cases.Selector)
-@blueprint.arguments(SelectQuery, location="query")
+@query_arguments(blueprint, SelectQuery)
 @blueprint.response(200, SelectedIds)
 def select_cases(selector: dict[str, Any], query: dict[str, Any]) -> Response:
     """The ids of the cases that a selector means, by pages."""
@@ -77,7 +75,7 @@ def select_cases(selector: dict[str, Any], query: dict[str, Any]) -> Response:
 
 @blueprint.route("/cases/<uuid:id>/tasks", methods=["GET"])
 @permitted(tasks.LIST_CASE_TASKS, cases.GET_CASE)
-@blueprint.arguments(query_of(tasks.ListCaseTasks, {"case_id"}), location="query")
+@query_arguments(blueprint, tasks.ListCaseTasks, {"case_id"})
 @blueprint.response(200, tasks.LIST_CASE_TASKS.response)
 def list_tasks_of_case(query: dict[str, Any], id: Any) -> Response:
     """A case's tasks."""

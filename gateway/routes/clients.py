@@ -8,7 +8,7 @@ from flask import Response, request
 from flask_smorest import Blueprint
 
 from contracts import cases, clients, messaging
-from gateway.endpoints import expose, permitted, query_of, start
+from gateway.endpoints import expose, permitted, query_arguments, start
 from gateway.wire import json_response
 
 blueprint = Blueprint("clients", __name__, url_prefix="/v1/clients", description="People and businesses.")
@@ -39,7 +39,7 @@ expose(
 
 @blueprint.route("/<uuid:id>/cases", methods=["GET"])
 @permitted(cases.LIST_CASES)
-@blueprint.arguments(query_of(cases.ListCases, {"client_id"}), location="query")
+@query_arguments(blueprint, cases.ListCases, {"client_id"})
 @blueprint.response(200, cases.LIST_CASES.response)
 def list_cases_of_client(query: dict[str, Any], id: Any) -> Response:
     """The cases that a client is on."""
@@ -51,7 +51,7 @@ def list_cases_of_client(query: dict[str, Any], id: Any) -> Response:
 
 @blueprint.route("/<uuid:id>/communications", methods=["GET"])
 @permitted(messaging.LIST_MESSAGES)
-@blueprint.arguments(query_of(messaging.ListMessages, {"client_id"}), location="query")
+@query_arguments(blueprint, messaging.ListMessages, {"client_id"})
 @blueprint.response(200, messaging.LIST_MESSAGES.response)
 def list_communications(query: dict[str, Any], id: Any) -> Response:
     """What was written to a client and what came back, newest first."""

@@ -60,5 +60,3 @@ def get_errors(id: object) -> Response:
     response.headers.set("Content-Disposition", "attachment", filename=errors["filename"])
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
-
-

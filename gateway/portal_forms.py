@@ -1,0 +1,234 @@
+"""How a case task becomes something to fill in, and what a client typed becomes an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from werkzeug.datastructures import MultiDict
+
+from gateway.portal_words import REFUSALS, Words
+
+Record = dict[str, Any]
+
+NOT_HERE = frozenset({"file_upload", "signature"})
+"""Question kinds that need more than a form."""
+_TEXT_TYPES = {"short_text": "text", "number": "text", "date": "date", "phone": "tel", "email": "email"}
+_LONGEST = {"short_text": 500, "long_text": 20_000, "address": 500, "phone": 40, "email": 320, "number": 40}
+_AUTOCOMPLETE = {"first_name": "given-name", "last_name": "family-name", "phone": "tel", "email": "email"}
+
+
+@dataclass
+class Choice:
+    """One radio button or box."""
+
+    value: str
+    label: str
+    checked: bool
+
+
+@dataclass
+class Question:
+    """One case task as the page shows it.
+
+    `widget` names the template's macro: input, textarea, choices, tick or later. `ids` of hints and error go into
+    `described_by`. `done`: it is answered and closed; `answer` says how.
+    """
+
+    id: str
+    title: str
+    paragraphs: list[str]
+    widget: str
+    required: bool
+    done: bool
+    overdue: bool
+    due: str | None
+    hints: list[str]
+    error: str | None
+    value: str = ""
+    answer: list[str] = field(default_factory=list)
+    blank: str | None = None
+    attributes: dict[str, str] = field(default_factory=dict)
+    choices: list[Choice] = field(default_factory=list)
+    multiple: bool = False
+
+    @property
+    def field_id(self) -> str:
+        """Where the error summary leads: the field, or the first of its choices."""
+        return f"answer-{self.id}"
+
+    @property
+    def described_by(self) -> str:
+        parts = [f"hint-{self.id}"] if self.hints else []
+        return " ".join([*parts, f"error-{self.id}"] if self.error else parts)
+
+
+def typed_answer(form: MultiDict[str, str]) -> Any:
+    """What was filled in: a text, a list of several texts, or None for nothing."""
+    values = form.getlist("answer")
+    return values if len(values) > 1 else values[0] if values else None
+
+
+def question_of(
+    case_task: Record,
+    words: Words,
+    time_zone: str,
+    *,
+    typed: Any = None,
+    was_typed: bool = False,
+    error: str | None = None,
+    reopened: bool = False,
+) -> Question:
+    """The page's view of a case task (wire form). `typed` is what a refused form held; `reopened`: the client wants
+    to change an answer that was given."""
+    kind = case_task["kind"]
+    kept = case_task.get("answer")
+    current = typed if was_typed else kept
+    rejection = case_task.get("rejection") or {}
+    if error is None and rejection.get("code") in REFUSALS:
+        error, reopened = words.refusal(rejection["code"], {}), True
+    due_at = case_task.get("due_at")
+    question = Question(
+        id=case_task["id"],
+        title=case_task["title"],
+        paragraphs=[part.strip() for part in (case_task.get("instructions") or "").split("\n") if part.strip()],
+        widget=_widget(kind),
+        required=bool(case_task.get("required")),
+        done=case_task["status"] == "completed" and not reopened and error is None,
+        overdue=case_task["status"] == "overdue",
+        due=words.day(due_at, time_zone) if due_at else None,
+        hints=_hints(case_task, words),
+        error=error,
+        value=_as_text(current),
+        answer=_shown(kind, kept, words),
+        blank=_blank_done(case_task, words),
+        attributes=_attributes(case_task),
+        choices=_choices(case_task, current, words),
+        multiple=kind == "several_choices",
+    )
+    return question
+
+
+def _widget(kind: str) -> str:
+    if kind in NOT_HERE:
+        return "later"
+    if kind in ("long_text", "address"):
+        return "textarea"
+    if kind in ("yes_no", "one_choice", "several_choices"):
+        return "choices"
+    return "tick" if kind == "acknowledgement" else "input"
+
+
+def _attributes(case_task: Record) -> dict[str, str]:
+    """Attributes of the input or text area."""
+    kind, checks = case_task["kind"], case_task.get("checks") or {}
+    mapped = (case_task.get("mapping") or {}).get("field", "")
+    attributes: dict[str, str] = {}
+    if kind in _TEXT_TYPES:
+        attributes["type"] = _TEXT_TYPES[kind]
+    longest = min(_LONGEST.get(kind, 0), checks.get("max_length") or _LONGEST.get(kind, 0))
+    if longest:
+        attributes["maxlength"] = str(longest)
+    if kind == "number":
+        # Not type=number: a browser sends nothing at all for what it does not understand.
+        attributes["inputmode"] = "decimal"
+        attributes["autocomplete"] = "off"
+    if kind == "email":
+        attributes |= {"autocomplete": "email", "autocapitalize": "none", "spellcheck": "false"}
+    if kind == "phone":
+        attributes["autocomplete"] = "tel"
+    if kind == "address":
+        attributes |= {"autocomplete": "street-address", "rows": "3"}
+    if kind == "long_text":
+        attributes["rows"] = "6"
+    if kind == "date":
+        attributes |= {
+            limit: str(checks[name]) for limit, name in (("min", "earliest"), ("max", "latest")) if checks.get(name)
+        }
+    if kind == "short_text":
+        attributes["autocomplete"] = _AUTOCOMPLETE.get(mapped, "on")
+    return attributes
+
+
+def _choices(case_task: Record, current: Any, words: Words) -> list[Choice]:
+    kind, optional = case_task["kind"], not case_task.get("required")
+    if kind == "yes_no":
+        now = {True: "yes", False: "no"}.get(current) if isinstance(current, bool) else current
+        pairs = [("yes", words.say("Yes")), ("no", words.say("No"))]
+    elif kind in ("one_choice", "several_choices"):
+        now, pairs = current, [(option, option) for option in case_task.get("options") or []]
+    else:
+        return []
+    chosen = set(now) if isinstance(now, list) else {now}
+    choices = [Choice(value, label, value in chosen) for value, label in pairs]
+    if optional and kind != "several_choices":
+        # A radio button cannot be let go again without script.
+        choices.append(Choice("", words.say("I would rather not say"), now == ""))
+    return choices
+
+
+def _hints(case_task: Record, words: Words) -> list[str]:
+    kind, checks = case_task["kind"], case_task.get("checks") or {}
+    hints = []
+    if kind == "phone":
+        hints.append(words.say("With its area code, like (212) 555-0123."))
+    if kind == "email":
+        hints.append(words.say("Like name@example.com."))
+    if kind == "address":
+        hints.append(words.say("Street and number, city, state and postal code."))
+    if kind == "several_choices":
+        hints.append(words.say("Choose all that apply."))
+    if kind in ("short_text", "long_text") and checks.get("max_length"):
+        hints.append(words.say("At most %(longest)s characters.", longest=checks["max_length"]))
+    if not case_task.get("required") and kind not in NOT_HERE:
+        hints.append(_what_blank_does(case_task, words))
+    return hints
+
+
+def _what_blank_does(case_task: Record, words: Words) -> str:
+    """A blank answer to a mapped question clears what it is mapped to: whoever leaves it blank must know."""
+    effects = {
+        "phone": words.say("You can leave this blank. If you do, we remove the phone number that we have for you."),
+        "email": words.say("You can leave this blank. If you do, we remove the email address that we have for you."),
+        "first_name": words.say("You can leave this blank. If you do, we remove the first name that we have for you."),
+        "last_name": words.say("You can leave this blank. If you do, we remove the last name that we have for you."),
+    }
+    mapping = case_task.get("mapping")
+    if not mapping:
+        return words.say("You can leave this blank.")
+    if mapping["target"] == "client" and mapping["field"] in effects:
+        return effects[mapping["field"]]
+    return words.say("You can leave this blank. If you do, we remove what we have on file for this.")
+
+
+def _blank_done(case_task: Record, words: Words) -> str | None:
+    """What to say once a blank answer was given; None if there is an answer."""
+    if case_task.get("answer") is not None or case_task["status"] != "completed":
+        return None
+    if case_task.get("mapping"):
+        return words.say("You left this blank, so we remove what we had on file.")
+    return words.say("You left this blank.")
+
+
+def _shown(kind: str, answer: Any, words: Words) -> list[str]:
+    """A kept answer as lines to read."""
+    if answer is None:
+        return []
+    if kind == "acknowledgement":
+        return [words.say("Confirmed")]
+    if isinstance(answer, bool):
+        return [words.say("Yes") if answer else words.say("No")]
+    if kind == "date":
+        return [words.long_date(str(answer))]
+    if isinstance(answer, list):
+        return [str(part) for part in answer]
+    return _as_text(answer).split("\n")
+
+
+def _as_text(answer: Any) -> str:
+    if answer is None or isinstance(answer, bool | list):
+        return ""
+    if isinstance(answer, dict):
+        parts = (answer.get(name) for name in ("line1", "line2", "city", "state", "postal_code", "country"))
+        return "\n".join(str(part) for part in parts if part)
+    return str(answer)
