@@ -56,15 +56,17 @@ def start(
     environment: Mapping[str, str] | None = None,
     user: str | None = None,
     ending: signal.Signals = signal.SIGTERM,
+    outlives: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own, its output appended to `log`.
 
-    It carries `folder` in its environment, so that `end_all(folder)` finds it whatever became of its parent.
+    It carries `folder` in its environment, so that `end_all(folder)` finds it whatever became of its parent. Unless it
+    `outlives` this process, it gets the signal `ending` when this one dies.
     """
     identity: dict[str, Any] = {"user": user, "group": user, "extra_groups": []} if user else {}
     with log.open("ab") as output:
         return subprocess.Popen(
-            [*_ending_with_parent(ending), *arguments],
+            [*([] if outlives else _ending_with_parent(ending)), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -87,11 +89,12 @@ def end(process: subprocess.Popen[bytes], seconds: float, ending: signal.Signals
 
 
 def running(folder: Path) -> list[psutil.Process]:
-    """Every living process that was started for `folder`, this one not counted."""
+    """Every living process that was started for `folder` or a folder in it, this one not counted."""
     found = []
     for process in psutil.process_iter():
         try:
-            mine = process.pid != os.getpid() and process.environ().get(MARK) == str(folder)
+            mark = process.environ().get(MARK)
+            mine = process.pid != os.getpid() and mark is not None and Path(mark).is_relative_to(folder)
             if mine and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except (psutil.Error, OSError):

@@ -23,6 +23,8 @@ from deploy.installing import need_program
 from deploy.processes import end, free_port, start, wait_until
 
 USER = "casewire"
+SERVERS = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+"""Debian's own start script changes the user and ignores a private folder; this is the one behind it."""
 START_SECONDS = 60.0
 
 CONFIGURATION = """\
@@ -76,7 +78,7 @@ class RabbitMQ:
 
     def start(self) -> RabbitMQ:
         """Start the node and wait until it serves. TimeoutError, with the log's end, when it does not."""
-        server = need_program("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server", package="rabbitmq-server")
+        server = need_program("rabbitmq-server", SERVERS, package="rabbitmq-server")
         epmd = need_program("epmd", package="erlang-base")
         (self.folder / "rabbitmq.conf").write_text(
             CONFIGURATION.format(

@@ -1,0 +1,211 @@
+"""The command line: `casewire …`. Each command imports what it needs, once eventlet is patched where it must be."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, NoReturn
+
+UP_FOLDER = "var/up"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns its exit status."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        status: int = chosen.command(chosen)
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="casewire", description="Run and operate Casewire.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("run", help="everything in one process, on CASEWIRE_DATA (var/data) at PORT (8000)")
+    command.set_defaults(command=_run)
+
+    command = commands.add_parser("serve", help="one or more services in this process, by a settings file")
+    command.add_argument("services", nargs="+", metavar="SERVICE")
+    _add_settings(command)
+    command.set_defaults(command=_serve)
+
+    command = commands.add_parser("up", help="RabbitMQ, PostgreSQL and every service, each in a process of its own")
+    command.add_argument("--folder", type=Path, default=Path(os.environ.get("CASEWIRE_UP") or UP_FOLDER))
+    command.add_argument(
+        "--replicas",
+        metavar="SERVICE=N",
+        nargs="*",
+        default=(os.environ.get("CASEWIRE_REPLICAS") or "").split(),
+        help="how many processes a service gets, such as dispatcher=2 (one if not named)",
+    )
+    command.set_defaults(command=_up)
+
+    command = commands.add_parser("down", help="stop what `casewire up` started")
+    command.add_argument("--folder", type=Path, default=Path(os.environ.get("CASEWIRE_UP") or UP_FOLDER))
+    command.set_defaults(command=_down)
+
+    command = commands.add_parser("demo", help="show the main job on a new folder")
+    command.add_argument("--backend", choices=("embedded", "distributed"), default="embedded")
+    command.set_defaults(command=_demo)
+
+    command = commands.add_parser("migrate", help="bring the services' databases to their newest schema")
+    command.add_argument("services", nargs="*", metavar="SERVICE", help="all if none is named")
+    _add_settings(command)
+    command.set_defaults(command=_migrate)
+
+    command = commands.add_parser("firm", help="firms").add_subparsers(required=True).add_parser("create")
+    command.add_argument("name")
+    _add_settings(command)
+    command.set_defaults(command=_create_firm)
+
+    _add_dead_letters(commands)
+    return parser
+
+
+def _add_dead_letters(commands: Any) -> None:
+    letters = commands.add_parser("dead-letters", help="messages that were parked").add_subparsers(required=True)
+    for name, text in {
+        "list": "what is parked, newest last",
+        "show": "one parked message, with its reason",
+        "replay": "deliver a parked message again, under its own id",
+        "discard": "give a parked message up",
+    }.items():
+        command = letters.add_parser(name, help=text)
+        command.add_argument("service")
+        if name != "list":
+            command.add_argument("id")
+        _add_settings(command)
+        command.set_defaults(command=_dead_letters, action=name)
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--settings",
+        type=Path,
+        default=os.environ.get("CASEWIRE_SETTINGS"),
+        help="a YAML file; without one, the data of `casewire run` is meant",
+    )
+
+
+def _patch_eventlet() -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "(?s).*Eventlet is deprecated")
+        import eventlet
+
+        eventlet.monkey_patch()
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    _patch_eventlet()
+    from deploy.embedded import run
+
+    return run()
+
+
+def _serve(chosen: argparse.Namespace) -> int:
+    _patch_eventlet()
+    from chassis.config import load_or_exit
+    from chassis.run import run_services
+    from deploy.deployables import DEPLOYABLES, settings_of
+
+    unknown = sorted(set(chosen.services) - set(DEPLOYABLES))
+    if unknown:
+        _refuse(f"there is no service {unknown[0]}; there are {', '.join(DEPLOYABLES)}")
+    deployables = [DEPLOYABLES[name] for name in chosen.services]
+    config = load_or_exit(settings_of(deployables), chosen.settings)
+    return run_services([entry.load() for entry in deployables], config)
+
+
+def _up(chosen: argparse.Namespace) -> int:
+    from deploy.distributed import UpFailed, up
+
+    try:
+        up(chosen.folder, _counts(chosen.replicas))
+    except UpFailed as error:
+        sys.stderr.write(f"casewire: {error}\n")
+        return 1
+    return 0
+
+
+def _counts(pairs: list[str]) -> dict[str, int]:
+    from deploy.deployables import DEPLOYABLES
+
+    counts = {}
+    for pair in pairs:
+        name, _, count = pair.partition("=")
+        if name not in DEPLOYABLES or not count.isdecimal() or not 1 <= int(count) <= 20:
+            _refuse(f"replicas are given as SERVICE=N, such as dispatcher=2, not {pair!r}")
+        counts[name] = int(count)
+    return counts
+
+
+def _down(chosen: argparse.Namespace) -> int:
+    from deploy.distributed import down
+
+    down(chosen.folder)
+    return 0
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from deploy.demonstration import show
+
+    return show(chosen.backend)
+
+
+def _urls(settings: Path | None) -> dict[str, str]:
+    """Each service's database: by the settings file, else those of the embedded data folder."""
+    from chassis.config import load_or_exit
+    from deploy.embedded import data_folder, embedded_urls
+
+    if settings is None and not os.environ.get("DATABASE_URLS"):
+        return embedded_urls(data_folder())
+    urls: dict[str, str] = load_or_exit(file=settings)["DATABASE_URLS"] or {}
+    return urls
+
+
+def _url(service: str, settings: Path | None) -> str:
+    urls = _urls(settings)
+    if service not in urls:
+        _refuse(f"no database is set for {service}; there are {', '.join(urls) or 'none'}")
+    return urls[service]
+
+
+def _migrate(chosen: argparse.Namespace) -> int:
+    from chassis.migrations import upgrade
+
+    for service in chosen.services or _urls(chosen.settings):
+        upgrade(service, _url(service, chosen.settings))
+        print(f"{service}: newest schema")
+    return 0
+
+
+def _create_firm(chosen: argparse.Namespace) -> int:
+    _patch_eventlet()
+    from deploy.firms import create_firm
+
+    url = _url("accounts", chosen.settings)
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        _refuse("there is no data yet: start `casewire run` first, or name the settings file")
+    print(f"api key: {create_firm(url, chosen.name)}")
+    return 0
+
+
+def _dead_letters(chosen: argparse.Namespace) -> int:
+    _patch_eventlet()
+    from deploy.dead_letters import act
+
+    return act(chosen.action, chosen.service, _url(chosen.service, chosen.settings), getattr(chosen, "id", None))
+
+
+def _refuse(sentence: str) -> NoReturn:
+    sys.stderr.write(f"casewire: {sentence}\n")
+    raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
