@@ -1,0 +1,102 @@
+"""`make demo`: start a new, empty Casewire, run the demonstration on it, and keep serving."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+FOLDER = Path("var/demo")
+
+
+def show(backend: str) -> int:
+    """Run the demonstration on `embedded` or `distributed`. Returns the exit status: with DEMO_EXIT=1 it is 1 if
+    something was wrong, and the demonstration ends by itself."""
+    return _show_embedded() if backend == "embedded" else _show_distributed()
+
+
+def _ends_itself() -> bool:
+    return os.environ.get("DEMO_EXIT") == "1"
+
+
+def _empty(folder: Path) -> None:
+    """Nothing of an earlier demonstration is left; one that still runs is refused by the folder's lock."""
+    if folder.exists():
+        from deploy.folder import Folder
+
+        Folder(folder).hold()
+        shutil.rmtree(folder)
+
+
+def _tell(base_url: str, api_key: str) -> int:
+    """The script, its outcome and where to look next. Returns 0, or 1 if a step or a check failed."""
+    import requests
+    from rich.console import Console
+    from rich.markup import escape
+
+    from deploy.demo.api import Api, ApiError
+    from deploy.demo.outcome import Outcome
+    from deploy.demo.script import Demonstration
+
+    console = Console(highlight=False)
+    api = Api(base_url, api_key)
+    try:
+        story = Demonstration(api, console).run()
+        console.rule("[bold]7. What came of it", align="left")
+        wrong = Outcome(api, console, story).check()
+    except (ApiError, requests.RequestException) as error:
+        wrong = [str(error)]
+        console.print(f"  [red]✗[/] {escape(str(error))}")
+    console.rule(align="left")
+    for name, address in (
+        ("API docs", f"{base_url}/docs/"), ("the phones", f"{base_url}/sandbox"), ("api key", api_key),
+    ):  # fmt: skip
+        console.print(f"  {name + ':':<12} {address}")
+    if wrong:
+        sys.stderr.write(f"The demonstration failed: {'; '.join(wrong)}\n")
+    elif not _ends_itself():
+        console.print("  Serving until Ctrl-C.")
+    return 1 if wrong else 0
+
+
+def _show_embedded() -> int:
+    import eventlet
+
+    eventlet.monkey_patch()
+    from deploy.embedded import run
+
+    os.environ["CASEWIRE_DATA"] = str(FOLDER)
+    os.environ.setdefault("LOG_LEVEL", "warning")
+    _empty(FOLDER)
+    outcome: list[int] = []
+
+    def tell(base_url: str, api_key: str) -> None:
+        outcome.append(_tell(base_url, api_key))
+        if _ends_itself():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    served = run(started=lambda base_url, api_key: eventlet.spawn(tell, base_url, api_key))
+    return max([served, *outcome]) if _ends_itself() else served
+
+
+def _show_distributed() -> int:
+    from deploy.distributed import UpFailed, down, up
+
+    down(FOLDER)
+    _empty(FOLDER)
+    try:
+        base_url, api_key = up(FOLDER, {"dispatcher": 2}, wait=False)
+    except UpFailed as error:
+        sys.stderr.write(f"casewire: {error}\n")
+        return 1
+    try:
+        outcome = _tell(base_url, api_key)
+        if not _ends_itself():
+            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    except KeyboardInterrupt:
+        outcome = 0
+    finally:
+        down(FOLDER)
+    return outcome
