@@ -33,6 +33,7 @@ from contracts.errors import Unavailable
 
 if TYPE_CHECKING:
     from chassis.envelope import ReceivedEvent
+    from chassis.relay import Relay
 
 __all__ = [
     "AlreadyDone",
@@ -166,16 +167,35 @@ class Database:
 
 
 class Data(DependencyProvider):
-    """Gives each worker the service's `Database`, bound to the firm of its context.
+    """Gives each worker the service's `Database`, bound to the firm of its context, and runs the relay of its outbox
+    unless `relay` is false.
 
     The URL is `DATABASE_URLS[name of the base]` of the configuration, else `DATABASE_URL`.
     """
 
-    def __init__(self, base: Any) -> None:
+    def __init__(self, base: Any, *, relay: bool = True) -> None:
         self.base = base
+        self.relay = relay
+        self._relay: Relay | None = None
 
     def setup(self) -> None:
         self.url = database_url(self.container.config, self.base.service_name)
+
+    @property
+    def database(self) -> Database:
+        """The database, bound to no firm."""
+        return Database(self.url, self.base)
+
+    def start(self) -> None:
+        from chassis.relay import start_relay
+
+        self._relay = start_relay(self.container, self.database) if self.relay else None
+
+    def stop(self) -> None:
+        if self._relay is not None:
+            self._relay.stop()
+
+    kill = stop
 
     def get_dependency(self, worker_ctx: Any) -> Database:
         context = context_of(worker_ctx)

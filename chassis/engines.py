@@ -77,6 +77,11 @@ class Engines:
         """Calls `listener` after each commit of this process that wrote events."""
         self._outbox_listeners.append(listener)
 
+    def no_outbox(self, listener: Callable[[], object]) -> None:
+        """Ends what `on_outbox` began."""
+        if listener in self._outbox_listeners:
+            self._outbox_listeners.remove(listener)
+
     def announce_outbox(self) -> None:
         """Tells the listeners that events were committed."""
         for listener in self._outbox_listeners:

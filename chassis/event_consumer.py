@@ -1,0 +1,230 @@
+"""From a delivery to its handler, and what happens when that fails.
+
+One connection per container consumes for all its subscriptions, each on a channel of its own with its own prefetch.
+Deliveries gather on a subscription's desk; its green threads take them from there, so that no thread is made per
+message, and acknowledge after the handler's commit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import eventlet
+from eventlet.event import Event as Signal
+from kombu import Consumer
+
+from chassis import dead_letters, topology
+from chassis.call_consumer import CallConsumer
+from chassis.database import Data, Database
+from chassis.event_handling import Delivery, Handling
+from chassis.publisher import ConfirmedPublisher
+from chassis.telemetry import log_of, log_unexpected
+
+if TYPE_CHECKING:
+    from chassis.events import Subscription
+
+LINGER_SECONDS = 0.02
+"""The longest a batch waits for more, and only while more is arriving."""
+REPLAY_SECONDS = 3.0
+
+_log = log_of(__name__)
+
+
+class EventConsumer(CallConsumer):
+    """Consumes events and the service's dead letters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._retries: ConfirmedPublisher | None = None
+        self._burial = DeadLetterDesk(self)
+
+    @property
+    def retries(self) -> ConfirmedPublisher:
+        """Publishes to the retry queues."""
+        if self._retries is None:
+            self._retries = ConfirmedPublisher(self.container.config, topology.declare_retries)
+        return self._retries
+
+    @property
+    def database(self) -> Database | None:
+        """The service's database, for what must be parked; None if it has none."""
+        for provider in self.container.dependencies:
+            if isinstance(provider, Data):
+                return provider.database
+        return None
+
+    def start(self) -> None:
+        if not self._starting and any(not provider.broadcast for provider in self._providers):
+            self.container.spawn_managed_thread(self._replay_parked, identifier="replays")
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        if self._retries is not None:
+            self._retries.drop()
+
+    def get_consumers(self, consumer_cls: Any, channel: Any) -> Any:
+        """Called on each connection, the first and every later one."""
+        self._held.clear()
+        self._consumers.clear()
+        client = channel.connection.client
+        providers: list[Any] = list(self._providers)
+        if any(not provider.broadcast for provider in providers):
+            self._burial.queue = topology.dead_letter_queue(self.container.service_name)
+            providers.append(self._burial)
+        for provider in providers:
+            consumer = Consumer(
+                client.channel(),
+                queues=[provider.queue],
+                on_message=partial(self._receive, provider),
+                on_decode_error=self.on_decode_error,
+            )
+            consumer.qos(prefetch_count=provider.prefetch)
+            self._consumers[provider] = consumer
+        return self._consumers.values()
+
+    def on_decode_error(self, message: Any, exc: BaseException) -> None:
+        """A body that cannot even be unpacked goes to the dead letters, and is not logged."""
+        message.reject()
+
+    def on_iteration(self) -> None:
+        """Ends with the last subscription, when what is held is acknowledged."""
+        self._cancel_consumers_if_requested()
+        if set(self._consumers) == {self._burial}:
+            self._consumers.pop(self._burial).cancel()
+        if not self._consumers and not self._held:
+            self.should_stop = True
+
+    def holds(self, message: Any) -> bool:
+        """Whether a delivery can still be acknowledged; if not, the broker delivers it again."""
+        return message in self._held
+
+    def ack_all(self, messages: Iterable[Any]) -> None:
+        """Acknowledges deliveries."""
+        for message in messages:
+            self.ack_message(message)
+
+    def forget(self, messages: Iterable[Any]) -> None:
+        """Leaves deliveries to the broker, which has them back when the connection closes."""
+        self._held.difference_update(messages)
+
+    def _replay_parked(self) -> None:
+        while True:
+            eventlet.sleep(REPLAY_SECONDS)
+            if self.should_stop:
+                return
+            try:
+                self._replay_some()
+            except (Exception, eventlet.Timeout) as error:
+                log_unexpected(_log, error, event="replay_failed")
+
+    def _replay_some(self) -> None:
+        database = self.database
+        if database is None:
+            return
+        desks = {provider.name: provider.desk for provider in self._providers if not provider.broadcast}
+        for row in dead_letters.awaiting_replay(database):
+            desk = desks.get(row.subscription)
+            if desk is not None:
+                desk.handling.replay(row)
+
+
+class EventDesk:
+    """Where one subscription's deliveries wait for its green threads."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self.subscription = subscription
+        self.consumer: EventConsumer = subscription.queue_consumer
+        self.handling = Handling(subscription)
+        self._waiting: deque[Any] = deque()
+        self._signal = Signal()
+        self._stopping = False
+        self._busy = 0
+        self._idle = Signal()
+
+    def put(self, message: Any) -> None:
+        """Takes a delivery. Never blocks."""
+        self._waiting.append(message)
+        self._rouse()
+
+    def run(self) -> None:
+        """Works until `stop`: the body of each green thread of the subscription."""
+        while not self._stopping:
+            if not self._waiting:
+                self._signal.wait()
+                if self._signal.ready():
+                    self._signal = Signal()
+                continue
+            messages = [message for message in self._take() if self.consumer.holds(message)]
+            self._busy += 1
+            try:
+                self.handling.handle([Delivery.of(message, self.subscription) for message in messages])
+            finally:
+                self._busy -= 1
+                if self._stopping and not self._busy and not self._idle.ready():
+                    self._idle.send(None)
+
+    def stop(self) -> None:
+        """Ends the work: what is begun is finished, what waits goes back to the broker."""
+        self._stopping = True
+        self._rouse()
+        if self._busy:
+            self._idle.wait()
+        self.consumer.forget(self._waiting)
+        self._waiting.clear()
+
+    def _rouse(self) -> None:
+        if not self._signal.ready():
+            self._signal.send(None)
+
+    def _take(self) -> list[Any]:
+        largest = self.subscription.batch or 1
+        if largest > 1:
+            self._linger(largest)
+        return [self._waiting.popleft() for _ in range(min(largest, len(self._waiting)))]
+
+    def _linger(self, largest: int) -> None:
+        give_up = time.monotonic() + LINGER_SECONDS
+        seen = 0
+        while seen < len(self._waiting) < largest and time.monotonic() < give_up:
+            seen = len(self._waiting)
+            eventlet.sleep(LINGER_SECONDS / 10)
+
+
+class DeadLetterDesk:
+    """Parks what the broker delivered too often."""
+
+    no_ack = False
+    broadcast = False
+    prefetch = 10
+    queue: Any = None
+
+    def __init__(self, consumer: EventConsumer) -> None:
+        self._consumer = consumer
+
+    def receive(self, message: Any) -> None:
+        """Called for each dead letter; never blocks."""
+        self._consumer.container.spawn_managed_thread(partial(self._bury, message), identifier="dead letter")
+
+    def _bury(self, message: Any) -> None:
+        deaths = message.headers.get("x-death") or [{}]
+        subscription = str(deaths[0].get("queue", "unknown"))
+        failed = dead_letters.failed_delivery(
+            subscription, message.delivery_info["routing_key"], bytes(message.body), topology.DELIVERY_LIMIT
+        )
+        try:
+            database = self._consumer.database
+            if database is None:
+                raise LookupError("no database to park in")
+            dead_letters.park(database, failed, f"delivered too often ({deaths[0].get('reason', 'unknown')})")
+        except (Exception, eventlet.Timeout) as error:
+            log_unexpected(_log, error, event="dead_letter_not_parked", subscription=subscription)
+            eventlet.sleep(1)
+            self._consumer.requeue_message(message)
+        else:
+            _log.error("event_parked", subscription=subscription, event_id=failed.event_id, reason="delivery_limit")
+            self._consumer.ack_message(message)

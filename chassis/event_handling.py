@@ -1,0 +1,240 @@
+"""Running a subscription's handler, and deciding what becomes of an event that it refuses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import eventlet
+import orjson
+from nameko.containers import WorkerContext
+
+from chassis import dead_letters
+from chassis.context import DATA_KEY, Context, use
+from chassis.database import AlreadyDone
+from chassis.embedded_broker import PUBLICATION_HEADER
+from chassis.envelope import CONTENT_TYPE, BadEnvelope, ReceivedEvent, unwrap
+from chassis.outbox import PUBLICATION
+from chassis.publisher import Outgoing
+from chassis.telemetry import describe, events_handled, log_of, log_unexpected, where
+from chassis.topology import RETRY_SECONDS, retry_exchange
+from contracts.errors import CasewireError, DeadlineExceeded, RateLimited, Unavailable
+
+if TYPE_CHECKING:
+    from chassis.events import Subscription
+
+HANDLER_SECONDS = 60.0
+"""A handler that takes longer is stopped and tried again: the broker would give its event to another one beside it."""
+OUTAGE_SECONDS = 30.0
+"""How long an event waits in place for its own database to come back, before it takes the retry queues."""
+SUSPECT_DELIVERIES = 2
+"""Earlier deliveries without an answer, from which on an event runs alone: it may have killed its worker."""
+
+ATTEMPT = "casewire-attempt"
+
+_TRANSIENT = (Unavailable, DeadlineExceeded, RateLimited)
+_log = log_of(__name__)
+
+
+@dataclass(eq=False)
+class Delivery:
+    """One delivered message: its event, or the problem with it."""
+
+    message: Any
+    event: ReceivedEvent | None
+    problem: Exception | None
+    attempt: int
+    earlier: int
+
+    @classmethod
+    def of(cls, message: Any, subscription: Subscription) -> Delivery:
+        """Reads a message. A body that is no such event makes a delivery with a problem."""
+        headers = message.headers
+        attempt = int(headers.get(ATTEMPT, 1))
+        earlier = int(headers.get("x-delivery-count", 0)) + int(headers.get(PUBLICATION, 1)) - 1
+        event, problem = None, None
+        try:
+            event = unwrap(orjson.loads(message.body), subscription.event, subscription.name, attempt)
+        except BadEnvelope as error:
+            problem = error
+        except ValueError:
+            problem = BadEnvelope("the body is no JSON")
+        return cls(message, event, problem, attempt, earlier)
+
+
+class Handling:
+    """Handles one subscription's deliveries."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+        self._consumer = subscription.queue_consumer
+        self._container = subscription.container
+
+    def handle(self, deliveries: Sequence[Delivery]) -> None:
+        """Runs the handler for deliveries, in groups by firm if it takes batches, and settles each. Never raises."""
+        groups: dict[str, list[tuple[Delivery, ReceivedEvent]]] = {}
+        for delivery in deliveries:
+            if delivery.event is None:
+                self._fail(delivery, delivery.problem or BadEnvelope("no event"))
+            elif delivery.earlier >= SUSPECT_DELIVERIES:
+                self._try_alone(delivery, delivery.event)
+            else:
+                groups.setdefault(delivery.event.firm_id, []).append((delivery, delivery.event))
+        for group in groups.values():
+            self._handle_group(group)
+
+    def replay(self, row: Any) -> None:
+        """Runs a parked message again and notes what came of it."""
+        database = self._database()
+        failed = dead_letters.Failed(
+            row.subscription, row.event, row.event_id, row.firm_id, row.envelope, row.attempts + 1
+        )
+        try:
+            event = unwrap(row.envelope, self._subscription.event, self._subscription.name, failed.attempts)
+            self._call([event])
+        except (Exception, eventlet.Timeout) as error:
+            dead_letters.park(database, failed, reason_of(error))
+        else:
+            dead_letters.note_replayed(database, row.id)
+            _log.info("event_replayed", subscription=row.subscription, event_id=row.event_id)
+
+    def _handle_group(self, group: list[tuple[Delivery, ReceivedEvent]]) -> None:
+        try:
+            self._call([event for _, event in group])
+        except (Exception, eventlet.Timeout) as error:
+            if len(group) == 1 or isinstance(error, _TRANSIENT):
+                for delivery, _ in group:
+                    self._fail(delivery, error)
+                return
+            _log.warning("batch_failed", subscription=self._subscription.name, error=describe(error), size=len(group))
+        else:
+            self._done([delivery for delivery, _ in group])
+            return
+        for single in group:
+            self._handle_group([single])
+
+    def _try_alone(self, delivery: Delivery, event: ReceivedEvent) -> None:
+        failed = self._failed(delivery)
+        try:
+            database = self._database()
+            if not dead_letters.begin_trial(database, failed):
+                _log.error("event_parked", subscription=failed.subscription, event_id=event.id, reason="killed_worker")
+                self._done([delivery], "parked")
+                return
+            self._handle_group([(delivery, event)])
+            dead_letters.end_trial(database, failed)
+        except (Exception, eventlet.Timeout) as error:
+            self._fail(delivery, error)
+
+    def _call(self, events: list[ReceivedEvent]) -> None:
+        """Calls the handler in the firm's context; waits for the service's own database if that is away."""
+        give_up = time.monotonic() + OUTAGE_SECONDS
+        pause = 0.25
+        while True:
+            try:
+                self._call_once(events)
+                return
+            except AlreadyDone:
+                return
+            except Unavailable as error:
+                if error.code != "database_unavailable" or time.monotonic() > give_up:
+                    raise
+            eventlet.sleep(pause)
+            pause = min(pause * 2, 4.0)
+
+    def _call_once(self, events: list[ReceivedEvent]) -> None:
+        container, subscription = self._container, self._subscription
+        first = events[0]
+        context = Context(firm_id=first.firm_id, **_correlation(first))
+        argument: Any = events if subscription.batch else first
+        service = container.service_cls()
+        worker = WorkerContext(container, service, subscription, (argument,), {}, data={DATA_KEY: context})
+        with use(context), eventlet.Timeout(HANDLER_SECONDS):
+            container._inject_dependencies(worker)
+            container._worker_setup(worker)
+            try:
+                getattr(service, subscription.method_name)(argument)
+            finally:
+                container._worker_result(worker, None, None)
+                container._worker_teardown(worker)
+
+    def _done(self, deliveries: Sequence[Delivery], outcome: str = "applied") -> None:
+        self._consumer.ack_all(delivery.message for delivery in deliveries)
+        events_handled.labels(self._subscription.name, outcome).inc(len(deliveries))
+
+    def _fail(self, delivery: Delivery, error: BaseException) -> None:
+        """Retries later, or parks; acknowledges once one of them is done, and leaves the message to the broker if
+        neither can be."""
+        name = self._subscription.name
+        event_id = delivery.event.id if delivery.event is not None else None
+        if not isinstance(error, CasewireError | BadEnvelope):
+            log_unexpected(_log, error, event="event_failed", subscription=name, event_id=event_id)
+        if self._subscription.broadcast:
+            self._done([delivery], "failed")
+            return
+        final = is_permanent(error) or delivery.attempt > len(RETRY_SECONDS)
+        try:
+            if final and self._park(delivery, error):
+                self._done([delivery], "parked")
+            elif self._retry(delivery):
+                self._done([delivery], "retried")
+            else:
+                eventlet.sleep(1)
+                self._consumer.requeue_message(delivery.message)
+        except (Exception, eventlet.Timeout) as trouble:
+            log_unexpected(_log, trouble, event="event_not_settled", subscription=name, event_id=event_id)
+            eventlet.sleep(1)
+            self._consumer.requeue_message(delivery.message)
+
+    def _park(self, delivery: Delivery, error: BaseException) -> bool:
+        failed = self._failed(delivery)
+        try:
+            dead_letters.park(self._database(), failed, reason_of(error))
+        except Unavailable:
+            return False
+        _log.error("event_parked", subscription=failed.subscription, event_id=failed.event_id, error=describe(error))
+        return True
+
+    def _retry(self, delivery: Delivery) -> bool:
+        number = min(delivery.attempt, len(RETRY_SECONDS))
+        kept = (PUBLICATION, PUBLICATION_HEADER)
+        headers = {name: value for name, value in delivery.message.headers.items() if name in kept}
+        message = Outgoing(
+            body=bytes(delivery.message.body),
+            exchange=retry_exchange(RETRY_SECONDS[number - 1]),
+            routing_key=self._subscription.name,
+            content_type=CONTENT_TYPE,
+            headers={**headers, ATTEMPT: delivery.attempt + 1},
+            message_id=delivery.message.properties.get("message_id"),
+        )
+        return self._consumer.retries.publish([message])[0]
+
+    def _failed(self, delivery: Delivery) -> dead_letters.Failed:
+        name = self._subscription.name
+        body = bytes(delivery.message.body)
+        return dead_letters.failed_delivery(name, self._subscription.event.name, body, delivery.attempt)
+
+    def _database(self) -> Any:
+        database = self._consumer.database
+        if database is None:
+            raise LookupError(f"{self._subscription.name} has no database")
+        return database
+
+
+def is_permanent(error: BaseException) -> bool:
+    """Whether another try cannot change the outcome."""
+    if isinstance(error, CasewireError):
+        return 400 <= error.status < 500 and not isinstance(error, RateLimited)
+    return isinstance(error, BadEnvelope | TypeError | AttributeError | NotImplementedError)
+
+
+def reason_of(error: BaseException) -> str:
+    """Why an event was parked: types, codes and places in the code, no values of records."""
+    text = str(error) if isinstance(error, BadEnvelope) else describe(error)
+    return "\n".join([text, *where(error, deepest=6)])[:4000]
+
+
+def _correlation(event: ReceivedEvent) -> dict[str, str]:
+    return {} if event.correlation_id is None else {"correlation_id": event.correlation_id}

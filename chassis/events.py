@@ -1,0 +1,126 @@
+"""Subscribing to events.
+
+    class TasksService:
+        db = Data(models.Base)
+
+        @on(CASE_CHANGED)
+        def follow_case(self, event: ReceivedEvent) -> None: ...
+
+        @on(TASK_COMPLETED, batch=500)
+        def apply_answers(self, events: list[ReceivedEvent]) -> None: ...
+
+A handler opens `self.db.unit_of_work(once=event)` (or `once=events`), so that a repeat changes nothing. It runs in the
+event's firm (a batch is split by firm) and takes less than a minute. When it raises, the event is tried again after 5 s,
+30 s and 5 min and then parked (`chassis.dead_letters`); what another try cannot change (a 4xx of the error tree, data
+that the schema refuses, a TypeError) is parked at once. A failed batch is run again one by one.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from amqp.exceptions import PreconditionFailed
+from kombu import Connection
+from nameko.constants import AMQP_SSL_CONFIG_KEY, AMQP_URI_CONFIG_KEY, LOGIN_METHOD_CONFIG_KEY
+from nameko.extensions import Entrypoint, register_entrypoint
+
+from chassis import topology
+from chassis.envelope import ReceivedEvent
+from chassis.event_consumer import EventConsumer, EventDesk
+from chassis.telemetry import log_of
+from contracts.base import Event
+
+__all__ = ["ReceivedEvent", "Subscription", "on", "subscriptions"]
+
+CONCURRENCY = 5
+"""Events of one subscription that one process handles at a time, if it takes no batches."""
+PREFETCH = 1_000
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+_log = log_of(__name__)
+
+
+class Subscription(Entrypoint):
+    """Nameko's entrypoint behind `on`."""
+
+    queue_consumer = EventConsumer()
+    no_ack = False
+
+    def __init__(self, event: Event, batch: int | None = None, broadcast: bool = False) -> None:
+        super().__init__()
+        self.event = event
+        self.batch = batch
+        self.broadcast = broadcast
+
+    def setup(self) -> None:
+        service = self.container.service_name
+        self.name = f"{service}.{self.event.name}.{self.method_name}"
+        owner, event_name = self.event.owner, self.event.name
+        if self.broadcast:
+            self.queue = topology.broadcast_queue(f"{self.name}.{uuid.uuid4().hex}", owner, event_name)
+        else:
+            self.queue = topology.subscription_queue(self.name, owner, event_name, service)
+            self._declare()
+        self.prefetch = PREFETCH if self.batch else CONCURRENCY * 4
+        self.desk = EventDesk(self)
+        self.queue_consumer.register_provider(self)
+
+    def start(self) -> None:
+        for number in range(1 if self.batch else CONCURRENCY):
+            self.container.spawn_managed_thread(self.desk.run, identifier=f"{self.name} {number}")
+
+    def stop(self) -> None:
+        self.desk.stop()
+        self.queue_consumer.unregister_provider(self)
+
+    def receive(self, message: Any) -> None:
+        """Called for each delivery; never blocks."""
+        self.desk.put(message)
+
+    def _declare(self) -> None:
+        """Declares the queue before anything is consumed: a queue that exists with other arguments leaves its consumer
+        silent, so that it must end the start."""
+        config = self.container.config
+        connection = Connection(
+            config[AMQP_URI_CONFIG_KEY],
+            connect_timeout=5,
+            ssl=config.get(AMQP_SSL_CONFIG_KEY),
+            login_method=config.get(LOGIN_METHOD_CONFIG_KEY),
+        )
+        try:
+            with connection:
+                channel = connection.channel()
+                topology.dead_letter_queue(self.container.service_name)(channel).declare()
+                self.queue(channel).declare()
+        except PreconditionFailed as error:
+            raise RuntimeError(f"queue {self.name} exists with other arguments: drain and delete it") from error
+        except OSError:
+            _log.warning("bus_not_reached", queue=self.name)  # the consumer declares it when the broker is there
+
+
+def on(event: Event, batch: int | None = None, *, broadcast: bool = False) -> Callable[[Method], Method]:
+    """Subscribes a method to an event: `def name(self, event)`, or `def name(self, events)` with `batch`, the largest
+    number it takes at once.
+
+    `broadcast` gives the event to every process instead of one (to drop a cache): not kept while a process is down, not
+    retried, not parked.
+    """
+
+    def decorate(method: Method) -> Method:
+        register_entrypoint(method, Subscription(event, batch, broadcast))
+        return method
+
+    return decorate
+
+
+def subscriptions(service: type) -> dict[str, Event]:
+    """The events that a service class subscribes to, by method name (for contract tests and documents)."""
+    found: dict[str, Event] = {}
+    for name in dir(service):
+        for entrypoint in getattr(getattr(service, name), "nameko_entrypoints", ()):
+            if isinstance(entrypoint, Subscription):
+                found[name] = entrypoint.event
+    return found
