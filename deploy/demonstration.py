@@ -83,16 +83,17 @@ def _show_embedded() -> int:
 
 def _show_distributed() -> int:
     from deploy.distributed import UpFailed, down, up
+    from deploy.folder import Folder
 
-    down(FOLDER)
+    down(FOLDER, quiet=True)
     _empty(FOLDER)
     try:
-        base_url, api_key = up(FOLDER, {"dispatcher": 2}, wait=False)
+        state = up(FOLDER, {"dispatcher": 2})
     except UpFailed as error:
         sys.stderr.write(f"casewire: {error}\n")
         return 1
     try:
-        outcome = _tell(base_url, api_key)
+        outcome = _tell(state["url"], Folder(FOLDER).kept("api-key") or "")
         if not _ends_itself():
             signal.sigwait({signal.SIGINT, signal.SIGTERM})
     except KeyboardInterrupt:
