@@ -159,7 +159,9 @@ class CaseListFields(Schema):
 
 
 class CaseList(CaseListFields, Stamped):
-    case_count = Count()
+    """`case_count` null: the filter names a field that has been taken away since, and selects nothing any more."""
+
+    case_count = Count(allow_none=True)
 
 
 class CreateCaseList(CaseListFields):
@@ -212,7 +214,8 @@ class CaseIds(Schema):
 
 
 class CaseFacts(Schema):
-    """What tasks and messaging need of a case. `client_ids`: the primary client first."""
+    """What tasks and messaging need of a case. `state`: open, closed, pending or archived. `client_ids`: the primary
+    client first."""
 
     case_id = Id()
     case_type_id = Id()
