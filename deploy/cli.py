@@ -70,15 +70,15 @@ def _parser() -> argparse.ArgumentParser:
 def _add_dead_letters(commands: Any) -> None:
     letters = commands.add_parser("dead-letters", help="messages that were parked").add_subparsers(required=True)
     for name, text in {
-        "list": "what is parked, newest last",
+        "list": "what is parked, oldest first",
         "show": "one parked message, with its reason",
-        "replay": "deliver a parked message again, under its own id",
-        "discard": "give a parked message up",
+        "replay": "deliver parked messages again, under their own ids",
+        "discard": "give parked messages up",
     }.items():
         command = letters.add_parser(name, help=text)
         command.add_argument("service")
         if name != "list":
-            command.add_argument("id")
+            command.add_argument("ids", metavar="ID", nargs=1 if name == "show" else "+")
         _add_settings(command)
         command.set_defaults(command=_dead_letters, action=name)
 
@@ -199,7 +199,7 @@ def _dead_letters(chosen: argparse.Namespace) -> int:
     _patch_eventlet()
     from deploy.dead_letters import act
 
-    return act(chosen.action, chosen.service, _url(chosen.service, chosen.settings), getattr(chosen, "id", None))
+    return act(chosen.action, chosen.service, _url(chosen.service, chosen.settings), getattr(chosen, "ids", []))
 
 
 def _refuse(sentence: str) -> NoReturn:
