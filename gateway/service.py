@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-import uuid
 from typing import Any
 
 import eventlet
 from flask import Flask, g
 from nameko.dependency_providers import Config
-from nameko.events import BROADCAST, EventHandler
 from nameko.extensions import DependencyProvider
 from nameko.web.handlers import HttpRequestHandler
 from werkzeug.wrappers import Request
 from werkzeug.wrappers import Response as BaseResponse
 
+from chassis.events import ReceivedEvent, on
 from chassis.files import FilesProvider
 from chassis.rpc import Calls
 from contracts import accounts, cases, clients, messaging, portal, tasks
@@ -79,22 +78,6 @@ def _take_in(request: Request, limit: int) -> BaseResponse | None:
 edge = EdgeRequest.decorator
 
 
-class CredentialChanges(EventHandler):
-    """Every replica hears of it; one that was not there had nothing cached. So no queue outlives its gateway."""
-
-    def __init__(self, event: str) -> None:
-        super().__init__("accounts", event, handler_type=BROADCAST, reliable_delivery=False)
-
-    @property
-    def broadcast_identifier(self) -> str:
-        if not hasattr(self, "_identifier"):
-            self._identifier = uuid.uuid4().hex
-        return self._identifier
-
-
-credential_changes = CredentialChanges.decorator
-
-
 class Edge(DependencyProvider):
     """The Flask app and what it shares between requests."""
 
@@ -123,13 +106,13 @@ class Gateway:
     def any_path(self, request: Request) -> BaseResponse:
         return self._answer(request)
 
-    @credential_changes(accounts.API_KEY_REVOKED.name)
-    def drop_credential(self, envelope: dict[str, Any]) -> None:
-        self.edge.credentials.drop(envelope["data"]["key_hash"])
+    @on(accounts.API_KEY_REVOKED, broadcast=True)
+    def drop_credential(self, event: ReceivedEvent) -> None:
+        self.edge.credentials.drop(event.data["key_hash"])
 
-    @credential_changes(accounts.STAFF_CHANGED.name)
-    def drop_staff(self, envelope: dict[str, Any]) -> None:
-        self.edge.credentials.drop_staff(envelope["data"]["staff_id"])
+    @on(accounts.STAFF_CHANGED, broadcast=True)
+    def drop_credentials_of(self, event: ReceivedEvent) -> None:
+        self.edge.credentials.drop_staff(event.data["staff_id"])
 
     def _answer(self, request: Request) -> BaseResponse:
         app: Flask = self.edge.app
