@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from chassis.relay import Relay
 
 from chassis.columns import utc_now
 from chassis.database import Data
@@ -21,7 +20,6 @@ class AccountsService:
 
     name = accounts.OWNER
     db = Data(Base)
-    relay = Relay(Base)
 
     @serve(accounts.CREATE_FIRM)
     def create_firm(self, **command: Any) -> Record:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from chassis.events import ReceivedEvent, on
-from chassis.relay import Relay
 
 from chassis.columns import utc_now
 from chassis.database import Data
@@ -24,7 +23,6 @@ class PortalService:
 
     name = portal.OWNER
     db = Data(Base)
-    relay = Relay(Base)
     calls = Calls(accounts, clients, cases, tasks)
     firms = Firms()
 
