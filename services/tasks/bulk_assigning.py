@@ -165,7 +165,7 @@ def _already_assigned(session: Session, case_ids: list[str], template_ids: list[
     statement = select(CaseTask.case_id, CaseTask.template_id).where(
         among(session, CaseTask.case_id, case_ids), CaseTask.template_id.in_(template_ids)
     )
-    return set(session.execute(statement.distinct()).tuples())
+    return set(session.execute(statement.distinct()))
 
 
 def _assigned(template_id: str, case_task_ids: Sequence[str]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def get_mapped_answers(db: Database, calls: Any, case_task_ids: list[str]) -> di
         )
     )
     with db.read() as session:
-        rows = session.execute(mapped).tuples().all()
+        rows = session.execute(mapped).all()
     by_staff = {task.case_id for task, target, _ in rows if target == "client" and task.client_id is None}
     primary = _primary_clients(calls, sorted(by_staff)) if by_staff else {}
     return {

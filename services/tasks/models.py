@@ -25,7 +25,7 @@ from chassis.columns import Id, Json, new_id, utc_now
 from chassis.database import FirmScoped, service_base
 from contracts.errors import Conflict
 
-Base = service_base("tasks")
+Base: Any = service_base("tasks")
 
 OPEN = ("to_do", "in_progress")
 """The stored statuses of an open task. `overdue` is never stored: it is an open task whose time has passed."""
@@ -237,7 +237,7 @@ class CaseTaskChange(Record, Base):
 
 
 class BulkAssignment(Versioned, Base):
-    """Templates × the cases of a selector, worked off in pages.
+    """Templates for all cases of a selector, worked off in pages.
 
     `copies` are the templates and `due_at` the due date as they were when it was asked for. `cursor` is where the next
     page begins. Progress is stored with each page, so that a crash resumes where it was.

@@ -105,7 +105,11 @@ def request_notifications(
             uow.insert(
                 NotificationChunk,
                 [
-                    {"request_id": request.id, "number": number, "case_task_ids": [item["case_task_id"] for item in items]}
+                    {
+                        "request_id": request.id,
+                        "number": number,
+                        "case_task_ids": [item["case_task_id"] for item in items],
+                    }
                     for number, items in numbered
                 ],
             )
@@ -158,7 +162,7 @@ def _select_items(
         clients = {case["case_id"]: case["client_ids"] for case in cases}
         with db.read() as session:
             statement = select(CaseTask.id, CaseTask.case_id).where(among(session, CaseTask.case_id, clients), *wanted)
-            rows = session.execute(statement.order_by(CaseTask.case_id, CaseTask.id)).tuples().all()
+            rows = session.execute(statement.order_by(CaseTask.case_id, CaseTask.id)).all()
         yield [
             {"case_task_id": case_task_id, "case_id": case_id, "client_ids": clients[case_id]}
             for case_task_id, case_id in rows

@@ -46,9 +46,9 @@ def record_deliveries(db: Database, events: Sequence[ReceivedEvent], now: dt.dat
             .with_for_update()
         )
         rows = []
-        for task_id, version, notified_at, last in uow.session.execute(statement).tuples():
+        for task_id, version, notified_at, last in uow.session.execute(statement):
             delivery = newest[task_id]
-            if notified_at is not None and (notified_at, _RANK.get((last or {}).get("state", ""), 0)) >= _order(delivery):
+            if notified_at is not None and (notified_at, _RANK.get(last["state"], 0)) >= _order(delivery):
                 continue
             rows.append(
                 {

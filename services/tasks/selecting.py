@@ -36,8 +36,10 @@ def pages_of_cases(
 def among(session: Session, column: Any, ids: Iterable[str]) -> ColumnElement[bool]:
     """`column IN ids` with the ids as one parameter, however many: one statement to parse, whatever the page."""
     if session.get_bind().dialect.name == "postgresql":
-        return column == func.any(bindparam(None, list(ids), type_=ARRAY(Id)))
+        found: ColumnElement[bool] = column == func.any(bindparam(None, list(ids), type_=ARRAY(Id)))
+        return found
     # SQLite keeps a UUID as its 32 digits.
     digits = orjson.dumps([id_.replace("-", "") for id_ in ids]).decode()
     values = func.json_each(bindparam(None, digits, type_=String)).table_valued("value")
-    return column.in_(select(values.c.value))
+    found = column.in_(select(values.c.value))
+    return found

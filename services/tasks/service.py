@@ -8,7 +8,6 @@ from chassis.columns import utc_now
 from chassis.database import Data
 from chassis.envelope import ReceivedEvent
 from chassis.events import on
-from chassis.relay import Relay
 from chassis.rpc import Calls, serve
 from contracts import accounts, cases, clients, messaging, tasks
 from services.tasks import (
@@ -30,7 +29,6 @@ class TasksService:
     name = "tasks"
 
     db = Data(Base)
-    relay = Relay(Base)
     calls = Calls(accounts, cases, messaging)
     # For thousands of ids at a time, which are passed on as they come.
     raw_calls = Calls(cases, messaging, raw=True)

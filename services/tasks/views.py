@@ -128,7 +128,7 @@ def get_case_progress(db: Database, calls: Any, case_id: str) -> dict[str, Any]:
         .group_by(CaseTask.status)
     )
     with db.read() as session:
-        counts: dict[str, int] = {status: count for status, count in session.execute(counted).tuples()}
+        counts: dict[str, int] = dict(session.execute(counted).all())
     if not counts:
         demand_case(calls, case_id)
     return {"case_id": case_id, "completed": counts.get("completed", 0), "total": sum(counts.values())}

@@ -1,0 +1,142 @@
+"""A firm with cases for the tests of tasks: its database, and the other services as their contracts promise them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chassis.columns import new_id
+from chassis.context import Context, use
+from chassis.database import Database
+from chassis.testing import FakeCalls, backends, make_database, make_service, outbox_events
+from contracts import accounts, cases, messaging
+from contracts.base import Event
+from contracts.errors import Invalid, NotFound, invalid_field
+from services.tasks import assigning, templates
+from services.tasks.models import Base
+from services.tasks.service import TasksService
+
+NOW = dt.datetime(2026, 11, 21, 15, 0, tzinfo=dt.UTC)  # a Saturday, 10 o'clock in New York
+HOLIDAY = dt.date(2026, 11, 26)
+
+
+class Cases:
+    """The firm's cases as `cases` knows them. Selectors hold `case_ids`, or any filter, which selects all."""
+
+    def __init__(self) -> None:
+        self.clients: dict[str, list[str]] = {}
+        self.custom_fields = {"court": "one_choice"}
+
+    def open(self, clients: int = 1) -> str:
+        case_id = new_id()
+        self.clients[case_id] = [new_id() for _ in range(clients)]
+        return case_id
+
+    def select(self, selector: dict[str, Any], limit: int, cursor: str | None) -> dict[str, Any]:
+        if not selector:
+            raise invalid_field("selector", "Selects nothing.", "empty_selector")
+        if "case_list_ids" in selector:
+            raise NotFound("case_list_not_found")
+        chosen = sorted(set(selector.get("case_ids", self.clients)) & self.clients.keys())
+        left = [case_id for case_id in chosen if cursor is None or case_id > cursor]
+        page = left[:limit]
+        return {
+            "data": [{"case_id": id_, "case_type_id": id_, "client_ids": self.clients[id_]} for id_ in page],
+            "meta": {"next_cursor": page[-1] if len(left) > limit else None, "total": len(chosen)},
+        }
+
+    def facts(self, case_ids: list[str]) -> dict[str, Any]:
+        known = [id_ for id_ in case_ids if id_ in self.clients]
+        return {"cases": [{"case_id": id_, "client_ids": self.clients[id_], "state": "open"} for id_ in known]}
+
+    def check_mapping(self, field: str, question_kind: str) -> None:
+        if self.custom_fields.get(field) != question_kind:
+            raise Invalid("unknown_custom_field", fields=[{"field": "field", "message": "No such field."}])
+
+
+class Messaging:
+    """Keeps what it was asked to, and estimates one message for each client: every third one is opted out."""
+
+    def __init__(self) -> None:
+        self.contents: list[dict[str, Any]] = []
+
+    def save_content(self, message: dict[str, Any], channels: list[str]) -> dict[str, Any]:
+        if "{{ nobody.knows }}" in (message["body"] or ""):
+            raise invalid_field("message.body", "Unknown variable: nobody.knows.", "unknown_variable")
+        self.contents.append(message)
+        return {"content_id": new_id()}
+
+    def estimate(self, items: list[dict[str, Any]], **request: Any) -> dict[str, Any]:
+        clients = sum(len(item["client_ids"]) for item in items)
+        outcome = {"send": clients - clients // 3, "opted_out": clients // 3}
+        return {
+            "recipients": {name: count for name, count in outcome.items() if count},
+            "segments": outcome["send"] * 2,
+            "cost": str(outcome["send"] * 0.01),
+            "currency": "USD",
+            "seconds": outcome["send"] / 50,
+        }
+
+
+class Office:
+    """One firm, and another one's staff that must not see it."""
+
+    def __init__(self, database: Database) -> None:
+        self.everywhere = database
+        self.firm_id, self.staff_id = new_id(), new_id()
+        self.context = Context(firm_id=self.firm_id, actor_id=self.staff_id, actor_kind="staff")
+        self.db = database.for_firm(self.firm_id)
+        self.foreign_db = database.for_firm(new_id())
+        self.cases, self.messaging = Cases(), Messaging()
+        self.staff = {self.staff_id: True}
+        answers = {
+            accounts.GET_FIRM: lambda: {"time_zone": "America/New_York", "holidays": [HOLIDAY]},
+            accounts.GET_STAFF: self._staff,
+            cases.SELECT_CASES: self.cases.select,
+            cases.GET_CASE_FACTS: self.cases.facts,
+            cases.CHECK_MAPPING: self.cases.check_mapping,
+            messaging.SAVE_CONTENT: self.messaging.save_content,
+            messaging.ESTIMATE_NOTIFICATIONS: self.messaging.estimate,
+        }
+        self.calls = FakeCalls(accounts, cases, messaging, answers=answers)
+        self.raw_calls = FakeCalls(cases, messaging, answers=answers, raw=True)
+        self.service = make_service(TasksService, db=self.db, calls=self.calls, raw_calls=self.raw_calls)
+
+    def _staff(self, staff_id: str) -> dict[str, Any]:
+        if staff_id not in self.staff:
+            raise NotFound("staff_not_found", staff_id=staff_id)
+        return {"id": staff_id, "active": self.staff[staff_id]}
+
+    def template(self, **facts: Any) -> str:
+        given = {"title": "Your mobile number", "kind": "phone", **facts}
+        made: str = templates.create_template(self.db, self.calls, NOW, **given)["id"]
+        return made
+
+    def assign(self, case_id: str | None = None, template_id: str | None = None, **given: Any) -> dict[str, Any]:
+        command = {"due": None, "assignee_id": None, **given}
+        return assigning.assign_task(
+            self.db,
+            self.calls,
+            command.pop("now", NOW),
+            case_id=case_id or self.cases.open(),
+            template_id=template_id or self.template(),
+            **command,
+        )
+
+    def emitted(self, event: Event) -> list[dict[str, Any]]:
+        return [found.data for found in outbox_events(self.everywhere, event) if found.firm_id == self.firm_id]
+
+
+@pytest.fixture(scope="module", params=backends(), ids=lambda server: "postgresql" if server else "sqlite")
+def database(request: pytest.FixtureRequest) -> Database:
+    return make_database(Base, request.param)
+
+
+@pytest.fixture
+def office(database: Database) -> Iterator[Office]:
+    office = Office(database)
+    with use(office.context):
+        yield office

@@ -1,0 +1,127 @@
+"""Task templates: what fits together, and where an answer may go."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from contracts.cases import CHECK_MAPPING
+from contracts.errors import Conflict, Invalid, NotFound
+from services.tasks import templates
+from tests.service.tasks_office import NOW, Office, database, office
+
+__all__ = ["database", "office"]
+
+LATER = NOW + dt.timedelta(hours=1)
+
+
+def create(office: Office, **facts: Any) -> dict[str, Any]:
+    return templates.create_template(
+        office.db, office.calls, NOW, **{"title": "A question", "kind": "short_text", **facts}
+    )
+
+
+def update(office: Office, template_id: str, version: int | None = None, **changes: Any) -> dict[str, Any]:
+    return templates.update_template(
+        office.db, office.calls, LATER, task_template_id=template_id, changes=changes, expected_version=version
+    )
+
+
+def test_a_template_is_kept_as_it_was_given(office: Office) -> None:
+    made = create(
+        office,
+        kind="date",
+        instructions="As in your passport.",
+        required=True,
+        checks={"earliest": dt.date(1900, 1, 1), "latest": None},
+    )
+    assert templates.get_template(office.db, made["id"]) == made
+    assert made["checks"] == {"earliest": dt.date(1900, 1, 1)}
+    assert (made["version"], made["mapping"], made["options"]) == (1, None, [])
+
+
+@pytest.mark.parametrize(
+    ("facts", "field"),
+    [
+        ({"title": "  "}, "title"),
+        ({"kind": "one_choice"}, "options"),
+        ({"kind": "number", "options": ["1"]}, "options"),
+        ({"kind": "one_choice", "options": ["Red", "Red"]}, "options"),
+        ({"kind": "one_choice", "options": ["Red", " "]}, "options"),
+        ({"kind": "number", "checks": {"max_length": 5}}, "checks.max_length"),
+        ({"kind": "yes_no", "checks": {"minimum": 1.0}}, "checks.minimum"),
+        ({"kind": "number", "checks": {"minimum": 2.0, "maximum": 1.0}}, "checks.minimum"),
+        (
+            {"kind": "date", "checks": {"earliest": dt.date(2026, 2, 1), "latest": dt.date(2026, 1, 1)}},
+            "checks.earliest",
+        ),
+        ({"mapping": {"target": "client", "field": "date_of_birth"}}, "mapping.field"),
+        ({"kind": "email", "mapping": {"target": "client", "field": "phone"}}, "mapping.field"),
+        ({"kind": "phone", "mapping": {"target": "client", "field": "first_name"}}, "mapping.field"),
+        ({"mapping": {"target": "case", "field": "judge"}}, "mapping.field"),
+        ({"mapping": {"target": "case", "field": "court"}}, "mapping.field"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_nothing_is_kept(office: Office, facts: dict[str, Any], field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        create(office, **facts)
+    assert [entry["field"] for entry in refused.value.fields] == [field]
+    assert templates.list_templates(office.db, limit=10, cursor=None, sort=None)["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "field"),
+    [
+        ("phone", "client", "phone"),
+        ("email", "client", "email"),
+        ("short_text", "client", "last_name"),
+        ("one_choice", "case", "court"),
+    ],
+)
+def test_a_mapping_that_fits_is_kept(office: Office, kind: str, target: str, field: str) -> None:
+    options = ["north", "south"] if kind == "one_choice" else []
+    mapping = {"target": target, "field": field}
+    assert create(office, kind=kind, options=options, mapping=mapping)["mapping"] == mapping
+    assert len(office.calls.asked(CHECK_MAPPING)) == (target == "case")
+
+
+def test_a_change_is_checked_together_with_what_stays(office: Office) -> None:
+    made = create(office, kind="phone", mapping={"target": "client", "field": "phone"})
+    with pytest.raises(Invalid, match="mapping_kind_mismatch"):
+        update(office, made["id"], kind="number")
+    changed = update(office, made["id"], kind="number", mapping=None, checks={"minimum": 1.0})
+    assert (changed["kind"], changed["mapping"], changed["version"]) == ("number", None, 2)
+    assert (changed["created_at"], changed["updated_at"]) == (NOW, LATER)
+    assert update(office, made["id"], title="Renamed")["checks"] == {"minimum": 1.0}
+
+
+def test_a_stale_version_is_refused(office: Office) -> None:
+    made = create(office)
+    update(office, made["id"], 1, title="Second")
+    with pytest.raises(Conflict, match="stale_version"):
+        update(office, made["id"], 1, title="Third")
+    assert templates.get_template(office.db, made["id"])["title"] == "Second"
+
+
+def test_templates_are_listed_by_title_in_pages(office: Office) -> None:
+    for title in ("Passport", "Address", "Mobile"):
+        create(office, title=title)
+    first = templates.list_templates(office.db, limit=2, cursor=None, sort=None)
+    rest = templates.list_templates(office.db, limit=2, cursor=first["meta"]["next_cursor"], sort=None)
+    assert [entry["title"] for entry in first["data"] + rest["data"]] == ["Address", "Mobile", "Passport"]
+    assert (first["meta"]["total"], rest["meta"]["next_cursor"]) == (3, None)
+    with pytest.raises(Invalid):
+        templates.list_templates(office.db, limit=2, cursor=None, sort="mapping")
+
+
+def test_another_firm_sees_and_changes_nothing(office: Office) -> None:
+    made = create(office)
+    with pytest.raises(NotFound, match="task_template_not_found"):
+        templates.get_template(office.foreign_db, made["id"])
+    with pytest.raises(NotFound, match="task_template_not_found"):
+        templates.update_template(
+            office.foreign_db, office.calls, NOW, task_template_id=made["id"], changes={}, expected_version=None
+        )
+    assert templates.list_templates(office.foreign_db, limit=10, cursor=None, sort=None)["data"] == []
