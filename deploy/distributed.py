@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deploy.folder import Folder, FolderInUse
+from deploy.folder import UP_MODE, Folder, FolderInUse
 from deploy.installing import ProgramMissing, need_program
 from deploy.postgres import BINARIES
 from deploy.processes import end_all, free_port, running, start, wait_until
@@ -30,7 +30,7 @@ def up(path: Path, replicas: Mapping[str, int], *, port: int | None = None, quie
 
     Raises UpFailed. What ran before on this folder is left alone if it still serves, and ended if it does not.
     """
-    folder = Folder(path)
+    folder = Folder(path, UP_MODE)
     state = read_state(folder.path)
     if state is not None and _supervised(folder):
         _report(folder, state, quiet, "runs already")

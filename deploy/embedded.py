@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from deploy.folder import Folder, FolderInUse
 DEFAULT_FOLDER = "var/data"
 DEFAULT_PORT = 8000
 WORKERS = 40
+CHOSEN = {"PUBLIC_URL", "PROVIDER", "TWILIO_AUTH_TOKEN", "SANDBOX_PAGES", "max_workers"}
+"""What the environment may set otherwise, such as to send by Twilio from one process."""
 
 
 def embedded_urls(folder: Path) -> dict[str, str]:
@@ -27,24 +30,30 @@ def data_folder() -> Path:
 
 
 def embedded_settings(folder: Folder, port: int) -> dict[str, Any]:
-    """The settings of an embedded Casewire on a folder, served at a port of this machine."""
+    """The settings of an embedded Casewire on a folder, served at a port of this machine, but for CHOSEN ones that the
+    environment gives."""
     address = f"http://127.0.0.1:{port}"
-    return {
+    settings = {
         "AMQP_URI": "embedded://",
         "DATABASE_URLS": embedded_urls(folder.path),
         "FILES_URL": f"file://{folder.path / 'files'}",
         "WEB_SERVER_ADDRESS": f"127.0.0.1:{port}",
         "PUBLIC_URL": address,
+        "WEBHOOK_URL": address,
         "SECRET_KEY": folder.secret("secret-key"),
         "TWILIO_AUTH_TOKEN": folder.secret("sandbox-token"),
         "SANDBOX_PAGES": True,
         "PROVIDER": "sandbox",
         "max_workers": WORKERS,
     }
+    return {name: value for name, value in settings.items() if name not in CHOSEN or not os.environ.get(name)}
 
 
-def run() -> int:
-    """Serve until SIGINT or SIGTERM. eventlet has to be patched before this is called."""
+def run(started: Callable[[str, str], object] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; returns the exit status. eventlet has to be patched before this is called.
+
+    `started` is called with the base URL and the API key when everything serves.
+    """
     from chassis.config import load_or_exit, stop
     from chassis.migrations import upgrade
     from chassis.run import run_services
@@ -66,7 +75,10 @@ def run() -> int:
 
     def say_where(_runner: object) -> None:
         _say(f"api key: {key}")
-        _say(f"listening on http://127.0.0.1:{port}")
+        address = f"http://127.0.0.1:{port}"
+        _say(f"listening on {address}")
+        if started is not None:
+            started(address, key)
 
     return run_services([entry.load() for entry in deployables], config, on_started=say_where)
 

@@ -7,17 +7,21 @@ import secrets
 from pathlib import Path
 from typing import IO
 
+UP_MODE = 0o711
+"""PostgreSQL's own user must reach its folder inside."""
+
 
 class FolderInUse(Exception):
     """Another process serves from this folder; the message is one sentence."""
 
 
 class Folder:
-    """A folder that only its owner can read."""
+    """A folder whose files only its owner can list; `mode` UP_MODE lets others enter a folder in it that they know."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: int = 0o700) -> None:
         self.path = path.resolve()
         self.path.mkdir(parents=True, exist_ok=True)
+        self.path.chmod(mode)
         self._lock: IO[str] | None = None
 
     def hold(self) -> None:

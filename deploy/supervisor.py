@@ -19,10 +19,11 @@ from typing import Any
 
 import yaml
 
+from chassis.config import CHASSIS
 from chassis.migrations import upgrade
 from deploy.deployables import DATABASES, DEPLOYABLES
 from deploy.firms import create_demonstration_firm
-from deploy.folder import Folder
+from deploy.folder import UP_MODE, Folder
 from deploy.postgres import Postgres
 from deploy.processes import end, free_port, start
 from deploy.rabbitmq import RabbitMQ
@@ -102,11 +103,13 @@ class Supervisor:
         if not self.folder.kept("api-key"):
             self.folder.keep("api-key", create_demonstration_firm(urls["accounts"]))
         shared = self._shared_settings()
-        # For the operator's commands; each service is told of its own database only.
-        self._write_settings("settings", shared | {"DATABASE_URLS": urls})
+        self._write_settings("settings", {"AMQP_URI": shared["AMQP_URI"], "DATABASE_URLS": urls})
         for entry in DEPLOYABLES.values():
+            # Each is told of its own database only.
             own = {"DATABASE_URL": urls[entry.database]} if entry.database else {}
-            settings = self._write_settings(entry.name, shared | own)
+            known = {setting.name for setting in (*CHASSIS, *entry.settings())}
+            told = {name: value for name, value in (shared | own).items() if name in known}
+            settings = self._write_settings(entry.name, told)
             count = self.replicas.get(entry.name, 1)
             self.children += [self._child(entry.name, number, count, settings) for number in range(1, count + 1)]
 
@@ -204,7 +207,7 @@ class Supervisor:
 def main() -> int:
     """Hold the folder and supervise. Status 1 and one line when the start fails."""
     path, port, *pairs = sys.argv[1:]
-    folder = Folder(Path(path))
+    folder = Folder(Path(path), UP_MODE)
     try:
         folder.hold()
         replicas = {name: int(count) for name, _, count in (pair.partition("=") for pair in pairs)}
