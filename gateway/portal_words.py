@@ -63,9 +63,9 @@ class Words:
         translated = self._catalogue.gettext(message)
         return translated % values if values else translated
 
-    def count(self, one: str, many: str, number: int) -> str:
+    def count(self, one: str, many: str, number: int, **values: object) -> str:
         """The message for a number, which it may show as `%(number)s`."""
-        return self._catalogue.ngettext(one, many, number) % {"number": number}
+        return self._catalogue.ngettext(one, many, number) % {"number": number, **values}
 
     def refusal(self, code: str, meta: Mapping[str, str]) -> str:
         """Why an answer was refused, as the client is told."""

@@ -1,0 +1,150 @@
+"""The gateway's portal pages with a tiny portal behind them, held to its contract: links, pages and answers in memory."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from flask import Flask, g
+
+from chassis.testing import FakeCalls
+from chassis.tokens import hash_token
+from contracts import portal
+from contracts.errors import Conflict, Gone, Invalid
+from gateway.portal_pages import portal_pages
+from gateway.settings import EdgeSettings
+from services.tasks.answer_checks import Question, check_answer
+
+Record = dict[str, Any]
+NOBODY = "018f4e9a-0000-7000-8000-000000000000"
+
+
+def id_of(number: int) -> str:
+    """A UUID that is easy to tell apart."""
+    return f"018f4e9a-0000-7000-8000-{number:012d}"
+
+
+def case_task(number: int, kind: str, title: str, **values: Any) -> Record:
+    """An open case task in Python values."""
+    return {
+        "id": id_of(number),
+        "case_id": NOBODY,
+        "template_id": NOBODY,
+        "kind": kind,
+        "title": title,
+        "instructions": None,
+        "required": False,
+        "options": [],
+        "checks": {},
+        "mapping": None,
+        "status": "to_do",
+        "due_at": None,
+        "answer": None,
+        "answer_version": 0,
+        **values,
+    }
+
+
+class FakePortal:
+    """`links`: token to page. `trouble`: what the next calls raise. `asked`: hashes for which a new link was wanted."""
+
+    def __init__(self) -> None:
+        self.links: dict[str, Record] = {}
+        self.writes = 0
+        self.asked: list[str] = []
+        self.trouble: Exception | None = None
+        self.calls = FakeCalls(
+            portal,
+            answers={
+                portal.OPEN_LINK: self._open,
+                portal.GET_PAGE: self._get,
+                portal.SUBMIT_ANSWERS: self._submit,
+                portal.REQUEST_NEW_LINK: self._ask,
+            },
+            raw=True,
+        )
+
+    def add(self, token: str, *case_tasks: Record, **page: Any) -> Record:
+        """A live link; the page it opens can be changed afterwards."""
+        branding = {"firm_name": "Harbor & Lane", "color": None, "locale": "en", "time_zone": "America/New_York"}
+        self.links[token] = {
+            "link_id": id_of(900 + len(self.links)),
+            "branding": branding | page.pop("branding", {}),
+            "language": "en",
+            "first_name": "Ana",
+            "case_tasks": list(case_tasks),
+            **page,
+        }
+        return self.links[token]
+
+    def answer_of(self, case_task_id: str) -> Any:
+        """The kept answer of a case task."""
+        return self._task(case_task_id)["answer"]
+
+    def _task(self, case_task_id: str) -> Record:
+        for page in self.links.values():
+            for found in page["case_tasks"]:
+                if found["id"] == case_task_id:
+                    return found
+        raise KeyError(case_task_id)
+
+    def _open(self, token_hash: str) -> Record:
+        self._maybe_fail()
+        for token, page in self.links.items():
+            if hash_token(token) == token_hash:
+                return {"link_id": page["link_id"], "firm_id": NOBODY}
+        raise Gone("link_gone")
+
+    def _page(self, link_id: str) -> Record:
+        self._maybe_fail()
+        for page in self.links.values():
+            if page["link_id"] == link_id:
+                return page
+        raise Gone("link_gone")
+
+    def _get(self, link_id: str) -> Record:
+        return copy.deepcopy(self._page(link_id))
+
+    def _submit(self, link_id: str, answers: Record) -> Record:
+        page = self._page(link_id)
+        for case_task_id, given in answers.items():
+            shown = {found["id"] for found in page["case_tasks"]}
+            if case_task_id not in shown:
+                raise Invalid("task_not_in_link", fields=[{"field": f"answers.{case_task_id}", "message": "No."}])
+            task = self._task(case_task_id)
+            if task["status"] == "skipped":
+                raise Conflict("task_skipped")
+            question = Question(task["kind"], task["required"], task["options"], task["checks"])
+            task["answer"] = check_answer(question, given)
+            task["status"] = "completed"
+            self.writes += 1
+        return copy.deepcopy(page)
+
+    def _ask(self, token_hash: str) -> None:
+        self._maybe_fail()
+        self.asked.append(token_hash)
+
+    def _maybe_fail(self) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+
+
+def make_app(fake: FakePortal, public_url: str = "http://127.0.0.1") -> Flask:
+    """A Flask application with the portal pages alone."""
+    app = Flask("gateway.app")
+    app.config["CASEWIRE"] = EdgeSettings(
+        public_url=public_url,
+        secret_key="a key for tests only",
+        twilio_auth_token=None,
+        sandbox_pages=False,
+        cors_origins=(),
+        max_json_bytes=2 * 1024 * 1024,
+        max_upload_bytes=2 * 1024 * 1024,
+    )
+
+    @app.before_request
+    def _calls() -> None:
+        g.calls = fake.calls
+
+    app.register_blueprint(portal_pages)
+    return app
