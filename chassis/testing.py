@@ -50,8 +50,8 @@ def backends() -> list[str | None]:
 def make_database(base: Any, url: str | None = None, *, fresh: bool = False) -> Database:
     """A new, empty database with the base's tables, bound to no firm yet; it goes when the process ends.
 
-    `url` None: a SQLite file. A PostgreSQL URL of a role that may create databases: a database of its own there, or with
-    `fresh` the empty database that the URL names.
+    `url` None: a SQLite file. A PostgreSQL URL of a role that may create databases: a database of its own there, or
+    with `fresh` the empty database that the URL names.
     """
     where = _new_sqlite() if url is None else url if fresh else _new_postgres(url)
     engines = engines_for(where)
