@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import null, select, update
 from sqlalchemy.orm import Session
 
 from chassis.unit_of_work import UnitOfWork
@@ -24,18 +24,22 @@ MOVES: dict[str, tuple[str, ...]] = {
     "accepted": ("accepted", "queued"),
     "queued": ("accepted", "queued", "sending", "unknown"),
     "sending": ("queued",),
-    "sent": ("sending", "unknown"),
-    "delivered": ("sending", "unknown", "sent", "undelivered"),
+    "sent": ("queued", "sending", "unknown"),
+    "delivered": ("queued", "sending", "unknown", "sent", "undelivered"),
     "undelivered": ("sending", "unknown", "sent"),
     "failed": ("accepted", "queued", "sending", "unknown", "sent"),
     "suppressed": ("accepted", "queued", "sending"),
     "cancelled": WAITING,
     "unknown": ("sending",),
 }
-"""State to the states it may follow. `queued` after `sending` only where the call is proven not to have happened."""
+"""State to the states it may follow. `queued` after `sending` or `unknown` only where the call is proven not to have
+been accepted; `sent` after `queued` where that proof came too early."""
 
 SETTLED = ("sent", "delivered", "undelivered", "failed", "suppressed", "cancelled")
 """States in which nothing is left to do, so that what the text was made of is forgotten."""
+
+NOT_SENT = ("accepted", "failed", "suppressed", "cancelled")
+"""States that leave the address to another delivery of the same batch and case task."""
 
 _EVENTS: dict[str, Event] = {
     "sent": DELIVERY_SENT,
@@ -133,7 +137,9 @@ def _changes(state: str, now: dt.datetime) -> dict[str, Any]:
     if state != "sending":
         changes |= {"lease_owner": None, "lease_until": None}
     if state in SETTLED:
-        changes["variables"] = None
+        changes["variables"] = null()
+    if state in NOT_SENT:
+        changes["address_once"] = None
     return changes
 
 

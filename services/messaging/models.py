@@ -17,7 +17,7 @@ WAITING = ("accepted", "queued")
 """Not yet begun: still free to be changed, suppressed or cancelled."""
 OPEN = ("accepted", "queued", "sending", "unknown")
 """Not settled. A batch is finished when none of its deliveries is open."""
-NOTIFIED = ("queued", "sending", "unknown", "sent", "delivered")
+NOTIFIED = ("queued", "sending", "unknown", "sent", "delivered", "undelivered")
 """States in which an address has been, or is about to be, written to."""
 
 URGENT, BULK = 0, 1

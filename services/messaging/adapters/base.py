@@ -1,0 +1,100 @@
+"""What messaging asks of a provider, and what may come of a call."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One message to send. `token` is the delivery's own: the provider's callback brings it back. `body` holds the
+    live link, so that it is never stored or logged."""
+
+    token: str
+    channel: str
+    to: str
+    sender: str
+    body: str
+    subject: str | None = None
+    messaging_service_sid: str | None = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The provider took it. `status` is the provider's own word."""
+
+    provider_id: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The provider will not take it, now or later. `code` is the provider's own."""
+
+    code: str
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """The provider will not take it now, nor anything else of this sender, for `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class NotConnected:
+    """The request never left: it may be made again."""
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The request was begun and its answer never came, or was no answer: the message may be on its way."""
+
+    code: str
+
+
+Result = Accepted | Refused | Deferred | NotConnected | Unknown
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about a delivery whose call ended without an answer. `body` is the stored text, in which a link is
+    shortened to its ending."""
+
+    token: str
+    to: str
+    sender: str
+    body: str
+    begun_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Absent:
+    """The provider has no such message: it never accepted it."""
+
+
+Finding = Accepted | Absent | None
+"""None: the provider cannot tell now."""
+
+
+class Provider(Protocol):
+    """`seconds`: after which a call is given up. `ask_after`: seconds from the call until each question about a message
+    whose fate is unknown; the last pause repeats for a day."""
+
+    name: str
+    seconds: float
+    ask_after: tuple[float, ...]
+
+    def send(self, message: Outgoing) -> Result:
+        """Makes one request, never more. Does not raise for anything the provider or the network does."""
+
+    def find(self, question: Question) -> Finding:
+        """Looks for a message that may have been accepted. Does not raise for anything the network does."""
+
+
+REFUSED_OPT_OUT = "21610"
+"""Twilio: the recipient has replied STOP to this sender."""
+REFUSED_ADDRESS = frozenset({"21211", "21214", "21217", "21265", "21614"})
+"""Twilio: `To` is no number, or none that takes text messages."""

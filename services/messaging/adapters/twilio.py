@@ -1,0 +1,104 @@
+"""Text messages through Twilio's REST API.
+
+https://www.twilio.com/docs/messaging/api/message-resource: there is no idempotency key, so that a request is made once
+and what became of it, if no answer came, is looked up among the messages to the same number.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from urllib.parse import quote
+
+import structlog
+from twilio.base.exceptions import TwilioRestException
+from twilio.rest import Client
+
+from services.messaging.adapters.base import (
+    Absent,
+    Accepted,
+    Deferred,
+    Finding,
+    NotConnected,
+    Outgoing,
+    Question,
+    Refused,
+    Result,
+    Unknown,
+)
+from services.messaging.adapters.http import NeverSent, NoAnswer, PooledHttpClient, TooManyRequests
+from services.messaging.links import matches_stored
+
+log = structlog.get_logger(__name__)
+
+DEFAULT_DELAY = 5.0
+"""Seconds to wait after a 429 that names none."""
+LONGEST_DELAY = 3600.0
+LOOKED_THROUGH = 200
+"""Messages to one number, newest first, that are looked through for one of unknown fate."""
+CLOCK_SLACK = dt.timedelta(minutes=5)
+
+
+class TwilioProvider:
+    """`callback_url` is the address of our status webhook; the delivery's token is added to it."""
+
+    name = "twilio"
+    ask_after = (60.0, 300.0, 1800.0)
+
+    def __init__(
+        self,
+        account_sid: str,
+        auth_token: str,
+        *,
+        callback_url: str,
+        api_url: str | None = None,
+        connections: int = 32,
+        seconds: float = 10.0,
+    ) -> None:
+        self.seconds = seconds + 3.0
+        self._callback_url = callback_url
+        self._client = Client(account_sid, auth_token, http_client=PooledHttpClient(connections, seconds))
+        if api_url:
+            self._client.api.base_url = api_url.rstrip("/")
+
+    def send(self, message: Outgoing) -> Result:
+        """One request to create a message."""
+        origin = (
+            {"messaging_service_sid": message.messaging_service_sid}
+            if message.messaging_service_sid
+            else {"from_": message.sender}
+        )
+        try:
+            created = self._client.messages.create(
+                to=message.to,
+                body=message.body,
+                status_callback=f"{self._callback_url}?token={quote(message.token)}",
+                **origin,
+            )
+        except NeverSent:
+            return NotConnected()
+        except NoAnswer as error:
+            return Unknown(error.code)
+        except TooManyRequests as error:
+            return Deferred(min(DEFAULT_DELAY if error.seconds is None else error.seconds, LONGEST_DELAY))
+        except TwilioRestException as error:
+            if 400 <= error.status < 500:
+                return Refused(str(error.code or f"http_{error.status}"))
+            return Unknown(f"http_{error.status}")
+        except Exception as error:
+            # The request may have been made, whatever went wrong with its answer.
+            log.warning("provider_answer_unreadable", provider=self.name, error=type(error).__name__)
+            return Unknown("unreadable")
+        return Accepted(str(created.sid), str(created.status or "queued"))
+
+    def find(self, question: Question) -> Finding:
+        """Looks through the messages to the number since the call was begun."""
+        since = question.begun_at - CLOCK_SLACK
+        try:
+            for message in self._client.messages.stream(to=question.to, limit=LOOKED_THROUGH, page_size=100):
+                if message.date_created is not None and message.date_created < since:
+                    break
+                if str(message.direction).startswith("outbound") and matches_stored(str(message.body), question.body):
+                    return Accepted(str(message.sid), str(message.status))
+        except (NeverSent, NoAnswer, TooManyRequests, TwilioRestException, ValueError):
+            return None
+        return Absent()

@@ -1,0 +1,283 @@
+"""Reserving what can be sent right now, and the claim: the last question before a call to the provider.
+
+A claim is one transaction. It holds the sender's row (its rate), the consent rows of every address and client `FOR
+SHARE` in key order, and the batches, so that all of them stay as they were read until it commits. What passes becomes
+`sending` with an attempt written, and is called at once. A STOP, a cancel or a pause updates the same rows: it commits
+either before the claim has read them, and then the claim sees it, or after the claim has committed. (On SQLite one
+transaction writes at a time, which gives the same.)
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Select, or_, select, update
+from sqlalchemy.orm import Session
+
+from chassis.database import Database
+from chassis.unit_of_work import UnitOfWork
+from services.messaging import consent
+from services.messaging.deliveries import move, move_each
+from services.messaging.models import BULK, EXEMPT_KINDS, URGENT, Attempt, Batch, Delivery, Sender
+from services.messaging.preparation import running_batches
+
+RESERVED_FOR = dt.timedelta(seconds=15)
+"""How long a reservation lasts: links are registered and texts rendered meanwhile."""
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """A delivery that this dispatcher has put aside."""
+
+    id: str
+    kind: str
+    channel: str
+    batch_id: str | None
+    client_id: str | None
+    case_task_id: str | None
+    case_id: str | None
+    address: str
+    content_id: str | None
+    language: str | None
+    variables: dict[str, Any] | None
+    needs_opt_in: bool
+    attempts: int
+    lease_until: dt.datetime
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A reserved delivery with its text. `body` goes to the provider, `stored` is what is kept of it."""
+
+    reserved: Reserved
+    body: str
+    stored: str
+    subject: str | None
+    segments: int | None
+
+
+@dataclass(frozen=True)
+class DueSender:
+    """A sender with something to send now. `allowed`: how many its rate lets go now, `wait`: seconds until the next."""
+
+    id: str
+    firm_id: str
+    channel: str
+    address: str
+    provider: str
+    messaging_service_sid: str | None
+    allowed: int
+    wait: float
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What came of a claim: the deliveries to call the provider for, and those that must wait for the rate."""
+
+    begun: list[Ready] = field(default_factory=list)
+    held: list[Ready] = field(default_factory=list)
+
+
+def burst_of(rate: float) -> float:
+    """The most that may go out at once after a pause: a quarter second's worth, and at least one."""
+    return max(1.0, rate / 4)
+
+
+def tokens_at(tokens: float, since: dt.datetime, rate: float, now: dt.datetime) -> float:
+    """The token bucket's content now. A clock that was set back adds nothing."""
+    elapsed = max(0.0, (now - since).total_seconds())
+    return min(burst_of(rate), tokens + elapsed * rate)
+
+
+def _due_now(now: dt.datetime, priority: int) -> list[Any]:
+    return [
+        Delivery.state == "queued",
+        Delivery.priority == priority,
+        Delivery.due_at <= now,
+        or_(Delivery.lease_until.is_(None), Delivery.lease_until < now),
+    ]
+
+
+def due_senders(session: Session, now: dt.datetime) -> list[DueSender]:
+    """Across firms: the senders that have something to send now."""
+    waits = [
+        select(Delivery.id).where(Delivery.sender_id == Sender.id, *_due_now(now, priority)).exists()
+        for priority in (URGENT, BULK)
+    ]
+    return [_due_sender(sender, now) for sender in session.scalars(select(Sender).where(or_(*waits)))]
+
+
+def _due_sender(sender: Sender, now: dt.datetime) -> DueSender:
+    tokens = tokens_at(sender.tokens, sender.tokens_at, sender.rate, now)
+    wait = max(0.0, (1.0 - tokens) / sender.rate)
+    if sender.held_until is not None and sender.held_until > now:
+        tokens, wait = 0.0, (sender.held_until - now).total_seconds()
+    return DueSender(
+        sender.id,
+        sender.firm_id,
+        sender.channel,
+        sender.address,
+        sender.provider,
+        sender.messaging_service_sid,
+        int(tokens),
+        wait,
+    )
+
+
+def reserve(db: Database, owner: str, sender_id: str, now: dt.datetime, limit: int) -> list[Reserved]:
+    """Takes up to `limit` queued deliveries of a sender under a lease, urgent ones first."""
+    names = [name for name in Reserved.__dataclass_fields__ if name != "lease_until"]
+    until = now + RESERVED_FOR
+    taken: list[Reserved] = []
+    with db.unit_of_work() as uow:
+        for priority in (URGENT, BULK):
+            if len(taken) < limit:
+                due = _reservable(sender_id, now, priority, names).limit(limit - len(taken))
+                taken += [Reserved(**row._mapping, lease_until=until) for row in uow.session.execute(due)]
+        if taken:
+            uow.session.execute(
+                update(Delivery)
+                .where(Delivery.id.in_([row.id for row in taken]))
+                .values(lease_owner=owner, lease_until=until)
+                .execution_options(synchronize_session=False)
+            )
+    return taken
+
+
+def _reservable(sender_id: str, now: dt.datetime, priority: int, names: Sequence[str]) -> Select[Any]:
+    return (
+        select(*(getattr(Delivery, name) for name in names))
+        .where(
+            Delivery.sender_id == sender_id,
+            *_due_now(now, priority),
+            or_(Delivery.batch_id.is_(None), Delivery.batch_id.in_(running_batches())),
+        )
+        .order_by(Delivery.due_at, Delivery.id)
+        .with_for_update(skip_locked=True, of=Delivery)
+    )
+
+
+def release(db: Database, owner: str, ids: Sequence[str], due_at: dt.datetime | None = None) -> None:
+    """Gives reserved deliveries back, to be sent not before `due_at` if it is given."""
+    if not ids:
+        return
+    later = {} if due_at is None else {"due_at": due_at}
+    with db.unit_of_work() as uow:
+        uow.session.execute(
+            update(Delivery)
+            .where(Delivery.id.in_(sorted(ids)), Delivery.state == "queued", Delivery.lease_owner == owner)
+            .values(lease_owner=None, lease_until=None, **later)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def claim(
+    db: Database,
+    owner: str,
+    sender_id: str,
+    ready: Sequence[Ready],
+    now: dt.datetime,
+    *,
+    call_lease: dt.timedelta,
+) -> Claim:
+    """Begins as many of the ready deliveries of one sender as may be begun now. `call_lease`: after which a call that
+    nobody reported on is asked about."""
+    with db.unit_of_work() as uow:
+        sender = uow.session.scalars(select(Sender).where(Sender.id == sender_id).with_for_update()).one()
+        tokens = _refill(sender, now)
+        candidates, held = list(ready[: int(tokens)]), list(ready[int(tokens) :])
+        passed = _passed(uow, owner, candidates, now)
+        rows = [
+            {
+                "id": item.reserved.id,
+                "attempts": item.reserved.attempts + 1,
+                "body": item.stored,
+                "subject": item.subject,
+                "segments": item.segments,
+            }
+            for item in passed
+        ]
+        begun_ids = set(
+            move_each(
+                uow,
+                "sending",
+                now,
+                rows,
+                where=(Delivery.lease_owner == owner, Delivery.lease_until > now),
+                begun_at=now,
+                lease_until=now + call_lease,
+            )
+        )
+        begun = [item for item in passed if item.reserved.id in begun_ids]
+        attempts = [
+            {"delivery_id": item.reserved.id, "number": item.reserved.attempts + 1, "begun_at": now} for item in begun
+        ]
+        uow.insert(Attempt, attempts)
+        sender.tokens = tokens - len(begun)
+    return Claim(begun, held)
+
+
+def _refill(sender: Sender, now: dt.datetime) -> float:
+    tokens = tokens_at(sender.tokens, sender.tokens_at, sender.rate, now)
+    sender.tokens, sender.tokens_at = tokens, now
+    return 0.0 if sender.held_until is not None and sender.held_until > now else tokens
+
+
+def _passed(uow: UnitOfWork, owner: str, candidates: list[Ready], now: dt.datetime) -> list[Ready]:
+    """The candidates that nothing forbids; the others are suppressed, or wait for what they must wait for."""
+    if not candidates:
+        return []
+    keys = {item.reserved.id: _keys(item.reserved) for item in candidates}
+    states = consent.read_states(uow.session, [key for several in keys.values() for key in several], lock="share")
+    batch_states = _share_batches(uow.session, candidates)
+    blocked: dict[str, list[str]] = {}
+    rowless: list[str] = []
+    passed: list[Ready] = []
+    for item in candidates:
+        row = item.reserved
+        reason = None
+        if row.kind not in EXEMPT_KINDS:
+            reason = consent.block_reason(states, keys[row.id], needs_opt_in=row.needs_opt_in)
+        if reason is not None:
+            blocked.setdefault(reason, []).append(row.id)
+        elif any(key not in states for key in keys[row.id]):
+            rowless.append(row.id)
+        elif batch_states.get(row.batch_id, "running") in ("accepted", "running"):
+            passed.append(item)
+    mine = (Delivery.lease_owner == owner, Delivery.state == "queued")
+    for reason, ids in sorted(blocked.items()):
+        move(uow, "suppressed", now, where=[Delivery.id.in_(sorted(ids)), *mine], reason=reason)
+    if rowless:
+        # Without a row to hold, a STOP could pass unseen: preparing makes one.
+        move(uow, "accepted", now, where=[Delivery.id.in_(sorted(rowless)), *mine], due_at=now)
+    return _inside_window(uow, mine, passed, now)
+
+
+def _inside_window(uow: UnitOfWork, mine: tuple[Any, ...], passed: list[Ready], now: dt.datetime) -> list[Ready]:
+    """Leaves out those for whom quiet hours have begun, and sends them back to be prepared for the next window."""
+    if not passed:
+        return []
+    ids = sorted(item.reserved.id for item in passed)
+    late = move(
+        uow,
+        "accepted",
+        now,
+        where=[Delivery.id.in_(ids), *mine, Delivery.window_closes.is_not(None), Delivery.window_closes <= now],
+        due_at=now,
+    )
+    return [item for item in passed if item.reserved.id not in set(late)] if late else passed
+
+
+def _share_batches(session: Session, candidates: list[Ready]) -> dict[str | None, str]:
+    ids = sorted({item.reserved.batch_id for item in candidates if item.reserved.batch_id})
+    if not ids:
+        return {}
+    statement = select(Batch.id, Batch.state).where(Batch.id.in_(ids)).order_by(Batch.id).with_for_update(read=True)
+    return dict(session.execute(statement).tuples())
+
+
+def _keys(row: Reserved) -> list[consent.Key]:
+    return consent.keys_of(row.channel, row.address, row.client_id)

@@ -1,0 +1,27 @@
+"""Links in a message: whole only in memory while it is sent, shortened to their ending wherever it is kept."""
+
+from __future__ import annotations
+
+import re
+
+SHOWN = 6
+"""Characters of a token that are kept: enough to tell two messages apart, not to open a link."""
+_MARK = "\u2026"
+PLACEHOLDER_TOKEN = "x" * 43
+"""As long as a real token, for counting segments before there is one."""
+
+
+def link_of(public_url: str, token: str) -> str:
+    """The address that a client taps."""
+    return f"{public_url}/p/{token}"
+
+
+def shorten(text: str, public_url: str, token: str) -> str:
+    """`text` with the link's token cut down to its ending."""
+    return text.replace(link_of(public_url, token), f"{public_url}/p/{_MARK}{token[-SHOWN:]}")
+
+
+def matches_stored(whole: str, stored: str) -> bool:
+    """Whether `whole`, as the provider has it, is the message that was stored as `stored`."""
+    pattern = re.escape(stored.strip()).replace(re.escape(_MARK), r"[A-Za-z0-9_-]*")
+    return re.fullmatch(pattern, whole.strip()) is not None

@@ -1,0 +1,220 @@
+"""What becomes of a wish to write to a client: an address and a time, or a reason why not. Pure rules."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import phonenumbers
+
+from services.messaging import consent
+from services.messaging.models import EXEMPT_KINDS
+from services.messaging.quiet_hours import next_window, place_of
+from services.messaging.recipients import Facts, variables_for
+from services.messaging.templates import pick_variant
+from services.messaging.timing import next_business_moment
+
+REPEAT_WITHIN = dt.timedelta(hours=24)
+FRESH_INBOUND = dt.timedelta(hours=24)
+"""How long after a client wrote a person's answer counts as an answer."""
+_LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A delivery as it is before it is prepared."""
+
+    id: str
+    kind: str
+    channel: str
+    client_id: str | None = None
+    batch_id: str | None = None
+    subject_id: str | None = None
+    case_task_id: str | None = None
+    case_id: str | None = None
+    requested_by: str | None = None
+    content_id: str | None = None
+    fallback: Sequence[str] = ()
+    address: str | None = None
+    language: str | None = None
+    send_after: dt.datetime = _LONG_AGO
+
+
+@dataclass(frozen=True)
+class Request:
+    """What holds for all wishes of a batch. A single message has one of its own."""
+
+    statuses: frozenset[str] | None = None
+    allow_repeat: bool = True
+    business_hours: bool = False
+    variants: Sequence[dict[str, Any]] = ()
+    uses: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A delivery that has been, or is about to be, sent to an address about a case task."""
+
+    id: str
+    batch_id: str | None
+    case_task_id: str
+    channel: str
+    address: str
+    state: str
+    sent_at: dt.datetime | None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What messaging itself knows: consent, senders by channel, what went out before, who wrote to us lately."""
+
+    states: consent.States = field(default_factory=dict)
+    senders: Mapping[str, str] = field(default_factory=dict)
+    sent: Sequence[Sent] = ()
+    wrote: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What becomes of a wish: `queued`, `accepted` (not before `due_at`), `suppressed` or `failed` with a reason."""
+
+    wish: Wish
+    state: str
+    reason: str | None = None
+    channel: str | None = None
+    address: str | None = None
+    sender_id: str | None = None
+    due_at: dt.datetime | None = None
+    window_closes: dt.datetime | None = None
+    language: str | None = None
+    variables: dict[str, Any] | None = None
+    needs_opt_in: bool = False
+
+
+def addresses_of(wish: Wish, facts: Facts) -> list[tuple[str, str]]:
+    """(channel, address) in the order in which they are to be tried."""
+    if wish.address and wish.kind in EXEMPT_KINDS:
+        return [(wish.channel, wish.address)]
+    recipient = facts.recipients.get(wish.client_id or "") or {}
+    found = ((channel, recipient.get(channel)) for channel in (wish.channel, *wish.fallback))
+    return [(channel, address if channel == "sms" else address.lower()) for channel, address in found if address]
+
+
+class Decider:
+    """Decides wishes one after the other, since an earlier one may make a later one a duplicate."""
+
+    def __init__(self, facts: Facts, known: Known, requests: Mapping[str | None, Request], now: dt.datetime) -> None:
+        self.facts, self.known, self.requests, self.now = facts, known, requests, now
+        self._taken: dict[tuple[str, str, str], list[Sent]] = {}
+        for sent in known.sent:
+            self._taken.setdefault((sent.case_task_id, sent.channel, sent.address), []).append(sent)
+
+    def decide(self, wish: Wish) -> Outcome:
+        """The outcome of one wish."""
+        request = self.requests[wish.batch_id or wish.id]
+        if wish.kind in EXEMPT_KINDS:
+            return self._queue(wish, request, wish.channel, str(wish.address), manual=True)
+        recipient = self.facts.recipients.get(wish.client_id or "") or {"state": "erased"}
+        if recipient["state"] != "found":
+            reason = "client_blocked" if recipient["state"] == "blocked" else "client_erased"
+            return Outcome(wish, "suppressed", reason)
+        task = self.facts.tasks.get(wish.case_task_id or "")
+        if request.statuses is not None and (task is None or task["status"] not in request.statuses):
+            return Outcome(wish, "suppressed", "task_closed")
+        return self._reach(wish, request)
+
+    def _reach(self, wish: Wish, request: Request) -> Outcome:
+        """Tries the channels in order; the first reason stands if none can be reached."""
+        refused: Outcome | None = None
+        tried = addresses_of(wish, self.facts)
+        for channel, address in tried:
+            reason = self._reason(wish, request, channel, address)
+            if reason is None:
+                return self._queue(wish, request, channel, address, manual=self._answers(wish, address))
+            refused = refused or Outcome(wish, "suppressed", reason, channel=channel, address=address)
+        return refused or Outcome(wish, "suppressed", "no_address")
+
+    def _reason(self, wish: Wish, request: Request, channel: str, address: str) -> str | None:
+        if channel == "sms" and not _could_be_valid(address):
+            return "invalid_address"
+        blocked = consent.block_reason(
+            self.known.states,
+            consent.keys_of(channel, address, wish.client_id),
+            needs_opt_in=self._needs_opt_in(wish, address),
+        )
+        if blocked is not None or wish.case_task_id is None or wish.kind != "notification":
+            return blocked
+        for sent in self._taken.get((wish.case_task_id, channel, address), ()):
+            if sent.id == wish.id:
+                continue
+            if sent.batch_id == wish.batch_id:
+                return "duplicate"
+            under_way = sent.state in ("queued", "sending", "unknown")
+            if not request.allow_repeat and (under_way or (sent.sent_at or self.now) > self.now - REPEAT_WITHIN):
+                return "repeated"
+        return None
+
+    def _answers(self, wish: Wish, address: str) -> bool:
+        """Whether a person answers somebody who has just written."""
+        return wish.kind == "message" and address in self.known.wrote
+
+    def _needs_opt_in(self, wish: Wish, address: str) -> bool:
+        rules = self.facts.rules
+        return rules.require_opt_in and not (rules.allow_manual_reply and self._answers(wish, address))
+
+    def _queue(self, wish: Wish, request: Request, channel: str, address: str, *, manual: bool) -> Outcome:
+        if channel not in self.known.senders:
+            return Outcome(wish, "failed", "no_sender", channel=channel, address=address)
+        earliest = max(self.now, wish.send_after)
+        if request.business_hours:
+            opens = next_business_moment(self.facts.rules, earliest)
+            if opens > self.now:
+                return Outcome(wish, "accepted", due_at=opens)
+        due_at, closes = (earliest, None) if manual else self._window(wish, channel, address, earliest)
+        variant = pick_variant(request.variants, channel, self._language(wish))
+        outcome = Outcome(
+            wish,
+            "queued",
+            channel=channel,
+            address=address,
+            sender_id=self.known.senders[channel],
+            due_at=due_at,
+            window_closes=closes,
+            language=variant.language if variant else self._language(wish),
+            variables=variables_for(wish, self.facts, request.uses),
+            needs_opt_in=wish.kind not in EXEMPT_KINDS and self._needs_opt_in(wish, address),
+        )
+        if wish.case_task_id is not None:
+            sent = Sent(wish.id, wish.batch_id, wish.case_task_id, channel, address, "queued", None)
+            self._taken.setdefault((wish.case_task_id, channel, address), []).append(sent)
+        return outcome
+
+    def _window(
+        self, wish: Wish, channel: str, address: str, earliest: dt.datetime
+    ) -> tuple[dt.datetime, dt.datetime | None]:
+        permitted = self.facts.rules.permitted
+        if channel != "sms" or permitted is None:
+            return earliest, None
+        recipient = self.facts.recipients.get(wish.client_id or "") or {}
+        place = place_of(
+            time_zone=recipient.get("time_zone"),
+            postal_state=recipient.get("postal_state"),
+            postal_country=recipient.get("postal_country"),
+            phone=address,
+            firm_time_zone=self.facts.rules.time_zone,
+        )
+        window = next_window(place.within(permitted.opens, permitted.closes), earliest)
+        return window.opens, window.closes
+
+    def _language(self, wish: Wish) -> str:
+        recipient = self.facts.recipients.get(wish.client_id or "") or {}
+        return wish.language or recipient.get("language") or self.facts.rules.locale
+
+
+def _could_be_valid(number: str) -> bool:
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return False
