@@ -105,9 +105,7 @@ def _normalise(
         seen.add(key(normal))
         entries.append(normal)
     primaries = [position for position, entry in enumerate(given) if entry.get("primary")]
-    problems.extend(
-        (f"{path}.{position}.primary", "two_primaries", "Only one can be primary.") for position in primaries[1:]
-    )
+    problems.extend((f"{path}.{at}.primary", "two_primaries", "Only one can be primary.") for at in primaries[1:])
     return with_primary(entries), problems
 
 
@@ -152,8 +150,8 @@ def normalise_postal(given: Sequence[Mapping[str, Any]]) -> tuple[list[Entry], l
         path = f"addresses.{position}"
         texts, unfit = _clean_postal_texts(entry, path)
         problems.extend(unfit)
-        if not unfit and texts["line1"] is None:
-            problems.append((f"{path}.line1", "required", "Holds no text."))
+        if not unfit and not any(texts.values()):
+            problems.append((f"{path}.line1", "required", "The address holds no text."))
         entries.append({"kind": entry["kind"], **texts, "country": entry.get("country")})
     primaries = [position for position, entry in enumerate(entries) if entry["kind"] == "primary"]
     problems.extend((f"addresses.{at}.kind", "two_primaries", "Only one can be primary.") for at in primaries[1:])

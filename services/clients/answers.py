@@ -25,7 +25,7 @@ from services.clients.addresses import (
 from services.clients.checking import Record
 from services.clients.models import AppliedAnswer
 from services.clients.names import UnfitText, clean_text
-from services.clients.records import announce_change
+from services.clients.records import Change, announce_changes
 
 _LONGEST_NAME = 120
 _MOST_ASKED = 1000
@@ -65,24 +65,41 @@ def _fetch(calls: Any, case_task_ids: Iterable[str]) -> list[Answer]:
 def _apply(uow: UnitOfWork, answers: list[Answer], now: dt.datetime) -> None:
     newer = _not_yet_applied(uow, answers)
     records = cards.load(uow.session, {client for answer in newer if (client := _whose(answer))}, lock=True)
-    for answer in newer:
+    while newer:
+        # A round takes one answer of each client: the statements are as many as the rounds, mostly one.
+        first = {_whose(answer): answer for answer in reversed(newer)}
+        _apply_round(uow, list(first.values()), records, now)
+        newer = [answer for answer in newer if first[_whose(answer)] is not answer]
+
+
+def _apply_round(uow: UnitOfWork, answers: list[Answer], records: dict[str, Record], now: dt.datetime) -> None:
+    taken: list[tuple[Answer, Record, Record]] = []
+    for answer in answers:
         before = records.get(_whose(answer) or "")
         try:
             if before is None:
                 raise Refused("client_gone")
-            after = {**before, **changed_by(before, answer["field"], answer["value"])}
+            taken.append((answer, before, {**before, **changed_by(before, answer["field"], answer["value"])}))
         except Refused as refusal:
             _reject(uow, answer, str(refusal))
-            continue
-        changed = cards.save(uow, [(before, after)], now).get(after["id"])
-        records[after["id"]] = after
-        if changed:
-            cause = {"case_task_id": answer["case_task_id"], "case_id": answer["case_id"]}
-            announce_change(uow, after, changed, now, cause, case_task_id=answer["case_task_id"])
+    changed = cards.save(uow, [(before, after) for _, before, after in taken], now)
+    records.update({after["id"]: after for _, _, after in taken})
+    changes = [
+        Change(
+            record=after,
+            fields=changed[after["id"]],
+            cause={"case_task_id": answer["case_task_id"], "case_id": answer["case_id"]},
+            case_task_id=answer["case_task_id"],
+        )
+        for answer, _, after in taken
+        if after["id"] in changed
+    ]
+    announce_changes(uow, changes, now)
 
 
 def _whose(answer: Answer) -> str | None:
-    return answer["client_id"] or answer["primary_client_id"]
+    client_id: str | None = answer["client_id"] or answer["primary_client_id"]
+    return client_id
 
 
 def _not_yet_applied(uow: UnitOfWork, answers: list[Answer]) -> list[Answer]:

@@ -40,6 +40,7 @@ def checked_fields(given: Mapping[str, Any], now: dt.datetime, current: Record |
     Raises `Invalid` that names every field at fault.
     """
     normal, problems = normalise_fields(given, now, current=current)
+    check_whole({**(current or {}), **normal}, problems)
     if problems:
         raise Invalid("invalid_input", fields=[{"field": path, "message": message} for path, _, message in problems])
     return normal
@@ -68,18 +69,17 @@ def normalise_fields(
         normal["addresses"], unfit = normalise_postal(given["addresses"])
         problems += unfit
     if "phones" in given:
-        postal = normal.get("addresses", current.get("addresses") or [])
+        postal = normal.get("addresses") or current.get("addresses") or []
         normal["phones"], unfit = normalise_phones(given["phones"], country_of(postal) or country or DEFAULT_COUNTRY)
         problems += unfit
     if "emails" in given:
         normal["emails"], unfit = normalise_emails(given["emails"])
         problems += unfit
-    _check_whole({**current, **normal}, problems)
     return normal, problems
 
 
-def _check_whole(record: Record, problems: list[Problem]) -> None:
-    """What is wrong with the fields as a whole, where each alone is right."""
+def check_whole(record: Record, problems: list[Problem]) -> None:
+    """Adds to `problems` what is wrong with a record as a whole, where each of its fields is right."""
     unfit = {path for path, _, _ in problems}
     if not any(record.get(name) for name in _NAMES) and not unfit.intersection(_NAMES):
         problems.append(("first_name", "name_required", "Needs a first name, a last name or a company name."))

@@ -26,7 +26,7 @@ from chassis.columns import Id, Instant, Json, new_id, utc_now
 from chassis.database import FirmScoped, service_base
 from contracts.errors import Conflict
 
-Base = service_base("clients")
+Base: Any = service_base("clients")
 
 STATUSES = ("active", "inactive", "prospective", "blacklisted")
 
@@ -56,14 +56,17 @@ class Client(FirmScoped, Base):
             "first_name IS NOT NULL OR last_name IS NOT NULL OR company_name IS NOT NULL", name="has_a_name"
         ),
         CheckConstraint("(external_source IS NULL) = (external_source_id IS NULL)", name="external_pair"),
-        Index("uq_client_external", "firm_id", "external_source", "external_source_id", unique=True),
+        Index(
+            "uq_client_external", "firm_id", "external_source", "external_source_id", unique=True,
+            sqlite_where=text("archived_at IS NULL"), postgresql_where=text("archived_at IS NULL"),
+        ),
         Index("ix_client_created", "firm_id", "created_at", "id"),
         Index("ix_client_activity", "firm_id", "last_activity_at", "id"),
         Index("ix_client_name", "firm_id", "sort_name", "id"),
         Index("ix_client_name_key", "firm_id", "name_key"),
         Index("ix_client_birth", "firm_id", "date_of_birth"),
         Index("ix_client_staff", "firm_id", "assigned_staff_id"),
-    )
+    )  # fmt: skip
 
     id: Mapped[str] = mapped_column(Id, default=new_id)
     version: Mapped[int] = mapped_column(Integer, default=1)
@@ -154,7 +157,7 @@ class ClientAddress(FirmScoped, Base):
     client_id: Mapped[str] = mapped_column(Id)
     position: Mapped[int] = mapped_column(Integer)
     kind: Mapped[str] = mapped_column(String(20))
-    line1: Mapped[str] = mapped_column(String(500))
+    line1: Mapped[str | None] = mapped_column(String(500))
     line2: Mapped[str | None] = mapped_column(String(500))
     city: Mapped[str | None] = mapped_column(String(120))
     state: Mapped[str | None] = mapped_column(String(60))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -10,12 +12,10 @@ from sqlalchemy import select
 from chassis.columns import new_id
 from chassis.database import Database, UnitOfWork
 from contracts.clients import CLIENT_CHANGED, CLIENT_CREATED, CLIENT_DELETED
-from contracts.errors import Conflict, NotFound, invalid_field
+from contracts.errors import Conflict, NotFound
 from services.clients import activity, cards, duplicates
 from services.clients.checking import Record, checked_fields, default_kind
-from services.clients.models import Client
-
-_NEVER_NULL = ("kind", "status", "spam")
+from services.clients.models import Activity, Client
 
 
 def create_client(
@@ -28,6 +28,7 @@ def create_client(
 ) -> Record:
     """The new client. Under a `client_id` that exists already: that client as it is.
 
+    `fields` are those of `contracts.clients.ClientFields`; a status nobody stated is `active`.
     Raises Invalid naming the fields at fault, Conflict `duplicate_client` with `candidates`, `external_id_taken` with
     `client_id`, or `client_deleted` if the id was a deleted client's.
     """
@@ -65,6 +66,7 @@ def _external_id_taken(uow: UnitOfWork, record: Record) -> Conflict:
     holder = select(Client.id).where(
         Client.external_source == record["external_source"],
         Client.external_source_id == record["external_source_id"],
+        Client.archived_at.is_(None),
     )
     return Conflict("external_id_taken", client_id=uow.session.scalar(holder) or "")
 
@@ -90,15 +92,12 @@ def update_client(
         before = _locked(uow, client_id)
         if expected_version is not None and expected_version != before["version"]:
             raise Conflict("stale_version", version=before["version"])
-        for name in _NEVER_NULL:
-            if name in changes and changes[name] is None:
-                raise invalid_field(name, "Cannot be empty.")
         after = {**before, **checked_fields(changes, now, before)}
         if _external_id(after) != _external_id(before) and _holds_external_id(uow, after):
             raise _external_id_taken(uow, after)
         changed = cards.save(uow, [(before, after)], now).get(client_id)
         if changed:
-            announce_change(uow, after, changed, now, activity.by_actor())
+            announce_changes(uow, [Change(after, changed, activity.by_actor())], now)
         return uow.answer(after)
 
 
@@ -111,22 +110,31 @@ def _holds_external_id(uow: UnitOfWork, record: Record) -> bool:
         Client.external_source == record["external_source"],
         Client.external_source_id == record["external_source_id"],
         Client.id != record["id"],
+        Client.archived_at.is_(None),
     )
     return uow.session.scalar(taken) is not None
 
 
-def announce_change(
-    uow: UnitOfWork,
-    record: Record,
-    changed: list[str],
-    now: dt.datetime,
-    cause: dict[str, Any],
-    case_task_id: str | None = None,
-) -> None:
-    """What follows from a change that was saved: the event and a row of activity."""
-    data = _event(record, changed, case_task_id)
-    uow.emit(CLIENT_CHANGED, record["id"], data, aggregate_version=record["version"])
-    activity.add(uow, record["id"], now, CLIENT_CHANGED.name, {"changed": changed, **cause})
+@dataclass(frozen=True)
+class Change:
+    """A change that was saved: the record as it is now, the changed fields, and who or what caused it, as facts."""
+
+    record: Record
+    fields: list[str]
+    cause: dict[str, Any]
+    case_task_id: str | None = None
+
+
+def announce_changes(uow: UnitOfWork, changes: Sequence[Change], now: dt.datetime) -> None:
+    """What follows from changes that were saved: an event and an entry of activity for each."""
+    entries = []
+    for change in changes:
+        record = change.record
+        data = _event(record, change.fields, change.case_task_id)
+        uow.emit(CLIENT_CHANGED, record["id"], data, aggregate_version=record["version"])
+        facts = {"changed": change.fields, **change.cause}
+        entries.append(activity.entry(record["id"], now, CLIENT_CHANGED.name, facts))
+    uow.insert(Activity, entries)
 
 
 def delete_client(db: Database, now: dt.datetime, *, client_id: str) -> None:
@@ -134,9 +142,7 @@ def delete_client(db: Database, now: dt.datetime, *, client_id: str) -> None:
     with db.unit_of_work() as uow:
         record = _locked(uow, client_id)
         version = record["version"] + 1
-        # The external id is free for another client from now on.
-        freed = {"external_source": None, "external_source_id": None}
-        uow.update_each(Client, [{"id": client_id, "archived_at": now, "updated_at": now, "version": version, **freed}])
+        uow.update_each(Client, [{"id": client_id, "archived_at": now, "updated_at": now, "version": version}])
         uow.emit(CLIENT_DELETED, client_id, {"client_id": client_id, "version": version}, aggregate_version=version)
         activity.add(uow, client_id, now, CLIENT_DELETED.name, activity.by_actor())
 

@@ -1,0 +1,84 @@
+"""The rows that an import could not take in, as the original file with an `errors` column."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Iterator
+
+from sqlalchemy import select
+
+from chassis.database import Database
+from chassis.files import Files
+from contracts.errors import Conflict, NotFound
+from services.clients.import_files import read_rows
+from services.clients.import_rows import neutral_text
+from services.clients.models import Import, ImportRow
+
+COLUMN = "errors"
+_PAGE = 1000
+_IN_MEMORY = 1024 * 1024
+
+
+def get_import_errors(db: Database, files: Files, *, import_id: str) -> dict[str, str]:
+    """{"file_key", "filename"} of the error file, which is made when it is first asked for.
+
+    Raises NotFound `import_not_found` (`file_not_found` if the upload is gone), Conflict `import_not_finished`.
+    """
+    with db.read() as session:
+        found = session.scalar(select(Import).where(Import.id == import_id))
+    if found is None:
+        raise NotFound("import_not_found", import_id=import_id)
+    if found.state not in ("finished", "failed"):
+        raise Conflict("import_not_finished", state=found.state)
+    key = f"imports/{import_id}/errors.csv"
+    if not files.exists(key):
+        _write(db, files, found, key)
+    return {"file_key": key, "filename": f"{found.filename.rsplit('.', 1)[0]}-errors.csv"}
+
+
+def _write(db: Database, files: Files, found: Import, key: str) -> None:
+    columns_of = {field: column for column, field in (found.mapping or {}).items()}
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as target:
+        # With a mark, so that Excel takes it for UTF-8.
+        text = io.TextIOWrapper(target, encoding="utf-8-sig", newline="", write_through=True)
+        writer = csv.writer(text, delimiter=found.delimiter)
+        writer.writerow([neutral_text(column) for column in found.columns] + [COLUMN])
+        failed = _failed_rows(db, found.id)
+        number, errors = next(failed, (0, []))
+        with files.get(found.file_key) as source:
+            for row, cells in read_rows(source, found.encoding, found.delimiter):
+                if row != number:
+                    continue
+                width = len(found.columns)
+                padded = [*cells[:width], *[""] * (width - len(cells))]
+                named = "; ".join(_named(error, columns_of) for error in errors)
+                writer.writerow([neutral_text(cell) for cell in (*padded, named, *cells[width:])])
+                number, errors = next(failed, (0, []))
+        text.detach()
+        target.seek(0)
+        files.put(key, target)  # type: ignore[arg-type]
+
+
+def _failed_rows(db: Database, import_id: str) -> Iterator[tuple[int, list[str]]]:
+    last = 0
+    while True:
+        with db.read() as session:
+            statement = (
+                select(ImportRow.row, ImportRow.errors)
+                .where(ImportRow.import_id == import_id, ImportRow.row > last)
+                .order_by(ImportRow.row)
+                .limit(_PAGE)
+            )
+            rows = session.execute(statement).tuples().all()
+        yield from rows
+        if len(rows) < _PAGE:
+            return
+        last = rows[-1][0]
+
+
+def _named(error: str, columns_of: dict[str, str]) -> str:
+    """`code: column`, as the file calls it."""
+    code, _, field = error.partition(":")
+    return f"{code}: {columns_of.get(field, field)}"

@@ -1,0 +1,208 @@
+"""The file of an import: its encoding, its delimiter, its header, and its rows one after the other.
+
+A file that cannot be read is refused whole. It is read as a stream, twice: to judge it, and to take its rows.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import IO, Any
+
+import charset_normalizer
+
+from contracts.errors import Invalid
+
+LARGEST_FILE = 50 * 1024 * 1024
+MOST_ROWS = 200_000
+MOST_COLUMNS = 200
+_LONGEST_LINE = 1024 * 1024
+_LONGEST_COLUMN_NAME = 200
+_BLOCK = 64 * 1024
+_SAMPLE = 256 * 1024
+_DELIMITERS = (",", ";", "\t", "|")
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_LEGACY = (
+    "cp1252",
+    "cp1250",
+    "cp1251",
+    "cp1253",
+    "cp1254",
+    "cp1257",
+    "mac_roman",
+    "cp932",
+    "gb18030",
+    "big5",
+    "euc_kr",
+)
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+_LIKE_DATA = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[+(]?\d[\d\s().\-/]{6,}")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is read. `columns` are its header's names, each once; `rows` counts without header and blank lines."""
+
+    encoding: str
+    delimiter: str
+    columns: list[str]
+    rows: int
+
+
+def unreadable(code: str, message: str, **meta: object) -> Invalid:
+    """The error that refuses a file; it names `file`."""
+    return Invalid(code, fields=[{"field": "file", "message": message}], **meta)
+
+
+def detect_encoding(stream: IO[bytes]) -> str:
+    """The encoding of a file, read to its end. Raises Invalid `file_empty`, `file_too_large`, `file_not_csv` or
+    `file_wrong_encoding`."""
+    block = stream.read(_BLOCK)
+    if not block:
+        raise unreadable("file_empty", "The file is empty.")
+    if block.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise unreadable("file_not_csv", "This is a spreadsheet. Save it as CSV.")
+    marked = next((encoding for mark, encoding in _MARKS if block.startswith(mark)), None)
+    decoder = codecs.getincrementaldecoder(marked or "utf-8")()
+    sample, size, is_valid = b"", 0, True
+    while block:
+        size += len(block)
+        if size > LARGEST_FILE:
+            raise unreadable("file_too_large", f"Larger than {LARGEST_FILE // 1024 // 1024} MB.")
+        is_valid = is_valid and _decodes(decoder, block)
+        if b"\0" in block and not (marked or "").startswith("utf-16"):
+            raise wrong_encoding()
+        # Once it is known not to be UTF-8, what follows is the better sample: it holds the first strange byte.
+        if len(sample) < _SAMPLE and not block.isascii():
+            sample += block
+        block = stream.read(_BLOCK)
+    if is_valid and _decodes(decoder, b"", final=True):
+        return marked or "utf-8"
+    if marked:
+        raise wrong_encoding()
+    return _legacy_encoding(sample)
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool = False) -> bool:
+    try:
+        decoder.decode(block, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _legacy_encoding(sample: bytes) -> str:
+    matches = charset_normalizer.from_bytes(sample, cp_isolation=list(_LEGACY))
+    likely = [name for match in matches for name in (match.encoding, *match.could_be_from_charset)]
+    # The guess between relatives of Latin-1 is a coin's toss; Windows' own is by far the most frequent.
+    chosen = "cp1252" if "cp1252" in likely else next(iter(likely), None)
+    if chosen is None or _CONTROLS.search(sample.decode(chosen, errors="ignore")):
+        raise wrong_encoding()
+    return chosen
+
+
+def wrong_encoding() -> Invalid:
+    """The error for bytes that decode to nothing sensible."""
+    return unreadable("file_wrong_encoding", "The text cannot be decoded. Save the file as CSV in UTF-8.")
+
+
+def read_layout(stream: IO[bytes], encoding: str) -> Layout:
+    """The header of a file and the number of its rows, read to its end.
+
+    Raises Invalid `file_no_header`, `file_no_rows`, `file_too_many_columns`, `file_too_many_rows`,
+    `file_cell_too_large` with the row, or `file_wrong_encoding`.
+    """
+    lines = _lines(stream, encoding)
+    first = next((line for line in lines if line.strip()), None)
+    if first is None:
+        raise unreadable("file_empty", "The file is empty.")
+    delimiter = max(_DELIMITERS, key=lambda candidate: len(next(csv.reader([first], delimiter=candidate))))
+    found = _numbered_rows(chain([first], lines), delimiter)
+    columns = _column_names(next(found)[1])
+    rows = 0
+    for rows, _ in found:
+        if rows > MOST_ROWS:
+            raise unreadable("file_too_many_rows", f"More than {MOST_ROWS} rows.")
+    if not rows:
+        raise unreadable("file_no_rows", "The file has a header and no rows.")
+    return Layout(encoding, delimiter, columns, rows)
+
+
+def read_rows(stream: IO[bytes], encoding: str, delimiter: str, start: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """(number, cells) of each row after the first `start` ones; numbers count from 1 without the header."""
+    return islice(_numbered_rows(_lines(stream, encoding), delimiter), start + 1, None)
+
+
+def _numbered_rows(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, numbered; the header is 0."""
+    reader = csv.reader(lines, delimiter=delimiter)
+    number = 0
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise cell_too_large(number) from error
+        except UnicodeDecodeError as error:
+            raise wrong_encoding() from error
+        if row is None:
+            return
+        if len(row) > 1 or (row and row[0].strip()):
+            yield number, row
+            number += 1
+
+
+def cell_too_large(row: int) -> Invalid:
+    """The error for a cell that no sheet of clients has. `row` 0 is the header."""
+    longest = csv.field_size_limit()
+    return unreadable("file_cell_too_large", f"Row {row} holds a cell of more than {longest} characters.", row=row)
+
+
+def _lines(stream: IO[bytes], encoding: str) -> Iterator[str]:
+    text = io.TextIOWrapper(io.BufferedReader(_Raw(stream), _BLOCK), encoding=encoding, newline="")
+    number = 0
+    while line := text.readline(_LONGEST_LINE):
+        if len(line) >= _LONGEST_LINE:
+            raise cell_too_large(number)
+        if "\0" in line:
+            raise wrong_encoding()
+        yield line
+        number += 1
+
+
+class _Raw(io.RawIOBase):
+    """A view of a stream, which stays open when the view goes: it is its owner's."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _column_names(header: list[str]) -> list[str]:
+    """The header's cells as names, each once: a blank one is called by its place, a repeated one is numbered."""
+    if len(header) > MOST_COLUMNS:
+        raise unreadable("file_too_many_columns", f"More than {MOST_COLUMNS} columns.", columns=len(header))
+    cells = [" ".join(cell.split()) for cell in header]
+    if not any(cells) or any(_LIKE_DATA.fullmatch(cell) for cell in cells):
+        raise unreadable("file_no_header", "The first row does not hold the names of the columns.")
+    if any(len(cell) > _LONGEST_COLUMN_NAME for cell in cells):
+        raise unreadable("file_no_header", f"A column's name is longer than {_LONGEST_COLUMN_NAME} characters.")
+    names: list[str] = []
+    for place, cell in enumerate(cells, 1):
+        name, count = cell or f"Column {place}", 1
+        while name in names:
+            count += 1
+            name = f"{cell or f'Column {place}'} ({count})"
+        names.append(name)
+    return names

@@ -1,0 +1,248 @@
+"""Which known client each row of a chunk is, and what becomes of it: created, updated, skipped or failed."""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chassis.columns import new_id
+from services.clients import cards
+from services.clients.addresses import Problem, with_primary
+from services.clients.checking import Record, check_whole, default_kind
+from services.clients.import_rows import Key, Row, RowReader
+from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone
+
+OUTCOMES = ("created", "updated", "skipped", "failed")
+
+
+@dataclass
+class Draft:
+    """A client that rows of this chunk found or make. `before` is the stored record, None for a new one."""
+
+    id: str
+    record: Record
+    before: Record | None = None
+    keys: list[Key] = field(default_factory=list)
+
+
+@dataclass
+class Outcome:
+    """What became of one row. `draft` is the client it went into."""
+
+    row: int
+    kind: str
+    errors: list[str] = field(default_factory=list)
+    draft: Draft | None = None
+
+
+class EarlierRows:
+    """The clients that earlier chunks of a preview would have made: their keys and external ids, as hashes, for a
+    preview keeps no rows. (A run finds them in the database.)"""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+        self._external_ids = array("q")
+
+    def add(self, draft: Draft) -> None:
+        """Remembers a client that would have been created."""
+        self._external_ids.append(hash(_external(draft.record)))
+        self.extend(len(self._external_ids) - 1, draft.keys)
+
+    def extend(self, number: int, keys: Iterable[Key]) -> None:
+        """Remembers keys that a later row would have added to a client."""
+        for key in keys:
+            self._numbers.setdefault(hash(key), number)
+
+    def find(self, key: Key) -> int | None:
+        """The number of the client with this key."""
+        return self._numbers.get(hash(key))
+
+    def has_other_external_id(self, number: int, record: Record) -> bool:
+        """Whether a client's external id differs from a record's."""
+        known = self._external_ids[number]
+        return known not in (hash(_external({})), hash(_external(record)))
+
+
+class Matching:
+    """Decides on the rows of one chunk, in their order, so that duplicates inside the file are seen."""
+
+    def __init__(
+        self, session: Session, reader: RowReader, duplicates: str, earlier: EarlierRows | None = None
+    ) -> None:
+        self._session = session
+        self.reader = reader
+        self._policy = duplicates
+        self._earlier = earlier
+        self._by_key: dict[Key, list[str]] = defaultdict(list)
+        self.drafts: dict[str, Draft] = {}
+
+    def decide(self, rows: Sequence[Row]) -> list[Outcome]:
+        """The outcome of each row; the drafts hold what is to be written."""
+        wanted = {key for row in rows for key in row.keys if self._policy != "create" or key[0] == "external"}
+        for key, client_id in find_stored(self._session, wanted):
+            self._by_key[key].append(client_id)
+        if self._policy == "update":
+            found = {client_id for ids in self._by_key.values() for client_id in ids}
+            for client_id, record in cards.load(self._session, found, lock=self._earlier is None).items():
+                self.drafts[client_id] = Draft(client_id, {**record}, record)
+        outcomes = [self._decide(row) for row in rows]
+        if self._earlier is not None:
+            for draft in self.drafts.values():
+                if draft.before is None:
+                    self._earlier.add(draft)
+        return outcomes
+
+    def _decide(self, row: Row) -> Outcome:
+        if row.errors:
+            return Outcome(row.number, "failed", row.errors)
+        external = next((key for key in row.keys if key[0] == "external"), None)
+        if self._policy == "create":
+            if external and (self._by_key[external] or self._earlier_number([external]) is not None):
+                return Outcome(row.number, "failed", ["external_id_taken:external_source_id"])
+            return self._create(row)
+        ids = self._by_key[external] if external else []
+        ids = ids or list(dict.fromkeys(client_id for key in row.keys for client_id in self._by_key[key]))
+        if not ids:
+            number = self._earlier_number(row.keys)
+            return self._create(row) if number is None else self._repeats_earlier(row, number)
+        if self._policy == "skip":
+            return Outcome(row.number, "skipped", draft=self.drafts.get(ids[0]))
+        return self._update(row, ids)
+
+    def _earlier_number(self, keys: Iterable[Key]) -> int | None:
+        if self._earlier is None:
+            return None
+        return next((number for key in keys if (number := self._earlier.find(key)) is not None), None)
+
+    def _repeats_earlier(self, row: Row, number: int) -> Outcome:
+        assert self._earlier is not None
+        if self._policy == "skip":
+            return Outcome(row.number, "skipped")
+        if row.fields.get("external_source_id") and self._earlier.has_other_external_id(number, row.fields):
+            return Outcome(row.number, "failed", ["external_id_differs:external_source_id"])
+        self._earlier.extend(number, row.keys)
+        return Outcome(row.number, "updated")
+
+    def _create(self, row: Row) -> Outcome:
+        record = cards.new_record(new_id(), row.fields, self.reader.now)
+        if "kind" not in row.fields:
+            record["kind"] = default_kind(record)
+        problems: list[Problem] = []
+        check_whole(record, problems)
+        if problems:
+            return Outcome(row.number, "failed", [f"{code}:{path}" for path, code, _ in problems])
+        draft = Draft(record["id"], record)
+        self.drafts[draft.id] = draft
+        self._add_keys(draft, row)
+        return Outcome(row.number, "created", draft=draft)
+
+    def _update(self, row: Row, ids: list[str]) -> Outcome:
+        if len(ids) > 1:
+            return Outcome(row.number, "failed", ["several_matches:row"])
+        draft = self.drafts[ids[0]]
+        record = draft.record
+        given = row.fields.get("external_source_id")
+        if given and record["external_source_id"] and _external(record) != _external(row.fields):
+            return Outcome(row.number, "failed", ["external_id_differs:external_source_id"])
+        draft.record = {**record, **joined(record, row.fields)}
+        self._add_keys(draft, row)
+        return Outcome(row.number, "updated", draft=draft)
+
+    def _add_keys(self, draft: Draft, row: Row) -> None:
+        for key in row.keys:
+            if draft.id not in self._by_key[key]:
+                self._by_key[key].append(draft.id)
+                draft.keys.append(key)
+
+
+def joined(record: Record, fields: Record) -> Record:
+    """The fields of a row over those of a record: numbers, email addresses and tags are added to what there is, a
+    postal address takes the place of the primary one, custom fields are set one by one, all else is replaced."""
+    result = dict(fields)
+    for name, part in (("phones", "number"), ("emails", "address")):
+        if name in fields:
+            known = {entry[part].casefold() for entry in record[name]}
+            added = [{**entry, "primary": False} for entry in fields[name] if entry[part].casefold() not in known]
+            result[name] = with_primary([*record[name], *added])
+    if "tags" in fields:
+        known_tags = {tag.casefold() for tag in record["tags"]}
+        result["tags"] = [*record["tags"], *(tag for tag in fields["tags"] if tag.casefold() not in known_tags)]
+    if "addresses" in fields:
+        others = [address for address in record["addresses"] if address["kind"] != "primary"]
+        result["addresses"] = [*fields["addresses"], *others]
+    if "custom_fields" in fields:
+        result["custom_fields"] = {**record["custom_fields"], **fields["custom_fields"]}
+    return result
+
+
+def _external(record: Record) -> tuple[Any, Any]:
+    return record.get("external_source"), record.get("external_source_id")
+
+
+def find_stored(session: Session, keys: Iterable[Key]) -> Iterator[tuple[Key, str]]:
+    """(key, client id) of the stored clients that have one of the keys, the oldest first: a query for each sort of
+    key."""
+    sorts: dict[str, list[Key]] = defaultdict(list)
+    for key in keys:
+        sorts[key[0]].append(key)
+    for sort, of_sort in sorts.items():
+        yield from _FINDERS[sort](session, of_sort)
+
+
+def _by_external_id(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
+    by_source: dict[str, list[str]] = defaultdict(list)
+    for _, source, value in keys:
+        by_source[source].append(value)
+    for source, values in by_source.items():
+        statement = select(Client.external_source_id, Client.id).where(
+            Client.external_source == source, Client.external_source_id.in_(values), Client.archived_at.is_(None)
+        )
+        for external_id, client_id in session.execute(statement):
+            yield ("external", source, str(external_id)), client_id
+
+
+def _by_address(sort: str, column: Any, owner: Any) -> Any:
+    def find(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
+        statement = (
+            select(column, owner)
+            .join(Client, Client.id == owner)
+            .where(column.in_([key[1] for key in keys]), Client.archived_at.is_(None))
+            .order_by(owner)
+        )
+        for value, client_id in session.execute(statement):
+            yield (sort, value), client_id
+
+    return find
+
+
+def _by_person(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
+    wanted = set(keys)
+    names = {key[1] for key in keys}
+    born = select(Client.name_key, Client.date_of_birth, Client.id).where(
+        Client.name_key.in_(names), Client.archived_at.is_(None)
+    )
+    for name, birth, client_id in session.execute(born.order_by(Client.id)):
+        if birth is not None and (key := ("person", name, birth.isoformat())) in wanted:
+            yield key, client_id
+    addresses = (
+        select(Client.name_key, ClientAddress.postal_code, Client.id)
+        .join(ClientAddress, ClientAddress.client_id == Client.id)
+        .where(Client.name_key.in_(names), Client.archived_at.is_(None))
+    )
+    for name, code, client_id in session.execute(addresses.order_by(Client.id)):
+        if code is not None and (living := ("person", name, code)) in wanted:
+            yield living, client_id
+
+
+_FINDERS: dict[str, Any] = {
+    "external": _by_external_id,
+    "phone": _by_address("phone", ClientPhone.number, ClientPhone.client_id),
+    "email": _by_address("email", ClientEmail.key, ClientEmail.client_id),
+    "person": _by_person,
+}

@@ -1,0 +1,213 @@
+"""Import of clients from a file: upload, preview, run in the background, and the rows that failed.
+
+The file is read as a stream and its rows are taken in by chunks. A chunk is one transaction that also keeps how far the
+import is, so that a restart goes on where it ended, without a second copy of a row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chassis.columns import new_id
+from chassis.database import Database
+from chassis.files import Files
+from contracts.clients import IMPORT_REQUESTED
+from contracts.errors import CasewireError, NotFound, Unavailable, invalid_field
+from services.clients import import_files
+from services.clients.import_chunks import chunks, take_in
+from services.clients.import_mapping import check_default_values, check_mapping, suggest_mapping
+from services.clients.import_matching import OUTCOMES, EarlierRows, Matching
+from services.clients.import_rows import RowReader
+from services.clients.models import Import, ImportRow
+from services.clients.names import UnfitText, clean_text
+
+BUDGET = 20.0
+"""Seconds that one event's handler takes in rows; then another event goes on. A handler stays under a minute."""
+_ROWS_SHOWN = 100
+
+
+def create_import(
+    db: Database, files: Files, *, file_key: str, filename: str, target: str = "clients"
+) -> dict[str, Any]:
+    """The import of an uploaded file, with its columns and the suggested mapping.
+
+    Raises NotFound `file_not_found` and Invalid, naming `file`, for a file that cannot be read (`import_files`).
+    """
+    if target != "clients":
+        raise invalid_field("target", "Only clients can be imported yet.", code="not_available_yet")
+    try:
+        name = clean_text(filename)
+    except UnfitText as error:
+        raise invalid_field("filename", str(error)) from error
+    with files.get(file_key) as stream:
+        encoding = import_files.detect_encoding(stream)
+    with files.get(file_key) as stream:
+        layout = import_files.read_layout(stream, encoding)
+    with db.unit_of_work() as uow:
+        made = Import(
+            id=new_id(),
+            target=target,
+            filename=name or "clients.csv",
+            file_key=file_key,
+            encoding=layout.encoding,
+            delimiter=layout.delimiter,
+            columns=layout.columns,
+            suggested_mapping=suggest_mapping(layout.columns),
+            total=layout.rows,
+        )
+        uow.session.add(made)
+        uow.session.flush()
+        return uow.answer(_wire(made, []))
+
+
+def preview_import(
+    db: Database,
+    files: Files,
+    now: dt.datetime,
+    *,
+    import_id: str,
+    mapping: dict[str, str] | None = None,
+    duplicates: str = "skip",
+    default_values: dict[str, str] | None = None,
+    default_country: str = "US",
+) -> dict[str, Any]:
+    """The import with what a run would do, and its settings kept for the run. No client is written.
+
+    Raises NotFound `import_not_found`, Invalid that names columns and fields, Conflict `import_started`.
+    """
+    if duplicates == "merge":
+        raise invalid_field("duplicates", "Merging comes later.", code="not_available_yet")
+    with db.read() as session:
+        found = _find(session, import_id)
+    settings = {
+        "mapping": check_mapping(found.suggested_mapping if mapping is None else mapping, found.columns),
+        "duplicates": duplicates,
+        "default_values": check_default_values(default_values or {}),
+        "default_country": default_country,
+    }
+    planned = Import(id=found.id, columns=found.columns, **settings)
+    reader = reader_of(planned, now)
+    earlier = EarlierRows()
+    counts: Counter[str] = Counter()
+    error_counts: Counter[str] = Counter()
+    rows: list[dict[str, Any]] = []
+    with files.get(found.file_key) as stream:
+        for chunk in chunks(import_files.read_rows(stream, found.encoding, found.delimiter), reader):
+            with db.read() as session:
+                outcomes = Matching(session, reader, duplicates, earlier).decide(chunk.rows)
+            for outcome in outcomes:
+                counts[outcome.kind] += 1
+                error_counts.update(_codes(outcome.errors))
+                if outcome.errors and len(rows) < _ROWS_SHOWN:
+                    rows.append({"row": outcome.row, "errors": outcome.errors})
+            time.sleep(0)  # lets other green threads run
+    outcome_kept = {
+        "counts": {"read": counts.total(), **{name: counts[name] for name in OUTCOMES}},
+        "error_counts": dict(error_counts),
+        "rows": rows,
+    }
+    with db.unit_of_work() as uow:
+        found = _find(uow.session, import_id, lock=True)
+        found.previewed(settings, outcome_kept)
+        return uow.answer(_wire(found, []))
+
+
+def run_import(db: Database, *, import_id: str) -> dict[str, Any]:
+    """Starts the import with the settings of its last preview; it goes on in the background.
+
+    Raises NotFound `import_not_found`, Conflict `import_started` or `import_not_previewed`.
+    """
+    with db.unit_of_work() as uow:
+        found = _find(uow.session, import_id, lock=True)
+        found.started()
+        uow.emit(IMPORT_REQUESTED, import_id, {"import_id": import_id})
+        return uow.answer(_wire(found, []))
+
+
+def continue_import(
+    db: Database, files: Files, import_id: str, clock: Callable[[], dt.datetime], budget: float = BUDGET
+) -> None:
+    """Takes in rows of a running import, for at most `budget` seconds, then asks for another go.
+
+    May be repeated and may run twice at once: a chunk is taken in only by who finds the import where it left it.
+    """
+    until = time.monotonic() + budget
+    with db.read() as session:
+        found = _find(session, import_id)
+    if found.state != "running":
+        return
+    try:
+        with files.get(found.file_key) as stream:
+            rows = import_files.read_rows(stream, found.encoding, found.delimiter, start=found.position)
+            for chunk in chunks(rows, reader_of(found, clock())):
+                if not take_in(db, found, chunk):
+                    return
+                if time.monotonic() > until:
+                    with db.unit_of_work() as uow:
+                        uow.emit(IMPORT_REQUESTED, import_id, {"import_id": import_id})
+                    return
+                time.sleep(0)  # lets other green threads run
+    except Unavailable:
+        raise
+    except CasewireError as error:
+        _give_up(db, import_id, error.code)
+        return
+    _give_up(db, import_id, "file_changed")
+
+
+def _give_up(db: Database, import_id: str, failure: str) -> None:
+    """Ends an import whose file ended too early or can no longer be read. One that has ended stays as it is."""
+    with db.unit_of_work() as uow:
+        found = _find(uow.session, import_id, lock=True)
+        if found.state == "running":
+            found.gave_up(failure)
+
+
+def get_import(db: Database, *, import_id: str) -> dict[str, Any]:
+    """The import with its progress, its counts, and the first 100 rows that failed. Raises NotFound
+    `import_not_found`."""
+    with db.read() as session:
+        found = _find(session, import_id)
+        failed = select(ImportRow).where(ImportRow.import_id == import_id).order_by(ImportRow.row).limit(_ROWS_SHOWN)
+        return _wire(found, [{"row": row.row, "errors": row.errors} for row in session.scalars(failed)])
+
+
+def reader_of(found: Import, now: dt.datetime) -> RowReader:
+    """How the rows of an import are read, by its settings."""
+    places = {field: found.columns.index(column) for column, field in (found.mapping or {}).items()}
+    return RowReader(len(found.columns), places, found.default_values, found.default_country, now)
+
+
+def _find(session: Session, import_id: str, *, lock: bool = False) -> Import:
+    statement = select(Import).where(Import.id == import_id)
+    found: Import | None = session.scalar(statement.with_for_update() if lock else statement)
+    if found is None:
+        raise NotFound("import_not_found", import_id=import_id)
+    return found
+
+
+def _codes(errors: list[str]) -> list[str]:
+    return [error.partition(":")[0] for error in errors]
+
+
+def _wire(found: Import, failed: list[dict[str, Any]]) -> dict[str, Any]:
+    """`contracts.clients.Import`: of a previewed one what a run would do, else what was done."""
+    done = {
+        "counts": {"read": found.position, **{name: getattr(found, name) for name in OUTCOMES}},
+        "error_counts": found.error_counts,
+        "rows": failed,
+    }
+    stated = ("id", "version", "created_at", "updated_at", "filename", "target", "state", "columns",
+              "suggested_mapping", "mapping", "duplicates", "failure")  # fmt: skip
+    return {
+        **{name: getattr(found, name) for name in stated},
+        "progress": {"done": found.position, "total": found.total},
+        **(found.preview if found.state == "previewed" and found.preview else done),
+    }

@@ -1,0 +1,111 @@
+"""The clients service: what it answers and what it listens to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chassis.columns import utc_now
+from chassis.database import Data
+from chassis.events import ReceivedEvent, on
+from chassis.files import FilesProvider
+from chassis.rpc import Calls, serve
+from contracts import clients as contract
+from contracts import messaging, tasks
+from services.clients import activity, answers, facts, import_errors, importing, records, searching
+from services.clients.models import Base
+
+_BATCH = 500
+
+
+class ClientsService:
+    """People and businesses, how to reach them, and their import."""
+
+    name = contract.OWNER
+
+    db = Data(Base)
+    files = FilesProvider()
+    calls = Calls(tasks)
+
+    @serve(contract.CREATE_CLIENT)
+    def create_client(self, **command: Any) -> dict[str, Any]:
+        return records.create_client(self.db, utc_now(), **command)
+
+    @serve(contract.GET_CLIENT)
+    def get_client(self, client_id: str) -> dict[str, Any]:
+        return records.get_client(self.db, client_id)
+
+    @serve(contract.UPDATE_CLIENT)
+    def update_client(self, **command: Any) -> dict[str, Any]:
+        return records.update_client(self.db, utc_now(), **command)
+
+    @serve(contract.DELETE_CLIENT)
+    def delete_client(self, client_id: str) -> None:
+        records.delete_client(self.db, utc_now(), client_id=client_id)
+
+    @serve(contract.LIST_CLIENTS)
+    def list_clients(self, **query: Any) -> dict[str, Any]:
+        return searching.list_clients(self.db, **query)
+
+    @serve(contract.LIST_CLIENT_ACTIVITY)
+    def list_client_activity(self, **query: Any) -> dict[str, Any]:
+        return activity.list_client_activity(self.db, **query)
+
+    @serve(contract.GET_RECIPIENTS)
+    def get_recipients(self, client_ids: list[str]) -> dict[str, Any]:
+        return facts.get_recipients(self.db, client_ids=client_ids)
+
+    @serve(contract.GET_CLIENT_FACTS)
+    def get_client_facts(self, client_ids: list[str]) -> dict[str, Any]:
+        return facts.get_client_facts(self.db, client_ids=client_ids)
+
+    @serve(contract.FIND_CLIENTS_BY_ADDRESS)
+    def find_clients_by_address(self, channel: str, address: str) -> dict[str, Any]:
+        return facts.find_clients_by_address(self.db, channel=channel, address=address)
+
+    @serve(contract.CREATE_IMPORT)
+    def create_import(self, **command: Any) -> dict[str, Any]:
+        return importing.create_import(self.db, self.files, **command)
+
+    @serve(contract.PREVIEW_IMPORT)
+    def preview_import(self, **command: Any) -> dict[str, Any]:
+        return importing.preview_import(self.db, self.files, utc_now(), **command)
+
+    @serve(contract.RUN_IMPORT)
+    def run_import(self, import_id: str) -> dict[str, Any]:
+        return importing.run_import(self.db, import_id=import_id)
+
+    @serve(contract.GET_IMPORT)
+    def get_import(self, import_id: str) -> dict[str, Any]:
+        return importing.get_import(self.db, import_id=import_id)
+
+    @serve(contract.GET_IMPORT_ERRORS)
+    def get_import_errors(self, import_id: str) -> dict[str, Any]:
+        return import_errors.get_import_errors(self.db, self.files, import_id=import_id)
+
+    @on(contract.IMPORT_REQUESTED)
+    def continue_import(self, event: ReceivedEvent) -> None:
+        importing.continue_import(self.db, self.files, event.data["import_id"], utc_now)
+
+    @on(tasks.TASK_COMPLETED, batch=_BATCH)
+    def apply_mapped_answers(self, events: list[ReceivedEvent]) -> None:
+        answers.apply_mapped_answers(self.db, self.calls, events, utc_now())
+
+    @on(tasks.TASK_COMPLETED, batch=_BATCH)
+    def record_completed_tasks(self, events: list[ReceivedEvent]) -> None:
+        activity.record_completed_tasks(self.db, events)
+
+    @on(messaging.CONSENT_CHANGED, batch=_BATCH)
+    def record_consent_changes(self, events: list[ReceivedEvent]) -> None:
+        activity.record_consent_changes(self.db, events)
+
+    @on(messaging.DELIVERY_SENT, batch=_BATCH)
+    def record_sent_deliveries(self, events: list[ReceivedEvent]) -> None:
+        activity.record_deliveries(self.db, events)
+
+    @on(messaging.DELIVERY_FAILED, batch=_BATCH)
+    def record_failed_deliveries(self, events: list[ReceivedEvent]) -> None:
+        activity.record_deliveries(self.db, events)
+
+    @on(messaging.DELIVERY_SUPPRESSED, batch=_BATCH)
+    def record_suppressed_deliveries(self, events: list[ReceivedEvent]) -> None:
+        activity.record_deliveries(self.db, events)
