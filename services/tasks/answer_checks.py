@@ -46,7 +46,11 @@ class Question:
 def is_blank(answer: Any) -> bool:
     """Nothing, spaces only, no choice, or an address with nothing in it."""
     parts = answer if isinstance(answer, list) else answer.values() if isinstance(answer, dict) else [answer]
-    return all(part is None or (isinstance(part, str) and not part.strip()) for part in parts)
+    return all(_is_empty(part) for part in parts)
+
+
+def _is_empty(part: Any) -> bool:
+    return part is None or (isinstance(part, str) and not part.strip())
 
 
 def check_answer(question: Question, answer: Any) -> Any:
@@ -167,7 +171,7 @@ def _several_choices(question: Question, answer: Any) -> list[str]:
     chosen = [answer] if isinstance(answer, str) else answer
     if not isinstance(chosen, list):
         raise _refused("not_an_option", "Please choose from the options.")
-    chosen = [choice for choice in chosen if not is_blank(choice)]
+    chosen = [choice for choice in chosen if not _is_empty(choice)]
     if not all(isinstance(choice, str) and choice in question.options for choice in chosen):
         raise _refused("not_an_option", "Please choose from the options.")
     return [option for option in question.options if option in chosen]
@@ -197,7 +201,7 @@ def _address(question: Question, answer: Any) -> str | dict[str, str]:
         return _text(answer, SHORT_TEXT_LENGTH)
     if not isinstance(answer, dict) or any(part not in ADDRESS_PARTS for part in answer):
         raise _refused("invalid_address", "Please write the address as text.")
-    given = {part: value for part, value in answer.items() if not is_blank(value)}
+    given = {part: value for part, value in answer.items() if not _is_empty(value)}
     address = {part: _line(given[part], longest) for part, longest in ADDRESS_PARTS.items() if part in given}
     if "line1" not in address:
         raise _refused("invalid_address", "Please give the street and number.")

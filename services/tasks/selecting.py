@@ -15,9 +15,7 @@ from chassis.columns import Id
 LARGEST_PAGE = 5_000
 
 
-def pages_of_cases(
-    calls: Any, selector: dict[str, Any], *, limit: int = LARGEST_PAGE
-) -> Iterator[list[dict[str, Any]]]:
+def pages_of_cases(calls: Any, selector: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
     """Pages of {"case_id", "case_type_id", "client_ids"} in order of case id; none is empty.
 
     `calls` are raw ones: thousands of ids are passed on as they are. Raises what `cases.select_cases` does; the first
@@ -25,7 +23,7 @@ def pages_of_cases(
     """
     cursor: str | None = None
     while True:
-        found = calls.cases.select_cases(selector=selector, limit=limit, cursor=cursor)
+        found = calls.cases.select_cases(selector=selector, limit=LARGEST_PAGE, cursor=cursor)
         if found["data"]:
             yield found["data"]
         cursor = found["meta"]["next_cursor"]
@@ -36,10 +34,10 @@ def pages_of_cases(
 def among(session: Session, column: Any, ids: Iterable[str]) -> ColumnElement[bool]:
     """`column IN ids` with the ids as one parameter, however many: one statement to parse, whatever the page."""
     if session.get_bind().dialect.name == "postgresql":
-        found: ColumnElement[bool] = column == func.any(bindparam(None, list(ids), type_=ARRAY(Id)))
-        return found
+        wanted: ColumnElement[bool] = column == func.any(bindparam(None, list(ids), type_=ARRAY(Id)))
+        return wanted
     # SQLite keeps a UUID as its 32 digits.
     digits = orjson.dumps([id_.replace("-", "") for id_ in ids]).decode()
     values = func.json_each(bindparam(None, digits, type_=String)).table_valued("value")
-    found = column.in_(select(values.c.value))
-    return found
+    chosen: ColumnElement[bool] = column.in_(select(values.c.value))
+    return chosen

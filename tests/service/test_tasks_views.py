@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from chassis.columns import new_id
+from chassis.database import Database
 from contracts.errors import Invalid, NotFound
-from contracts.tasks import OPEN_STATUSES, STATUSES
+from contracts.tasks import OPEN_STATUSES, STATUSES, ListCaseTasks
 from services.tasks import answers, facts, views
 from services.tasks.models import CaseTask
 from tests.service.tasks_office import NOW, Office, database, office
@@ -20,14 +21,9 @@ __all__ = ["database", "office"]
 HOUR = dt.timedelta(hours=1)
 
 
-def listed(office: Office, now: dt.datetime = NOW, **query: Any) -> dict[str, Any]:
-    given = {
-        "case_id": None, "template_id": None, "assignee_id": None, "status": [], "due_from": None, "due_to": None,
-        "limit": 50, "cursor": None, "sort": None, **query,
-    }  # fmt: skip
-    return views.list_case_tasks(
-        query.pop("db", office.db), office.calls, now, **{k: v for k, v in given.items() if k != "db"}
-    )
+def listed(office: Office, now: dt.datetime = NOW, db: Database | None = None, **query: Any) -> dict[str, Any]:
+    given = {**ListCaseTasks().load({}), **query}
+    return views.list_case_tasks(db or office.db, office.calls, now, **given)
 
 
 def titles(page: dict[str, Any]) -> list[str]:
@@ -84,8 +80,8 @@ def test_overdue_is_a_fact_of_the_clock(office: Office) -> None:
 
 @pytest.mark.parametrize(
     "statuses",
-    [[], list(STATUSES), list(OPEN_STATUSES), ["overdue"], ["to_do"], ["to_do", "overdue"], ["in_progress", "completed"],
-     ["completed", "skipped"], ["overdue", "skipped"]],
+    [[], list(STATUSES), list(OPEN_STATUSES), ["overdue"], ["to_do"], ["to_do", "overdue"],
+     ["in_progress", "completed"], ["completed", "skipped"], ["overdue", "skipped"]],
 )  # fmt: skip
 def test_filters_on_status_mean_the_status_that_is_shown(office: Office, one_of_each: str, statuses: list[str]) -> None:
     found = listed(office, status=statuses)
