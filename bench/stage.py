@@ -1,0 +1,81 @@
+"""What measurements stand on: a private RabbitMQ and PostgreSQL, and Nameko services as processes of their own."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from deploy.postgres import Postgres, private_postgres
+from deploy.processes import end, start
+from deploy.rabbitmq import RabbitMQ, private_rabbitmq
+
+
+@dataclass
+class Stage:
+    """`rabbitmq` and `postgres` are up; what `services` started ends with its block."""
+
+    folder: Path
+    rabbitmq: RabbitMQ
+    postgres: Postgres
+
+    @contextmanager
+    def services(self, name: str, modules: Sequence[str], config: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
+        """`nameko run` of modules in one process, as their documentation shows it."""
+        file = self.folder / f"{name}.yaml"
+        file.write_text(yaml.safe_dump(config))
+        nameko = str(Path(sys.executable).with_name("nameko"))
+        log = self.folder / f"{name}.log"
+        process = start([nameko, "run", "--config", str(file), *modules], folder=self.folder, log=log)
+        try:
+            yield process
+        except TimeoutError as error:
+            raise RuntimeError(f"{error}; {name} said: {log.read_text(errors='replace')[-2000:]}") from error
+        finally:
+            end(process, 15)
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Both servers, in a folder of their own that goes afterwards."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="casewire-bench-")))
+        yield Stage(folder, stack.enter_context(private_rabbitmq()), stack.enter_context(private_postgres(durable=True)))
+
+
+def resident_megabytes(process: subprocess.Popen[bytes]) -> float:
+    """A process's resident memory, its children's included, in MB."""
+    root = psutil.Process(process.pid)
+    return sum(part.memory_info().rss for part in [root, *root.children(recursive=True)]) / 1e6
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rates a second of ours and of the peer, measured in turn, and the ratio that is promised."""
+
+    name: str
+    ours: list[float]
+    peer: list[float]
+    promised: float
+    note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """The median of the ratios, pair by pair, so that a machine whose speed drifts does not matter."""
+        return statistics.median(mine / theirs for mine, theirs in zip(self.ours, self.peer, strict=True))
+
+    def line(self) -> str:
+        reached = "reached" if self.ratio >= self.promised else "NOT reached"
+        return (
+            f"{self.name}: {self.ratio:.2f} x the peer (promised {self.promised:.1f}, {reached}); ours "
+            f"{statistics.median(self.ours):,.0f}/s, peer {statistics.median(self.peer):,.0f}/s{self.note}"
+        )
