@@ -1,0 +1,154 @@
+"""clients: phone numbers, email addresses, and which one is primary."""
+
+from __future__ import annotations
+
+import phonenumbers
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.clients.addresses import (
+    UnfitAddress,
+    normalise_emails,
+    normalise_phones,
+    normalise_postal,
+    parse_email,
+    parse_phone,
+    sms_number,
+    with_new_primary,
+    without_primary,
+)
+
+AREA_CODES = st.sampled_from([202, 212, 305, 312, 404, 415, 512, 602, 702, 808, 907])
+FORMS = (
+    "({0}) {1}-{2}",
+    "{0}-{1}-{2}",
+    "{0}.{1}.{2}",
+    "+1{0}{1}{2}",
+    "1 {0} {1} {2}",
+    "+1 ({0}) {1} {2}",
+    " {0}{1}{2} ",
+)
+
+
+@given(AREA_CODES, st.integers(100, 199), st.sampled_from(FORMS))
+def test_a_number_is_one_and_the_same_in_any_common_form(area, line, form):
+    assert parse_phone(form.format(area, 555, f"0{line}")) == (f"+1{area}5550{line}", "mobile")
+
+
+@given(st.text("0123456789+-() x", max_size=20) | st.text(max_size=20))
+def test_whatever_is_accepted_is_a_valid_number_and_reads_as_itself(text):
+    try:
+        number, kind = parse_phone(text)
+    except UnfitAddress:
+        return
+    assert phonenumbers.is_valid_number(phonenumbers.parse(number))
+    assert parse_phone(number) == (number, kind)
+
+
+@pytest.mark.parametrize(
+    ("number", "country", "read"),
+    [
+        ("020 7946 0958", "GB", ("+442079460958", "home")),
+        ("07400 123456", "GB", ("+447400123456", "mobile")),
+        ("800 555 0123", "US", ("+18005550123", "work")),
+        ("+52 55 5555 0123", "US", ("+525555550123", "mobile")),
+    ],
+)
+def test_an_unstated_kind_comes_from_the_numbers_range(number, country, read):
+    assert parse_phone(number, country) == read
+
+
+@pytest.mark.parametrize("number", ["", "555", "abc", "+1 555 555 0123", "123456789012345678", "0"])
+def test_what_is_no_number_is_refused(number):
+    with pytest.raises(UnfitAddress, match="number") as caught:
+        parse_phone(number)
+    assert caught.value.code == "invalid_phone"
+
+
+def test_an_extension_is_not_lost_silently():
+    with pytest.raises(UnfitAddress) as caught:
+        parse_phone("+1 212 555 0123 ext. 5")
+    assert caught.value.code == "phone_extension"
+
+
+def test_an_email_address_keeps_its_local_part_and_loses_case_in_its_domain():
+    assert parse_email(" Ann.Lee@EXAMPLE.Org ") == "Ann.Lee@example.org"
+
+
+@pytest.mark.parametrize("address", ["", "ann", "ann@", "@example.com", "a b@example.com", "ann@localhost", "a@b..com"])
+def test_what_is_no_email_address_is_refused(address):
+    with pytest.raises(UnfitAddress):
+        parse_email(address)
+
+
+NUMBERS = st.lists(
+    st.fixed_dictionaries(
+        {"number": st.integers(100, 199).map(lambda line: f"+12125550{line}"), "primary": st.booleans()}
+    ),
+    max_size=6,
+)
+
+
+@given(NUMBERS)
+def test_there_is_exactly_one_primary_if_there_is_any_number(given_numbers):
+    entries, problems = normalise_phones(given_numbers, "US")
+    assert sum(entry["primary"] for entry in entries) == (1 if entries else 0)
+    assert len({entry["number"] for entry in entries}) == len(entries)
+    asked = [entry["number"] for entry in given_numbers if entry["primary"]]
+    if len(asked) == 1 and not problems:
+        assert next(entry["number"] for entry in entries if entry["primary"]) == asked[0]
+    if len(asked) > 1:
+        assert "two_primaries" in {code for _, code, _ in problems}
+
+
+def test_problems_name_the_entry():
+    _, problems = normalise_phones([{"number": "+12125550123"}, {"number": "555"}, {"number": "212 555 0123"}], "US")
+    assert [(path, code) for path, code, _ in problems] == [
+        ("phones.1.number", "invalid_phone"), ("phones.2.number", "given_twice"),
+    ]  # fmt: skip
+    _, problems = normalise_emails([{"address": "a@example.com"}, {"address": "A@EXAMPLE.com"}])
+    assert [(path, code) for path, code, _ in problems] == [("emails.1.address", "given_twice")]
+
+
+def phones(*kinds: str) -> list[dict]:
+    return [{"number": f"+1212555010{place}", "kind": kind.rstrip("*"), "primary": "*" in kind}
+            for place, kind in enumerate(kinds)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kinds", "place"),
+    [
+        (("home", "mobile*"), 1), (("mobile", "mobile*"), 1), (("home*", "mobile", "mobile"), 1),
+        (("home*", "work"), None), ((), None),
+    ],
+)  # fmt: skip
+def test_a_text_goes_to_the_primary_if_it_is_a_mobile_else_to_the_first_mobile(kinds, place):
+    assert sms_number(phones(*kinds)) == (None if place is None else f"+1212555010{place}")
+
+
+def test_without_its_primary_the_next_becomes_primary():
+    assert [entry["primary"] for entry in without_primary(phones("home", "mobile*", "work"))] == [True, False]
+    assert without_primary(phones("mobile*")) == []
+    assert without_primary([]) == []
+
+
+def test_a_new_primary_comes_first_and_a_known_number_keeps_its_kind():
+    new = {"number": "+12125550199", "kind": "mobile"}
+    assert with_new_primary(phones("home*"), new, "number")[0] == {**new, "primary": True}
+    known = with_new_primary(phones("home*", "work"), {"number": "+12125550101", "kind": "mobile"}, "number")
+    assert [(entry["number"][-1], entry["kind"], entry["primary"]) for entry in known] == [
+        ("1", "work", True), ("0", "home", False),
+    ]  # fmt: skip
+
+
+def test_a_postal_address_holds_some_text_and_only_one_is_primary():
+    given_addresses = [
+        {"kind": "primary", "city": "Reno"},
+        {"kind": "primary", "line1": "1 Main St"},
+        {"kind": "billing"},
+    ]
+    _, problems = normalise_postal(given_addresses)
+    assert [(path, code) for path, code, _ in problems] == [
+        ("addresses.2.line1", "required"), ("addresses.1.kind", "two_primaries"),
+    ]  # fmt: skip
