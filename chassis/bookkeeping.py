@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
 
@@ -47,7 +48,8 @@ def add_bookkeeping(metadata: MetaData) -> Bookkeeping:
     )
     # Partial: the relay asks for what is not yet published, and that is always a handful of rows.
     unpublished = outbox.c.published_at.is_(None)
-    Index("ix_outbox_unpublished", outbox.c.attempts, outbox.c.id, sqlite_where=unpublished, postgresql_where=unpublished)
+    partial: dict[str, Any] = {"sqlite_where": unpublished, "postgresql_where": unpublished}
+    Index("ix_outbox_unpublished", outbox.c.attempts, outbox.c.id, **partial)
     Index("ix_outbox_published_at", outbox.c.published_at)
     inbox = Table(
         "inbox",

@@ -66,7 +66,13 @@ def service_base(name: str) -> Any:
     `Mapped[datetime]` is an `Instant`. (Typed `Any`, for mypy takes no computed base class.)
     """
     metadata = MetaData(naming_convention=_NAMES)
-    return type(
+
+    def refuse_unscoped(cls: Any, /, **options: Any) -> None:
+        super(base, cls).__init_subclass__(**options)
+        if "firm_id" in cls.__table__.c and not issubclass(cls, FirmScoped):
+            raise TypeError(f"{cls.__name__} has a firm_id and is not FirmScoped")
+
+    base: Any = type(
         "Base",
         (DeclarativeBase,),
         {
@@ -74,8 +80,10 @@ def service_base(name: str) -> Any:
             "type_annotation_map": {dt.datetime: Instant},
             "service_name": name,
             "bookkeeping": add_bookkeeping(metadata),
+            "__init_subclass__": classmethod(refuse_unscoped),
         },
     )
+    return base
 
 
 class Database:
@@ -218,7 +226,7 @@ def violates(error: IntegrityError, constraint: UniqueConstraint | Index) -> boo
         return bool(named == constraint.name)
     columns = ", ".join(f"{column.table.name}.{column.name}" for column in constraint.columns)
     message = str(error.orig)
-    return message.endswith(f": {columns}") or message.endswith(f"index '{constraint.name}'")
+    return message.endswith((f": {columns}", f"index '{constraint.name}'"))
 
 
 _SQLITE_TROUBLE = ("locked", "full", "disk I/O", "unable to open", "readonly")

@@ -1,7 +1,7 @@
 """Events that a subscription could not apply: kept with the reason, for an operator to look at, replay or discard.
 
 They live in the consumer's own database, whichever bus brought them. A replay is asked for here and done by a process
-of the service that owns the subscription; it keeps the event's id, so that what was applied meanwhile stays applied once.
+of the service that owns the subscription; it keeps the event's id, so that what was applied stays applied once.
 """
 
 from __future__ import annotations

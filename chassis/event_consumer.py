@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import eventlet
 from eventlet.event import Event as Signal
-from kombu import Consumer
+from kombu.messaging import Consumer
 
 from chassis import dead_letters, topology
 from chassis.call_consumer import CallConsumer
@@ -41,6 +41,12 @@ class EventConsumer(CallConsumer):
         super().__init__()
         self._retries: ConfirmedPublisher | None = None
         self._burial = DeadLetterDesk(self)
+        self._replays: Any = None
+
+    def kill(self) -> None:
+        if self._replays is not None:
+            self._replays.kill()
+        super().kill()
 
     @property
     def retries(self) -> ConfirmedPublisher:
@@ -59,10 +65,12 @@ class EventConsumer(CallConsumer):
 
     def start(self) -> None:
         if not self._starting and any(not provider.broadcast for provider in self._providers):
-            self.container.spawn_managed_thread(self._replay_parked, identifier="replays")
+            self._replays = eventlet.spawn(self._replay_parked)
         super().start()
 
     def stop(self) -> None:
+        if self._replays is not None:
+            self._replays.kill()
         super().stop()
         if self._retries is not None:
             self._retries.drop()
@@ -115,8 +123,6 @@ class EventConsumer(CallConsumer):
     def _replay_parked(self) -> None:
         while True:
             eventlet.sleep(REPLAY_SECONDS)
-            if self.should_stop:
-                return
             try:
                 self._replay_some()
             except (Exception, eventlet.Timeout) as error:
@@ -165,8 +171,8 @@ class EventDesk:
                 self.handling.handle([Delivery.of(message, self.subscription) for message in messages])
             finally:
                 self._busy -= 1
-                if self._stopping and not self._busy and not self._idle.ready():
-                    self._idle.send(None)
+                if not self._busy:
+                    self._leave()
 
     def stop(self) -> None:
         """Ends the work: what is begun is finished, what waits goes back to the broker."""
@@ -176,6 +182,10 @@ class EventDesk:
             self._idle.wait()
         self.consumer.forget(self._waiting)
         self._waiting.clear()
+
+    def _leave(self) -> None:
+        if self._stopping and not self._idle.ready():
+            self._idle.send(None)
 
     def _rouse(self) -> None:
         if not self._signal.ready():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import eventlet
@@ -147,7 +147,9 @@ class Handling:
     def _call_once(self, events: list[ReceivedEvent]) -> None:
         container, subscription = self._container, self._subscription
         first = events[0]
-        context = Context(firm_id=first.firm_id, **_correlation(first))
+        context = Context(firm_id=first.firm_id)
+        if first.correlation_id is not None:
+            context = replace(context, correlation_id=first.correlation_id)
         argument: Any = events if subscription.batch else first
         service = container.service_cls()
         worker = WorkerContext(container, service, subscription, (argument,), {}, data={DATA_KEY: context})
@@ -234,7 +236,3 @@ def reason_of(error: BaseException) -> str:
     """Why an event was parked: types, codes and places in the code, no values of records."""
     text = str(error) if isinstance(error, BadEnvelope) else describe(error)
     return "\n".join([text, *where(error, deepest=6)])[:4000]
-
-
-def _correlation(event: ReceivedEvent) -> dict[str, str]:
-    return {} if event.correlation_id is None else {"correlation_id": event.correlation_id}

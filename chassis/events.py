@@ -10,9 +10,9 @@
         def apply_answers(self, events: list[ReceivedEvent]) -> None: ...
 
 A handler opens `self.db.unit_of_work(once=event)` (or `once=events`), so that a repeat changes nothing. It runs in the
-event's firm (a batch is split by firm) and takes less than a minute. When it raises, the event is tried again after 5 s,
-30 s and 5 min and then parked (`chassis.dead_letters`); what another try cannot change (a 4xx of the error tree, data
-that the schema refuses, a TypeError) is parked at once. A failed batch is run again one by one.
+event's firm (a batch is split by firm) and takes less than a minute. When it raises, the event is tried again after
+5 s, 30 s and 5 min and then parked (`chassis.dead_letters`); what another try cannot change (a 4xx of the error tree,
+data that the schema refuses, a TypeError) is parked at once. A failed batch is run again one by one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from amqp.exceptions import PreconditionFailed
-from kombu import Connection
+from kombu.connection import Connection
 from nameko.constants import AMQP_SSL_CONFIG_KEY, AMQP_URI_CONFIG_KEY, LOGIN_METHOD_CONFIG_KEY
 from nameko.extensions import Entrypoint, register_entrypoint
 

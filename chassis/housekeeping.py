@@ -33,7 +33,7 @@ def _delete_older(db: Database, table: Table, column: Column[dt.datetime], befor
     deleted = 0
     while True:
         with db.unit_of_work() as uow:
-            found = uow.session.execute(delete(table).where(key.in_(old))).rowcount  # type: ignore[attr-defined]
+            found = int(uow.session.execute(delete(table).where(key.in_(old))).rowcount)  # type: ignore[attr-defined]
         deleted += found
         if found < CHUNK:
             return deleted

@@ -85,17 +85,20 @@ def age_of_oldest(session: Session, outbox: Table) -> dt.timedelta:
 def among(session: Session, column: Any, ids: Collection[str]) -> ColumnElement[bool]:
     """`column IN (ids)`, as one parameter on PostgreSQL, so that any number of ids is one cached statement."""
     if session.get_bind().dialect.name == "postgresql":
-        return column == any_(bindparam("among", list(ids), type_=ARRAY(Id)))
-    return column.in_(_listed(column, ids))
+        same: ColumnElement[bool] = column == any_(bindparam("among", list(ids), type_=ARRAY(Id)))
+        return same
+    listed: ColumnElement[bool] = column.in_(_listed(ids))
+    return listed
 
 
 def _not_among(session: Session, column: Any, ids: Collection[str]) -> ColumnElement[bool]:
     if session.get_bind().dialect.name == "postgresql":
         return ~among(session, column, ids)
-    return column.not_in(_listed(column, ids))
+    unlisted: ColumnElement[bool] = column.not_in(_listed(ids))
+    return unlisted
 
 
-def _listed(column: Any, ids: Collection[str]) -> Any:
+def _listed(ids: Collection[str]) -> Any:
     # Id is stored on SQLite as hexadecimal digits without dashes.
     packed = orjson.dumps([value.replace("-", "") for value in ids]).decode()
     return select(func.json_each(packed).table_valued("value").c.value)

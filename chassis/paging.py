@@ -33,8 +33,8 @@ def page(
 ) -> tuple[Sequence[Any], dict[str, Any]]:
     """One page of `statement`, which selects `model` (or rows whose first element it is) and has no order or limit.
 
-    `sorts` maps the allowed sort names to attributes of `model`; a name with `-` before it is descending. Rows without a
-    value come last either way; ties go by id. Returns the rows (records if the statement selects one entity) and
+    `sorts` maps the allowed sort names to attributes of `model`; a name with `-` before it is descending. Rows without
+    a value come last either way; ties go by id. Returns the rows (records if the statement selects one entity) and
     `meta` = {"next_cursor", "total", "total_is_lower_bound"?} where `total` is exact up to `total_cap`.
 
     Raises Invalid, naming `sort`, if it is not allowed, and Invalid `invalid_cursor` if the cursor is not of this list

@@ -11,14 +11,14 @@ from typing import Any
 
 import eventlet
 from eventlet.semaphore import Semaphore
-from kombu import Connection
+from kombu.connection import Connection
 from nameko.constants import AMQP_SSL_CONFIG_KEY, AMQP_URI_CONFIG_KEY, LOGIN_METHOD_CONFIG_KEY
 
 from chassis.embedded_bus import is_embedded
 from chassis.telemetry import log_of
 
 PATIENCE = 5.0
-"""Seconds for one window of messages to be sent and confirmed. A frozen broker otherwise holds a publish for minutes."""
+"""Seconds for one window of messages to be sent and confirmed: a frozen broker would hold a publish for minutes."""
 
 PERSISTENT = 2
 

@@ -90,7 +90,7 @@ class Relay:
             self._wake = Signal()
 
     def _publish_some(self) -> bool:
-        """Publishes one window. Returns whether there may be more at once; raises Unavailable if the broker took none."""
+        """Publishes one window. Returns whether there may be more. Raises Unavailable if the broker took none."""
         if self.db.engines.is_sqlite:
             # Nobody else relays this file, and a write transaction must not wait for a broker.
             with self.db.read() as session:

@@ -105,16 +105,17 @@ def _scope_statement(state: ORMExecuteState) -> None:
 
 @event.listens_for(ScopedSession, "before_flush")
 def _stamp_firm(session: Session, context: UOWTransaction, instances: object) -> None:
-    session = cast(ScopedSession, session)
-    if not session.writable:
+    scoped = cast(ScopedSession, session)
+    if not scoped.writable:
         raise ScopeError("a read session does not write: use unit_of_work")
-    if session.firm_id is None:
+    if scoped.firm_id is None:
         return
     for instance in (*session.new, *session.dirty, *session.deleted):
         if isinstance(instance, FirmScoped):
-            if instance.firm_id is None:
-                instance.firm_id = session.firm_id
-            elif str(instance.firm_id) != session.firm_id:
+            firm_id: str | None = instance.firm_id
+            if firm_id is None:
+                instance.firm_id = scoped.firm_id
+            elif firm_id != scoped.firm_id:
                 raise ForeignFirm(f"a {type(instance).__name__} of another firm")
 
 
@@ -157,7 +158,7 @@ def _refuse_bare_tables(statement: Any) -> None:
             raise Unscoped("a statement in a firm-scoped session names mapped classes, not tables")
     # The ORM itself writes bare columns of an entity's own table; those of another table would bring it in unscoped.
     if isinstance(statement, Update | Delete):
-        entities.add(statement.table.name)
+        entities.add(cast(Any, statement.table).name)
     if columns - entities:
         raise Unscoped(f"columns of {', '.join(columns - entities)} without their mapped class")
 
@@ -168,13 +169,11 @@ def _scope_other_tables(statement: Any, firm_id: str) -> Any:
     others: dict[int, FromClause] = {}
     for clause in (*statement._where_criteria, *dict(getattr(statement, "_values", None) or {}).values()):
         for element in _outside_subqueries(clause):
-            source = getattr(element, "table", None)
-            table = source.element if isinstance(source, Alias) else source
-            if source is None or not _is_scoped_table(table):
-                continue
-            if not isinstance(source, Alias) and table.name == target.name:
-                continue
-            others[hash(source)] = source
+            source: Any = getattr(element, "table", None)
+            aliased = isinstance(source, Alias)
+            table: Any = source.element if aliased else source
+            if _is_scoped_table(table) and (aliased or table.name != target.name):
+                others[hash(source)] = source
     return statement.where(*(source.c.firm_id == firm_id for source in others.values())) if others else statement
 
 

@@ -40,7 +40,7 @@ def event_data(event: Event, data: dict[str, Any]) -> dict[str, Any]:
     schema = strict(event.data)
     if unknown := set(data) - set(schema.fields):
         raise ValueError(f"{event.name} has no {', '.join(sorted(unknown))}")
-    wire: dict[str, Any] = schema.dump(data)  # type: ignore[assignment]
+    wire: dict[str, Any] = schema.dump(data)
     try:
         schema.load(wire)
     except ValidationError as error:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, event, exists, func, insert, literal_column, select, text, update
-from sqlalchemy.orm import Session, aliased, joinedload, selectinload
+from sqlalchemy.orm import Session, aliased, joinedload, mapped_column, selectinload
 
-from chassis.columns import new_id
-from chassis.database import Database, FirmMissing, ForeignFirm, ScopeError, Unscoped
+from chassis.columns import Id, new_id
+from chassis.database import Database, FirmMissing, ForeignFirm, ScopeError, Unscoped, service_base
 from tests.service.sample import MakerBase, Part, Thing
 
 OURS, THEIRS = new_id(), new_id()
@@ -214,3 +214,13 @@ def test_a_read_is_one_statement(db: Database, ours: Database) -> None:
         connection.close()
         session.execute(select(Thing)).all()
     assert len(seen) == 1
+
+
+def test_a_model_with_a_firm_must_be_scoped() -> None:
+    base = service_base("careless")
+    with pytest.raises(TypeError, match="not FirmScoped"):
+        type(
+            "Loose",
+            (base,),
+            {"__tablename__": "loose", "id": mapped_column(Id, primary_key=True), "firm_id": mapped_column(Id)},
+        )
