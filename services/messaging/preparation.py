@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
 
 from chassis.columns import utc_now
 from chassis.database import Database
@@ -48,6 +49,28 @@ def reserve(db: Database, owner: str, now: dt.datetime, limit: int = PREPARED_AT
                 .execution_options(synchronize_session=False)
             )
     return wishes
+
+
+def firms_with_due(session: Session, now: dt.datetime, largest: int = 50) -> list[str]:
+    """Across firms: those with deliveries whose time to be prepared has come.
+
+    Goes from firm to firm through the index, so that a firm with a large batch costs no more than another.
+    """
+    due = (
+        Delivery.state == "accepted",
+        Delivery.due_at <= now,
+        or_(Delivery.lease_until.is_(None), Delivery.lease_until < now),
+        or_(Delivery.batch_id.is_(None), Delivery.batch_id.in_(running_batches())),
+    )
+    found: list[str] = []
+    while len(found) < largest:
+        after = (Delivery.firm_id > found[-1],) if found else ()
+        statement = select(Delivery.firm_id).where(*due, *after).order_by(Delivery.firm_id).limit(1)
+        firm_id = session.scalar(statement)
+        if firm_id is None:
+            break
+        found.append(str(firm_id))
+    return found
 
 
 def running_batches() -> Any:

@@ -1,0 +1,99 @@
+"""From a reserved delivery to its text. Link tokens are made here, and only their hashes leave this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import select
+
+from chassis.database import Database
+from chassis.tokens import new_token
+from services.messaging.claims import Ready, Reserved
+from services.messaging.links import link_of, shorten
+from services.messaging.models import EXEMPT_KINDS, Content
+from services.messaging.segments import count_segments
+from services.messaging.templates import Variant, pick_variant, render
+from services.messaging.texts import system_text
+
+_CONTENTS_KEPT = 1000
+
+
+class Renderer:
+    """Keeps contents, which never change. `public_url` is where links lead."""
+
+    def __init__(self, public_url: str) -> None:
+        self._public_url = public_url
+        self._contents: dict[str, tuple[list[dict[str, Any]], frozenset[str]]] = {}
+
+    def make_ready(self, db: Database, calls: Any, reserved: Sequence[Reserved]) -> list[Ready]:
+        """Texts for reserved deliveries of one firm. Those that hold a link get one, all registered by one call.
+
+        Raises what `portal.register_links` raises; then nothing is ready.
+        """
+        self._load(db, {row.content_id for row in reserved if row.content_id})
+        tokens: dict[str, str] = {}
+        links = []
+        for row in reserved:
+            if self._wants_link(row):
+                token, token_hash = new_token()
+                tokens[row.id] = token
+                links.append(_registration(row, token_hash))
+        if links:
+            calls.portal.register_links(links=links)
+        return [self._ready(row, tokens.get(row.id)) for row in reserved]
+
+    def _load(self, db: Database, wanted: set[str]) -> None:
+        missing = sorted(wanted - set(self._contents))
+        if not missing:
+            return
+        if len(self._contents) > _CONTENTS_KEPT:
+            self._contents.clear()
+        with db.read() as session:
+            for content in session.scalars(select(Content).where(Content.id.in_(missing))):
+                self._contents[content.id] = (content.variants, frozenset(content.uses))
+
+    def _wants_link(self, row: Reserved) -> bool:
+        if row.case_task_id is None or row.content_id is None or row.client_id is None:
+            return False
+        return "task.link" in self._contents[row.content_id][1]
+
+    def _variant(self, row: Reserved) -> Variant:
+        if row.kind in EXEMPT_KINDS or row.content_id is None:
+            return system_text(row.kind, row.channel, row.language)
+        variant = pick_variant(self._contents[row.content_id][0], row.channel, row.language)
+        assert variant is not None  # a message is checked for its channels when it is asked for
+        return variant
+
+    def _ready(self, row: Reserved, token: str | None) -> Ready:
+        variant = self._variant(row)
+        variables = with_link(row.variables or {}, link_of(self._public_url, token) if token else "")
+        body = render(variant.body, variables)
+        return Ready(
+            reserved=row,
+            body=body,
+            stored=shorten(body, self._public_url, token) if token else body,
+            subject=render(variant.subject, variables)[:300] if variant.subject else None,
+            segments=_segments(body) if row.channel == "sms" else None,
+        )
+
+
+def with_link(variables: dict[str, Any], link: str) -> dict[str, Any]:
+    """The variables of a text with its link."""
+    return {**variables, "task": {**variables.get("task", {}), "link": link}}
+
+
+@lru_cache(maxsize=2048)
+def _segments(body: str) -> int:
+    return count_segments(body).count
+
+
+def _registration(row: Reserved, token_hash: str) -> dict[str, Any]:
+    return {
+        "token_hash": token_hash,
+        "client_id": row.client_id,
+        "scope": {"kind": "task", "case_task_id": row.case_task_id, "case_ids": []},
+        "channel": row.channel,
+        "delivery_id": row.id,
+    }

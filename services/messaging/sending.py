@@ -1,0 +1,296 @@
+"""The engine of a dispatcher: prepares, reserves, renders, claims, calls, records, and settles what is unknown.
+
+Its loops share one process. Calls to providers run on green threads, as many at once as `concurrency`; a claim begins no
+more than there are free slots, and each call starts right after its claim has committed. Every loop survives every
+error: what it had reserved is free again when its lease ends.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import eventlet
+import structlog
+
+from chassis.columns import utc_now
+from chassis.context import Context, use
+from chassis.crash import crash_point
+from chassis.database import Database
+from contracts.errors import CasewireError, DeadlineExceeded, Unavailable
+from services.messaging import batches, claims, preparation, results
+from services.messaging.adapters.base import NotConnected, Outgoing, Provider, Result, Unknown
+from services.messaging.claims import DueSender, Ready, Reserved
+from services.messaging.rendering import Renderer
+from services.messaging.results import Called
+
+log = structlog.get_logger(__name__)
+
+IDLE = 0.5
+"""Seconds between looks for work when there was none."""
+HOUSEKEEPING = 1.0
+SWEEPING = 30.0
+RECORD_AT_ONCE = 100
+RECORD_EVERY = 0.02
+"""Seconds that results are gathered for."""
+CLAIM_AT_ONCE = 24
+"""The most that one claim begins: few enough that the last call starts within milliseconds of the commit."""
+STALE_CLAIM = 1.0
+"""Seconds after a claim's commit in which its call must have started: a process that was stopped in between has lost the
+right to make it."""
+STOP_WITHIN = 20.0
+
+
+class Sending:
+    """`providers` by the name that senders carry; `calls` takes the running context's firm along."""
+
+    def __init__(
+        self,
+        db: Database,
+        calls: Any,
+        providers: Mapping[str, Provider],
+        *,
+        public_url: str,
+        concurrency: int,
+        sandbox: bool = False,
+        now: Callable[[], dt.datetime] = utc_now,
+    ) -> None:
+        self.owner = f"dispatcher-{uuid.uuid4().hex[:12]}"
+        self._db = db
+        self._across = db.across_firms("a dispatcher looks for work of every firm")
+        self._calls = calls
+        self._providers = dict(providers)
+        self._renderer = Renderer(public_url)
+        self._concurrency = concurrency
+        self._sandbox = sandbox
+        self._now = now
+        self._pool = eventlet.GreenPool(concurrency)
+        self._called: deque[tuple[str, str, Called]] = deque()
+        self._held: dict[str, list[Ready]] = {}
+        self._stopping = False
+
+    # Frame
+
+    def run(self) -> None:
+        """Works until `stop`, then waits for the calls under way and records them."""
+        loops = [
+            eventlet.spawn(self._loop, self.prepare_some, IDLE),
+            eventlet.spawn(self._loop, self.send_some, IDLE),
+            eventlet.spawn(self._loop, self.settle_some, HOUSEKEEPING),
+            eventlet.spawn(self._loop, self.finish_some, HOUSEKEEPING),
+        ]
+        recorder = eventlet.spawn(self._record_loop)
+        for loop in loops:
+            loop.wait()
+        with eventlet.Timeout(STOP_WITHIN, False):
+            self._pool.waitall()
+        recorder.wait()
+
+    def stop(self) -> None:
+        """Begins nothing more."""
+        self._stopping = True
+
+    def _loop(self, step: Callable[[], bool], pause: float) -> None:
+        while not self._stopping:
+            try:
+                more = step()
+            except (Unavailable, DeadlineExceeded) as error:
+                log.warning("dispatcher_waits", task=step.__name__, code=error.code)
+                more = False
+            except (Exception, eventlet.Timeout) as error:
+                log.error("dispatcher_step_failed", task=step.__name__, error=type(error).__name__, exc_info=True)
+                more = False
+            self._pause(0.0 if more else pause)
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        eventlet.sleep(0)
+        while not self._stopping and (left := end - time.monotonic()) > 0:
+            eventlet.sleep(min(left, 0.1))
+
+    # Preparing
+
+    def prepare_some(self) -> bool:
+        """One round over the firms that have something to prepare. Returns whether there was any."""
+        with self._across.read() as session:
+            firms = preparation.firms_with_due(session, self._now())
+        done = 0
+        for firm_id in firms:
+            with use(Context(firm_id=firm_id)):
+                db = self._db.for_firm(firm_id)
+                wishes = preparation.reserve(db, self.owner, self._now())
+                crash_point("after_prepare_reserve")
+                done += preparation.prepare(db, self._calls, wishes, self.owner, sandbox=self._sandbox, now=self._now)
+        return done > 0
+
+    # Sending
+
+    def send_some(self) -> bool:
+        """One round over the senders that have something to send. Returns whether anything was begun."""
+        begun = 0
+        with self._across.read() as session:
+            due = claims.due_senders(session, self._now())
+        shortest = IDLE
+        for sender in due:
+            if self._stopping or sender.provider not in self._providers:
+                continue
+            limit = min(self._pool.free(), sender.allowed, CLAIM_AT_ONCE)
+            if limit <= 0:
+                shortest = min(shortest, sender.wait if sender.allowed <= 0 else 0.002)
+                continue
+            begun += self._send(sender, limit)
+        if due and not begun:
+            self._pause(max(shortest, 0.002))
+            return True
+        return begun > 0
+
+    def _send(self, sender: DueSender, limit: int) -> int:
+        db = self._db.for_firm(sender.firm_id)
+        provider = self._providers[sender.provider]
+        with use(Context(firm_id=sender.firm_id)):
+            ready = self._take_held(sender.id, limit)
+            if len(ready) < limit:
+                ready += self._make_ready(db, sender, limit - len(ready))
+            if not ready:
+                return 0
+            claim = claims.claim(
+                db,
+                self.owner,
+                sender.id,
+                ready,
+                self._now(),
+                call_lease=dt.timedelta(seconds=provider.seconds + 2.0),
+            )
+        crash_point("after_claim")
+        committed = time.monotonic()
+        for item in claim.begun:
+            self._pool.spawn_n(self._call, provider, sender, item, committed)
+        if claim.held:
+            self._held[sender.id] = claim.held
+        return len(claim.begun)
+
+    def _take_held(self, sender_id: str, limit: int) -> list[Ready]:
+        """What an earlier claim had to leave for the rate, as long as its lease lasts."""
+        soon = self._now() + dt.timedelta(seconds=2)
+        held = [item for item in self._held.pop(sender_id, []) if item.reserved.lease_until > soon]
+        if held[limit:]:
+            self._held[sender_id] = held[limit:]
+        return held[:limit]
+
+    def _make_ready(self, db: Database, sender: DueSender, limit: int) -> list[Ready]:
+        reserved = claims.reserve(db, self.owner, sender.id, self._now(), limit)
+        if not reserved:
+            return []
+        crash_point("after_reserve")
+        try:
+            return self._renderer.make_ready(db, self._calls, reserved)
+        except CasewireError as error:
+            later = self._now() + dt.timedelta(seconds=2)
+            claims.release(db, self.owner, [row.id for row in reserved], due_at=later)
+            log.warning("links_not_registered", code=error.code)
+            return []
+
+    def _call(self, provider: Provider, sender: DueSender, item: Ready, committed: float) -> None:
+        reserved = item.reserved
+        result: Result = Unknown("timeout")
+        try:
+            if time.monotonic() - committed > STALE_CLAIM:
+                result = NotConnected()
+            else:
+                with eventlet.Timeout(provider.seconds, False):
+                    result = provider.send(_outgoing(sender, item))
+        except Exception as error:
+            log.error("provider_call_failed", provider=provider.name, error=type(error).__name__, exc_info=True)
+            result = Unknown("error")
+        crash_point("after_provider")
+        called = Called(reserved.id, reserved.attempts + 1, reserved.address, reserved.channel, sender.id, result)
+        self._called.append((sender.firm_id, sender.provider, called))
+
+    # Recording
+
+    def _record_loop(self) -> None:
+        while True:
+            if not self._called:
+                if self._stopping and not self._pool.running():
+                    return
+                eventlet.sleep(RECORD_EVERY)
+                continue
+            self.record_some()
+            eventlet.sleep(0 if len(self._called) >= RECORD_AT_ONCE else RECORD_EVERY)
+
+    def record_some(self) -> None:
+        """Records what has come in; what cannot be recorded now is kept and tried again."""
+        taken = [self._called.popleft() for _ in range(min(len(self._called), RECORD_AT_ONCE))]
+        groups: dict[tuple[str, str], list[Called]] = {}
+        for firm_id, provider, called in taken:
+            groups.setdefault((firm_id, provider), []).append(called)
+        for (firm_id, provider), called_of_firm in groups.items():
+            try:
+                with use(Context(firm_id=firm_id)):
+                    ask_after = _first_question(self._providers[provider])
+                    results.record(self._db.for_firm(firm_id), called_of_firm, self._now(), ask_after=ask_after)
+            except (Exception, eventlet.Timeout) as error:
+                log.error("results_not_recorded", error=type(error).__name__, exc_info=True)
+                self._called.extend((firm_id, provider, called) for called in called_of_firm)
+                eventlet.sleep(IDLE)
+
+    # Settling
+
+    def settle_some(self) -> bool:
+        """Finds calls that nobody reported on, and asks providers about what is unknown."""
+        now = self._now()
+        ask_after = {name: _first_question(provider) for name, provider in self._providers.items()}
+        results.sweep_abandoned(self._across, now, ask_after)
+        doubts = results.reserve_doubts(self._across, self.owner, now)
+        by_firm: dict[tuple[str, str], list[results.Doubt]] = {}
+        for doubt in doubts:
+            by_firm.setdefault((doubt.firm_id, doubt.provider), []).append(doubt)
+        for (firm_id, name), of_firm in by_firm.items():
+            provider = self._providers.get(name)
+            if provider is None:
+                continue
+            asking = [(doubt, eventlet.spawn(_ask, provider, doubt)) for doubt in of_firm]
+            found = [(doubt, question.wait()) for doubt, question in asking]
+            with use(Context(firm_id=firm_id)):
+                results.settle(self._db.for_firm(firm_id), self.owner, found, self._now(), provider.ask_after)
+        return bool(doubts)
+
+    def finish_some(self) -> bool:
+        """Marks batches that are done, and sweeps cancelled ones that a crash left half swept."""
+        with self._across.read() as session:
+            done = session.execute(batches.unfinished()).all()
+            half = session.execute(batches.unswept()).all()
+        for firm_id, batch_id in done:
+            with use(Context(firm_id=firm_id)):
+                batches.finish_batch(self._db.for_firm(firm_id), batch_id)
+        for firm_id, batch_id in half:
+            with use(Context(firm_id=firm_id)):
+                batches.sweep_cancelled(self._db.for_firm(firm_id), batch_id)
+        return False
+
+
+def _ask(provider: Provider, doubt: results.Doubt) -> results.Finding:
+    with eventlet.Timeout(results.ASKING_FOR.total_seconds() / 2, False):
+        return provider.find(doubt.question)
+    return None
+
+
+def _first_question(provider: Provider) -> float:
+    return provider.ask_after[0]
+
+
+def _outgoing(sender: DueSender, item: Ready) -> Outgoing:
+    reserved: Reserved = item.reserved
+    return Outgoing(
+        token=reserved.id,
+        channel=reserved.channel,
+        to=reserved.address,
+        sender=sender.address,
+        body=item.body,
+        subject=item.subject,
+        messaging_service_sid=sender.messaging_service_sid,
+    )

@@ -1,0 +1,30 @@
+"""The texts of the service itself: answers to STOP, START and HELP, in English and Spanish. No marketing in them."""
+
+from __future__ import annotations
+
+from services.messaging.templates import Variant
+
+SYSTEM_TEXTS: dict[tuple[str, str], str] = {
+    ("opt_out_confirmation", "en"): (
+        "{{ firm.name }}: you are opted out and will get no more messages from us here. Reply START to get them again."
+    ),
+    ("opt_out_confirmation", "es"): (
+        "{{ firm.name }}: no le enviaremos más mensajes a este número. Responda START para volver a recibirlos."
+    ),
+    (
+        "opt_in_confirmation",
+        "en",
+    ): "{{ firm.name }}: you will get our messages again. Reply STOP to end, HELP for help.",
+    ("opt_in_confirmation", "es"): (
+        "{{ firm.name }}: volverá a recibir nuestros mensajes. Responda ALTO para terminar, AYUDA para ayuda."
+    ),
+    ("help", "en"): "{{ firm.name }}: messages about your case. Reply STOP to get no more, or call our office.",
+    ("help", "es"): "{{ firm.name }}: mensajes sobre su caso. Responda ALTO para no recibir más, o llame a la oficina.",
+}
+
+
+def system_text(kind: str, channel: str, language: str | None) -> Variant:
+    """The text of a kind of message of our own."""
+    short = (language or "en").partition("-")[0]
+    body = SYSTEM_TEXTS.get((kind, short)) or SYSTEM_TEXTS[(kind, "en")]
+    return Variant(channel, short, body, "Your messages from us" if channel == "email" else None)
