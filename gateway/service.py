@@ -75,7 +75,7 @@ def _take_in(request: Request, limit: int) -> BaseResponse | None:
     return None
 
 
-edge = EdgeRequest.decorator
+on_request = EdgeRequest.decorator
 
 
 class Edge(DependencyProvider):
@@ -98,11 +98,11 @@ class Gateway:
     files = FilesProvider()
     calls = Calls(accounts, clients, cases, tasks, messaging, portal, raw=True)
 
-    @edge("GET,HEAD", "/")
+    @on_request("GET,HEAD", "/")
     def root(self, request: Request) -> BaseResponse:
         return self._answer(request)
 
-    @edge(METHODS, "/<path:path>")
+    @on_request(METHODS, "/<path:path>")
     def any_path(self, request: Request) -> BaseResponse:
         return self._answer(request)
 
