@@ -7,8 +7,12 @@ from functools import partial
 from typing import Any
 
 from amqp.exceptions import AMQPError
+from eventlet import hubs
 from kombu.message import Message
 from nameko.messaging import QueueConsumer
+
+DRAIN_SECONDS = 1.0
+"""How often an idle connection looks after its heartbeat."""
 
 
 class CallConsumer(QueueConsumer):
@@ -20,14 +24,48 @@ class CallConsumer(QueueConsumer):
     def __init__(self) -> None:
         super().__init__()
         self._held: set[Message] = set()
+        self._draining = False
         self.connected = False
 
-    def consume(self, *args: Any, **kwargs: Any) -> Iterator[None]:
-        """Nameko's loop over one connection; `connected` says whether there is one."""
+    def consume(self, *_: Any, **kwargs: Any) -> Iterator[None]:
+        """The loop over one connection; `connected` says whether there is one."""
         try:
-            yield from super().consume(*args, **kwargs)
+            with self.consumer_context(**kwargs) as (connection, _channel, _consumers):
+                while not self.should_stop:
+                    self.on_iteration()
+                    if not self.should_stop and not self._pending_remove_providers:
+                        self._drain(connection)
+                        yield
         finally:
             self.connected = False
+
+    def _drain(self, connection: Any) -> None:
+        self._draining = True
+        try:
+            connection.drain_events(timeout=DRAIN_SECONDS)
+        except TimeoutError:
+            self._draining = False
+            connection.heartbeat_check()
+        finally:
+            self._draining = False
+
+    def interrupt(self) -> None:
+        """Lets the loop look at once at what it is asked to do, instead of after its next wait."""
+        hubs.get_hub().schedule_call_global(0, self._throw)
+
+    def _throw(self) -> None:
+        # As a time-out, for that is what py-amqp survives in the middle of a frame.
+        if self._draining:
+            self._gt.throw(TimeoutError("interrupted"))
+
+    def unregister_provider(self, provider: Any) -> None:
+        """Cancels a provider's consumer and returns when that is done."""
+        self.interrupt()
+        super().unregister_provider(provider)
+
+    def kill(self) -> None:
+        self.interrupt()
+        super().kill()
 
     def on_consume_ready(self, *args: Any, **kwargs: Any) -> None:
         self.connected = True
@@ -59,6 +97,8 @@ class CallConsumer(QueueConsumer):
                 message.ack()
             except (AMQPError, OSError):
                 return
+            if not self._consumers and not self._held:
+                self.interrupt()
 
     def requeue_message(self, message: Message) -> None:
         """Give a message back, for another replica."""

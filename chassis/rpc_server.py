@@ -81,8 +81,6 @@ class Served:
 
     def _answer_once(self, service: Any, wire: Wire, arguments: Wire, firm_id: str, key: str) -> Wire:
         db = getattr(service, "db", None)
-        if db is None:
-            return self.codec.dump_response(self._method(service, **arguments))
         request = idempotency.KeyedRequest(
             operation=self.operation.name,
             key=key,
@@ -94,7 +92,7 @@ class Served:
             raise Conflict("idempotency_key_in_use", operation=self.codec.routing_key)
         _answering.add(mark)
         try:
-            stored: Wire | None = db.stored_answer(request)
+            stored: Wire | None = None if db is None else db.stored_answer(request)
             if stored is not None:
                 return stored
             with idempotency.answering(request):

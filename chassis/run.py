@@ -28,14 +28,18 @@ from chassis.telemetry import log_of, log_unexpected
 
 GRACE = 7.5
 """Seconds for work in hand to end."""
-LAST_RESORT = 9.5
-"""Seconds after which the kernel ends a process that is stuck."""
+LAST_RESORT = 2.0
+"""Seconds after the grace in which the kernel ends a process that is stuck."""
 
 _log = log_of(__name__)
 
 
 def run_services(
-    classes: Sequence[type], config: dict[str, Any], *, on_started: Callable[[ServiceRunner], None] | None = None
+    classes: Sequence[type],
+    config: dict[str, Any],
+    *,
+    on_started: Callable[[ServiceRunner], None] | None = None,
+    grace: float = GRACE,
 ) -> int:
     """Run until a signal ends it, and return the exit status: 0, or 1 if a service failed.
 
@@ -48,7 +52,7 @@ def run_services(
         names[0] if len(names) == 1 else "casewire", config.get("LOG_LEVEL") or "info", config.get("LOG_FORMAT")
     )
     with _signals() as wake:
-        return _run(classes, config, wake, on_started)
+        return _run(classes, config, wake, on_started, grace)
 
 
 def _run(
@@ -56,6 +60,7 @@ def _run(
     config: dict[str, Any],
     wake: socket.socket,
     on_started: Callable[[ServiceRunner], None] | None,
+    grace: float,
 ) -> int:
     runner = ServiceRunner(config)
     for entry in classes:
@@ -64,7 +69,7 @@ def _run(
     shared = broker(embedded_bus.virtual_host(uri)) if embedded_bus.is_embedded(uri) else None
     if shared is not None:
         shared.hold()
-    ending = _Ending(runner, shared)
+    ending = _Ending(runner, shared, grace)
     thread = eventlet.spawn(ending.on_signal, wake)
     health = None
     try:
@@ -94,9 +99,10 @@ def _run(
 class _Ending:
     """Stops the services when a signal comes."""
 
-    def __init__(self, runner: ServiceRunner, shared: Broker | None) -> None:
+    def __init__(self, runner: ServiceRunner, shared: Broker | None, grace: float) -> None:
         self._runner = runner
         self._shared = shared
+        self._grace = grace
         self.begun = False
 
     def on_signal(self, wake: socket.socket) -> None:
@@ -104,9 +110,9 @@ class _Ending:
         self.begun = True
         _log.info("stopping", signal=signal.Signals(number).name)
         # Kept by the kernel, so that not even a thread that never yields can hold the process.
-        signal.setitimer(signal.ITIMER_REAL, LAST_RESORT)
+        signal.setitimer(signal.ITIMER_REAL, self._grace + LAST_RESORT)
         eventlet.spawn(_give_up_on_signal, wake)
-        timeout = eventlet.Timeout(GRACE)
+        timeout = eventlet.Timeout(self._grace)
         try:
             self._stop()
         except eventlet.Timeout as expired:
