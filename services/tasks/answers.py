@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from chassis.context import Context, current
 from chassis.database import Database
 from contracts.tasks import TASK_COMPLETED, TASK_REOPENED
 from services.tasks.answer_checks import Question, check_answer
@@ -25,12 +26,22 @@ def submit_answer(
     """Checks an answer and completes the task with it; on a completed task it corrects the one before.
 
     Each answer gets the next `answer_version`, under a lock on the task: of several at once none is lost, the last one
-    stands. Raises NotFound `case_task_not_found`, Conflict `task_skipped`, and Invalid on the field `answer`.
+    stands. Staff may name the client whose answer they write down; it remains theirs, and came by no link.
+
+    Raises NotFound `case_task_not_found`, Conflict `task_skipped`, and Invalid on the field `answer`.
     """
+    actor = current() or Context()
+    by_staff = client_id is None or actor.actor_kind in ("staff", "api_key")
     with db.unit_of_work() as uow:
         task = load_case_task(uow.session, case_task_id, lock=True)
         checked = check_answer(question_of(task), answer)
-        task.complete(checked, client_id=client_id, link_id=link_id, now=now)
+        task.complete(
+            checked,
+            answered_by="staff" if by_staff else "client",
+            client_id=client_id,
+            link_id=None if by_staff else link_id,
+            now=now,
+        )
         uow.emit(
             TASK_COMPLETED,
             task.id,

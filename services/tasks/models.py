@@ -156,8 +156,10 @@ class CaseTask(Versioned, Base):
         """`rule` in wire values; `due_at` is what it comes to."""
         self.due_rule, self.due_at = rule, due_at
 
-    def complete(self, answer: Any, *, client_id: str | None, link_id: str | None, now: dt.datetime) -> None:
-        """Takes a checked answer, the first or a corrected one. By staff if `client_id` is None.
+    def complete(
+        self, answer: Any, *, answered_by: str, client_id: str | None, link_id: str | None, now: dt.datetime
+    ) -> None:
+        """Takes a checked answer, the first or a corrected one. `client_id`: whose answer it is, if one is named.
 
         Raises Conflict `task_skipped` if a condition hides the task.
         """
@@ -165,7 +167,7 @@ class CaseTask(Versioned, Base):
             raise Conflict("task_skipped", case_task_id=self.id)
         self.answer = answer
         self.answer_version += 1
-        self.answered_by = "staff" if client_id is None else "client"
+        self.answered_by = answered_by
         self.client_id, self.link_id = client_id, link_id
         self.rejection = None
         self.status, self.completed_at = "completed", now

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from chassis.columns import new_id
-from chassis.context import use
+from chassis.context import Context, use
 from chassis.database import Database
 from contracts.cases import GET_CASE_FACTS
 from contracts.errors import Conflict, Invalid, NotFound
@@ -25,11 +25,16 @@ LATER = NOW + dt.timedelta(hours=1)
 TO_PHONE = {"target": "client", "field": "phone"}
 
 
-def submit(office: Office, task: dict[str, Any], answer: Any, client_id: str | None = None, db: Database | None = None):
+def submit(
+    office: Office, task: dict[str, Any], answer: Any, client_id: str | None = None, db: Database | None = None
+) -> dict[str, Any]:
+    """By that client through a link, else by staff."""
     link_id = new_id() if client_id else None
-    return answers.submit_answer(
-        db or office.db, LATER, case_task_id=task["id"], answer=answer, client_id=client_id, link_id=link_id
-    )
+    by_client = Context(firm_id=office.firm_id, actor_id=client_id, actor_kind="client")
+    with use(by_client if client_id else office.context):
+        return answers.submit_answer(
+            db or office.db, LATER, case_task_id=task["id"], answer=answer, client_id=client_id, link_id=link_id
+        )
 
 
 def mapped(office: Office, *tasks: dict[str, Any]) -> list[dict[str, Any]]:
@@ -84,6 +89,12 @@ def test_staff_answer_for_the_primary_client(office: Office) -> None:
     (answer,) = mapped(office, task)
     assert (answer["client_id"], answer["primary_client_id"]) == (None, office.cases.clients[case_id][0])
     assert office.emitted(TASK_COMPLETED)[0]["answered_by"] == "staff"
+    spouse = office.cases.clients[case_id][1]
+    written_down = answers.submit_answer(
+        office.db, LATER, case_task_id=task["id"], answer="+12125550124", client_id=spouse, link_id=new_id()
+    )
+    (answer,) = mapped(office, task)
+    assert (answer["client_id"], answer["link_id"], written_down["answered_by"]) == (spouse, None, "staff")
     to_case = office.template(kind="one_choice", options=["north"], mapping={"target": "case", "field": "court"})
     asked = len(office.calls.asked(GET_CASE_FACTS))
     court = office.assign(case_id, to_case)
@@ -118,11 +129,7 @@ def test_each_correction_is_the_next_version_and_drops_the_old_refusal(office: O
 def test_of_several_answers_at_once_none_is_lost(office: Office) -> None:
     task = office.assign(template_id=office.template(kind="number"))
 
-    def answer(number: int) -> None:
-        with use(office.context):
-            submit(office, task, number, new_id())
-
-    threads = [eventlet.spawn(answer, number) for number in range(8)]
+    threads = [eventlet.spawn(submit, office, task, number, new_id()) for number in range(8)]
     for thread in threads:
         thread.wait()
     told = sorted(data["answer_version"] for data in office.emitted(TASK_COMPLETED))
