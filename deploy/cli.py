@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -93,11 +92,9 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
 
 
 def _patch_eventlet() -> None:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "(?s).*Eventlet is deprecated")
-        import eventlet
+    import eventlet
 
-        eventlet.monkey_patch()
+    eventlet.monkey_patch()
 
 
 def _run(chosen: argparse.Namespace) -> int:
