@@ -20,13 +20,13 @@ class Api:
 
     def __init__(self, base_url: str, api_key: str) -> None:
         self.base_url = base_url.rstrip("/")
-        self._session = requests.Session()
-        self._session.headers["Authorization"] = f"Bearer {api_key}"
+        self.session = requests.Session()
+        self.session.headers["Authorization"] = f"Bearer {api_key}"
         retry = Retry(total=5, backoff_factor=0.2, status_forcelist=(429, 503), allowed_methods=None)
-        self._session.mount("http://", HTTPAdapter(max_retries=retry, pool_maxsize=16))
+        self.session.mount("http://", HTTPAdapter(max_retries=retry, pool_maxsize=16))
 
     def _send(self, method: str, path: str, **kwargs: Any) -> Any:
-        response = self._session.request(method, self.base_url + path, timeout=90, **kwargs)
+        response = self.session.request(method, self.base_url + path, timeout=90, **kwargs)
         if not response.ok:
             raise ApiError(f"{method} {path} answered {response.status_code}: {response.text[:500]}")
         return response.json() if response.content else None

@@ -1,0 +1,203 @@
+"""Another firm's record is 404, as if it did not exist: every route of the published API that takes an id, in its path,
+its query or its body. The answer must be the same, but for the id, as for an id that nobody has."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import requests
+
+from deploy.demo.api import Api
+from tests.systems import Embedded, answer, eventually, second_firm
+
+PHONE = "+12125550142"
+FILTER = {"field": "state", "op": "eq", "value": "open"}
+
+
+@dataclass
+class Firm:
+    """One record of every kind."""
+
+    api: Api
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def fill(self) -> Firm:
+        make, ids = self.api.post, self.ids
+        ids["staff"] = make("/v1/staff", {"name": "Sam", "role": "member"})["id"]
+        ids["api-keys"] = make("/v1/api-keys", {"name": "another"})["id"]
+        phones = [{"number": PHONE, "kind": "mobile"}]
+        ids["clients"] = make("/v1/clients", {"first_name": "Ann", "phones": phones})["id"]
+        file = {"file": ("clients.csv", b"first_name,phone\nBea,+12125550143\n")}
+        ids["imports"] = make("/v1/imports", files=file)["id"]
+        statuses = [{"name": "Open"}, {"name": "Closed", "closed": True}]
+        ids["case-types"] = make("/v1/case-types", {"name": "Probate", "statuses": statuses})["id"]
+        clients = [{"client_id": ids["clients"]}]
+        ids["cases"] = make("/v1/cases", {"name": "C", "case_type_id": ids["case-types"], "clients": clients})["id"]
+        ids["saved-filters"] = make("/v1/saved-filters", {"name": "Open", "filter": FILTER})["id"]
+        ids["case-lists"] = make("/v1/case-lists", {"name": "L", "include_ids": [ids["cases"]]})["id"]
+        ids["task-templates"] = make("/v1/task-templates", {"title": "Sign", "kind": "short_text"})["id"]
+        task = make(f"/v1/cases/{ids['cases']}/tasks", {"template_id": ids["task-templates"]})
+        ids["case-tasks"] = task["id"]
+        selector = {"case_ids": [ids["cases"]]}
+        assigned = make("/v1/case-tasks/bulk-assign", {"selector": selector, "template_ids": [ids["task-templates"]]})
+        ids["bulk-assignments"] = assigned["id"]
+        variants = [{"channel": "sms", "body": "Hello"}]
+        ids["message-templates"] = make("/v1/message-templates", {"name": "T", "variants": variants})["id"]
+        self.api.put("/v1/senders", {"channel": "sms", "address": self.sender, "rate": 50})
+        ids["messages"] = make("/v1/messages", {"client_id": ids["clients"], "channel": "sms", "body": "Hello"})["id"]
+        request = {"selector": selector, "channels": ["sms"], "message": {"body": "Now: {{ task.link }}"}}
+        ids["message-batches"] = make("/v1/case-tasks/bulk-notify", request)["batch_id"]
+        scope = {"kind": "task", "case_task_id": ids["case-tasks"]}
+        ids["portal-links"] = make("/v1/portal-links", {"client_id": ids["clients"], "scope": scope})["id"]
+        return self
+
+    sender: str = "+12125550190"
+
+    def review(self) -> None:
+        """A reply that is doubtful, so that there is something for a person to decide."""
+        text = eventually(lambda: self.api.get("/sandbox/messages", to=PHONE)["data"], "a text on the phone")[0]
+        self.api.post(f"/sandbox/messages/{text['id']}/reply", {"body": "i guess maybe no more of these for a while"})
+        found = eventually(lambda: self.api.get("/v1/consent-reviews")["data"], "a review")
+        self.ids["consent-reviews"] = found[0]["id"]
+
+
+@pytest.fixture(scope="module")
+def owner(system: Embedded) -> Firm:
+    firm = Firm(system.api).fill()
+    firm.review()
+    return firm
+
+
+@pytest.fixture(scope="module")
+def stranger(system: Embedded) -> Firm:
+    return Firm(second_firm(system), sender="+12125550191").fill()
+
+
+# What makes a request valid but for the foreign id.
+BODIES: dict[str, dict[str, Any]] = {
+    "POST /v1/case-tasks/{id}/answer": {"answer": "x"},
+    "POST /v1/case-tasks/{id}/reopen": {"reason": "x"},
+    "POST /v1/consent-reviews/{id}/decide": {"decision": "opted_out"},
+    "PUT /v1/clients/{id}/preferences": {"sms": "opted_out"},
+}
+
+
+def routes_with_ids(url: str) -> Iterator[tuple[str, str, str]]:
+    """(method, path, kind of record) of every published route with an id in its path."""
+    specification = requests.get(f"{url}/openapi.json", timeout=10).json()
+    for path, item in specification["paths"].items():
+        for method in item:
+            if "{id}" in path and method in ("get", "post", "put", "patch", "delete"):
+                yield method.upper(), path, path.split("/{id}")[0].rpartition("/")[2]
+
+
+def normal(response: requests.Response, used: str) -> tuple[int, Any]:
+    """An answer without what differs between any two requests."""
+    body = response.json() if response.content else None
+    if isinstance(body, dict):
+        body.pop("correlation_id", None)
+    return response.status_code, str(body).replace(used, "ID")
+
+
+def test_every_route_with_an_id_in_its_path(system: Embedded, owner: Firm, stranger: Firm) -> None:
+    tried = 0
+    for method, path, kind in routes_with_ids(system.url):
+        body = BODIES.get(f"{method} {path}", {})
+        if path == "/v1/cases/{id}/tasks" and method == "POST":
+            body = {"template_id": stranger.ids["task-templates"]}
+        kwargs = {} if method in ("GET", "DELETE") else {"json": body}
+        nobodys = str(uuid.uuid4())
+        foreign = answer(stranger.api, method, path.replace("{id}", owner.ids[kind]), **kwargs)
+        missing = answer(stranger.api, method, path.replace("{id}", nobodys), **kwargs)
+        assert foreign.status_code == 404, f"{method} {path}: {foreign.status_code} {foreign.text}"
+        assert normal(foreign, owner.ids[kind]) == normal(missing, nobodys), f"{method} {path}"
+        tried += 1
+    assert tried > 30
+
+
+def test_the_owner_reaches_what_the_stranger_could_not(system: Embedded, owner: Firm) -> None:
+    """The ids above were real: without this, a mistake in the paths would pass for safety."""
+    for method, path, kind in routes_with_ids(system.url):
+        if method == "GET" and not path.endswith("errors.csv"):
+            answered = answer(owner.api, "GET", path.replace("{id}", owner.ids[kind]))
+            assert answered.status_code == 200, f"{path}: {answered.status_code} {answered.text}"
+
+
+def bodies_with(ids: dict[str, str], own: dict[str, str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Requests whose body names a record; everything else in them is the caller's own."""
+    client, case, template = ids["clients"], ids["cases"], ids["task-templates"]
+    kind, links = own["case-types"], {"scope": {"kind": "task", "case_task_id": own["case-tasks"]}}
+    text = {"channels": ["sms"], "message": {"body": "x"}}
+    yield "POST", "/v1/cases", {"name": "C", "case_type_id": kind, "clients": [{"client_id": client}]}
+    yield (
+        "POST",
+        "/v1/cases",
+        {"name": "C", "case_type_id": ids["case-types"], "clients": [{"client_id": own["clients"]}]},
+    )
+    yield "PATCH", f"/v1/cases/{own['cases']}", {"clients": [{"client_id": client}]}
+    yield "POST", f"/v1/cases/{own['cases']}/tasks", {"template_id": template}
+    yield "POST", "/v1/case-lists", {"name": "x", "include_ids": [case]}
+    yield "POST", "/v1/case-lists", {"name": "y", "filter": {"saved_filter_id": ids["saved-filters"]}}
+    yield "POST", "/v1/messages", {"client_id": client, "channel": "sms", "body": "x"}
+    yield (
+        "POST",
+        "/v1/messages",
+        {"client_id": own["clients"], "channel": "sms", "template_id": ids["message-templates"]},
+    )
+    yield "POST", "/v1/portal-links", {"client_id": client, **links}
+    yield "POST", "/v1/portal-links", {"client_id": own["clients"],
+                                       "scope": {"kind": "task", "case_task_id": ids["case-tasks"]}}  # fmt: skip
+    yield "POST", "/v1/api-keys", {"name": "x", "staff_id": ids["staff"]}
+    for selector in (
+        {"case_ids": [case]}, {"include_case_ids": [case]}, {"case_list_ids": [ids["case-lists"]]},
+        {"case_filter": {"saved_filter_id": ids["saved-filters"]}},
+    ):  # fmt: skip
+        yield "POST", "/v1/cases/select", selector
+        yield "POST", "/v1/case-tasks/bulk-notify", {"selector": selector, **text}
+        yield "POST", "/v1/case-tasks/bulk-assign", {"selector": selector, "template_ids": [own["task-templates"]]}
+    own_case = {"case_ids": [own["cases"]]}
+    yield "POST", "/v1/case-tasks/bulk-assign", {"selector": own_case, "template_ids": [template]}
+    yield "POST", "/v1/case-tasks/bulk-notify", {
+        "selector": own_case, "channels": ["sms"], "message": {"template_id": ids["message-templates"]}}  # fmt: skip
+
+
+def test_every_body_that_names_a_record(owner: Firm, stranger: Firm) -> None:
+    nobodys = dict.fromkeys(owner.ids, str(uuid.uuid4()))
+    pairs = zip(bodies_with(owner.ids, stranger.ids), bodies_with(nobodys, stranger.ids), strict=True)
+    for (method, path, body), (_, _, missing_body) in pairs:
+        foreign = answer(stranger.api, method, path, json=body)
+        missing = answer(stranger.api, method, path, json=missing_body)
+        assert foreign.status_code in (404, 422), f"{method} {path} {body}: {foreign.status_code} {foreign.text}"
+        used = next((value for value in owner.ids.values() if value in foreign.text), "nothing")
+        assert normal(foreign, used) == normal(missing, next(iter(nobodys.values()))), f"{method} {path} {body}"
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter", "kind"),
+    [
+        ("/v1/cases", "client_id", "clients"),
+        ("/v1/cases", "case_type_id", "case-types"),
+        ("/v1/case-tasks", "case_id", "cases"),
+        ("/v1/case-tasks", "template_id", "task-templates"),
+        ("/v1/clients", "assigned_staff_id", "staff"),
+        ("/v1/messages", "client_id", "clients"),
+        ("/v1/messages", "batch_id", "message-batches"),
+        ("/v1/consents", "client_id", "clients"),
+    ],
+)
+def test_every_query_that_names_a_record(owner: Firm, stranger: Firm, path: str, parameter: str, kind: str) -> None:
+    foreign = answer(stranger.api, "GET", path, params={parameter: owner.ids[kind]})
+    nobodys = str(uuid.uuid4())
+    missing = answer(stranger.api, "GET", path, params={parameter: nobodys})
+    assert foreign.status_code in (200, 404)
+    assert foreign.json().get("data", []) == []
+    assert normal(foreign, owner.ids[kind]) == normal(missing, nobodys)
+
+
+def test_a_strangers_consents_for_an_address_are_not_shown(owner: Firm, stranger: Firm) -> None:
+    assert owner.api.get("/v1/consents", address=PHONE)["data"]
+    assert stranger.api.get("/v1/consents", address=PHONE)["data"] == []
