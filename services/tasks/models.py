@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    ForeignKeyConstraint,
-    Index,
-    Integer,
-    String,
-    Text,
-    UniqueConstraint,
-    and_,
-    case,
-    or_,
-    true,
-)
+from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
 from chassis.columns import Id, Json, new_id, utc_now
@@ -187,39 +174,6 @@ class CaseTask(Versioned, Base):
         self.rejection = {"field": field, "code": code}
         self.touch(now)
         return True
-
-
-def is_overdue(now: dt.datetime) -> ColumnElement[bool]:
-    """In SQL what `CaseTask.status_at` is in Python."""
-    return and_(CaseTask.status.in_(OPEN), CaseTask.due_at < now)
-
-
-def has_status(statuses: Collection[str], now: dt.datetime) -> ColumnElement[bool]:
-    """Whether a case task has one of these statuses as of the clock. None at all is true for every task."""
-    if not statuses:
-        return true()
-    stored_open = [status for status in OPEN if status in statuses]
-    others = [status for status in statuses if status not in OPEN and status != "overdue"]
-    if "overdue" in statuses and len(stored_open) == len(OPEN):
-        return CaseTask.status.in_([*stored_open, *others])
-    conditions: list[ColumnElement[bool]] = [CaseTask.status.in_(others)] if others else []
-    if stored_open:
-        in_time = or_(CaseTask.due_at.is_(None), CaseTask.due_at >= now)
-        conditions.append(and_(CaseTask.status.in_(stored_open), in_time))
-    if "overdue" in statuses:
-        conditions.append(is_overdue(now))
-    return or_(*conditions)
-
-
-def status_rank(now: dt.datetime) -> ColumnElement[int]:
-    """The order of statuses in a list: what is most urgent first."""
-    return case(
-        (is_overdue(now), 0),
-        (CaseTask.status == "in_progress", 1),
-        (CaseTask.status == "to_do", 2),
-        (CaseTask.status == "completed", 3),
-        else_=4,
-    )
 
 
 class CaseTaskChange(Record, Base):

@@ -16,8 +16,9 @@ from chassis.context import Context, current
 from chassis.database import Database
 from contracts.errors import NotFound, invalid_field
 from contracts.tasks import NOTIFICATION_REQUESTED, Timing
-from services.tasks.models import CaseTask, NotificationChunk, NotificationRequest, has_status
+from services.tasks.models import CaseTask, NotificationChunk, NotificationRequest
 from services.tasks.selecting import among, pages_of_cases
+from services.tasks.statuses import has_status
 
 CHUNK_SIZE = 500
 """Case tasks in one event, and in one call for an estimate."""

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session, joinedload, with_expression
 from chassis import paging
 from chassis.database import Database
 from contracts.errors import NotFound, invalid_field
-from services.tasks.models import OPEN, CaseTask, has_status, status_rank
+from services.tasks.models import OPEN, CaseTask
+from services.tasks.statuses import has_status, status_rank
 
 _COPIED = (
     "id", "version", "created_at", "updated_at", "case_id", "template_id", "title", "instructions", "kind", "required",

@@ -1,0 +1,43 @@
+"""The statuses of case tasks in SQL: what `CaseTask.status_at` says in Python."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, and_, case, or_, true
+
+from services.tasks.models import OPEN, CaseTask
+
+
+def is_overdue(now: dt.datetime) -> ColumnElement[bool]:
+    """Whether a case task is open and its time has passed."""
+    return and_(CaseTask.status.in_(OPEN), CaseTask.due_at < now)
+
+
+def has_status(statuses: Collection[str], now: dt.datetime) -> ColumnElement[bool]:
+    """Whether a case task has one of these statuses as of the clock. None at all is true for every task."""
+    if not statuses:
+        return true()
+    stored_open = [status for status in OPEN if status in statuses]
+    others = [status for status in statuses if status not in OPEN and status != "overdue"]
+    if "overdue" in statuses and len(stored_open) == len(OPEN):
+        return CaseTask.status.in_([*stored_open, *others])
+    conditions: list[ColumnElement[bool]] = [CaseTask.status.in_(others)] if others else []
+    if stored_open:
+        in_time = or_(CaseTask.due_at.is_(None), CaseTask.due_at >= now)
+        conditions.append(and_(CaseTask.status.in_(stored_open), in_time))
+    if "overdue" in statuses:
+        conditions.append(is_overdue(now))
+    return or_(*conditions)
+
+
+def status_rank(now: dt.datetime) -> ColumnElement[int]:
+    """The order of statuses in a list: what is most urgent first."""
+    return case(
+        (is_overdue(now), 0),
+        (CaseTask.status == "in_progress", 1),
+        (CaseTask.status == "to_do", 2),
+        (CaseTask.status == "completed", 3),
+        else_=4,
+    )
