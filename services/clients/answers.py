@@ -113,7 +113,7 @@ def _not_yet_applied(uow: UnitOfWork, answers: list[Answer]) -> list[Answer]:
         .order_by(AppliedAnswer.case_task_id)
         .with_for_update()
     )
-    applied = dict(uow.session.execute(statement).tuples().all())
+    applied = dict(uow.session.execute(statement).all())
     newer = [answer for task, answer in sorted(by_task.items()) if answer["answer_version"] > applied[task]]
     uow.update_each(
         AppliedAnswer,

@@ -79,7 +79,7 @@ def _primary_emails(session: Session, client_ids: Sequence[str]) -> dict[str, st
     statement = select(ClientEmail.client_id, ClientEmail.address).where(
         ClientEmail.client_id.in_(client_ids), ClientEmail.is_primary
     )
-    return dict(session.execute(statement).tuples().all())
+    return dict(session.execute(statement).all())
 
 
 def _primary_postal(session: Session, client_ids: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:

@@ -71,7 +71,7 @@ def _failed_rows(db: Database, import_id: str) -> Iterator[tuple[int, list[str]]
                 .order_by(ImportRow.row)
                 .limit(_PAGE)
             )
-            rows = session.execute(statement).tuples().all()
+            rows = session.execute(statement).all()
         yield from rows
         if len(rows) < _PAGE:
             return

@@ -1,0 +1,135 @@
+"""clients: mapped answers. Every event is delivered twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from chassis.columns import new_id
+from contracts.clients import CLIENT_CHANGED, FIELD_UPDATE_REJECTED
+from contracts.tasks import TASK_COMPLETED
+from tests.service.clients_desk import Desk, desk
+
+__all__ = ["desk"]
+
+TWO_PHONES = [{"number": "+12125550101", "kind": "home"}, {"number": "+12125550102", "primary": True}]
+
+
+def numbers(desk: Desk, client_id: str) -> list[tuple[str, bool]]:
+    return [(phone["number"][-2:], phone["primary"]) for phone in desk.get(client_id)["phones"]]
+
+
+def test_an_answer_goes_into_the_record_of_the_client_who_answered(desk: Desk) -> None:
+    ann, bob = desk.create(first_name="Ann"), desk.create(first_name="Bob")
+    told = desk.answer("last_name", " Lee ", client_id=ann["id"], primary_client_id=bob["id"])
+    desk.complete(told)
+    assert (desk.get(ann["id"])["last_name"], desk.get(ann["id"])["version"]) == ("Lee", 2)
+    assert desk.get(bob["id"])["version"] == 1
+    [event] = desk.emitted(CLIENT_CHANGED)
+    assert (event["client_id"], event["changed"], event["case_task_id"]) == (
+        ann["id"], ["last_name"], told["case_task_id"],
+    )  # fmt: skip
+
+
+def test_staffs_answer_goes_into_the_primary_clients_record(desk: Desk) -> None:
+    ann = desk.create()
+    desk.complete(desk.answer("first_name", "Anna", primary_client_id=ann["id"]))
+    assert desk.get(ann["id"])["first_name"] == "Anna"
+
+
+def test_a_new_phone_becomes_the_primary_and_the_others_stay(desk: Desk) -> None:
+    ann = desk.create(phones=TWO_PHONES)
+    desk.complete(desk.answer("phone", "(212) 555-0199", client_id=ann["id"]))
+    assert numbers(desk, ann["id"]) == [("99", True), ("01", False), ("02", False)]
+    assert desk.recipient(ann["id"])["sms"] == "+12125550199"
+    assert desk.emitted(CLIENT_CHANGED)[0]["changed"] == ["phones"]
+
+
+def test_a_known_phone_becomes_the_primary(desk: Desk) -> None:
+    ann = desk.create(phones=TWO_PHONES)
+    desk.complete(desk.answer("phone", "+12125550101", client_id=ann["id"]))
+    assert numbers(desk, ann["id"]) == [("01", True), ("02", False)]
+
+
+@pytest.mark.parametrize("blank", [None, "", "  "])
+def test_a_blank_answer_takes_the_primary_away_and_the_next_becomes_primary(desk: Desk, blank: str | None) -> None:
+    ann = desk.create(phones=TWO_PHONES, emails=[{"address": "ann@example.com"}])
+    desk.complete(desk.answer("phone", blank, client_id=ann["id"]), desk.answer("email", blank, client_id=ann["id"]))
+    assert numbers(desk, ann["id"]) == [("01", True)]
+    found = desk.get(ann["id"])
+    assert (found["emails"], found["version"]) == ([], 3)
+    assert desk.recipient(ann["id"])["email"] is None
+
+
+def test_a_blank_name_is_emptied_but_not_the_only_one(desk: Desk) -> None:
+    ann = desk.create(first_name="Ann", last_name="Lee")
+    desk.complete(desk.answer("last_name", None, client_id=ann["id"]))
+    only = desk.answer("first_name", None, client_id=ann["id"])
+    desk.complete(only)
+    assert (desk.get(ann["id"])["first_name"], desk.get(ann["id"])["last_name"]) == ("Ann", None)
+    assert desk.emitted(FIELD_UPDATE_REJECTED) == [
+        {"case_task_id": only["case_task_id"], "target": "client", "field": "first_name", "code": "name_required",
+         "answer_version": 1}
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [("phone", "12", "invalid_phone"), ("email", "no", "invalid_email"), ("first_name", "A\u202en", "invalid_text"),
+     ("last_name", "x" * 121, "too_long"), ("shoe_size", "9", "unknown_field")],
+)  # fmt: skip
+def test_an_answer_that_does_not_fit_is_rejected_alone(desk: Desk, field: str, value: str, code: str) -> None:
+    ann = desk.create()
+    desk.complete(desk.answer(field, value, client_id=ann["id"]), desk.answer("last_name", "Lee", client_id=ann["id"]))
+    assert [event["code"] for event in desk.emitted(FIELD_UPDATE_REJECTED)] == [code]
+    assert (desk.get(ann["id"])["last_name"], desk.get(ann["id"])["version"]) == ("Lee", 2)
+
+
+def test_a_client_who_is_gone_takes_no_answer(desk: Desk) -> None:
+    ann = desk.create()
+    told = desk.answer("phone", "+12125550101", client_id=ann["id"])
+    desk.delete(ann["id"])
+    desk.complete(told, desk.answer("phone", "+12125550101", client_id=new_id()), desk.answer("phone", None))
+    assert [event["code"] for event in desk.emitted(FIELD_UPDATE_REJECTED)] == ["client_gone"] * 3
+
+
+def test_an_older_answer_does_not_overwrite_a_newer_one(desk: Desk) -> None:
+    ann = desk.create()
+    newer = desk.answer("last_name", "Newer", client_id=ann["id"], answer_version=2)
+    desk.complete(newer)
+    desk.answers[newer["case_task_id"]].update(value="Older", answer_version=1)
+    desk.complete({**newer, "answer_version": 1})
+    assert desk.get(ann["id"])["last_name"] == "Newer"
+
+
+def test_an_answer_is_applied_once_though_both_its_versions_are_announced(desk: Desk) -> None:
+    ann = desk.create(phones=TWO_PHONES)
+    told = desk.answer("phone", None, client_id=ann["id"], answer_version=2)
+    desk.complete({**told, "answer_version": 1}, told)
+    desk.complete(told)
+    assert numbers(desk, ann["id"]) == [("01", True)]
+
+
+def test_a_mapping_that_was_cleared_and_one_that_is_not_ours_change_nothing(desk: Desk) -> None:
+    ann = desk.create()
+    cleared = desk.answer("last_name", "Lee", client_id=ann["id"])
+    del desk.answers[cleared["case_task_id"]]
+    of_case = desk.answer("last_name", "Lee", client_id=ann["id"], target="case")
+    desk.complete(cleared, of_case, {**desk.answer("last_name", "Lee", client_id=ann["id"]), "mapped": None})
+    assert desk.get(ann["id"])["version"] == 1
+
+
+def test_many_answers_in_one_batch_are_applied_each_to_its_client(desk: Desk) -> None:
+    clients = [desk.create(first_name=f"A{number}") for number in range(30)]
+    told = [desk.answer("phone", f"+1212555{100 + n:04d}", client_id=c["id"]) for n, c in enumerate(clients)]
+    told += [desk.answer("last_name", f"L{n}", client_id=c["id"]) for n, c in enumerate(clients)]
+    desk.complete(*told)
+    for number, client in enumerate(clients):
+        found = desk.get(client["id"])
+        assert (found["phones"][0]["number"], found["last_name"]) == (f"+1212555{100 + number:04d}", f"L{number}")
+    assert len(desk.emitted(CLIENT_CHANGED)) == 60
+
+
+def test_tasks_is_asked_before_the_transaction_and_only_when_there_is_something(desk: Desk) -> None:
+    told = desk.answer("phone", None)
+    desk.hear("apply_mapped_answers", TASK_COMPLETED, {**told, "mapped": "case"})
+    assert desk.calls.calls == []
