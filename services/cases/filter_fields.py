@@ -131,19 +131,32 @@ def read_condition(
     positive = _COMPLEMENTS.get(operator, operator)
     if name in FIELDS:
         return (_reading(FIELDS[name], operator, positive, wire.get("value")),), operator in _COMPLEMENTS
-    meanings = _custom_meanings(name, custom_fields)
     readings, first_wrong = [], None
-    for field, case_type_ids in meanings:
+    fitting: set[int] = set()
+    for field, case_type_ids in _custom_meanings(name, custom_fields):
         try:
-            reading = _reading(field, operator, positive, wire.get("value"))
+            value, fits_here = _fitting(field, operator, wire.get("value"))
+            reading = _reading(field, operator, positive, value)
         except Wrong as wrong:
             first_wrong = first_wrong or wrong
             continue
+        fitting |= fits_here
         key = name.removeprefix("custom_fields.")
         readings.append(replace(reading, custom_key=key, case_type_ids=case_type_ids))
     if not readings:
         raise first_wrong or Wrong("field", "Not a field of cases.")
+    if operator in ("in", "not_in") and (missing := set(range(len(wire["value"]))) - fitting):
+        raise Wrong(f"value.{min(missing)}", "Fits no type that this field has.")
     return tuple(readings), operator in _COMPLEMENTS
+
+
+def _fitting(field: Field, operator: str, value: Any) -> tuple[Any, set[int]]:
+    """Of a list for `in`, what a field takes in one of its types: `in` is `eq` of one or of another."""
+    if operator not in ("in", "not_in") or not isinstance(value, list):
+        return value, set()
+    indexes = {index for index, item in enumerate(value) if item is not None and _VALUES[field.kind](item) is not None}
+    # If nothing fits, the whole list, so that the error says what is expected.
+    return ([value[index] for index in sorted(indexes)] or value), indexes
 
 
 def _custom_meanings(

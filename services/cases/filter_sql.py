@@ -103,7 +103,8 @@ def _related(name: str, reading: Reading, now: dt.datetime) -> Test:
 
 def _custom(reading: Reading, key: str, now: dt.datetime) -> Test:
     values = CaseFieldValue
-    kind, test = reading.field.kind, true()
+    kind = reading.field.kind
+    test: Test = true()
     if reading.test == "any":
         pass
     elif kind == "number":

@@ -90,19 +90,20 @@ def mentions(wire: Any, found: Mentions | None = None, depth: int = 0) -> Mentio
     return found
 
 
-def parse(wire: Any, vocabulary: Vocabulary, *, path: str = "filter") -> Node:
+def parse(wire: Any, vocabulary: Vocabulary, *, path: str = "filter", saved_as: str | None = None) -> Node:
     """The tree of a filter. Raises Invalid `invalid_filter` that names the place, like `filter.and.1.field`.
 
-    Every saved filter that is mentioned is in the vocabulary (their owner answers NotFound for others beforehand).
+    Every saved filter that is mentioned is in the vocabulary (what is unknown is NotFound beforehand). `saved_as` is
+    the saved filter that the wire is about to become: it must not lead back to itself.
     """
-    return _Reader(vocabulary).node(wire, path, 1)
+    return _Reader(vocabulary, saved_as).node(wire, path, 1)
 
 
 class _Reader:
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, saved_as: str | None) -> None:
         self.vocabulary = vocabulary
         self.conditions = 0
-        self.inside: list[str] = []
+        self.inside: list[str] = [] if saved_as is None else [saved_as]
         self.reference: str | None = None
 
     def node(self, wire: Any, path: str, depth: int) -> Node:
@@ -135,10 +136,10 @@ class _Reader:
     def saved(self, saved_filter_id: Any, path: str, depth: int) -> Node:
         if not isinstance(saved_filter_id, str) or saved_filter_id not in self.vocabulary.saved:
             raise self.wrong(path, "Not the id of a saved filter.")
-        if saved_filter_id in self.inside:
+        if saved_filter_id.lower() in self.inside:
             raise self.wrong(path, "The saved filter refers to itself.")
         outermost, self.reference = self.reference, self.reference or path
-        self.inside.append(saved_filter_id)
+        self.inside.append(saved_filter_id.lower())
         tree = self.node(self.vocabulary.saved[saved_filter_id], "filter", depth + 1)
         self.inside.pop()
         self.reference = outermost

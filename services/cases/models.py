@@ -17,7 +17,7 @@ from chassis.database import FirmScoped, service_base
 from services.cases.columns import Exact, Folded, JsonOrNull
 from services.cases.texts import fold
 
-Base = service_base("cases")
+Base: Any = service_base("cases")
 
 
 class FirmKeyed(FirmScoped):

@@ -1,0 +1,120 @@
+"""Answers that are mapped to custom fields: fetched from tasks, applied here, or refused with a reason."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from chassis.database import Database, UnitOfWork
+from chassis.envelope import ReceivedEvent
+from contracts.cases import FIELD_UPDATE_REJECTED
+from contracts.errors import invalid_field
+from services.cases.case_events import emit_changed
+from services.cases.case_types import fields_of
+from services.cases.custom_fields import FITTING_QUESTIONS, Refused, Values, canonical
+from services.cases.id_sets import id_rows
+from services.cases.models import AppliedAnswer, Case, CustomField
+from services.cases.records import write_values
+
+Answer = dict[str, Any]
+ASKED_AT_ONCE = 1000
+
+
+def check_mapping(db: Database, *, field: str, question_kind: str) -> None:
+    """Raises Invalid that names `mapping.field` unless some type of case has a custom field that takes such answers."""
+    with db.read() as session:
+        types = session.scalars(
+            select(CustomField.type).where(CustomField.key == field, CustomField.removed_at.is_(None)).distinct()
+        ).all()
+    if not types:
+        raise invalid_field("mapping.field", "No type of case has such a custom field.", code="unknown_field")
+    if not any(question_kind in FITTING_QUESTIONS[kind] for kind in types):
+        message = f"A {' or '.join(sorted(types))} field does not take answers of this kind."
+        raise invalid_field("mapping.field", message, code="kind_does_not_fit")
+
+
+def apply_answers(db: Database, calls: Any, events: Sequence[ReceivedEvent], *, now: dt.datetime) -> None:
+    """`task.completed.v1`. A blank answer clears the field; an older answer than was applied is ignored.
+
+    One that the field's type refuses, a blank one of a required field (`required`), or one for a field or case that is
+    not there (`unknown_field`, `case_not_found`) is answered with `field_update.rejected.v1`.
+    """
+    mapped = [event for event in events if event.data["mapped"] == "case"]
+    answers: list[Answer] = []
+    ids = list(dict.fromkeys(event.data["case_task_id"] for event in mapped))
+    for start in range(0, len(ids), ASKED_AT_ONCE):
+        answers += calls.tasks.get_mapped_answers(case_task_ids=ids[start : start + ASKED_AT_ONCE])["answers"]
+    with db.unit_of_work(once=events) as uow:
+        fresh = {event.data["case_task_id"] for event in uow.fresh}
+        wanted = [answer for answer in answers if answer["target"] == "case" and answer["case_task_id"] in fresh]
+        _apply(uow, _newer(uow, wanted), now)
+
+
+def _newer(uow: UnitOfWork, answers: Sequence[Answer]) -> list[Answer]:
+    """The answers that are newer than what was applied of their tasks, which they are noted as."""
+    latest: dict[str, Answer] = {}
+    for answer in answers:
+        known = latest.get(answer["case_task_id"])
+        if known is None or answer["answer_version"] > known["answer_version"]:
+            latest[answer["case_task_id"]] = answer
+    rows = [{"case_task_id": id_, "answer_version": latest[id_]["answer_version"]} for id_ in sorted(latest)]
+    change = ("answer_version",)
+    written = uow.upsert(AppliedAnswer, rows, key=("case_task_id",), change=change, newer="answer_version")
+    return [latest[row.case_task_id] for row in sorted(written)]
+
+
+def _apply(uow: UnitOfWork, answers: Sequence[Answer], now: dt.datetime) -> None:
+    if not answers:
+        return
+    ids = [answer["case_id"] for answer in answers]
+    locked = select(Case).where(Case.id.in_(id_rows(uow.session, ids))).order_by(Case.id).with_for_update()
+    cases = {case.id: case for case in uow.session.scalars(locked)}
+    fields = fields_of(uow.session, {case.case_type_id for case in cases.values()})
+    before = {case.id: case.custom_fields for case in cases.values()}
+    changed: dict[str, list[str]] = {}
+    for answer in answers:
+        case = cases.get(answer["case_id"])
+        try:
+            if case is None:
+                raise Refused("case_not_found", "There is no such case.")
+            after = _merged(fields[case.case_type_id], case.custom_fields, answer)
+        except Refused as refused:
+            _reject(uow, answer, refused.code)
+            continue
+        if after != case.custom_fields:
+            case.custom_fields = after
+            changed.setdefault(case.id, []).append(f"custom_fields.{answer['field']}")
+    for case_id in changed:
+        cases[case_id].touch(now)
+    write_values(
+        uow,
+        {id_: (fields[cases[id_].case_type_id], before[id_], cases[id_].custom_fields) for id_ in changed},
+    )
+    emit_changed(uow, {case_id: list(dict.fromkeys(names)) for case_id, names in changed.items()})
+
+
+def _merged(fields: Sequence[CustomField], stored: Values, answer: Answer) -> Values:
+    """The values after an answer. Raises Refused."""
+    field = next((entry for entry in fields if entry.key == answer["field"] and entry.removed_at is None), None)
+    if field is None:
+        raise Refused("unknown_field", "There is no such field on this type of case.")
+    value = canonical(field, answer["value"])
+    if value is not None:
+        return {**stored, field.key: value}
+    if field.required:
+        raise Refused("required", "This field is required.")
+    return {key: kept for key, kept in stored.items() if key != field.key}
+
+
+def _reject(uow: UnitOfWork, answer: Answer, code: str) -> None:
+    data = {
+        "case_task_id": answer["case_task_id"],
+        "target": "case",
+        "field": answer["field"],
+        "code": code,
+        "answer_version": answer["answer_version"],
+    }
+    uow.emit(FIELD_UPDATE_REJECTED, answer["case_task_id"], data)

@@ -1,0 +1,167 @@
+"""Case lists: static by ids added, dynamic by a filter, or both, with ids left out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, select
+from sqlalchemy.orm import Session
+
+from chassis.columns import new_id
+from chassis.database import Database, UnitOfWork
+from chassis.paging import page
+from contracts.errors import Conflict, Invalid, NotFound
+from services.cases.filter_lookup import read_filter
+from services.cases.filter_sql import condition
+from services.cases.known_cases import refuse_unknown_cases
+from services.cases.models import Case, CaseList, CaseListMember
+from services.cases.saved_filters import note_uses
+from services.cases.uniqueness import typed_clashes
+
+Record = dict[str, Any]
+SORTS = {"name": CaseList.name, "created_at": CaseList.created_at}
+MEMBERS = {"include_ids": True, "exclude_ids": False}
+
+
+def create_case_list(db: Database, command: Record, *, now: dt.datetime) -> Record:
+    """Raises Invalid `invalid_filter`, NotFound `case_not_found` or `saved_filter_not_found`, Conflict `name_taken`."""
+    with typed_clashes(), db.unit_of_work() as uow:
+        case_list = CaseList(
+            id=new_id(), name=command["name"], description=command.get("description"), created_at=now, updated_at=now
+        )
+        uow.session.add(case_list)
+        uow.session.flush()
+        _set_filter(uow, case_list, command.get("filter"))
+        for part in MEMBERS:
+            _set_members(uow, case_list.id, part, command.get(part) or [])
+        return uow.answer(_records(uow.session, [case_list], now)[0])
+
+
+def get_case_list(db: Database, case_list_id: str, *, now: dt.datetime) -> Record:
+    """Raises NotFound `case_list_not_found`."""
+    with db.read() as session:
+        return _records(session, [_find(session, case_list_id)], now)[0]
+
+
+def list_case_lists(db: Database, *, now: dt.datetime, **paging: Any) -> Record:
+    """A page of case lists. `sort`: name, created_at."""
+    with db.read() as session:
+        rows, meta = page(session, select(CaseList), model=CaseList, sorts=SORTS, default_sort="name", **paging)
+        return {"data": _records(session, rows, now), "meta": meta}
+
+
+def update_case_list(
+    db: Database, case_list_id: str, changes: Record, expected_version: int | None, *, now: dt.datetime
+) -> Record:
+    """Lists of ids in `changes` replace the list's. Raises Invalid, NotFound, and Conflict `stale_version` or
+    `name_taken`."""
+    with typed_clashes(), db.unit_of_work() as uow:
+        case_list = _find(uow.session, case_list_id, lock=True)
+        if expected_version is not None and case_list.version != expected_version:
+            raise Conflict("stale_version", version=case_list.version)
+        before = (case_list.name, case_list.description, case_list.filter)
+        for name in ("name", "description"):
+            setattr(case_list, name, changes.get(name, getattr(case_list, name)))
+        if "filter" in changes:
+            _set_filter(uow, case_list, changes["filter"])
+        replaced = [part for part in MEMBERS if part in changes]
+        for part in replaced:
+            _set_members(uow, case_list.id, part, changes[part])
+        if replaced or before != (case_list.name, case_list.description, case_list.filter):
+            case_list.touch(now)
+        uow.session.flush()
+        return uow.answer(_records(uow.session, [case_list], now)[0])
+
+
+def delete_case_list(db: Database, case_list_id: str) -> None:
+    """Raises NotFound `case_list_not_found`."""
+    with db.unit_of_work() as uow:
+        case_list = _find(uow.session, case_list_id, lock=True)
+        note_uses(uow, case_list_id, None)
+        uow.session.execute(delete(CaseListMember).where(CaseListMember.case_list_id == case_list_id))
+        uow.session.delete(case_list)
+        uow.answer({})
+
+
+def in_lists(session: Session, case_list_ids: Sequence[str], *, path: str, now: dt.datetime) -> ColumnElement[bool]:
+    """The condition on `Case` of being in one of the lists.
+
+    Raises NotFound `case_list_not_found`, and Invalid that names the list whose filter no longer holds.
+    """
+    wanted = list(dict.fromkeys(case_list_ids))
+    found = {row.id: row for row in session.scalars(select(CaseList).where(CaseList.id.in_(wanted)))}
+    for case_list_id in wanted:
+        if case_list_id not in found:
+            raise NotFound("case_list_not_found", case_list_id=case_list_id)
+    return or_(*(_in_list(session, found[id_], path=f"{path}.{case_list_ids.index(id_)}", now=now) for id_ in wanted))
+
+
+def _in_list(session: Session, case_list: CaseList, *, path: str, now: dt.datetime) -> ColumnElement[bool]:
+    def member(included: bool) -> ColumnElement[bool]:
+        rows = select(1).where(
+            CaseListMember.case_list_id == case_list.id,
+            CaseListMember.included == included,
+            CaseListMember.case_id == Case.id,
+        )
+        return exists(rows.correlate(Case))
+
+    among = member(True)
+    if case_list.filter is not None:
+        among = or_(among, condition(read_filter(session, case_list.filter, path=path), now=now))
+    return and_(among, not_(member(False)))
+
+
+def _count(session: Session, case_list: CaseList, now: dt.datetime) -> int | None:
+    try:
+        in_list = _in_list(session, case_list, path="filter", now=now)
+    except Invalid:
+        return None
+    counted = select(func.count()).select_from(Case)
+    return session.scalar(counted.where(Case.archived_at.is_(None), Case.state != "pending", in_list))
+
+
+def _set_filter(uow: UnitOfWork, case_list: CaseList, filter: Record | None) -> None:
+    if filter is not None:
+        read_filter(uow.session, filter, path="filter")
+    case_list.filter = filter
+    note_uses(uow, case_list.id, filter)
+
+
+def _set_members(uow: UnitOfWork, case_list_id: str, part: str, case_ids: Sequence[str]) -> None:
+    refuse_unknown_cases(uow.session, case_ids)
+    of_part = (CaseListMember.case_list_id == case_list_id, CaseListMember.included == MEMBERS[part])
+    uow.session.execute(delete(CaseListMember).where(*of_part))
+    uow.insert(
+        CaseListMember,
+        [
+            {"case_list_id": case_list_id, "included": MEMBERS[part], "case_id": case_id}
+            for case_id in dict.fromkeys(case_ids)
+        ],
+    )
+
+
+def _find(session: Session, case_list_id: str, *, lock: bool = False) -> CaseList:
+    statement = select(CaseList).where(CaseList.id == case_list_id)
+    found = session.scalars(statement.with_for_update() if lock else statement).one_or_none()
+    if found is None:
+        raise NotFound("case_list_not_found", case_list_id=case_list_id)
+    return found
+
+
+def _records(session: Session, case_lists: Sequence[CaseList], now: dt.datetime) -> list[Record]:
+    members: dict[tuple[str, bool], list[str]] = {}
+    of_lists = CaseListMember.case_list_id.in_([case_list.id for case_list in case_lists])
+    columns = (CaseListMember.case_list_id, CaseListMember.included, CaseListMember.case_id)
+    for case_list_id, included, case_id in session.execute(select(*columns).where(of_lists).order_by(*columns)):
+        members.setdefault((case_list_id, included), []).append(case_id)
+    names = ("id", "name", "description", "filter", "version", "created_at", "updated_at")
+    return [
+        {
+            **{name: getattr(case_list, name) for name in names},
+            **{part: members.get((case_list.id, included), []) for part, included in MEMBERS.items()},
+            "case_count": _count(session, case_list, now),
+        }
+        for case_list in case_lists
+    ]

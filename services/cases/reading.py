@@ -1,0 +1,143 @@
+"""Reading cases: one, a list of them, and the facts that tasks and messaging need."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy.orm import Session
+
+from chassis.database import Database
+from chassis.paging import page
+from contracts.errors import NotFound
+from services.cases.case_events import client_ids_of
+from services.cases.case_types import fields_of, find_case_type
+from services.cases.custom_fields import visible
+from services.cases.filter_lookup import read_filter
+from services.cases.filter_sql import condition
+from services.cases.id_sets import id_rows
+from services.cases.models import Case, CaseClient, CaseStaff
+from services.cases.texts import fold
+
+Record = dict[str, Any]
+SORTS = {
+    "name": Case.name_folded,
+    "number": Case.number_folded,
+    "created_at": Case.created_at,
+    "updated_at": Case.updated_at,
+}
+_PLAIN = (
+    "id", "number", "name", "case_type_id", "status", "state", "description", "responsible_staff_id", "source", "value",
+    "external_source", "external_source_id", "archived_at", "version", "created_at", "updated_at",
+)  # fmt: skip
+
+
+def get_case(db: Database, case_id: str) -> Record:
+    """Raises NotFound `case_not_found`."""
+    with db.read() as session:
+        return records(session, [find_case(session, case_id)])[0]
+
+
+def list_cases(
+    db: Database,
+    calls: Any,
+    *,
+    q: str | None = None,
+    state: str | None = None,
+    case_type_id: str | None = None,
+    client_id: str | None = None,
+    filter: Record | None = None,
+    now: dt.datetime,
+    **paging: Any,
+) -> Record:
+    """A page of the cases that are not archived, newest first unless `sort` says otherwise.
+
+    `q` finds part of a name or number. Raises Invalid that names a wrong place in `filter`, and NotFound for a case
+    type, client or saved filter that is not the firm's.
+    """
+    with db.read() as session:
+        wanted: list[ColumnElement[bool]] = [Case.archived_at.is_(None)]
+        if q and q.strip():
+            text = fold(q.strip())
+            wanted.append(
+                or_(
+                    Case.name_folded.contains(text, autoescape=True), Case.number_folded.contains(text, autoescape=True)
+                )
+            )
+        if state is not None:
+            wanted.append(Case.state == state)
+        if case_type_id is not None:
+            wanted.append(Case.case_type_id == find_case_type(session, case_type_id).id)
+        if client_id is not None:
+            of_client = select(1).where(CaseClient.case_id == Case.id, CaseClient.client_id == client_id)
+            wanted.append(exists(of_client.correlate(Case)))
+        if filter is not None:
+            wanted.append(condition(read_filter(session, filter, path="filter"), now=now))
+        rows, meta = page(
+            session, select(Case).where(*wanted), model=Case, sorts=SORTS, default_sort="-created_at", **paging
+        )
+        found = {"data": records(session, rows), "meta": meta}
+    if client_id is not None and not rows and not calls.clients.get_client_facts(client_ids=[client_id])["clients"]:
+        raise NotFound("client_not_found", client_id=client_id)
+    return found
+
+
+def get_case_facts(db: Database, case_ids: Sequence[str]) -> Record:
+    """The facts of up to 1,000 cases in three queries; unknown ids are left out. `state` of an archived case is
+    `archived`."""
+    with db.read() as session:
+        cases = session.scalars(select(Case).where(Case.id.in_(id_rows(session, case_ids)))).all()
+        clients = client_ids_of(session, [case.id for case in cases])
+        fields = fields_of(session, {case.case_type_id for case in cases})
+    facts = {
+        case.id: {
+            "case_id": case.id,
+            "case_type_id": case.case_type_id,
+            "number": case.number,
+            "name": case.name,
+            "state": "archived" if case.archived_at else case.state,
+            "responsible_staff_id": case.responsible_staff_id,
+            "client_ids": clients[case.id],
+            "custom_fields": visible(fields[case.case_type_id], case.custom_fields),
+        }
+        for case in cases
+    }
+    return {"cases": [facts[case_id] for case_id in dict.fromkeys(case_ids) if case_id in facts]}
+
+
+def find_case(session: Session, case_id: str, *, lock: bool = False) -> Case:
+    """Raises NotFound `case_not_found`."""
+    statement = select(Case).where(Case.id == case_id)
+    found = session.scalars(statement.with_for_update() if lock else statement).one_or_none()
+    if found is None:
+        raise NotFound("case_not_found", case_id=case_id)
+    return found
+
+
+def records(session: Session, cases: Sequence[Case]) -> list[Record]:
+    """Cases as they are on the wire, in a constant number of queries."""
+    ids = [case.id for case in cases]
+    if not ids:
+        return []
+    clients: dict[str, list[Record]] = {case_id: [] for case_id in ids}
+    staff: dict[str, list[str]] = {case_id: [] for case_id in ids}
+    of_cases = id_rows(session, ids)
+    columns = (CaseClient.case_id, CaseClient.client_id, CaseClient.role, CaseClient.label)
+    rows = select(*columns).where(CaseClient.case_id.in_(of_cases)).order_by(CaseClient.case_id, CaseClient.position)
+    for case_id, client_id, role, label in session.execute(rows):
+        clients[case_id].append({"client_id": client_id, "role": role, "label": label})
+    members = select(CaseStaff.case_id, CaseStaff.staff_id).where(CaseStaff.case_id.in_(of_cases))
+    for case_id, staff_id in session.execute(members.order_by(CaseStaff.case_id, CaseStaff.position)):
+        staff[case_id].append(staff_id)
+    fields = fields_of(session, {case.case_type_id for case in cases})
+    return [
+        {
+            **{name: getattr(case, name) for name in _PLAIN},
+            "clients": clients[case.id],
+            "staff_ids": staff[case.id],
+            "custom_fields": visible(fields[case.case_type_id], case.custom_fields),
+        }
+        for case in cases
+    ]

@@ -1,0 +1,196 @@
+"""Creating, changing and archiving cases."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete
+
+from chassis.columns import new_id
+from chassis.database import Database, UnitOfWork
+from contracts.cases import CASE_CHANGED, CASE_CREATED
+from contracts.errors import Conflict, Invalid, invalid_field
+from services.cases.case_clients import check_clients, placed, present_clients, set_clients, set_staff
+from services.cases.case_events import client_ids_of, emit_case
+from services.cases.case_types import fields_of, find_case_type, statuses_of
+from services.cases.client_facts import keep_facts
+from services.cases.columns import fits
+from services.cases.custom_fields import Values, index_rows, merge
+from services.cases.id_sets import id_rows
+from services.cases.models import Case, CaseFieldValue, CaseStatus, CustomField, StatusChange
+from services.cases.numbering import next_number
+from services.cases.reading import find_case, records
+from services.cases.uniqueness import typed_clashes
+
+Record = dict[str, Any]
+_PLAIN = (
+    "number", "name", "description", "responsible_staff_id", "source", "value", "external_source", "external_source_id",
+)  # fmt: skip
+
+
+def create_case(db: Database, calls: Any, command: Record, *, actor_id: str | None, now: dt.datetime) -> Record:
+    """A case with clients that exist. (With a new one: `new_client.create_case_with_new_client`.)
+
+    Raises Invalid that names what is wrong, NotFound `case_type_not_found`, Conflict `number_taken` or
+    `external_source_id_taken`, and Unavailable if the clients cannot be checked.
+    """
+    clients = placed(command["clients"])
+    facts = check_clients(calls, clients)
+    with typed_clashes(), db.unit_of_work() as uow:
+        keep_facts(uow, facts)
+        case = add_case(uow, command, clients, actor_id=actor_id, now=now)
+        emit_case(uow, CASE_CREATED, case, client_ids_of(uow.session, [case.id])[case.id], [])
+        return uow.answer(records(uow.session, [case])[0])
+
+
+def add_case(
+    uow: UnitOfWork,
+    command: Record,
+    clients: Sequence[Record],
+    *,
+    actor_id: str | None,
+    now: dt.datetime,
+    pending: bool = False,
+) -> Case:
+    """Writes the rows of a new case. Raises Invalid, NotFound, and what the session raises for what is taken."""
+    case_type = find_case_type(uow.session, command["case_type_id"])
+    _check_value(command)
+    status = _status(uow, case_type.id, command.get("status"))
+    fields = fields_of(uow.session, [case_type.id])[case_type.id]
+    values, errors = merge(fields, {}, command.get("custom_fields") or {}, creating=True)
+    if errors:
+        raise Invalid("invalid_input", fields=errors)
+    given = {name: command.get(name) for name in _PLAIN}
+    case = Case(
+        **{**given, "number": command.get("number") or next_number(uow)},
+        id=new_id(),
+        case_type_id=case_type.id,
+        status=status.name,
+        state="pending" if pending else status.state,
+        custom_fields=values,
+        created_at=now,
+        updated_at=now,
+    )
+    uow.session.add(case)
+    uow.session.flush()
+    set_clients(uow, case.id, clients)
+    set_staff(uow, case.id, command.get("staff_ids") or [])
+    write_values(uow, {case.id: (fields, {}, values)})
+    _note_status(uow, case, None, actor_id, now)
+    return case
+
+
+def update_case(
+    db: Database,
+    calls: Any,
+    case_id: str,
+    changes: Record,
+    expected_version: int | None,
+    *,
+    actor_id: str | None,
+    now: dt.datetime,
+) -> Record:
+    """Changes what is named; lists replace, custom field values are merged (null clears).
+
+    Raises Invalid, NotFound, and Conflict: `stale_version`, `case_pending` while its new client is being created,
+    `number_taken`, `external_source_id_taken`.
+    """
+    facts: list[Record] = []
+    if "clients" in changes:
+        changes = {**changes, "clients": placed(changes["clients"])}
+        facts = check_clients(calls, changes["clients"], known=present_clients(db, case_id))
+    with typed_clashes(), db.unit_of_work() as uow:
+        case = find_case(uow.session, case_id, lock=True)
+        if expected_version is not None and case.version != expected_version:
+            raise Conflict("stale_version", version=case.version)
+        if case.state == "pending":
+            raise Conflict("case_pending", case_id=case_id)
+        keep_facts(uow, facts)
+        changed = _apply(uow, case, changes, actor_id, now)
+        if changed:
+            case.touch(now)
+            uow.session.flush()
+            emit_case(uow, CASE_CHANGED, case, client_ids_of(uow.session, [case.id])[case.id], changed)
+        return uow.answer(records(uow.session, [case])[0])
+
+
+def archive_case(db: Database, case_id: str, *, now: dt.datetime) -> Record:
+    """Takes a case out of lists and selections; again, nothing happens. Raises NotFound `case_not_found`."""
+    with db.unit_of_work() as uow:
+        case = find_case(uow.session, case_id, lock=True)
+        if case.archive(now):
+            uow.session.flush()
+            emit_case(uow, CASE_CHANGED, case, client_ids_of(uow.session, [case.id])[case.id], ["archived_at"])
+        return uow.answer(records(uow.session, [case])[0])
+
+
+def write_values(uow: UnitOfWork, changes: Mapping[str, tuple[Sequence[CustomField], Values, Values]]) -> None:
+    """Brings `case_field_value` to the values of cases, set-based: {case id: (fields, before, after)}."""
+    rows, stale = [], []
+    for case_id, (fields, before, after) in changes.items():
+        for field in fields:
+            if before.get(field.key) == after.get(field.key):
+                continue
+            if field.key in before:
+                stale.append((case_id, field.key))
+            if field.key in after:
+                rows += [{"case_id": case_id, "key": field.key, **row} for row in index_rows(field, after[field.key])]
+    for key in sorted({key for _, key in stale}):
+        of_cases = id_rows(uow.session, [case_id for case_id, stale_key in stale if stale_key == key])
+        outdated = delete(CaseFieldValue).where(CaseFieldValue.key == key, CaseFieldValue.case_id.in_(of_cases))
+        uow.session.execute(outdated, execution_options={"synchronize_session": False})
+    uow.insert(CaseFieldValue, rows)
+
+
+def _apply(uow: UnitOfWork, case: Case, changes: Record, actor_id: str | None, now: dt.datetime) -> list[str]:
+    _check_value(changes)
+    changed = []
+    for name in _PLAIN:
+        if name in changes and getattr(case, name) != changes[name]:
+            setattr(case, name, changes[name])
+            changed.append(name)
+    if "status" in changes:
+        before = case.status
+        if case.move_to(_status(uow, case.case_type_id, changes["status"])):
+            changed.append("status")
+            _note_status(uow, case, before, actor_id, now)
+    if "custom_fields" in changes:
+        fields = fields_of(uow.session, [case.case_type_id])[case.case_type_id]
+        stored = case.custom_fields
+        values, errors = merge(fields, stored, changes["custom_fields"], creating=False)
+        if errors:
+            raise Invalid("invalid_input", fields=errors)
+        names = [
+            f"custom_fields.{key}" for key in sorted(changes["custom_fields"]) if stored.get(key) != values.get(key)
+        ]
+        if names:
+            case.custom_fields = values
+            write_values(uow, {case.id: (fields, stored, values)})
+            changed += names
+    uow.session.flush()
+    if "staff_ids" in changes and set_staff(uow, case.id, changes["staff_ids"]):
+        changed.append("staff_ids")
+    if "clients" in changes and set_clients(uow, case.id, changes["clients"]):
+        changed.append("clients")
+    return changed
+
+
+def _status(uow: UnitOfWork, case_type_id: str, name: str | None) -> CaseStatus:
+    """The type's status of that name, its first if None. Raises Invalid that names `status`."""
+    statuses = statuses_of(uow.session, [case_type_id])[case_type_id]
+    for status in statuses:
+        if name is None or status.name == name:
+            return status
+    names = ", ".join(status.name for status in statuses)
+    raise invalid_field("status", f"Not a status of this type of case, which has: {names}.", code="unknown_status")
+
+
+def _check_value(values: Record) -> None:
+    if (value := values.get("value")) is not None and not fits(value, decimals=2):
+        raise invalid_field("value", "At most 12 digits before the point and 2 after it.")
+
+
+def _note_status(uow: UnitOfWork, case: Case, before: str | None, actor_id: str | None, now: dt.datetime) -> None:
+    uow.session.add(StatusChange(case_id=case.id, from_status=before, to_status=case.status, actor_id=actor_id, at=now))

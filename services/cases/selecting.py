@@ -1,0 +1,152 @@
+"""Selectors, which every bulk action takes: which cases, in pages ordered by their ids.
+
+The set is the union of `case_ids`, `case_filter` and `case_list_ids`; `include_case_ids` then limits it (alone, it is
+the set); `exclude_case_ids` is taken away last. Archived and pending cases are never in it.
+
+A page is one statement on the primary key, so that the last costs what the first does. The cursor carries the moment of
+the first page: days are counted from it on every page, and a case created later is on none.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import hashlib
+import uuid
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from chassis.database import Database
+from chassis.paging import TOTAL_CAP
+from contracts.errors import Invalid, invalid_field
+from services.cases.case_events import client_ids_of
+from services.cases.case_lists import in_lists
+from services.cases.filter_lookup import read_filter
+from services.cases.filter_sql import condition
+from services.cases.id_sets import id_rows
+from services.cases.known_cases import refuse_unknown_cases
+from services.cases.models import Case
+
+Record = dict[str, Any]
+ADDING = ("case_ids", "case_filter", "case_list_ids")
+PARTS = (*ADDING, "include_case_ids", "exclude_case_ids")
+
+
+def check_selector(selector: Record) -> None:
+    """Raises Invalid `empty_selector` if it is empty, only excludes, or holds an empty list."""
+    if not any(part in selector for part in PARTS):
+        raise _empty("selector", "Empty: it must name the cases, or a filter or list of them.")
+    for part in PARTS:
+        if part in selector and not selector[part]:
+            raise _empty(f"selector.{part}", "Empty. Leave it out if it is not meant.")
+    if set(selector) == {"exclude_case_ids"}:
+        raise _empty("selector", "It only excludes: it must say of what.")
+
+
+def select_cases(db: Database, selector: Record, *, limit: int, cursor: str | None, now: dt.datetime) -> Record:
+    """One page: {"data": [{case_id, case_type_id, client_ids}], "meta"}, the primary client first.
+
+    Raises Invalid `empty_selector`, `invalid_filter` and `invalid_cursor`, and NotFound `case_not_found`,
+    `case_list_not_found` and `saved_filter_not_found` for what is not the firm's.
+    """
+    check_selector(selector)
+    place = _Place.first(selector, now) if cursor is None else _Place.read(selector, cursor)
+    with db.read() as session:
+        if cursor is None:
+            refuse_unknown(session, selector)
+        wanted = and_(
+            Case.archived_at.is_(None),
+            Case.state != "pending",
+            Case.created_at <= place.at,
+            selected(session, selector, now=place.at),
+        )
+        rows = select(Case.id, Case.case_type_id).where(wanted)
+        if place.after is not None:
+            rows = rows.where(Case.id > place.after)
+        found = session.execute(rows.order_by(Case.id).limit(limit + 1)).all()
+        shown = found[:limit]
+        if place.total is None:
+            place.total = len(found) if len(found) <= limit else _count(session, wanted)
+        clients = client_ids_of(session, [row.id for row in shown])
+    meta: Record = {"next_cursor": None, "total": min(place.total, TOTAL_CAP)}
+    if place.total > TOTAL_CAP:
+        meta["total_is_lower_bound"] = True
+    if len(found) > limit:
+        meta["next_cursor"] = place.write(after=shown[-1].id)
+    data = [{"case_id": row.id, "case_type_id": row.case_type_id, "client_ids": clients[row.id]} for row in shown]
+    return {"data": data, "meta": meta}
+
+
+def selected(session: Session, selector: Record, *, now: dt.datetime) -> ColumnElement[bool]:
+    """The condition on `Case` that a selector, known not to be empty, stands for."""
+    added: list[ColumnElement[bool]] = []
+    if "case_ids" in selector:
+        added.append(Case.id.in_(id_rows(session, selector["case_ids"])))
+    if "case_filter" in selector:
+        tree = read_filter(session, selector["case_filter"], path="selector.case_filter")
+        added.append(condition(tree, now=now))
+    if "case_list_ids" in selector:
+        added.append(in_lists(session, selector["case_list_ids"], path="selector.case_list_ids", now=now))
+    parts = [or_(*added)] if added else []
+    if "include_case_ids" in selector:
+        parts.append(Case.id.in_(id_rows(session, selector["include_case_ids"])))
+    if "exclude_case_ids" in selector:
+        parts.append(Case.id.not_in(id_rows(session, selector["exclude_case_ids"])))
+    return and_(*parts)
+
+
+def refuse_unknown(session: Session, selector: Record) -> None:
+    """Raises NotFound `case_not_found` for an id that is no case of the firm: a typing error in an exclusion would
+    otherwise write to a client who was to be left out."""
+    ids = [
+        case_id for part in ("case_ids", "include_case_ids", "exclude_case_ids") for case_id in selector.get(part) or ()
+    ]
+    refuse_unknown_cases(session, ids)
+
+
+def _count(session: Session, wanted: ColumnElement[bool]) -> int:
+    # Over at most cap + 1 rows, so that a large firm's selection does not cost a full scan.
+    some = select(Case.id).where(wanted).limit(TOTAL_CAP + 1).subquery()
+    return session.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+class _Place:
+    """Where a selection's paging stands. The cursor is bound to its selector."""
+
+    def __init__(self, digest: str, at: dt.datetime, after: str | None, total: int | None) -> None:
+        self.digest = digest
+        self.at = at
+        self.after = after
+        self.total = total
+
+    @classmethod
+    def first(cls, selector: Record, now: dt.datetime) -> _Place:
+        return cls(_digest(selector), now, None, None)
+
+    @classmethod
+    def read(cls, selector: Record, cursor: str) -> _Place:
+        try:
+            padded = cursor + "=" * (-len(cursor) % 4)
+            digest, at, after, total = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+            moment = dt.datetime.fromisoformat(at)
+            if digest != _digest(selector) or moment.tzinfo is None or not isinstance(after, str):
+                raise ValueError("a cursor of another selection")
+            return cls(digest, moment, str(uuid.UUID(after)), int(total))
+        except (ValueError, TypeError, binascii.Error) as error:
+            raise invalid_field("cursor", "Not a cursor of this selection.", code="invalid_cursor") from error
+
+    def write(self, after: str) -> str:
+        packed = orjson.dumps([self.digest, self.at.isoformat(), after, self.total])
+        return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def _digest(selector: Record) -> str:
+    return hashlib.sha256(orjson.dumps(selector, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def _empty(field: str, message: str) -> Invalid:
+    return invalid_field(field, message, code="empty_selector")
