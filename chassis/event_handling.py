@@ -11,7 +11,7 @@ import eventlet
 import orjson
 from nameko.containers import WorkerContext
 
-from chassis import dead_letters
+from chassis import dead_letters, topology
 from chassis.context import DATA_KEY, Context, use
 from chassis.database import AlreadyDone
 from chassis.embedded_broker import PUBLICATION_HEADER
@@ -19,7 +19,6 @@ from chassis.envelope import CONTENT_TYPE, BadEnvelope, ReceivedEvent, unwrap
 from chassis.outbox import PUBLICATION
 from chassis.publisher import Outgoing
 from chassis.telemetry import describe, events_handled, log_of, log_unexpected, where
-from chassis.topology import RETRY_SECONDS, retry_exchange
 from contracts.errors import CasewireError, DeadlineExceeded, RateLimited, Unavailable
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ class Handling:
         if self._subscription.broadcast:
             self._done([delivery], "failed")
             return
-        final = is_permanent(error) or delivery.attempt > len(RETRY_SECONDS)
+        final = is_permanent(error) or delivery.attempt > len(topology.RETRY_SECONDS)
         try:
             if final and self._park(delivery, error):
                 self._done([delivery], "parked")
@@ -200,12 +199,12 @@ class Handling:
         return True
 
     def _retry(self, delivery: Delivery) -> bool:
-        number = min(delivery.attempt, len(RETRY_SECONDS))
+        number = min(delivery.attempt, len(topology.RETRY_SECONDS))
         kept = (PUBLICATION, PUBLICATION_HEADER)
         headers = {name: value for name, value in delivery.message.headers.items() if name in kept}
         message = Outgoing(
             body=bytes(delivery.message.body),
-            exchange=retry_exchange(RETRY_SECONDS[number - 1]),
+            exchange=topology.retry_exchange(topology.RETRY_SECONDS[number - 1]),
             routing_key=self._subscription.name,
             content_type=CONTENT_TYPE,
             headers={**headers, ATTEMPT: delivery.attempt + 1},

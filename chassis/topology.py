@@ -14,7 +14,7 @@ from kombu.entity import Exchange, Queue
 
 from chassis.outbox import exchange_name
 
-RETRY_SECONDS = (5, 30, 300)
+RETRY_SECONDS: tuple[float, ...] = (5, 30, 300)
 """How long an event waits after its first, second and third failure; after the next it is parked."""
 
 DELIVERY_LIMIT = 20
@@ -69,9 +69,9 @@ def dead_letter_queue(service: str) -> Queue:
     return Queue(dead_letter_name(service), durable=True, queue_arguments={"x-queue-type": "quorum"})
 
 
-def retry_exchange(seconds: int) -> str:
+def retry_exchange(seconds: float) -> str:
     """The exchange that returns a message to the queue of its routing key after a delay."""
-    return f"casewire.retry.{seconds}s"
+    return f"casewire.retry.{seconds:g}s"
 
 
 def declare_retries(channel: Any) -> None:
@@ -80,5 +80,5 @@ def declare_retries(channel: Any) -> None:
         name = retry_exchange(seconds)
         exchange = Exchange(name, type="topic", durable=True)
         # No dead-letter routing key: the message keeps its own, which is the queue it came from.
-        arguments = {**_QUORUM, "x-message-ttl": seconds * 1000}
+        arguments = {**_QUORUM, "x-message-ttl": int(seconds * 1000)}
         Queue(name, exchange=exchange, routing_key="#", durable=True, queue_arguments=arguments)(channel).declare()

@@ -154,7 +154,7 @@ class UnitOfWork:
                 "aggregate_version": aggregate_version,
                 "event": event.name,
                 "payload": orjson.dumps(event_data(event, data)).decode(),
-                "correlation_id": self._db.correlation_id,
+                "correlation_id": self._db.correlation_id or event_id,
                 "created_at": utc_now(),
             }
         )

@@ -40,9 +40,12 @@ def event_data(event: Event, data: dict[str, Any]) -> dict[str, Any]:
     schema = strict(event.data)
     if unknown := set(data) - set(schema.fields):
         raise ValueError(f"{event.name} has no {', '.join(sorted(unknown))}")
-    wire: dict[str, Any] = schema.dump(data)
     try:
+        wire: dict[str, Any] = schema.dump(data)
         schema.load(wire)
     except ValidationError as error:
         raise ValueError(f"{event.name} refuses {error.messages}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        # Its message may quote the value.
+        raise ValueError(f"{event.name} cannot hold this data: {type(error).__name__}") from None
     return wire

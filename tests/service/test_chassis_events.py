@@ -1,0 +1,314 @@
+"""From the outbox of one service to the effect in another: once, whatever fails in between."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from kombu.connection import Connection
+from sqlalchemy import func, select
+
+from chassis import dead_letters, event_consumer, topology
+from chassis.columns import new_id, utc_now
+from chassis.context import current
+from chassis.database import Data, Database
+from chassis.envelope import CONTENT_TYPE, wrap
+from chassis.events import ReceivedEvent, on
+from chassis.testing import eventually, make_database, outbox_events
+from contracts.errors import NotFound, Unavailable
+from tests.service.sample import THING_MADE, MakerBase, Noted, TakerBase
+
+FIRM, OTHER_FIRM = new_id(), new_id()
+
+
+class Maker:
+    name = "maker"
+    db = Data(MakerBase)
+
+
+class Script:
+    """What the handlers are to do, and what they saw. Numbers not named here are applied."""
+
+    def __init__(self) -> None:
+        self.unavailable: dict[int, int] = {}
+        self.broken: set[int] = set()
+        self.refused: set[int] = set()
+        self.seen: list[tuple[str, int]] = []
+        self.sizes: list[int] = []
+
+    def play(self, event: ReceivedEvent) -> None:
+        number = event.data["number"]
+        context = current()
+        assert context is not None
+        assert (context.firm_id, context.correlation_id) == (event.firm_id, event.correlation_id)
+        self.seen.append((event.id, event.attempt))
+        if number in self.broken:
+            raise LookupError("broken")
+        if number in self.refused:
+            raise NotFound("thing_not_found", thing_id=event.subject)
+        if self.unavailable.get(number, 0) > 0:
+            self.unavailable[number] -= 1
+            raise Unavailable("provider_unavailable")
+
+
+script = Script()
+
+
+def note(db: Database, events: list[ReceivedEvent], handler: str) -> None:
+    with db.unit_of_work(once=events) as uow:
+        uow.insert(Noted, [{"number": event.data["number"], "handler": handler} for event in uow.fresh])
+
+
+class SingleTaker:
+    name = "taker"
+    db = Data(TakerBase)
+
+    @on(THING_MADE)
+    def take(self, event: ReceivedEvent) -> None:
+        script.play(event)
+        note(self.db, [event], "single")
+
+
+class BatchTaker:
+    name = "taker"
+    db = Data(TakerBase)
+
+    @on(THING_MADE, batch=100)
+    def take(self, events: list[ReceivedEvent]) -> None:
+        script.sizes.append(len(events))
+        for event in events:
+            assert event.firm_id == events[0].firm_id
+        if len(events) > 1 and {event.data["number"] for event in events} & (script.broken | script.refused):
+            raise LookupError("one of them is broken")
+        for event in events:
+            script.play(event) if len(events) == 1 else script.seen.append((event.id, event.attempt))
+        note(self.db, events, "batch")
+
+
+class System:
+    """A maker and a taker on one bus."""
+
+    def __init__(self, taker: type, bus: str, start: Callable[..., Any]) -> None:
+        self.bus = bus
+        self.maker = make_database(MakerBase).for_firm(FIRM)
+        self.taker = make_database(TakerBase).for_firm(FIRM)
+        urls = {"maker": self.maker.url, "taker": self.taker.url}
+        self.runner = start(taker, Maker, bus=bus, DATABASE_URLS=urls)
+        self.queue = f"taker.{THING_MADE.name}.take"
+
+    def make(self, *numbers: int, firm_id: str = FIRM) -> list[str]:
+        db = self.maker.for_firm(firm_id)
+        with db.unit_of_work() as uow:
+            return uow.emit_many(THING_MADE, [(new_id(), {"number": number}) for number in numbers])
+
+    def noted(self, firm_id: str = FIRM) -> list[int]:
+        with self.taker.for_firm(firm_id).read() as session:
+            return sorted(session.scalars(select(Noted.number)))
+
+    def parked(self, state: str = dead_letters.PARKED) -> list[Any]:
+        return list(dead_letters.list_parked(self.taker, state=state))
+
+    def all_published(self) -> bool:
+        return all(event.published for event in outbox_events(self.maker))
+
+    def send(self, body: bytes, headers: dict[str, Any] | None = None) -> None:
+        """Puts a message straight into the subscription's queue."""
+        with Connection(self.bus) as connection:
+            channel = connection.channel()
+            message = channel.prepare_message(
+                body, content_type=CONTENT_TYPE, content_encoding="utf-8", headers=headers or {}, properties={}
+            )
+            channel.basic_publish(message, exchange="", routing_key=self.queue)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delays as in production would make the tests wait for minutes."""
+    global script
+    script = Script()
+    monkeypatch.setattr(topology, "RETRY_SECONDS", (0.05, 0.1, 0.15))
+    monkeypatch.setattr(event_consumer, "REPLAY_SECONDS", 0.05)
+
+
+@pytest.fixture(params=[SingleTaker, BatchTaker])
+def system(request: pytest.FixtureRequest, bus: str, start: Callable[..., Any]) -> System:
+    return System(request.param, bus, start)
+
+
+@pytest.fixture
+def batches(bus: str, start: Callable[..., Any]) -> System:
+    return System(BatchTaker, bus, start)
+
+
+@pytest.fixture
+def singles(bus: str, start: Callable[..., Any]) -> System:
+    return System(SingleTaker, bus, start)
+
+
+def envelope(number: Any, event_id: str | None = None, **more: Any) -> bytes:
+    made = wrap(
+        source="maker",
+        event_id=event_id or new_id(),
+        name=THING_MADE.name,
+        firm_id=FIRM,
+        subject="subject",
+        time=utc_now(),
+        data={"number": number},
+        correlation_id="correlation",
+    )
+    return orjson.dumps({**made, **more})
+
+
+def test_events_of_every_firm_arrive_in_their_firm(system: System) -> None:
+    system.make(*range(120))
+    system.make(7, firm_id=OTHER_FIRM)
+    eventually(lambda: (len(system.noted()), system.noted(OTHER_FIRM)) == (120, [7]), what="all noted")
+    eventually(system.all_published, what="all marked as published")
+
+
+def test_an_event_delivered_again_changes_nothing(system: System) -> None:
+    body = envelope(1)
+    for _ in range(3):
+        system.send(body)
+    system.send(envelope(2))
+    eventually(lambda: 2 in system.noted())
+    eventually(lambda: len(script.seen) >= 2)
+    assert system.noted() == [1, 2]
+    assert system.parked() == []
+
+
+def test_a_transient_failure_is_tried_again(system: System) -> None:
+    script.unavailable = {1: 2}
+    system.send(envelope(1))
+    eventually(lambda: system.noted() == [1], what="the third attempt")
+    assert [attempt for _, attempt in script.seen] == [1, 2, 3]
+    assert system.parked() == []
+
+
+def test_what_keeps_failing_is_parked_and_a_replay_keeps_its_id(system: System) -> None:
+    script.broken = {1}
+    (event_id,) = system.make(1)
+    (parked,) = eventually(system.parked, what="the event parked")
+    assert [attempt for _, attempt in script.seen] == [1, 2, 3, 4]
+    assert (parked.event_id, parked.attempts, parked.subscription) == (event_id, 4, system.queue)
+    assert parked.reason.startswith("LookupError")
+    eventually(system.all_published, what="the event settled")
+
+    script.broken = set()
+    script.seen.clear()
+    assert dead_letters.replay(system.taker, [parked.id], by="the test") == 1
+    eventually(lambda: system.parked(dead_letters.REPLAYED), what="the replay")
+    assert system.noted() == [1]
+    assert {seen for seen, _ in script.seen} == {event_id}
+
+
+def test_a_replay_that_fails_is_parked_again(singles: System) -> None:
+    script.refused = {1}
+    singles.make(1)
+    (parked,) = eventually(singles.parked)
+    dead_letters.replay(singles.taker, [parked.id], by="the test")
+    eventually(lambda: [row.attempts for row in singles.parked()] == [2], what="the second parking")
+    assert dead_letters.discard(singles.taker, [parked.id], by="the test") == 1
+    assert (singles.parked(), singles.noted()) == ([], [])
+    assert dead_letters.show(singles.taker, parked.id).settled_by == "the test"
+
+
+def test_a_permanent_failure_is_parked_at_once(system: System) -> None:
+    script.refused = {1}
+    system.make(1)
+    (parked,) = eventually(system.parked, what="the event parked")
+    assert [attempt for _, attempt in script.seen] == [1]
+    assert parked.reason.startswith("NotFound: thing_not_found")
+    assert system.noted() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"\xff not JSON", "no JSON"),
+        (b"[1, 2]", "no envelope"),
+        (envelope("a secret"), "refuses {'number'"),
+        (envelope(1, type="thing.lost.v1"), "expected thing.made.v1"),
+    ],
+    ids=["bytes", "list", "data", "type"],
+)
+def test_what_is_no_such_event_is_parked_and_not_logged(
+    singles: System, body: bytes, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    singles.send(body)
+    singles.send(envelope(2))
+    (parked,) = eventually(singles.parked)
+    assert reason in parked.reason
+    assert "secret" not in parked.reason + caplog.text
+    eventually(lambda: singles.noted() == [2], what="the next event")
+
+
+def test_additions_to_an_event_are_ignored(singles: System) -> None:
+    singles.send(envelope(1, newattribute="x", data={"number": 1, "colour": "red"}))
+    eventually(lambda: singles.noted() == [1])
+
+
+def test_a_poison_event_fails_alone(batches: System) -> None:
+    script.refused = {13}
+    batches.make(*range(30))
+    (parked,) = eventually(batches.parked, what="the poison parked")
+    eventually(lambda: len(batches.noted()) == 29, what="the others applied")
+    assert 13 not in batches.noted()
+    assert dead_letters.show(batches.taker, parked.id).envelope["data"]["number"] == 13
+    assert max(script.sizes) > 1
+
+
+def test_an_event_that_kills_its_worker_is_parked(singles: System) -> None:
+    """A worker that dies says nothing: what it was given comes again with a higher delivery count."""
+    body = envelope(1)
+    failed = dead_letters.failed_delivery(singles.queue, THING_MADE.name, body, 1)
+    for _ in range(dead_letters.TRIALS):
+        assert dead_letters.begin_trial(singles.taker, failed)
+    singles.send(body, headers={"casewire-publication": 4})
+    (parked,) = eventually(singles.parked)
+    assert parked.reason == "killed its worker"
+    assert script.seen == []
+
+
+def test_an_innocent_suspect_is_applied(singles: System) -> None:
+    singles.send(envelope(1), headers={"casewire-publication": 4})
+    eventually(lambda: singles.noted() == [1])
+    eventually(lambda: not singles.parked(dead_letters.TRYING), what="the trial's end")
+
+
+def test_events_are_kept_while_the_subscriber_is_away(vhost: str, start: Callable[..., Any]) -> None:
+    """On RabbitMQ; the embedded bus lives and dies with its subscribers."""
+    system = System(SingleTaker, vhost, start)
+    system.runner.stop()
+    system.make(1, 2, 3)
+    start(Maker, bus=vhost, DATABASE_URLS={"maker": system.maker.url})
+    eventually(system.all_published)
+    start(SingleTaker, bus=vhost, DATABASE_URLS={"taker": system.taker.url})
+    eventually(lambda: system.noted() == [1, 2, 3])
+
+
+def test_what_was_not_settled_is_published_again(embedded_bus: str, start: Callable[..., Any]) -> None:
+    """The embedded process ends with an event in its retry queue: the next one starts from the outbox."""
+    script.unavailable = {1: 1}
+    topology.RETRY_SECONDS = (60, 60, 60)
+    system = System(SingleTaker, embedded_bus, start)
+    system.make(1)
+    eventually(lambda: script.seen)
+    assert not system.all_published()
+    system.runner.kill()
+    urls = {"maker": system.maker.url, "taker": system.taker.url}
+    start(SingleTaker, Maker, bus=embedded_bus + "-restarted", DATABASE_URLS=urls)
+    eventually(lambda: system.noted() == [1])
+    eventually(system.all_published)
+
+
+def test_old_outbox_rows_tell_how_long_they_wait(singles: System) -> None:
+    from chassis import outbox
+
+    table = singles.maker.tables.outbox
+    with singles.maker.across_firms("the test looks").read() as session:
+        assert outbox.age_of_oldest(session, table) == dt.timedelta()
+        assert session.scalar(select(func.count()).select_from(table)) == 0
