@@ -65,6 +65,11 @@ def page(
     return [row[0] for row in rows] if single else rows, meta
 
 
+def cursor_after(row: Any, sort: str, column: Any) -> str:
+    """The cursor that goes on after `row` in a list by `sort`; for lists that are put together from several."""
+    return _write_cursor(sort, getattr(row, column.key), row.id)
+
+
 def _total(session: Session, statement: Select[Any], cap: int) -> int:
     # Counted over at most cap + 1 rows, so that a large firm's list does not cost a full scan.
     some = statement.order_by(None).limit(cap + 1).subquery()
