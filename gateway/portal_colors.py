@@ -36,8 +36,8 @@ def theme(color: str | None) -> Theme:
 
 
 def readable_on(background: str) -> str:
-    """White or near-black, whichever reads better."""
-    return LIGHT if contrast(LIGHT, background) >= contrast(DARK, background) else DARK
+    """White or black, whichever reads better: one of them always does."""
+    return max("#ffffff", "#000000", key=lambda color: contrast(color, background))
 
 
 def toward(color: str, end: str, background: str) -> str:

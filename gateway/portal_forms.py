@@ -31,8 +31,8 @@ class Choice:
 class Question:
     """One case task as the page shows it.
 
-    `widget` names the template's macro: input, textarea, choices, tick or later. `ids` of hints and error go into
-    `described_by`. `done`: it is answered and closed; `answer` says how.
+    `widget` says which fields: input, textarea, choices, tick or later (not on this page). `done`: it is answered;
+    `answer` says how, in lines, and `left_blank` that it was not. `blank_effect`: what a blank answer would do.
     """
 
     id: str
@@ -44,10 +44,11 @@ class Question:
     overdue: bool
     due: str | None
     hints: list[str]
+    blank_effect: str | None
     error: str | None
     value: str = ""
     answer: list[str] = field(default_factory=list)
-    blank: str | None = None
+    left_blank: str | None = None
     attributes: dict[str, str] = field(default_factory=dict)
     choices: list[Choice] = field(default_factory=list)
     multiple: bool = False
@@ -58,9 +59,14 @@ class Question:
         return f"answer-{self.id}"
 
     @property
+    def answerable(self) -> bool:
+        """Whether there is anything to do here."""
+        return not self.done and self.widget != "later"
+
+    @property
     def described_by(self) -> str:
-        parts = [f"hint-{self.id}"] if self.hints else []
-        return " ".join([*parts, f"error-{self.id}"] if self.error else parts)
+        parts = {"hint": self.hints, "error": self.error, "blank": self.blank_effect}
+        return " ".join(f"{name}-{self.id}" for name, present in parts.items() if present)
 
 
 def typed_answer(form: MultiDict[str, str]) -> Any:
@@ -88,7 +94,7 @@ def question_of(
     if error is None and rejection.get("code") in REFUSALS:
         error, reopened = words.refusal(rejection["code"], {}), True
     due_at = case_task.get("due_at")
-    question = Question(
+    return Question(
         id=case_task["id"],
         title=case_task["title"],
         paragraphs=[part.strip() for part in (case_task.get("instructions") or "").split("\n") if part.strip()],
@@ -98,15 +104,15 @@ def question_of(
         overdue=case_task["status"] == "overdue",
         due=words.day(due_at, time_zone) if due_at else None,
         hints=_hints(case_task, words),
+        blank_effect=_blank_effect(case_task, words),
         error=error,
         value=_as_text(current),
         answer=_shown(kind, kept, words),
-        blank=_blank_done(case_task, words),
+        left_blank=_left_blank(case_task, words),
         attributes=_attributes(case_task),
         choices=_choices(case_task, current, words),
         multiple=kind == "several_choices",
     )
-    return question
 
 
 def _widget(kind: str) -> str:
@@ -171,7 +177,7 @@ def _hints(case_task: Record, words: Words) -> list[str]:
     kind, checks = case_task["kind"], case_task.get("checks") or {}
     hints = []
     if kind == "phone":
-        hints.append(words.say("With its area code, like (212) 555-0123."))
+        hints.append(words.say("With its area code, like (212)\u00a0555\u20110123."))
     if kind == "email":
         hints.append(words.say("Like name@example.com."))
     if kind == "address":
@@ -180,28 +186,25 @@ def _hints(case_task: Record, words: Words) -> list[str]:
         hints.append(words.say("Choose all that apply."))
     if kind in ("short_text", "long_text") and checks.get("max_length"):
         hints.append(words.say("At most %(longest)s characters.", longest=checks["max_length"]))
-    if not case_task.get("required") and kind not in NOT_HERE:
-        hints.append(_what_blank_does(case_task, words))
     return hints
 
 
-def _what_blank_does(case_task: Record, words: Words) -> str:
+def _blank_effect(case_task: Record, words: Words) -> str | None:
     """A blank answer to a mapped question clears what it is mapped to: whoever leaves it blank must know."""
-    effects = {
-        "phone": words.say("You can leave this blank. If you do, we remove the phone number that we have for you."),
-        "email": words.say("You can leave this blank. If you do, we remove the email address that we have for you."),
-        "first_name": words.say("You can leave this blank. If you do, we remove the first name that we have for you."),
-        "last_name": words.say("You can leave this blank. If you do, we remove the last name that we have for you."),
-    }
     mapping = case_task.get("mapping")
-    if not mapping:
-        return words.say("You can leave this blank.")
-    if mapping["target"] == "client" and mapping["field"] in effects:
-        return effects[mapping["field"]]
-    return words.say("You can leave this blank. If you do, we remove what we have on file for this.")
+    if case_task.get("required") or not mapping or case_task["kind"] in NOT_HERE:
+        return None
+    effects = {
+        "phone": words.say("If you leave this blank, we remove the phone number that we have for you."),
+        "email": words.say("If you leave this blank, we remove the email address that we have for you."),
+        "first_name": words.say("If you leave this blank, we remove the first name that we have for you."),
+        "last_name": words.say("If you leave this blank, we remove the last name that we have for you."),
+    }
+    other = words.say("If you leave this blank, we remove what we have on file.")
+    return effects.get(mapping["field"], other) if mapping["target"] == "client" else other
 
 
-def _blank_done(case_task: Record, words: Words) -> str | None:
+def _left_blank(case_task: Record, words: Words) -> str | None:
     """What to say once a blank answer was given; None if there is an answer."""
     if case_task.get("answer") is not None or case_task["status"] != "completed":
         return None

@@ -41,7 +41,7 @@ REFUSALS: dict[str, str] = {
     "invalid_yes_no": _("Choose yes or no."),
     "not_acknowledged": _("Tick the box to confirm."),
     "not_an_option": _("Choose one of the options."),
-    "invalid_phone": _("Check the phone number: it needs its area code, like (212) 555-0123."),
+    "invalid_phone": _("Check the phone number: it needs its area code, like (212)\u00a0555\u20110123."),
     "invalid_email": _("Check the email address: it looks like name@example.com."),
     "invalid_address": _("Check the address: street and number, city, postal code."),
     "not_available_yet": _("This cannot be answered here yet."),
@@ -74,7 +74,7 @@ class Words:
             if name in meta:
                 values[name] = self.long_date(meta[name])
         try:
-            return self.say(REFUSALS.get(code, _UNKNOWN_REFUSAL), **values)
+            return self.say(REFUSALS.get(code, _UNKNOWN_REFUSAL)) % values
         except KeyError:
             return self.say(_UNKNOWN_REFUSAL)
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, synonym
 from chassis.columns import Id, Json, new_id, utc_now
 from chassis.database import FirmScoped, service_base
 
-Base = service_base("accounts")
+Base: Any = service_base("accounts")
 
 
 class Versioned:

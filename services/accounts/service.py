@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from chassis.columns import utc_now
 from chassis.database import Data
 from chassis.rpc import serve

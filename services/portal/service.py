@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chassis.events import ReceivedEvent, on
-
 from chassis.columns import utc_now
 from chassis.database import Data
+from chassis.events import ReceivedEvent, on
 from chassis.rpc import Calls, serve
 from contracts import accounts, cases, clients, portal, tasks
 from services.portal import asking, ending, pages
@@ -67,7 +66,7 @@ class PortalService:
     def end_links_to_old_address(self, event: ReceivedEvent) -> None:
         ending.end_links_to_old_address(self.db, utc_now(), event, self._answering_link)
 
-    @on(accounts.FIRM_CHANGED)
+    @on(accounts.FIRM_CHANGED, broadcast=True)
     def forget_firm(self, event: ReceivedEvent) -> None:
         self.firms.drop(event.data["firm_id"])
 

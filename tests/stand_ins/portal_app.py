@@ -1,4 +1,4 @@
-"""The gateway's portal pages with a tiny portal behind them, held to its contract: links, pages and answers in memory."""
+"""The gateway's portal pages with a tiny portal behind them, held to its contract: all in memory."""
 
 from __future__ import annotations
 

@@ -1,0 +1,147 @@
+"""How the portal's pages are put together: the client's words, the firm's colour, and the questions to answer."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from flask import Response, g, make_response, render_template, request, url_for
+from markupsafe import Markup
+
+from contracts.errors import Invalid
+from gateway.portal_colors import theme
+from gateway.portal_forms import question_of
+from gateway.portal_words import LANGUAGES, Words, best_language, words
+
+Record = dict[str, Any]
+
+_ASSETS = Path(__file__).parent / "static" / "portal"
+
+
+def page_response(
+    page: Record,
+    form_token: str,
+    *,
+    typed: Record | None = None,
+    refused: Invalid | None = None,
+    reopened: str | None = None,
+    thanks: bool = False,
+    stale: bool = False,
+    status: int = 200,
+) -> Response:
+    """The page of a link, from portal's wire answer.
+
+    `typed`: what a form held that was not taken, by case task; `refused`: why. `reopened`: a case task whose answer is
+    to be changed. `stale`, or a form for a task that is not here: the form came from another page.
+    """
+    spoken = words(best_language(request.args.get("lang"), lambda: page["language"]))
+    typed = typed or {}
+    branding = page["branding"]
+    questions = [
+        question_of(
+            case_task,
+            spoken,
+            branding["time_zone"],
+            typed=typed.get(case_task["id"]),
+            was_typed=case_task["id"] in typed,
+            error=spoken.refusal(refused.code, refused.meta) if refused and case_task["id"] in typed else None,
+            reopened=reopened == case_task["id"] or case_task["id"] in typed,
+        )
+        for case_task in page["case_tasks"]
+    ]
+    if typed.keys() - {question.id for question in questions}:
+        stale, status = True, 400
+    still_open = [question for question in questions if question.answerable]
+    positions = {
+        question.id: spoken.say("%(position)s of %(number)s", position=position, number=len(still_open))
+        for position, question in enumerate(still_open, start=1)
+        if len(still_open) > 1
+    }
+    return render(
+        "portal/page.html",
+        spoken,
+        status=status,
+        color=branding.get("color"),
+        firm_name=branding["firm_name"],
+        initials=_initials(branding["firm_name"]),
+        first_name=page.get("first_name"),
+        questions=questions,
+        own_language=_language_of(branding["locale"], spoken),
+        open=still_open,
+        answered=thanks or any(question.done for question in questions),
+        positions=positions,
+        wrong=[question for question in questions if question.error],
+        intro=spoken.count(
+            "%(firm)s has one question for you.",
+            "%(firm)s has %(number)s questions for you.",
+            len(still_open),
+            firm=branding["firm_name"],
+        ),
+        notice=spoken.say("This page was out of date. Please check your answer and send it again.") if stale else None,
+        thanks=thanks,
+        form_token=form_token,
+        action=action(),
+        change_href=lambda case_task_id: url_for(".show", change=case_task_id, **language_asked()),
+    )
+
+
+def render(template: str, spoken: Words, *, status: int = 200, color: str | None = None, **values: Any) -> Response:
+    """A page from a template. Its style's hash goes into the security policy by `g.portal_style_hash`."""
+    look = theme(color)
+    g.portal_style_hash = look.csp_hash
+    body = render_template(
+        template,
+        words=spoken,
+        _=spoken.say,
+        theme=look,
+        languages=LANGUAGES,
+        asset=_asset,
+        language_href=_language_href,
+        **values,
+    )
+    return make_response(body, status)
+
+
+def _language_of(written: str, spoken: Words) -> Markup:
+    """What marks the firm's own texts, which are in its language whatever the page is in."""
+    return Markup("") if written == spoken.language else Markup(' lang="{}"').format(written)
+
+
+def _language_href(language: str) -> str:
+    """This page in another language. A page that a form or a token led to is reached by its own address only."""
+    endpoint = ".asked" if request.endpoint == "portal_pages.asked" else ".show"
+    kept = {name: request.args[name] for name in ("change", "done") if name in request.args}
+    values: dict[str, Any] = kept | {"lang": language}
+    return url_for(endpoint, **values)
+
+
+def own_words() -> Words:
+    """The language of a page that no client's record decides."""
+    # Not best_match, which takes plain "en" before "es-MX" however the browser ranks them.
+    ranked = (tag.split("-")[0].lower() for tag in request.accept_languages.values())
+    return words(best_language(request.args.get("lang"), lambda: next(filter(LANGUAGES.__contains__, ranked), None)))
+
+
+def language_asked() -> dict[str, Any]:
+    """The language that this browser chose, to be carried along: {"lang": …} or nothing."""
+    language = request.args.get("lang")
+    return {"lang": language} if language in LANGUAGES else {}
+
+
+def action() -> str:
+    """Where the page's forms go."""
+    return url_for(".show", **language_asked())
+
+
+def _initials(name: str) -> str:
+    letters = [word[0] for word in name.split() if word[0].isalnum()]
+    return "".join(letters[:1] + letters[-1:] if len(letters) > 1 else letters).upper()
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    """The address of an asset, which changes with its content, so that it can be kept for ever."""
+    digest = hashlib.sha256((_ASSETS / name).read_bytes()).hexdigest()[:12]
+    return f"/p/assets/{name}?v={digest}"
