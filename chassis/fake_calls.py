@@ -6,6 +6,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from chassis.rpc_wire import RemoteFault
 from chassis.wire import strict
 from contracts.base import Operation, declared
 from contracts.errors import CasewireError, DeadlineExceeded, Invalid, Unavailable
@@ -58,7 +59,7 @@ class FakeCalls:
         try:
             answer = self.answers[operation](**loaded)
         except CasewireError as error:
-            if not isinstance(error, (*operation.errors, Invalid, Unavailable, DeadlineExceeded)):
+            if not isinstance(error, (*operation.errors, Invalid, Unavailable, DeadlineExceeded, RemoteFault)):
                 raise AssertionError(f"{operation} does not declare {type(error).__name__}") from error
             raise
         response = strict(operation.response)
