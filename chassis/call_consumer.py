@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,15 @@ class CallConsumer(QueueConsumer):
                         yield
         finally:
             self.connected = False
+
+    @contextmanager
+    def establish_connection(self) -> Iterator[Any]:
+        """Tries until the broker is there, at shorter intervals than Kombu's, which grow to half a minute."""
+        with self.create_connection() as connection:
+            connection.ensure_connection(
+                self.on_connection_error, interval_start=0.5, interval_step=0.5, interval_max=3.0
+            )
+            yield connection
 
     def _drain(self, connection: Any) -> None:
         self._draining = True
