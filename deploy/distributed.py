@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -109,11 +108,14 @@ def _late(state: dict[str, Any] | None) -> list[str]:
 
 def is_ready(health_port: int) -> bool:
     """Whether the process behind a health port is ready for work."""
+    connection = http.client.HTTPConnection("127.0.0.1", health_port, timeout=5)
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{health_port}/health/ready", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def _supervised(folder: Folder) -> bool:

@@ -58,7 +58,7 @@ class Postgres:
         self._password = self._kept_password()
 
     def _data_folder(self) -> Path:
-        """Inside the folder, or in /var/tmp when the server's own user may not go where the folder is."""
+        """Inside the folder, or in /var/lib when the server's own user may not go where the folder is."""
         if self._user is None:
             return self.folder / "data"
         self.folder.chmod(0o755)
@@ -72,7 +72,7 @@ class Postgres:
         if reachable.returncode == 0:
             return self.folder / "data"
         name = hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]
-        return Path(f"/var/tmp/casewire-postgres-{name}")  # noqa: S108 - the name is fixed by the folder, made 0700
+        return Path("/var/lib/casewire") / f"postgres-{name}"
 
     def _kept_password(self) -> str:
         kept = self.folder / "password"
@@ -115,6 +115,7 @@ class Postgres:
     def _make_cluster(self, initdb: str, log: Path) -> None:
         if self.data.exists():  # an initdb that was killed; a finished one has its version file
             shutil.rmtree(self.data)
+        self.data.parent.mkdir(parents=True, exist_ok=True)
         self.data.mkdir(mode=0o700)
         # The server's user must read the password, and nobody else.
         password = self.data.with_name(self.data.name + ".password")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import secrets
 import shutil
@@ -10,8 +11,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import urllib.error
-import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +46,7 @@ class RabbitMQ:
         self.folder = folder.resolve()
         self.port = port or free_port()
         self.management_port = free_port()
-        self._epmd_port = free_port()
+        self._epmd_port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -86,18 +85,18 @@ class RabbitMQ:
             )
         )
         (self.folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
-        environment = self._environment()
         log = self.folder / "server.log"
         # Erlang would leave its port mapper behind as a daemon: this one ends with the node.
         if self._epmd is None or self._epmd.poll() is not None:
+            self._epmd_port = free_port()
             self._epmd = start(
                 [epmd, "-port", str(self._epmd_port), "-address", "127.0.0.1", "-relaxed_command_check"],
                 folder=self.folder,
                 log=log,
-                environment=environment,
+                environment=self._environment(),
             )
             wait_until(lambda: _listens(self._epmd_port), "Erlang's port mapper listens", 10, pause=0.02)
-        self._process = start([server], folder=self.folder, log=log, environment=environment)
+        self._process = start([server], folder=self.folder, log=log, environment=self._environment())
         try:
             wait_until(self._serves, "RabbitMQ serves", START_SECONDS)
         except TimeoutError as error:
@@ -141,7 +140,7 @@ class RabbitMQ:
         if self._process:
             end(self._process, 30)
         if self._epmd:
-            end(self._epmd, 5)
+            end(self._epmd, 1, signal.SIGKILL)
 
     def kill(self) -> None:
         """Kill the node as `kill -9` does; `start` brings it back with its durable messages."""
@@ -175,17 +174,18 @@ class RabbitMQ:
 def management_request(uri: str, method: str, path: str, body: Any = None) -> Any:
     """One request to a RabbitMQ management API at `http://user:password@host:port`."""
     credentials, _, host = uri.removeprefix("http://").rpartition("@")
-    request = urllib.request.Request(
-        f"http://{host}{path}",
-        method=method,
-        data=json.dumps(body if body is not None else {}).encode() if method in ("PUT", "POST") else None,
-        headers={
-            "Authorization": "Basic " + b64encode(credentials.encode()).decode(),
-            "Content-Type": "application/json",
-        },
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+    headers = {"Authorization": "Basic " + b64encode(credentials.encode()).decode(), "Content-Type": "application/json"}
+    connection = http.client.HTTPConnection(host, timeout=10)
+    try:
+        connection.request(method, path, json.dumps(body or {}) if method in ("PUT", "POST") else None, headers)
+        answer = connection.getresponse()
         content = answer.read()
+    except http.client.HTTPException as error:
+        raise OSError(f"the management API did not answer {method} {path}: {error!r}") from error
+    finally:
+        connection.close()
+    if answer.status >= 300:
+        raise OSError(f"the management API answered {method} {path} with {answer.status}")
     return json.loads(content) if content else None
 
 
