@@ -121,9 +121,9 @@ def read_layout(stream: IO[bytes], encoding: str) -> Layout:
     first = next((line for line in lines if line.strip()), None)
     if first is None:
         raise unreadable("file_empty", "The file is empty.")
-    delimiter = max(_DELIMITERS, key=lambda candidate: len(next(csv.reader([first], delimiter=candidate))))
+    delimiter = _delimiter(first)
     found = _numbered_rows(chain([first], lines), delimiter)
-    columns = _column_names(next(found)[1])
+    columns = _column_names(next(found, (0, []))[1])
     rows = 0
     for rows, _ in found:
         if rows > MOST_ROWS:
@@ -131,6 +131,14 @@ def read_layout(stream: IO[bytes], encoding: str) -> Layout:
     if not rows:
         raise unreadable("file_no_rows", "The file has a header and no rows.")
     return Layout(encoding, delimiter, columns, rows)
+
+
+def _delimiter(header: str) -> str:
+    """The delimiter that makes the most columns of a header."""
+    try:
+        return max(_DELIMITERS, key=lambda candidate: len(next(csv.reader([header], delimiter=candidate))))
+    except csv.Error as error:
+        raise cell_too_large(0) from error
 
 
 def read_rows(stream: IO[bytes], encoding: str, delimiter: str, start: int = 0) -> Iterator[tuple[int, list[str]]]:

@@ -1,0 +1,124 @@
+"""clients: how the file of an import is read, and which files are refused whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.errors import Invalid
+from services.clients import import_files
+from services.clients.import_files import Layout, detect_encoding, read_layout, read_rows
+
+
+def layout(content: bytes) -> Layout:
+    return read_layout(io.BytesIO(content), detect_encoding(io.BytesIO(content)))
+
+
+def rows(content: bytes, start: int = 0) -> list[tuple[int, list[str]]]:
+    found = layout(content)
+    return list(read_rows(io.BytesIO(content), found.encoding, found.delimiter, start))
+
+
+def test_rows_are_numbered_from_one_and_blank_lines_are_none():
+    content = b'\r\n \r\nname,phone\r\n\r\nAnn,1\r\n\r\n,\r\n"Bob\r\nRay",2'
+    assert layout(content) == Layout("utf-8", ",", ["name", "phone"], 3)
+    assert rows(content) == [(1, ["Ann", "1"]), (2, ["", ""]), (3, ["Bob\r\nRay", "2"])]
+    assert rows(content, start=2) == [(3, ["Bob\r\nRay", "2"])]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_found_by_the_header(delimiter):
+    content = f'"last, first"{delimiter}phone{delimiter}note\n"Lee, Ann"{delimiter}1{delimiter}a/b\n'.encode()
+    assert rows(content) == [(1, ["Lee, Ann", "1", "a/b"])]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [("utf-8", "Zoë Łuk"), ("utf-8-sig", "Zoë Łuk"), ("utf-16", "Zoë Łuk"), ("cp1252", "José Muñoz"),
+     ("cp932", "山田太郎"), ("cp1251", "Наталья")],
+)  # fmt: skip
+def test_encodings_are_told_apart(encoding, name):
+    lines = ["name,city", *(f"{name},{name} {number}" for number in range(40))]
+    content = "\n".join(lines).encode(encoding)
+    assert rows(content)[0] == (1, [name, f"{name} 0"])
+
+
+def test_an_accent_late_in_a_large_file_counts_too():
+    content = b"name,city\n" + b"Ann,Reno\n" * 20_000 + "José,Málaga\n".encode("cp1252")
+    assert rows(content)[-1] == (20_001, ["José", "Málaga"])
+
+
+HEADER = b"name,phone\n"
+BAD = {
+    "file_empty": [b"", b"\n\n", b" \r\n"],
+    "file_no_header": [
+        b"Ann,+1 212 555 0123\nBob,2\n", b"ann@example.com\n", b",,\n1,2,3\n", b"x" * 201 + b",y\n1,2\n", b'"',
+    ],
+    "file_no_rows": [HEADER, HEADER + b"\n\n"],
+    "file_wrong_encoding": [
+        "name,phone\nAnn,1\n".encode("utf-16-le"), HEADER + b"A\0nn,1\n", b"\xff\xfe" + HEADER,
+        HEADER + random.Random(7).randbytes(4000).replace(b"\0", b""), b"\xef\xbb\xbf" + HEADER + b"\xff\xfe,1\n",
+    ],
+    "file_not_csv": [b"PK\x03\x04 and the rest of a workbook"],
+    "file_cell_too_large": [
+        HEADER + b"Ann," + b"1" * 1_000_000, HEADER + b"Ann,1\n" + b"B" * 3_000_000 + b",2\n",
+        b'name,"' + b"x" * 200_000,
+    ],
+    "file_too_many_columns": [b",".join(b"c%d" % number for number in range(201)) + b"\n"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "content"), [(code, content) for code, contents in BAD.items() for content in contents], ids=lambda part:
+    part if isinstance(part, str) else f"{len(part)} bytes"
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_is_refused_whole(code, content):
+    with pytest.raises(Invalid) as caught:
+        layout(content)
+    assert (caught.value.code, caught.value.fields[0]["field"]) == (code, "file")
+
+
+def test_a_cell_that_is_too_large_is_named_by_its_row():
+    with pytest.raises(Invalid) as caught:
+        layout(HEADER + b"Ann,1\nBob," + b"2" * 1_000_000)
+    assert caught.value.meta == {"row": "2"}
+
+
+def test_files_with_too_many_rows_or_bytes_are_refused(monkeypatch):
+    monkeypatch.setattr(import_files, "MOST_ROWS", 3)
+    assert layout(HEADER + b"a,1\n" * 3).rows == 3
+    with pytest.raises(Invalid, match="file_too_many_rows"):
+        layout(HEADER + b"a,1\n" * 4)
+    monkeypatch.setattr(import_files, "LARGEST_FILE", 20)
+    with pytest.raises(Invalid, match="file_too_large"):
+        layout(HEADER + b"a,1\n" * 3)
+
+
+def test_columns_have_names_of_their_own():
+    assert layout(b"Phone,,phone, Phone ,Phone\n1,2,3,4,5\n").columns == [
+        "Phone", "Column 2", "phone", "Phone (2)", "Phone (3)",
+    ]  # fmt: skip
+
+
+CELLS = st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8), min_size=2, max_size=2)
+
+
+@given(st.lists(CELLS, min_size=1, max_size=8))
+def test_what_a_csv_writer_writes_is_what_is_read(cells):
+    text = io.StringIO()
+    csv.writer(text).writerows([["name", "city"], *cells])
+    assert [row for _, row in rows(text.getvalue().encode())] == cells
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(content):
+    try:
+        found = layout(content)
+    except Invalid:
+        return
+    assert len(rows(content)) == found.rows

@@ -1,0 +1,155 @@
+"""clients: a row of a file as the fields of a client, the suggested mapping, and cells that sheets would run."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.errors import Invalid
+from services.clients.import_mapping import FIELDS, check_mapping, suggest_mapping
+from services.clients.import_rows import RowReader, neutral_text, plain_text, read_date
+
+NOW = dt.datetime(2026, 11, 21, 15, 0, tzinfo=dt.UTC)
+
+
+def read(cells: dict[str, str], country: str = "US", **defaults: str):
+    reader = RowReader(len(cells), {name: place for place, name in enumerate(cells)}, defaults, country, NOW)
+    return reader.read(1, list(cells.values()))
+
+
+def test_a_row_becomes_the_fields_of_a_client():
+    row = read(
+        {
+            "first_name": " Ann ", "last_name": "Lee", "company_name": "", "date_of_birth": "03/04/1980",
+            "status": "Prospective", "language": "Spanish", "time_zone": "America/Denver", "tags": "vip; new, vip",
+            "phone": "(212) 555-0101", "mobile_phone": "212.555.0101", "work_phone": "2125550102",
+            "email": "A@Example.com",
+            "city": "Reno", "state": "NV", "postal_code": "89501", "country": "United States", "kind": "Person",
+            "external_source_id": "7", "custom_fields.court": "North",
+        }
+    )  # fmt: skip
+    assert row.errors == []
+    assert row.fields == {
+        "first_name": "Ann", "last_name": "Lee", "date_of_birth": dt.date(1980, 3, 4), "status": "prospective",
+        "language": "es", "time_zone": "America/Denver", "tags": ["vip", "new"], "kind": "individual",
+        "phones": [{"number": "+12125550101", "kind": "mobile", "primary": True},
+                   {"number": "+12125550102", "kind": "work", "primary": False}],
+        "emails": [{"address": "A@example.com", "primary": True}],
+        "addresses": [{"kind": "primary", "line1": None, "line2": None, "city": "Reno", "state": "NV",
+                       "postal_code": "89501", "country": "US"}],
+        "external_source": "import", "external_source_id": "7", "custom_fields": {"court": "North"},
+    }  # fmt: skip
+    assert row.keys[0] == ("external", "import", "7")
+    assert {("phone", "+12125550101"), ("email", "a@example.com"), ("person", "ann lee", "1980-03-04"),
+            ("person", "ann lee", "89501")} < set(row.keys)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cells", "error"),
+    [
+        ({"phone": "555-12"}, "invalid_phone:phone"),
+        ({"phone": "2125550101", "home_phone": "1"}, "invalid_phone:home_phone"),
+        ({"email": "no"}, "invalid_email:email"), ({"email": "a@example.com", "email_2": "x"}, "invalid_email:email_2"),
+        ({"status": "VIP"}, "unknown_status:status"), ({"date_of_birth": "31.31.2000"}, "invalid_date:date_of_birth"),
+        ({"date_of_birth": "2030-01-01"}, "date_in_future:date_of_birth"), ({"kind": "cat"}, "unknown_kind:kind"),
+        ({"time_zone": "EST5"}, "unknown_time_zone:time_zone"), ({"language": "klingon"}, "unknown_language:language"),
+        ({"city": "Reno", "country": "Atlantis"}, "unknown_country:country"),
+        ({"first_name": "x" * 121}, "too_long:first_name"),
+        ({"first_name": "A\u202en"}, "invalid_text:first_name"), ({"city": "A\u200bn"}, "invalid_text:city"),
+        ({"postal_code": "9" * 21}, "too_long:postal_code"), ({"tags": "x" * 61}, "too_long:tags"),
+        ({"custom_fields.note": "x" * 2001}, "too_long:custom_fields.note"),
+    ],
+)  # fmt: skip
+def test_a_bad_cell_is_an_error_that_names_its_field(cells, error):
+    row = read({"last_name": "Lee", **cells})
+    assert (row.errors, row.keys) == ([error], [])
+
+
+def test_a_row_too_short_or_too_long_is_an_error():
+    reader = RowReader(2, {"first_name": 0}, {}, "US", NOW)
+    assert reader.read(1, ["Ann"]).errors == ["row_too_short:row"]
+    assert reader.read(1, ["Ann", "", "x"]).errors == ["row_too_long:row"]
+    assert reader.read(1, ["Ann", "", " "]).errors == []
+
+
+def test_an_empty_cell_leaves_the_field_and_a_default_fills_it():
+    assert read({"last_name": "Lee", "status": " "}).fields == {"last_name": "Lee"}
+    assert read({"last_name": "Lee", "status": ""}, status="inactive", language="en").fields == {
+        "last_name": "Lee", "status": "inactive", "language": "en",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("full", "first", "last"),
+    [
+        ("Ann Lee", "Ann", "Lee"),
+        ("Ann Mary Lee", "Ann Mary", "Lee"),
+        ("Lee, Ann", "Ann", "Lee"),
+        ("Cher", "Cher", None),
+    ],
+)
+def test_a_full_name_is_split(full, first, last):
+    assert read({"full_name": full}).fields == {"first_name": first, "last_name": last}
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "date"),
+    [
+        ("1980-02-29", "US", (1980, 2, 29)), ("2/29/1980", "US", (1980, 2, 29)), ("29/02/1980", "GB", (1980, 2, 29)),
+        ("29.2.1980", "DE", (1980, 2, 29)), ("29 Feb 1980", "US", (1980, 2, 29)),
+        ("February 29, 1980", "US", (1980, 2, 29)),
+        ("1980-02-29T00:00:00.000Z", "US", (1980, 2, 29)), ("29/02/1980", "US", None), ("2/29/80", "US", None),
+        ("1981-02-29", "US", None),
+        ("soon", "US", None),
+    ],
+)  # fmt: skip
+def test_dates_are_read_as_the_country_writes_them(text, country, date):
+    assert read_date(text, country) == (dt.date(*date) if date else None)
+
+
+@pytest.mark.parametrize(
+    ("columns", "fields"),
+    [
+        ("First Name,Middle Name,Last Name,Organization Name,Birthday,Labels,E-mail 1 - Value,E-mail 2 - Value,"
+         "Phone 1 - Value,"
+         "Address 1 - Street,Address 1 - City,Address 1 - Region,Address 1 - Postal Code,Address 1 - Country",
+         "first_name,middle_name,last_name,company_name,date_of_birth,tags,email,email_2,phone,address_line1,city,state,"
+         "postal_code,country"),
+        ("First Name,Last Name,Company,Job Title,Mobile Phone,Home Phone,Business Phone,E-mail Address,Home Street,"
+         "Home City,"
+         "Home State,Home Postal Code,Home Country/Region",
+         "first_name,last_name,company_name,occupation,mobile_phone,home_phone,work_phone,email,address_line1,city,state,"
+         "postal_code,country"),
+        ("Record ID,First Name,Last Name,Email,Phone Number,Contact Status",
+         "external_source_id,first_name,last_name,email,phone,status"),
+        ("Nombre,Apellidos,Teléfono,Correo electrónico,Código postal", "first_name,last_name,phone,email,postal_code"),
+    ],
+)  # fmt: skip
+def test_the_headers_of_common_exports_are_understood(columns, fields):
+    assert list(suggest_mapping(columns.split(",")).values()) == fields.split(",")
+
+
+def test_our_own_names_are_understood_and_the_second_column_of_a_field_is_left_out():
+    own = [*sorted(FIELDS), "custom_fields.court"]
+    assert suggest_mapping(own) == {name: name for name in own}
+    assert suggest_mapping(["Email", "E-mail", "Shoe size"]) == {"Email": "email"}
+
+
+def test_a_mapping_is_checked_by_name():
+    with pytest.raises(Invalid) as caught:
+        check_mapping({"A": "email", "B": "email", "C": "shoe_size", "D": "phone"}, ["A", "B", "C"])
+    assert [entry["field"] for entry in caught.value.fields] == ["mapping.B", "mapping.C", "mapping.D"]
+    with pytest.raises(Invalid):
+        check_mapping({}, ["A"])
+    assert check_mapping({"A": "custom_fields.Court room"[:19]}, ["A"]) == {"A": "custom_fields.Court"}
+
+
+@given(st.text(max_size=20))
+def test_no_cell_is_left_that_a_sheet_would_run_and_all_can_be_read_back(cell):
+    neutral = neutral_text(cell)
+    assert not neutral.startswith(("=", "+", "-", "@", "\t", "\r"))
+    if neutral != cell:
+        assert plain_text(neutral) == cell
