@@ -1,0 +1,315 @@
+"""clients: import of a file, from upload to the error file. Every event is delivered twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from chassis.columns import new_id
+from contracts.clients import CLIENTS_IMPORTED, IMPORT_REQUESTED, Import
+from contracts.errors import Conflict, Invalid, NotFound
+from services.clients import import_chunks, importing
+from services.clients.activity import list_client_activity
+from services.clients.models import Client
+from services.clients.searching import list_clients
+from tests.service.clients_desk import NOW, Desk, desk
+
+__all__ = ["desk"]
+
+HEADER = ["First name", "Last name", "Phone", "Email", "Status", "External ID", "Tags"]
+
+
+def row(number: int, **cells: str) -> list[str]:
+    phone = f"+1{201 + number // 9000}55{number % 9000 + 51000}"
+    full = {
+        "First name": f"Ann{number}", "Last name": f"Lee{number}", "Phone": phone, "Email": f"ann{number}@example.com",
+        "Status": "active", "External ID": f"X{number}", "Tags": "vip;new",
+    }  # fmt: skip
+    return list((full | {name.replace("_", " "): cell for name, cell in cells.items()}).values())
+
+
+def counts(found: dict[str, Any]) -> tuple[int, int, int, int]:
+    return tuple(found["counts"][name] for name in ("created", "updated", "skipped", "failed"))
+
+
+def client_count(desk: Desk) -> int:
+    with desk.db.read() as session:
+        return session.scalar(select(func.count()).select_from(Client).where(Client.archived_at.is_(None))) or 0
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Chunks of 10 rows, so that a small file has several."""
+    monkeypatch.setattr(import_chunks, "CHUNK", 10)
+
+
+BAD_ROWS = [
+    row(90, First_name="", Last_name=""), row(91, Phone="12"), row(92, Email="no"), row(93, Status="VIP"),
+    row(94)[:3], [*row(95), "more"], row(96, Phone="12", Email="no"),
+]  # fmt: skip
+BAD_ERRORS = [
+    ["name_required:first_name"], ["invalid_phone:phone"], ["invalid_email:email"], ["unknown_status:status"],
+    ["row_too_short:row"], ["row_too_long:row"], ["invalid_phone:phone", "invalid_email:email"],
+]  # fmt: skip
+
+
+def test_good_rows_become_clients_and_bad_rows_fail_alone(desk: Desk) -> None:
+    content = [HEADER, row(1), *BAD_ROWS, row(2)]
+    found = desk.import_all(content)
+    assert (found["state"], counts(found)) == ("finished", (2, 0, 0, 7))
+    assert found["progress"] == {"done": 9, "total": 9}
+    assert found["rows"] == [{"row": place + 2, "errors": errors} for place, errors in enumerate(BAD_ERRORS)]
+    assert found["error_counts"] == {
+        "name_required": 1, "invalid_phone": 2, "invalid_email": 2, "unknown_status": 1, "row_too_short": 1,
+        "row_too_long": 1,
+    }  # fmt: skip
+    assert Import().validate(Import().dump(found)) == {}
+    ann = list_clients(desk.db, sort="name")["data"][0]
+    assert (ann["first_name"], ann["last_name"], ann["status"], ann["tags"]) == (
+        "Ann1",
+        "Lee1",
+        "active",
+        ["vip", "new"],
+    )
+    assert ann["phones"] == [{"number": row(1)[2], "kind": "mobile", "primary": True}]
+    assert (ann["external_source"], ann["external_source_id"]) == ("import", "X1")
+    [event] = desk.emitted(CLIENTS_IMPORTED)
+    assert {client["client_id"] for client in event["clients"]} == set(desk.listed())
+    assert list_client_activity(desk.db, client_id=ann["id"])["data"][0]["facts"] == {
+        "import_id": found["id"], "outcome": "created",
+    }  # fmt: skip
+
+
+def test_the_failed_rows_come_back_as_the_original_file_with_what_is_wrong(desk: Desk) -> None:
+    content = [HEADER, row(1), row(2, First_name="=1+1", Phone="+12"), row(3)[:2], row(4), [*row(5), "-more"]]
+    found = desk.import_all(content)
+    header, *failed = desk.error_file(found["id"])
+    assert header == [*HEADER, "errors"]
+    assert failed == [
+        ["'=1+1", "Lee2", "'+12", *row(2)[3:], "invalid_phone: Phone"],
+        ["Ann3", "Lee3", "", "", "", "", "", "row_too_short: row"],
+        ["Ann5", "Lee5", f"'{row(5)[2]}", *row(5)[3:], "row_too_long: row", "'-more"],
+    ]
+    repaired = desk.import_all([header, [*failed[0][:2], "'+12125550199", *failed[0][3:]]])
+    assert counts(repaired) == (1, 0, 0, 0)
+    [client] = list_clients(desk.db, q="2125550199")["data"]
+    assert client["first_name"] == "=1+1"
+
+
+def test_a_preview_says_what_a_run_does_and_writes_nothing(desk: Desk, small_chunks: None) -> None:
+    known = desk.create(first_name="Known", phones=[{"number": row(1)[2]}])
+    content = [HEADER, *(row(number) for number in range(25)), *BAD_ROWS, row(3), row(24), row(30, Phone=row(5)[2])]
+    for duplicates, expected in {
+        "skip": (24, 0, 4, 7), "update": (24, 3, 0, 8), "create": (26, 0, 0, 9),
+    }.items():  # fmt: skip
+        preview = desk.preview(content, duplicates=duplicates)
+        assert (preview["state"], counts(preview), preview["counts"]["read"]) == ("previewed", expected, 35)
+        assert preview["rows"][0]["row"] == 26
+        assert client_count(desk) == 1
+    preview = desk.preview(content, duplicates="update")
+    found = desk.import_all(content, duplicates="update")
+    assert counts(found) == counts(preview)
+    assert found["error_counts"] == preview["error_counts"]
+    assert desk.get(known["id"])["external_source_id"] == "X1"
+
+
+def test_skip_leaves_known_clients_alone_and_again_imports_nothing(desk: Desk, small_chunks: None) -> None:
+    content = [HEADER, *(row(number) for number in range(25))]
+    desk.import_all(content)
+    again = desk.import_all([*content, row(1, First_name="Changed", External_ID="Y1")], duplicates="skip")
+    assert counts(again) == (0, 0, 26, 0)
+    assert client_count(desk) == 25
+    assert desk.listed(q="Changed") == []
+    assert len(desk.emitted(CLIENTS_IMPORTED)) == 3
+
+
+def test_update_changes_what_the_file_says_and_leaves_the_rest(desk: Desk) -> None:
+    ann = desk.create(
+        first_name="Ann", last_name="Old", occupation="Baker", phones=[{"number": "+12125550101"}], tags=["Vip"],
+        custom_fields={"court": "north"},
+    )  # fmt: skip
+    header = ["First name", "Last name", "Phone", "Home phone", "Tags", "custom_fields.judge", "Occupation"]
+    found = desk.import_all(
+        [header, ["Anna", "New", "212-555-0101", "212-555-0102", "vip,new", "Roy", ""]], duplicates="update"
+    )
+    assert counts(found) == (0, 1, 0, 0)
+    after = desk.get(ann["id"])
+    assert (after["first_name"], after["last_name"], after["occupation"], after["version"]) == (
+        "Anna",
+        "New",
+        "Baker",
+        2,
+    )
+    assert [(phone["number"][-1], phone["kind"], phone["primary"]) for phone in after["phones"]] == [
+        ("1", "mobile", True), ("2", "home", False),
+    ]  # fmt: skip
+    assert (after["tags"], after["custom_fields"]) == (["Vip", "new"], {"court": "north", "judge": "Roy"})
+    assert desk.emitted(CLIENTS_IMPORTED)[0]["clients"][0]["version"] == 2
+    entry = list_client_activity(desk.db, client_id=ann["id"])["data"][0]["facts"]
+    assert (entry["outcome"], "phones" in entry["changed"]) == ("updated", True)
+
+
+def test_a_row_without_a_name_updates_a_known_client_and_cannot_create_one(desk: Desk) -> None:
+    ann = desk.create(phones=[{"number": "+12125550101"}])
+    found = desk.import_all([["Phone", "Email"], ["+12125550101", "ann@example.com"], ["+12125550102", ""]],
+                            duplicates="update")  # fmt: skip
+    assert counts(found) == (0, 1, 0, 1)
+    assert desk.get(ann["id"])["emails"] == [{"address": "ann@example.com", "primary": True}]
+
+
+def test_update_does_not_guess_between_two_clients_nor_change_an_external_id(desk: Desk) -> None:
+    one = desk.create(first_name="Ann", phones=[{"number": "+12125550101"}], external_source="import",
+                      external_source_id="X1")  # fmt: skip
+    two = desk.create(first_name="Bob", emails=[{"address": "bob@example.com"}])
+    header = ["First name", "Phone", "Email", "External ID"]
+    found = desk.import_all(
+        [header, ["C", "+12125550101", "bob@example.com", ""], ["C", "+12125550101", "", "X2"]], duplicates="update"
+    )
+    assert [entry["errors"] for entry in found["rows"]] == [
+        ["several_matches:row"], ["external_id_differs:external_source_id"],
+    ]  # fmt: skip
+    assert (desk.get(one["id"])["version"], desk.get(two["id"])["version"]) == (1, 1)
+
+
+def test_create_makes_copies_but_no_second_client_with_an_external_id(desk: Desk, small_chunks: None) -> None:
+    content = [
+        HEADER,
+        *(row(number, External_ID="") for number in range(12)),
+        row(0, External_ID="X0"),
+        row(0, External_ID="X0"),
+    ]
+    assert counts(desk.import_all(content, duplicates="create")) == (13, 0, 0, 1)
+    assert client_count(desk) == 13
+
+
+def test_an_export_with_the_same_person_by_name_and_birthday_is_a_duplicate(desk: Desk) -> None:
+    header = ["Name", "Birthday", "ZIP"]
+    found = desk.import_all(
+        [header, ["José Muñoz", "1980-02-03", ""], ["Munoz, Jose", "02/03/1980", ""], ["Jose Munoz", "1981-02-03", ""]]
+    )
+    assert counts(found) == (2, 0, 1, 0)
+
+
+def test_a_restart_resumes_without_a_second_copy_of_a_row(desk: Desk, small_chunks: None) -> None:
+    content = [HEADER, *(row(number) for number in range(35)), row(40, Phone="1")]
+    started = desk.start(content, duplicates="create")
+    for done in (10, 20, 30):
+        # A budget of nothing ends after each chunk, as a kill would.
+        importing.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
+        assert desk.imported(started["id"])["progress"] == {"done": done, "total": 36}
+    assert len(desk.emitted(IMPORT_REQUESTED)) == 4
+    for _ in range(2):
+        importing.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
+    assert counts(desk.imported(started["id"])) == (35, 0, 0, 1)
+    assert client_count(desk) == 35
+
+
+def test_two_at_once_take_each_chunk_in_once(desk: Desk, small_chunks: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = desk.start([HEADER, *(row(number) for number in range(25))])
+    real = importing.take_in
+    others = iter([True])
+
+    def overtaken_once(*arguments: Any) -> bool:
+        if next(others, False):
+            importing.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
+        return real(*arguments)
+
+    monkeypatch.setattr(importing, "take_in", overtaken_once)
+    importing.continue_import(desk.db, desk.files, started["id"], lambda: NOW)
+    assert desk.imported(started["id"])["progress"]["done"] == 10
+    importing.continue_import(desk.db, desk.files, started["id"], lambda: NOW)
+    assert counts(desk.imported(started["id"])) == (25, 0, 0, 0)
+    assert client_count(desk) == 25
+
+
+def test_a_row_that_the_database_refuses_fails_alone(
+    desk: Desk, small_chunks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = import_chunks.cards.insert
+
+    def refuse_one(uow: Any, records: list[dict[str, Any]], **more: Any) -> set[str]:
+        if any(record["first_name"] == "Ann13" for record in records):
+            raise RuntimeError("refused")
+        return real(uow, records, **more)
+
+    monkeypatch.setattr(import_chunks.cards, "insert", refuse_one)
+    found = desk.import_all([HEADER, *(row(number) for number in range(25))])
+    assert counts(found) == (24, 0, 0, 1)
+    assert found["rows"] == [{"row": 14, "errors": ["refused:row"]}]
+
+
+def test_an_import_that_lost_its_file_ends_and_keeps_what_it_did(desk: Desk, small_chunks: None) -> None:
+    started = desk.start([HEADER, *(row(number) for number in range(25))])
+    importing.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
+    for path in Path(desk.files._folder).rglob("*.csv"):
+        path.unlink()
+    desk.hear("continue_import", IMPORT_REQUESTED, {"import_id": started["id"]})
+    found = desk.imported(started["id"])
+    assert (found["state"], found["failure"], counts(found)) == ("failed", "file_not_found", (10, 0, 0, 0))
+
+
+def test_defaults_and_the_country_apply_to_empty_cells_and_local_numbers(desk: Desk) -> None:
+    desk.import_all(
+        [["First name", "Phone", "Status"], ["Ann", "020 7946 0958", ""]],
+        mapping={"First name": "first_name", "Phone": "phone"}, default_values={"language": "en", "tags": "new"},
+        default_country="GB",
+    )  # fmt: skip
+    [client] = list_clients(desk.db)["data"]
+    assert (client["phones"][0]["number"], client["language"], client["tags"]) == ("+442079460958", "en", ["new"])
+
+
+def test_settings_that_cannot_be_are_refused_by_name(desk: Desk) -> None:
+    content = [HEADER, row(1)]
+    for settings, field in (
+        ({"mapping": {"Phone": "phone", "Email": "phone"}}, "mapping.Email"),
+        ({"mapping": {"Shoe": "phone"}}, "mapping.Shoe"),
+        ({"default_values": {"shoe": "9"}}, "default_values.shoe"),
+        ({"duplicates": "merge"}, "duplicates"),
+    ):
+        with pytest.raises(Invalid) as caught:
+            desk.preview(content, **settings)
+        assert [entry["field"] for entry in caught.value.fields] == [field]
+
+
+def test_a_file_that_cannot_be_read_leaves_nothing_behind(desk: Desk) -> None:
+    with pytest.raises(Invalid, match="file_wrong_encoding"):
+        desk.upload("First name\nAnn".encode("utf-16-le"))
+    with pytest.raises(NotFound, match="file_not_found"):
+        importing.create_import(desk.db, desk.files, file_key="uploads/none.csv", filename="x.csv")
+    with desk.db.read() as session:
+        assert session.scalar(select(func.count()).select_from(importing.Import)) == 0
+
+
+def test_an_import_is_previewed_first_and_runs_once(desk: Desk) -> None:
+    made = desk.upload([HEADER, row(1)])
+    assert made["suggested_mapping"]["External ID"] == "external_source_id"
+    with pytest.raises(Conflict, match="import_not_previewed"):
+        importing.run_import(desk.db, import_id=made["id"])
+    importing.preview_import(desk.db, desk.files, NOW, import_id=made["id"])
+    importing.run_import(desk.db, import_id=made["id"])
+    with pytest.raises(Conflict, match="import_not_finished"):
+        desk.error_file(made["id"])
+    for attempt in (
+        lambda: importing.run_import(desk.db, import_id=made["id"]),
+        lambda: importing.preview_import(desk.db, desk.files, NOW, import_id=made["id"]),
+    ):
+        with pytest.raises(Conflict, match="import_started"):
+            attempt()
+
+
+def test_another_firms_import_does_not_exist(desk: Desk, tmp_path: Path) -> None:
+    made = desk.preview([HEADER, row(1)])
+    stranger = Desk(desk.everywhere, tmp_path)
+    for attempt in (
+        lambda: importing.get_import(stranger.db, import_id=made["id"]),
+        lambda: importing.run_import(stranger.db, import_id=made["id"]),
+        lambda: importing.preview_import(stranger.db, stranger.files, NOW, import_id=made["id"]),
+        lambda: stranger.error_file(made["id"]),
+        lambda: importing.get_import(desk.db, import_id=new_id()),
+    ):
+        with pytest.raises(NotFound, match="import_not_found"):
+            attempt()
