@@ -44,6 +44,7 @@ class Reserved:
     language: str | None
     variables: dict[str, Any] | None
     needs_opt_in: bool
+    fallback: list[str] | None
     attempts: int
     lease_until: dt.datetime
 
@@ -234,25 +235,25 @@ def _passed(uow: UnitOfWork, owner: str, candidates: list[Ready], now: dt.dateti
     states = consent.read_states(uow.session, [key for several in keys.values() for key in several], lock="share")
     batch_states = _share_batches(uow.session, candidates)
     blocked: dict[str, list[str]] = {}
-    rowless: list[str] = []
+    again: list[str] = []
     passed: list[Ready] = []
     for item in candidates:
         row = item.reserved
         reason = None
         if row.kind not in EXEMPT_KINDS:
             reason = consent.block_reason(states, keys[row.id], needs_opt_in=row.needs_opt_in)
-        if reason is not None:
+        if reason is not None and not row.fallback:
             blocked.setdefault(reason, []).append(row.id)
-        elif any(key not in states for key in keys[row.id]):
-            rowless.append(row.id)
+        elif reason is not None or any(key not in states for key in keys[row.id]):
+            again.append(row.id)
         elif batch_states.get(row.batch_id, "running") in ("accepted", "running"):
             passed.append(item)
     mine = (Delivery.lease_owner == owner, Delivery.state == "queued")
     for reason, ids in sorted(blocked.items()):
         move(uow, "suppressed", now, where=[Delivery.id.in_(sorted(ids)), *mine], reason=reason)
-    if rowless:
-        # Without a row to hold, a STOP could pass unseen: preparing makes one.
-        move(uow, "accepted", now, where=[Delivery.id.in_(sorted(rowless)), *mine], due_at=now)
+    if again:
+        # Another channel may be open; and without a row to hold, a STOP could pass unseen: preparing makes one.
+        move(uow, "accepted", now, where=[Delivery.id.in_(sorted(again)), *mine], due_at=now)
     return _inside_window(uow, mine, passed, now)
 
 

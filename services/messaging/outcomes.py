@@ -39,6 +39,7 @@ class Wish:
     fallback: Sequence[str] = ()
     address: str | None = None
     language: str | None = None
+    sender_id: str | None = None
     send_after: dt.datetime = _LONG_AGO
 
 
@@ -165,7 +166,8 @@ class Decider:
         return rules.require_opt_in and not (rules.allow_manual_reply and self._answers(wish, address))
 
     def _queue(self, wish: Wish, request: Request, channel: str, address: str, *, manual: bool) -> Outcome:
-        if channel not in self.known.senders:
+        sender_id = wish.sender_id or self.known.senders.get(channel)
+        if sender_id is None:
             return Outcome(wish, "failed", "no_sender", channel=channel, address=address)
         earliest = max(self.now, wish.send_after)
         if request.business_hours:
@@ -179,7 +181,7 @@ class Decider:
             "queued",
             channel=channel,
             address=address,
-            sender_id=self.known.senders[channel],
+            sender_id=sender_id,
             due_at=due_at,
             window_closes=closes,
             language=variant.language if variant else self._language(wish),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from contracts.errors import NotFound
 from services.messaging.templates import CUSTOM_FIELDS
 from services.messaging.timing import FirmRules
+
+ASKED_AT_ONCE = 1000
 
 
 class Asked(Protocol):
@@ -36,30 +38,39 @@ class Facts:
 
 
 def gather(calls: Any, wanted: Iterable[Asked], uses: Iterable[str]) -> Facts:
-    """Asks for everything at once: one call to each owner, whatever the number of deliveries (at most 1,000 ids).
+    """Asks for everything at once: one call to each owner for every 1,000 ids.
 
     `uses`: the variables of the texts; cases and staff are asked only if a text names them.
     Raises Unavailable, DeadlineExceeded.
     """
     rows, used = list(wanted), set(uses)
-    client_ids = sorted({row.client_id for row in rows if row.client_id})
-    task_ids = sorted({row.case_task_id for row in rows if row.case_task_id})
-    case_ids = (
-        sorted({row.case_id for row in rows if row.case_id}) if any(name.startswith("case.") for name in used) else []
-    )
-    staff_ids = sorted({row.requested_by for row in rows if row.requested_by}) if "staff.name" in used else []
+    names_case, names_staff = any(name.startswith("case.") for name in used), "staff.name" in used
+    client_ids = {row.client_id for row in rows if row.client_id}
+    task_ids = {row.case_task_id for row in rows if row.case_task_id}
+    case_ids = {row.case_id for row in rows if row.case_id and names_case}
+    staff_ids = sorted({row.requested_by for row in rows if row.requested_by and names_staff})
     firm = calls.accounts.get_firm.start()
-    recipients = calls.clients.get_recipients.start(client_ids=client_ids) if client_ids else None
-    tasks = calls.tasks.get_case_task_facts.start(case_task_ids=task_ids) if task_ids else None
-    cases = calls.cases.get_case_facts.start(case_ids=case_ids) if case_ids else None
+    recipients = [calls.clients.get_recipients.start(client_ids=some) for some in _chunks(client_ids)]
+    tasks = [calls.tasks.get_case_task_facts.start(case_task_ids=some) for some in _chunks(task_ids)]
+    cases = [calls.cases.get_case_facts.start(case_ids=some) for some in _chunks(case_ids)]
     staff = {staff_id: calls.accounts.get_staff.start(staff_id=staff_id) for staff_id in staff_ids}
     return Facts(
         rules=FirmRules.from_firm(firm.result()),
-        recipients={row["client_id"]: row for row in recipients.result()["recipients"]} if recipients else {},
-        tasks={row["case_task_id"]: row for row in tasks.result()["case_tasks"]} if tasks else {},
-        cases={row["case_id"]: row for row in cases.result()["cases"]} if cases else {},
+        recipients=_by_id(recipients, "recipients", "client_id"),
+        tasks=_by_id(tasks, "case_tasks", "case_task_id"),
+        cases=_by_id(cases, "cases", "case_id"),
         staff_names={staff_id: _name(reply) for staff_id, reply in staff.items()},
     )
+
+
+def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), ASKED_AT_ONCE):
+        yield ordered[start : start + ASKED_AT_ONCE]
+
+
+def _by_id(replies: Iterable[Any], name: str, key: str) -> dict[str, dict[str, Any]]:
+    return {row[key]: row for reply in replies for row in reply.result()[name]}
 
 
 def _name(reply: Any) -> str:

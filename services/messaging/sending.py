@@ -1,7 +1,7 @@
 """The engine of a dispatcher: prepares, reserves, renders, claims, calls, records, and settles what is unknown.
 
-Its loops share one process. Calls to providers run on green threads, as many at once as `concurrency`; a claim begins no
-more than there are free slots, and each call starts right after its claim has committed. Every loop survives every
+Its loops share one process. Calls to providers run on green threads, as many at once as `concurrency`; a claim begins
+no more than there are free slots, and each call starts right after its claim has committed. Every loop survives every
 error: what it had reserved is free again when its lease ends.
 """
 
@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import eventlet
-import structlog
 
 from chassis.columns import utc_now
 from chassis.context import Context, use
 from chassis.crash import crash_point
 from chassis.database import Database
+from chassis.telemetry import log_of, log_unexpected
 from contracts.errors import CasewireError, DeadlineExceeded, Unavailable
 from services.messaging import batches, claims, preparation, results
 from services.messaging.adapters.base import NotConnected, Outgoing, Provider, Result, Unknown
@@ -28,7 +28,7 @@ from services.messaging.claims import DueSender, Ready, Reserved
 from services.messaging.rendering import Renderer
 from services.messaging.results import Called
 
-log = structlog.get_logger(__name__)
+log = log_of(__name__)
 
 IDLE = 0.5
 """Seconds between looks for work when there was none."""
@@ -40,8 +40,8 @@ RECORD_EVERY = 0.02
 CLAIM_AT_ONCE = 24
 """The most that one claim begins: few enough that the last call starts within milliseconds of the commit."""
 STALE_CLAIM = 1.0
-"""Seconds after a claim's commit in which its call must have started: a process that was stopped in between has lost the
-right to make it."""
+"""Seconds after a claim's commit in which its call must have started: a process that was stopped in between has lost
+the right to make it."""
 STOP_WITHIN = 20.0
 
 
@@ -72,6 +72,7 @@ class Sending:
         self._called: deque[tuple[str, str, Called]] = deque()
         self._held: dict[str, list[Ready]] = {}
         self._stopping = False
+        self._drained = False
 
     # Frame
 
@@ -88,6 +89,7 @@ class Sending:
             loop.wait()
         with eventlet.Timeout(STOP_WITHIN, False):
             self._pool.waitall()
+        self._drained = True
         recorder.wait()
 
     def stop(self) -> None:
@@ -102,7 +104,7 @@ class Sending:
                 log.warning("dispatcher_waits", task=step.__name__, code=error.code)
                 more = False
             except (Exception, eventlet.Timeout) as error:
-                log.error("dispatcher_step_failed", task=step.__name__, error=type(error).__name__, exc_info=True)
+                log_unexpected(log, error, event="dispatcher_step_failed", task=step.__name__)
                 more = False
             self._pause(0.0 if more else pause)
 
@@ -204,7 +206,7 @@ class Sending:
                 with eventlet.Timeout(provider.seconds, False):
                     result = provider.send(_outgoing(sender, item))
         except Exception as error:
-            log.error("provider_call_failed", provider=provider.name, error=type(error).__name__, exc_info=True)
+            log_unexpected(log, error, event="provider_call_failed", provider=provider.name)
             result = Unknown("error")
         crash_point("after_provider")
         called = Called(reserved.id, reserved.attempts + 1, reserved.address, reserved.channel, sender.id, result)
@@ -215,7 +217,7 @@ class Sending:
     def _record_loop(self) -> None:
         while True:
             if not self._called:
-                if self._stopping and not self._pool.running():
+                if self._drained:
                     return
                 eventlet.sleep(RECORD_EVERY)
                 continue
@@ -234,7 +236,7 @@ class Sending:
                     ask_after = _first_question(self._providers[provider])
                     results.record(self._db.for_firm(firm_id), called_of_firm, self._now(), ask_after=ask_after)
             except (Exception, eventlet.Timeout) as error:
-                log.error("results_not_recorded", error=type(error).__name__, exc_info=True)
+                log_unexpected(log, error, event="results_not_recorded")
                 self._called.extend((firm_id, provider, called) for called in called_of_firm)
                 eventlet.sleep(IDLE)
 

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import structlog
 import urllib3
 from sqlalchemy import select
 from twilio.request_validator import RequestValidator
@@ -21,13 +20,14 @@ from twilio.request_validator import RequestValidator
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.paging import page
+from chassis.telemetry import log_of
 from contracts.errors import NotFound, Unavailable
 from services.messaging.adapters.base import Absent, Accepted, Finding, Outgoing, Question, Refused, Result, Unknown
 from services.messaging.models import SandboxMessage
 from services.messaging.setwise import update_rows
 
 Record = dict[str, Any]
-log = structlog.get_logger(__name__)
+log = log_of(__name__)
 
 REFUSED_NUMBERS = {"+15005550001": "21211", "+15005550009": "21614", "+15005550004": "21610"}
 """Numbers that Twilio's test credentials refuse, and their codes."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from urllib.parse import quote
 
-import structlog
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
+from chassis.telemetry import log_of
 from services.messaging.adapters.base import (
     Absent,
     Accepted,
@@ -28,7 +28,7 @@ from services.messaging.adapters.base import (
 from services.messaging.adapters.http import NeverSent, NoAnswer, PooledHttpClient, TooManyRequests
 from services.messaging.links import matches_stored
 
-log = structlog.get_logger(__name__)
+log = log_of(__name__)
 
 DEFAULT_DELAY = 5.0
 """Seconds to wait after a 429 that names none."""

@@ -1,0 +1,279 @@
+"""Single messages, and the list of everything that was said: outbound and inbound together."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from chassis.columns import new_id, utc_now
+from chassis.database import Database
+from chassis.paging import cursor_after, page
+from chassis.unit_of_work import UnitOfWork
+from contracts.errors import NotFound
+from contracts.messaging import DELIVERY_SUPPRESSED
+from services.messaging import consent
+from services.messaging.contents import resolve_message
+from services.messaging.deliveries import event_data
+from services.messaging.links import PLACEHOLDER_TOKEN, link_of, shorten
+from services.messaging.models import URGENT, Content, Delivery, InboundMessage, Sender
+from services.messaging.outcomes import Decider, Outcome, Request, Wish, addresses_of
+from services.messaging.preparation import read_known
+from services.messaging.recipients import Facts, gather, variables_for
+from services.messaging.rendering import with_link
+from services.messaging.senders import sender_for
+from services.messaging.templates import Variant, check_variants, invalid, pick_variant, render
+from services.messaging.timing import next_business_moment
+
+Record = dict[str, Any]
+
+
+def send_message(
+    db: Database,
+    calls: Any,
+    *,
+    public_url: str,
+    sandbox: bool,
+    actor_id: str | None,
+    client_id: str,
+    channel: str,
+    timing: Record,
+    case_task_id: str | None = None,
+    now: dt.datetime | None = None,
+    **message: Any,
+) -> Record:
+    """Takes one message to one client, or says at once why it cannot be sent: the message, `state` accepted or
+    suppressed. The dispatcher decides again when it goes out.
+
+    Raises Invalid, NotFound for an unknown client, case task or template, Unavailable.
+    """
+    now = now or utc_now()
+    with db.read() as session:
+        content_id, variants = resolve_message(session, message, [channel])
+    uses = check_variants(variants, "message")
+    if case_task_id is None and any(name.startswith(("task.", "case.")) for name in uses):
+        raise invalid("case_task_id", "The text names a task or a case: say which.", "case_task_required")
+    wish, facts = _about(calls, Wish(
+        id=new_id(), kind="message", channel=channel, client_id=client_id, case_task_id=case_task_id,
+        requested_by=actor_id, send_after=now,
+    ), uses)  # fmt: skip
+    rows = [variant.as_row() for variant in variants]
+    request = Request(variants=rows, uses=uses)
+    send_after = _send_after(facts, timing, now)
+    with db.unit_of_work() as uow:
+        outcome = _decide(uow, wish, facts, request, now, sandbox=sandbox)
+        if content_id is None:
+            content_id = _keep(uow, rows, uses)
+        variables = variables_for(wish, facts, uses)
+        delivery = _delivery(wish, outcome, content_id, send_after, now)
+        delivery.body, delivery.subject = _shown(rows, outcome, facts, wish, variables, public_url)
+        uow.session.add(delivery)
+        uow.session.flush()
+        if delivery.state == "suppressed":
+            uow.emit(DELIVERY_SUPPRESSED, delivery.id, event_data(delivery, now))
+        return uow.answer(_outbound(delivery, {}))
+
+
+def _about(calls: Any, wish: Wish, uses: list[str]) -> tuple[Wish, Facts]:
+    """The wish with its case, and what others know about it. Raises NotFound."""
+    if wish.case_task_id is not None:
+        found = calls.tasks.get_case_task_facts(case_task_ids=[wish.case_task_id])["case_tasks"]
+        if not found:
+            raise NotFound("case_task_not_found", case_task_id=wish.case_task_id)
+        wish = replace(wish, case_id=found[0]["case_id"])
+    facts = gather(calls, [wish], uses)
+    recipient = facts.recipients.get(wish.client_id or "")
+    if recipient is None or recipient["state"] == "erased":
+        raise NotFound("client_not_found", client_id=wish.client_id)
+    return wish, facts
+
+
+def _send_after(facts: Facts, timing: Mapping[str, Any], now: dt.datetime) -> dt.datetime:
+    if timing["mode"] == "at":
+        if timing.get("at") is None:
+            raise invalid("timing.at", "Say when.", "timing_required")
+        return max(timing["at"], now)
+    if timing["mode"] == "business_hours":
+        return next_business_moment(facts.rules, now)
+    return now
+
+
+def _decide(uow: UnitOfWork, wish: Wish, facts: Facts, request: Request, now: dt.datetime, *, sandbox: bool) -> Outcome:
+    keys = [
+        key
+        for channel, address in addresses_of(wish, facts)
+        for key in consent.keys_of(channel, address, wish.client_id)
+    ]
+    states = consent.read_states(uow.session, keys)
+    sender = sender_for(uow.session, wish.channel)
+    # The dispatcher gives a firm without a sender one of the sandbox's.
+    senders = {wish.channel: sender.id if sender else wish.id} if sender or sandbox else {}
+    known = read_known(uow.session, [wish], facts, states, senders, now)
+    return Decider(facts, known, {wish.id: request}, now).decide(wish)
+
+
+def _keep(uow: UnitOfWork, rows: list[Record], uses: list[str]) -> str:
+    content_id = new_id()
+    uow.insert(Content, [{"id": content_id, "variants": rows, "uses": uses}])
+    return content_id
+
+
+def _delivery(wish: Wish, outcome: Outcome, content_id: str, send_after: dt.datetime, now: dt.datetime) -> Delivery:
+    settled = outcome.state in ("suppressed", "failed")
+    return Delivery(
+        id=wish.id,
+        subject_id=wish.id,
+        kind="message",
+        channel=wish.channel,
+        client_id=wish.client_id,
+        case_task_id=wish.case_task_id,
+        case_id=wish.case_id,
+        requested_by=wish.requested_by,
+        content_id=content_id,
+        state=outcome.state if settled else "accepted",
+        reason=outcome.reason,
+        address=outcome.address,
+        priority=URGENT,
+        send_after=send_after,
+        due_at=send_after,
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _shown(
+    rows: list[Record], outcome: Outcome, facts: Facts, wish: Wish, variables: Record, public_url: str
+) -> tuple[str, str | None]:
+    """The text as it will be kept: with a link that is shortened from the start."""
+    recipient = facts.recipients.get(wish.client_id or "") or {}
+    variant: Variant | None = pick_variant(rows, outcome.channel or wish.channel, recipient.get("language"))
+    assert variant is not None  # resolve_message has checked it
+    filled = with_link(variables, link_of(public_url, PLACEHOLDER_TOKEN))
+    body = shorten(render(variant.body, filled), public_url, PLACEHOLDER_TOKEN)
+    return body, render(variant.subject, filled)[:300] if variant.subject else None
+
+
+# Reading
+
+
+def get_message(db: Database, *, message_id: str) -> Record:
+    """Raises NotFound."""
+    with db.read() as session:
+        delivery = session.get(Delivery, message_id)
+        if delivery is not None:
+            return _outbound(delivery, _senders(session))
+        inbound = session.get(InboundMessage, message_id)
+    if inbound is None:
+        raise NotFound("message_not_found", message_id=message_id)
+    return _inbound(inbound)
+
+
+def list_messages(
+    db: Database,
+    *,
+    client_id: str | None,
+    address: str | None,
+    direction: str | None,
+    batch_id: str | None,
+    limit: int,
+    cursor: str | None,
+    sort: str | None,
+) -> Record:
+    """Outbound and inbound together, newest first. A number shared by several clients shows what it wrote to each."""
+    outbound, inbound = select(Delivery), select(InboundMessage)
+    if client_id is not None:
+        theirs = select(Delivery.address).where(Delivery.client_id == client_id, Delivery.address.is_not(None))
+        outbound = outbound.where(Delivery.client_id == client_id)
+        inbound = inbound.where(or_(InboundMessage.client_id == client_id, InboundMessage.sender.in_(theirs)))
+    if address is not None:
+        outbound = outbound.where(Delivery.address == address)
+        inbound = inbound.where(InboundMessage.sender == address)
+    if batch_id is not None:
+        outbound = outbound.where(Delivery.batch_id == batch_id)
+    wanted: list[tuple[Any, Any]] = []
+    if direction != "inbound":
+        wanted.append((Delivery, outbound))
+    if direction != "outbound" and batch_id is None:
+        wanted.append((InboundMessage, inbound))
+    return _merged(db, wanted, limit, cursor, sort or "-created_at")
+
+
+def _merged(db: Database, wanted: list[tuple[Any, Any]], limit: int, cursor: str | None, sort: str) -> Record:
+    """One page of several lists with the same order."""
+    rows: list[Any] = []
+    total, more, lower_bound = 0, False, False
+    with db.read() as session:
+        for model, statement in wanted:
+            found, meta = page(
+                session,
+                statement,
+                model=model,
+                sorts={"created_at": model.created_at},
+                default_sort="-created_at",
+                limit=limit,
+                cursor=cursor,
+                sort=sort,
+            )
+            rows += found
+            total += meta["total"]
+            more = more or meta["next_cursor"] is not None
+            lower_bound = lower_bound or bool(meta.get("total_is_lower_bound"))
+        rows.sort(key=lambda row: (row.created_at, row.id), reverse=sort.startswith("-"))
+        shown = rows[:limit]
+        senders = _senders(session)
+    follows = more or len(rows) > limit
+    result_meta: Record = {
+        "next_cursor": cursor_after(shown[-1], sort, Delivery.created_at) if follows and shown else None,
+        "total": total,
+    }
+    if lower_bound:
+        result_meta["total_is_lower_bound"] = True
+    data = [_outbound(row, senders) if isinstance(row, Delivery) else _inbound(row) for row in shown]
+    return {"data": data, "meta": result_meta}
+
+
+def _senders(session: Session) -> dict[str, str]:
+    return {sender.id: sender.address for sender in session.scalars(select(Sender))}
+
+
+def _outbound(row: Delivery, senders: Mapping[str, str]) -> Record:
+    return {
+        **_stamps(row),
+        "client_id": row.client_id,
+        "channel": row.channel,
+        "direction": "outbound",
+        "to": row.address,
+        "from_": senders.get(row.sender_id or ""),
+        "body": row.body,
+        "state": row.state,
+        "reason": row.reason,
+        "batch_id": row.batch_id,
+        "case_task_id": row.case_task_id,
+        "kind": row.kind,
+    }
+
+
+def _inbound(row: InboundMessage) -> Record:
+    return {
+        **_stamps(row),
+        "client_id": row.client_id,
+        "channel": row.channel,
+        "direction": "inbound",
+        "to": row.recipient,
+        "from_": row.sender,
+        "body": row.body,
+        "state": "received",
+        "reason": None,
+        "batch_id": None,
+        "case_task_id": None,
+        "kind": "message",
+    }
+
+
+def _stamps(row: Any) -> Record:
+    return {name: getattr(row, name) for name in ("id", "version", "created_at", "updated_at")}

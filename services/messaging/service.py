@@ -1,0 +1,237 @@
+"""The messaging service: what it answers and what it listens to. What sends is `dispatcher.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nameko.extensions import DependencyProvider
+
+from chassis.columns import utc_now
+from chassis.crash import crash_point
+from chassis.database import Data, Database, database_url
+from chassis.events import ReceivedEvent, on
+from chassis.rpc import Calls, serve
+from chassis.timers import every
+from contracts import accounts, cases, clients, portal, tasks
+from contracts import messaging as contract
+from services.messaging import (
+    batches,
+    consent,
+    contents,
+    deliveries,
+    estimates,
+    inbound,
+    messages,
+    senders,
+    statuses,
+)
+from services.messaging.adapters.sandbox import SandboxPhones
+from services.messaging.models import Base
+from services.messaging.settings import MessagingSettings
+
+Answer = dict[str, Any]
+
+
+class Settings(DependencyProvider):
+    """The checked settings."""
+
+    def setup(self) -> None:
+        self.settings = MessagingSettings.from_config(self.container.config)
+
+    def get_dependency(self, worker_ctx: Any) -> MessagingSettings:
+        return self.settings
+
+
+class Phones(Settings):
+    """The sandbox's phones and inboxes."""
+
+    def setup(self) -> None:
+        super().setup()
+        self.phones = SandboxPhones(
+            Database(database_url(self.container.config, Base.service_name), Base),
+            public_url=self.settings.public_url,
+            webhook_url=self.settings.webhook_url,
+            auth_token=self.settings.twilio_auth_token,
+        )
+
+    def get_dependency(self, worker_ctx: Any) -> SandboxPhones:  # type: ignore[override]
+        return self.phones
+
+
+class MessagingService:
+    """Consent, templates, batches, single messages and what comes in."""
+
+    name = contract.OWNER
+
+    db = Data(Base)
+    calls = Calls(accounts, cases, clients, portal, tasks)
+    settings = Settings()
+    phones = Phones()
+
+    # Templates and contents
+
+    @serve(contract.CREATE_MESSAGE_TEMPLATE)
+    def create_message_template(self, **command: Any) -> Answer:
+        return contents.create_template(self.db, **command)
+
+    @serve(contract.GET_MESSAGE_TEMPLATE)
+    def get_message_template(self, message_template_id: str) -> Answer:
+        return contents.get_template(self.db, message_template_id=message_template_id)
+
+    @serve(contract.LIST_MESSAGE_TEMPLATES)
+    def list_message_templates(self, **query: Any) -> Answer:
+        return contents.list_templates(self.db, **query)
+
+    @serve(contract.UPDATE_MESSAGE_TEMPLATE)
+    def update_message_template(self, **command: Any) -> Answer:
+        return contents.update_template(self.db, **command)
+
+    @serve(contract.SAVE_CONTENT)
+    def save_content(self, **command: Any) -> Answer:
+        return contents.save_content(self.db, **command)
+
+    # Batches
+
+    @serve(contract.ESTIMATE_NOTIFICATIONS)
+    def estimate_notifications(self, **query: Any) -> Answer:
+        return estimates.estimate(
+            self.db,
+            self.calls,
+            public_url=self.settings.public_url,
+            sandbox=self._sandbox,
+            segment_cost=self.settings.segment_cost,
+            currency=self.settings.currency,
+            **query,
+        )
+
+    @on(tasks.NOTIFICATION_REQUESTED)
+    def accept_chunk(self, event: ReceivedEvent) -> None:
+        batches.accept_chunk(self.db, event)
+        crash_point("after_chunk")
+
+    @serve(contract.GET_BATCH)
+    def get_batch(self, batch_id: str) -> Answer:
+        return batches.get_batch(self.db, self.calls, batch_id=batch_id)
+
+    @serve(contract.LIST_DELIVERIES)
+    def list_deliveries(self, **query: Any) -> Answer:
+        return batches.list_deliveries(self.db, self.calls, **query)
+
+    @serve(contract.PAUSE_BATCH)
+    def pause_batch(self, batch_id: str) -> Answer:
+        return batches.pause_batch(self.db, self.calls, batch_id=batch_id)
+
+    @serve(contract.RESUME_BATCH)
+    def resume_batch(self, batch_id: str) -> Answer:
+        return batches.resume_batch(self.db, self.calls, batch_id=batch_id)
+
+    @serve(contract.CANCEL_BATCH)
+    def cancel_batch(self, batch_id: str) -> Answer:
+        return batches.cancel_batch(self.db, self.calls, batch_id=batch_id)
+
+    # Single messages
+
+    @serve(contract.SEND_MESSAGE)
+    def send_message(self, **command: Any) -> Answer:
+        return messages.send_message(
+            self.db,
+            self.calls,
+            public_url=self.settings.public_url,
+            sandbox=self._sandbox,
+            actor_id=self._actor,
+            **command,
+        )
+
+    @serve(contract.GET_MESSAGE)
+    def get_message(self, message_id: str) -> Answer:
+        return messages.get_message(self.db, message_id=message_id)
+
+    @serve(contract.LIST_MESSAGES)
+    def list_messages(self, **query: Any) -> Answer:
+        return messages.list_messages(self.db, **query)
+
+    # Consent
+
+    @serve(contract.LIST_CONSENTS)
+    def list_consents(self, **query: Any) -> Answer:
+        return consent.list_consents(self.db, **query)
+
+    @serve(contract.GET_PREFERENCES)
+    def get_preferences(self, client_id: str) -> Answer:
+        return consent.get_preferences(self.db, self.calls, client_id=client_id)
+
+    @serve(contract.SET_PREFERENCES)
+    def set_preferences(self, **command: Any) -> Answer:
+        return consent.set_preferences(self.db, self.calls, actor_id=self._actor, **command)
+
+    @serve(contract.LIST_CONSENT_REVIEWS)
+    def list_consent_reviews(self, **query: Any) -> Answer:
+        return inbound.list_reviews(self.db, **query)
+
+    @serve(contract.DECIDE_CONSENT_REVIEW)
+    def decide_consent_review(self, **command: Any) -> Answer:
+        return inbound.decide_review(self.db, actor_id=self._actor, **command)
+
+    # Senders
+
+    @serve(contract.LIST_SENDERS)
+    def list_senders(self, **query: Any) -> Answer:
+        return senders.list_senders(self.db, **query)
+
+    @serve(contract.PUT_SENDER)
+    def put_sender(self, **command: Any) -> Answer:
+        return senders.put_sender(self.db, provider=self.settings.provider, **command)
+
+    # What providers tell us
+
+    @serve(contract.RECEIVE_INBOUND_MESSAGE)
+    def receive_inbound_message(self, **message: Any) -> Answer:
+        return inbound.receive(self.db, **message)
+
+    @serve(contract.RECORD_DELIVERY_STATUS)
+    def record_delivery_status(self, **status: Any) -> Answer:
+        return statuses.record_delivery_status(self.db, **status)
+
+    # What happens elsewhere and concerns what still waits
+
+    @on(tasks.TASK_COMPLETED, batch=500)
+    def drop_closed_tasks(self, events: list[ReceivedEvent]) -> None:
+        with self.db.unit_of_work(once=events) as uow:
+            deliveries.suppress_closed_tasks(uow, [event.data["case_task_id"] for event in uow.fresh], utc_now())
+
+    @on(clients.CLIENT_CHANGED, batch=500)
+    def refresh_clients(self, events: list[ReceivedEvent]) -> None:
+        with self.db.unit_of_work(once=events) as uow:
+            deliveries.prepare_again(uow, [event.data["client_id"] for event in uow.fresh], utc_now())
+
+    @on(clients.CLIENTS_IMPORTED)
+    def refresh_imported_clients(self, event: ReceivedEvent) -> None:
+        with self.db.unit_of_work(once=event) as uow:
+            deliveries.prepare_again(uow, [facts["client_id"] for facts in event.data["clients"]], utc_now())
+
+    @on(clients.CLIENT_DELETED)
+    def drop_deleted_client(self, event: ReceivedEvent) -> None:
+        with self.db.unit_of_work(once=event) as uow:
+            deliveries.suppress_erased(uow, event.data["client_id"], utc_now())
+
+    # The sandbox
+
+    @serve(contract.LIST_SANDBOX_MESSAGES)
+    def list_sandbox_messages(self, **query: Any) -> Answer:
+        return self.phones.list_messages(**query)
+
+    @serve(contract.REPLY_TO_SANDBOX_MESSAGE)
+    def reply_to_sandbox_message(self, **command: Any) -> Answer:
+        return self.phones.reply(**command)
+
+    @every(1, "messaging: announce sandbox statuses")
+    def announce_sandbox_statuses(self) -> bool:
+        return self.phones.announce()
+
+    @property
+    def _sandbox(self) -> bool:
+        return bool(self.settings.provider == "sandbox")
+
+    @property
+    def _actor(self) -> str | None:
+        return self.db.context.actor_id if self.db.context else None

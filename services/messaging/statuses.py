@@ -1,0 +1,52 @@
+"""Status callbacks: which delivery they are about, and what they change."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import select
+
+from chassis.columns import utc_now
+from chassis.database import Database
+from services.messaging.models import Delivery
+from services.messaging.results import record_status
+
+
+def record_delivery_status(
+    db: Database,
+    *,
+    provider: str,
+    provider_id: str,
+    status: str,
+    error_code: str | None = None,
+    token: str | None = None,
+) -> dict[str, Any]:
+    """{"applied"}: false for a repeat, a status that would go back, or a delivery that is not known.
+
+    The token finds the delivery even where the callback comes before the answer to our request is recorded.
+    """
+    delivery_id = _as_id(token)
+    if delivery_id is None:
+        return {"applied": False}
+    everyone = db.across_firms("a callback names its delivery, and the delivery its firm")
+    with everyone.read() as session:
+        firm_id = session.scalar(select(Delivery.firm_id).where(Delivery.id == delivery_id))
+    if firm_id is None:
+        return {"applied": False}
+    applied = record_status(
+        db.for_firm(firm_id),
+        provider_id=provider_id,
+        status=status.lower(),
+        error_code=error_code,
+        delivery_id=delivery_id,
+        now=utc_now(),
+    )
+    return {"applied": applied}
+
+
+def _as_id(token: str | None) -> str | None:
+    try:
+        return str(uuid.UUID(token))
+    except (TypeError, ValueError):
+        return None
