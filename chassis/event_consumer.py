@@ -20,7 +20,7 @@ from kombu.messaging import Consumer
 from chassis import dead_letters, topology
 from chassis.call_consumer import CallConsumer
 from chassis.database import Data, Database
-from chassis.event_handling import Delivery, Handling
+from chassis.event_handling import Delivery, Handling, body_of
 from chassis.publisher import ConfirmedPublisher
 from chassis.telemetry import log_of, log_unexpected
 
@@ -224,7 +224,7 @@ class DeadLetterDesk:
         deaths = message.headers.get("x-death") or [{}]
         subscription = str(deaths[0].get("queue", "unknown"))
         failed = dead_letters.failed_delivery(
-            subscription, message.delivery_info["routing_key"], bytes(message.body), topology.DELIVERY_LIMIT
+            subscription, message.delivery_info["routing_key"], body_of(message), topology.DELIVERY_LIMIT
         )
         try:
             database = self._consumer.database

@@ -14,7 +14,7 @@ from nameko.containers import WorkerContext
 from chassis import dead_letters, topology
 from chassis.context import DATA_KEY, Context, use
 from chassis.database import AlreadyDone
-from chassis.embedded_broker import PUBLICATION_HEADER
+from chassis.embedded_queue import PUBLICATION_HEADER
 from chassis.envelope import CONTENT_TYPE, BadEnvelope, ReceivedEvent, unwrap
 from chassis.outbox import PUBLICATION
 from chassis.publisher import Outgoing
@@ -73,6 +73,15 @@ class Handling:
 
     def handle(self, deliveries: Sequence[Delivery]) -> None:
         """Runs the handler for deliveries, in groups by firm if it takes batches, and settles each. Never raises."""
+        try:
+            self._handle_all(deliveries)
+        except (Exception, eventlet.Timeout) as error:
+            log_unexpected(_log, error, event="event_not_settled", subscription=self._subscription.name)
+            eventlet.sleep(1)
+            for delivery in deliveries:
+                self._consumer.requeue_message(delivery.message)
+
+    def _handle_all(self, deliveries: Sequence[Delivery]) -> None:
         groups: dict[str, list[tuple[Delivery, ReceivedEvent]]] = {}
         for delivery in deliveries:
             if delivery.event is None:
@@ -203,7 +212,7 @@ class Handling:
         kept = (PUBLICATION, PUBLICATION_HEADER)
         headers = {name: value for name, value in delivery.message.headers.items() if name in kept}
         message = Outgoing(
-            body=bytes(delivery.message.body),
+            body=body_of(delivery.message),
             exchange=topology.retry_exchange(topology.RETRY_SECONDS[number - 1]),
             routing_key=self._subscription.name,
             content_type=CONTENT_TYPE,
@@ -214,7 +223,7 @@ class Handling:
 
     def _failed(self, delivery: Delivery) -> dead_letters.Failed:
         name = self._subscription.name
-        body = bytes(delivery.message.body)
+        body = body_of(delivery.message)
         return dead_letters.failed_delivery(name, self._subscription.event.name, body, delivery.attempt)
 
     def _database(self) -> Any:
@@ -222,6 +231,12 @@ class Handling:
         if database is None:
             raise LookupError(f"{self._subscription.name} has no database")
         return database
+
+
+def body_of(message: Any) -> bytes:
+    """A message's body. (py-amqp decodes what says that it is UTF-8.)"""
+    body = message.body
+    return body.encode() if isinstance(body, str) else bytes(body)
 
 
 def is_permanent(error: BaseException) -> bool:
