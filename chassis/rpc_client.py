@@ -17,6 +17,7 @@ import uuid
 import weakref
 from typing import Any
 
+import eventlet
 from eventlet.event import Event
 from kombu.entity import Exchange, Queue
 from kombu.message import Message
@@ -31,6 +32,9 @@ from chassis.rpc_wire import Codec, Wire, decode_reply, encode_request
 from chassis.unit_of_work import in_transaction
 from contracts.base import Operation, declared
 from contracts.errors import CasewireError, DeadlineExceeded, Unavailable
+
+LAST_LOOK = 0.02
+"""Seconds after a time-out in which what lies in the socket is still read."""
 
 REPLY_QUEUE_LIFE = 60_000
 """Milliseconds that a reply queue outlives its consumer: longer than a broken connection, shorter than a pile-up."""
@@ -88,14 +92,17 @@ class Reply:
 
     def _wait(self) -> None:
         left = self._ends_at - time.monotonic()
-        if not self.confirmed and left > PATIENCE:
-            # Nobody waits for a confirm alone; but where none has come by now, no reply will come either.
-            if self._event.wait(PATIENCE) is None and not self.confirmed:
-                self._error = self._error or Unavailable("bus_unavailable")
-                return
-            left = self._ends_at - time.monotonic()
-        if not self._event.ready() and left > 0:
-            self._event.wait(left)
+        # Nobody waits for a confirm alone; but where none has come by now, no reply will come either.
+        if not self.confirmed and left > PATIENCE and not self._comes_within(PATIENCE) and not self.confirmed:
+            self._error = self._error or Unavailable("bus_unavailable")
+        elif not self._event.ready():
+            self._comes_within(self._ends_at - time.monotonic())
+
+    def _comes_within(self, seconds: float) -> bool:
+        if seconds > 0 and self._event.wait(seconds) is None:
+            # When something held up the whole process, this time-out is noticed before what has arrived meanwhile.
+            eventlet.sleep(LAST_LOOK)
+        return bool(self._event.ready())
 
 
 class ReplyDesk(SharedExtension):

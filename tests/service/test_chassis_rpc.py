@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import eventlet
+import eventlet.patcher
 import pytest
 from nameko.runners import ServiceRunner
 
+from chassis.bus_line import PATIENCE
 from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.rpc import RemoteFault
@@ -88,6 +90,13 @@ def test_a_call_ends_at_its_callers_deadline(calls: Any) -> None:
         calls.pets.nap(seconds=0.5)
     with use(Context(firm_id=FIRM).with_deadline(-1)), pytest.raises(DeadlineExceeded):
         calls.pets.count_pets()
+
+
+def test_a_process_that_was_held_up_still_sees_its_replies(vhost: str, start: Start) -> None:
+    runner = start(Pets, Customer, bus=vhost, DATABASE_URL=make_database(Base).url)
+    reply = calls_of(runner).pets.count_pets.start()
+    eventlet.spawn(eventlet.patcher.original("time").sleep, PATIENCE + 0.1)
+    assert reply.result() == {"pets": 0}
 
 
 def test_a_timeout_inside_a_service_is_answered(calls: Any) -> None:
