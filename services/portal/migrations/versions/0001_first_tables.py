@@ -89,7 +89,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_outbox_published_at", ["published_at"], unique=False)
         batch_op.create_index(
             "ix_outbox_unpublished",
-            ["id"],
+            ["attempts", "id"],
             unique=False,
             sqlite_where=sa.text("published_at IS NULL"),
             postgresql_where=sa.text("published_at IS NULL"),
