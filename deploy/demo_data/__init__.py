@@ -1,0 +1,1 @@
+"""The demonstration firm's files, and the script that wrote them."""
