@@ -155,6 +155,7 @@ class Demonstration:
                 "case_type_id": types[row["case_type"]],
                 "status": row["status"],
                 "clients": [{"client_id": client_id} for client_id in on_case],
+                "custom_fields": {"county": row["county"]} if row["county"] else {},
                 "external_source": "demonstration",
                 "external_source_id": row["id"],
             }
