@@ -1,0 +1,169 @@
+"""The relay: everything committed reaches the broker, whatever happens to the broker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import eventlet
+import orjson
+import pytest
+from kombu.connection import Connection
+
+from chassis import outbox, publisher, relay
+from chassis.columns import new_id
+from chassis.database import Data, Database
+from chassis.testing import eventually, make_database, outbox_events
+from contracts.errors import Unavailable
+from tests.service.sample import THING_MADE, MakerBase
+
+FIRM = new_id()
+
+
+class Maker:
+    name = "maker"
+    db = Data(MakerBase)
+
+
+class Listener:
+    """A stranger's queue on the maker's exchange."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        with Connection(uri) as connection:
+            channel = connection.channel()
+            channel.exchange_declare(outbox.exchange_name("maker"), type="topic", durable=True, auto_delete=False)
+            channel.queue_declare("listener", durable=True, auto_delete=False)
+            channel.queue_bind("listener", outbox.exchange_name("maker"), "thing.#")
+
+    def take(self) -> list[dict[str, Any]]:
+        taken = []
+        with Connection(self.uri) as connection:
+            channel = connection.channel()
+            while (message := channel.basic_get("listener", no_ack=True)) is not None:
+                taken.append(orjson.loads(message.body))
+        return taken
+
+
+def emit(db: Database, *numbers: int) -> list[str]:
+    with db.for_firm(FIRM).unit_of_work() as uow:
+        return uow.emit_many(THING_MADE, [("subject", {"number": number}) for number in numbers])
+
+
+def all_published(db: Database) -> bool:
+    return all(event.published for event in outbox_events(db))
+
+
+def test_an_event_leaves_in_a_cloudevents_envelope(vhost: str, start: Callable[..., Any]) -> None:
+    db = make_database(MakerBase)
+    listener = Listener(vhost)
+    start(Maker, bus=vhost, DATABASE_URLS={"maker": db.url})
+    (event_id,) = emit(db, 5)
+    eventually(lambda: all_published(db))
+    (envelope,) = listener.take()
+    assert envelope.pop("time").endswith("Z")
+    assert envelope == {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": "/casewire/maker",
+        "type": "thing.made.v1",
+        "subject": "subject",
+        "datacontenttype": "application/json",
+        "firmid": FIRM,
+        "correlationid": event_id,
+        "data": {"number": 5},
+    }
+
+
+def test_replicas_share_the_work(
+    vhost: str, new_database: Callable[[Any], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row is published once, by whichever relay has it locked."""
+    db = new_database(MakerBase)
+    if db.engines.is_sqlite:
+        pytest.skip("a SQLite file has one relay")
+    monkeypatch.setattr(relay, "WINDOW", 20)
+    listener = Listener(vhost)
+    emitted = [event_id for chunk in range(0, 200, 50) for event_id in emit(db, *range(chunk, chunk + 50))]
+    replicas = [relay.Relay(db, {"AMQP_URI": vhost}) for _ in range(3)]
+    threads = [eventlet.spawn(replica.run) for replica in replicas]
+    eventually(lambda: all_published(db))
+    for replica, thread in zip(replicas, threads, strict=True):
+        replica.thread = thread
+        replica.stop()
+    taken = [envelope["id"] for envelope in listener.take()]
+    assert sorted(taken) == sorted(emitted)
+
+
+def test_a_row_that_the_broker_refuses_does_not_block_the_rest(
+    new_database: Callable[[Any], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = new_database(MakerBase)
+    emit(db, *range(30))
+    relayed = relay.Relay(db, {"AMQP_URI": "pyamqp://nowhere"})
+
+    def publish(messages: list[publisher.Outgoing]) -> list[bool]:
+        """As a broker that closes the channel when it meets number 13: what was sent with it is not confirmed."""
+        poisoned = any(orjson.loads(message.body)["data"]["number"] == 13 for message in messages)
+        return [not poisoned] * len(messages)
+
+    monkeypatch.setattr(relayed._publisher, "publish", publish)
+    for _ in range(60):
+        try:
+            relayed._publish_some()
+        except Unavailable:
+            continue
+    waiting = [event.data["number"] for event in outbox_events(db, THING_MADE) if not event.published]
+    assert waiting == [13]
+
+
+def test_a_broker_that_is_killed_loses_nothing(rabbitmq: Any, vhost: str, start: Callable[..., Any]) -> None:
+    if not hasattr(rabbitmq, "kill"):
+        pytest.skip("needs a RabbitMQ that may be killed")
+    db = make_database(MakerBase)
+    listener = Listener(vhost)
+    start(Maker, bus=vhost, DATABASE_URLS={"maker": db.url})
+    emitted = emit(db, 1)
+    eventually(lambda: all_published(db))
+    rabbitmq.kill()
+    try:
+        emitted += emit(db, 2, 3)
+        eventlet.sleep(0)
+        assert not all_published(db)
+    finally:
+        rabbitmq.start()
+    eventually(lambda: all_published(db), seconds=30)
+    assert {envelope["id"] for envelope in listener.take()} == set(emitted)
+
+
+def test_the_relay_gives_a_frozen_broker_up_and_comes_back(
+    rabbitmq: Any, vhost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(rabbitmq, "pause"):
+        pytest.skip("needs a RabbitMQ that may be paused")
+    monkeypatch.setattr(publisher, "PATIENCE", 0.5)
+    db = make_database(MakerBase)
+    listener = Listener(vhost)
+    relayed = relay.Relay(db, {"AMQP_URI": vhost})
+    emit(db, 1)
+    assert relayed._publish_some() is False
+    rabbitmq.pause()
+    try:
+        emit(db, *range(2, 300))
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            relayed._publish_some()
+        assert time.monotonic() - began < 2
+    finally:
+        rabbitmq.resume()
+    eventually(lambda: _published(relayed, db), seconds=30)
+    assert len({envelope["id"] for envelope in listener.take()}) == 299
+
+
+def _published(relayed: relay.Relay, db: Database) -> bool:
+    try:
+        relayed._publish_some()
+    except Unavailable:
+        return False
+    return all_published(db)
