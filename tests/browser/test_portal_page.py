@@ -1,0 +1,205 @@
+"""The client's pages in a real browser: a phone, JavaScript off, keyboard, dark mode, nothing from elsewhere."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from tests.stand_ins.portal_app import FakePortal, case_task, id_of, make_app
+
+PHONE = {"width": 390, "height": 844}
+SMALL = {"width": 320, "height": 568}
+EVERY_KIND = [
+    case_task(1, "phone", "Your mobile number", mapping={"target": "client", "field": "phone"}),
+    case_task(2, "email", "Your email address", required=True),
+    case_task(3, "short_text", "Your street"),
+    case_task(4, "long_text", "What happened, in your own words, as far as you can remember it today?"),
+    case_task(5, "number", "What did the repair cost?"),
+    case_task(6, "date", "Date of the accident", due_at=dt.datetime(2020, 5, 1, tzinfo=dt.UTC), status="overdue"),
+    case_task(7, "yes_no", "Do you live at this address?", required=True),
+    case_task(8, "one_choice", "How should we reach you?", options=["By text", "By email", "W" * 60]),
+    case_task(9, "several_choices", "Which apply to you?", options=["I own a home", "I have children"]),
+    case_task(10, "address", "Where do you live now?"),
+    case_task(11, "acknowledgement", "Our fee agreement", instructions="You pay nothing unless we win.", required=True),
+    case_task(12, "file_upload", "A picture of your license"),
+    case_task(13, "short_text", "Your policy number", status="completed", answer="X-1100"),
+]
+
+Visit = Callable[..., Page]
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:
+        """Nothing: a token would be in it."""
+
+
+@pytest.fixture
+def fake() -> FakePortal:
+    return FakePortal()
+
+
+@pytest.fixture
+def site(fake: FakePortal) -> Iterator[str]:
+    """The pages' address."""
+    server = make_server("127.0.0.1", 0, make_app(fake), threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def visit(chromium: Browser, site: str) -> Iterator[Visit]:
+    """Opens a path as a phone without JavaScript does. At the end: nothing was blocked or fetched from elsewhere."""
+    contexts: list[BrowserContext] = []
+    problems: list[str] = []
+
+    def go(path: str, viewport: dict[str, int] = PHONE, **options: object) -> Page:
+        context = chromium.new_context(
+            viewport=viewport, java_script_enabled=False, is_mobile=True, has_touch=True, locale="en-US", **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: problems.append(message.text) if "Security" in message.text else None)
+        page.on("request", lambda request: None if request.url.startswith(site) else problems.append(request.url))
+        page.goto(site + path)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def test_a_client_answers_on_a_phone(fake, visit, site):
+    fake.add("token", case_task(1, "phone", "Your mobile number", mapping={"target": "client", "field": "phone"}))
+    page = visit("/p/token")
+    assert page.url == f"{site}/p"
+    expect(page.get_by_role("heading", level=1)).to_have_text("Hello Ana,")
+    page.get_by_label("Your mobile number").fill("(212) 555-0123")
+    page.get_by_role("button", name="Send my answer").tap()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, Ana")
+    assert fake.answer_of(id_of(1)) == "+12125550123"
+    page.get_by_role("link", name="Change my answer").tap()
+    page.get_by_label("Your mobile number").fill("")
+    page.get_by_role("button", name="Send my answer").tap()
+    expect(page.get_by_text("You left this blank, so we remove")).to_be_visible()
+    assert fake.answer_of(id_of(1)) is None
+
+
+def test_every_kind_can_be_answered_one_after_another(fake, visit):
+    fake.add("token", *EVERY_KIND)
+    page = visit("/p/token")
+
+    def send(title: str) -> None:
+        page.locator("form").filter(has_text=title).get_by_role("button").tap()
+        expect(page.get_by_text("We have your answer.").first).to_be_visible()
+
+    for title, text in (
+        ("Your mobile number", "2125550123"),
+        ("Your email address", "ana@example.com"),
+        ("Your street", "Main St"),
+        ("What happened", "It rained.\nThen I fell."),
+        ("What did the repair cost?", "1500.50"),
+        ("Date of the accident", "2020-04-30"),
+        ("Where do you live now?", "1 Main St\nAlbany, NY 12207"),
+    ):
+        page.get_by_label(title).fill(text)
+        send(title)
+    for group, choice in (
+        ("Do you live at this address?", "No"),
+        ("How should we reach you?", "By email"),
+        ("Which apply to you?", "I have children"),
+        ("Our fee agreement", "I have read this and confirm it."),
+    ):
+        page.get_by_role("group", name=group).get_by_label(choice).check()
+        send(group)
+    answers = [fake.answer_of(id_of(number)) for number in range(1, 12)]
+    assert answers == [
+        "+12125550123", "ana@example.com", "Main St", "It rained.\nThen I fell.", "1500.50", "2020-04-30", False,
+        "By email", ["I have children"], "1 Main St\nAlbany, NY 12207", True,
+    ]  # fmt: skip
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, Ana")
+
+
+def test_a_mistake_is_named_at_the_top_and_at_its_field(fake, visit):
+    fake.add("token", case_task(1, "email", "Your email"), case_task(2, "phone", "Your number"))
+    page = visit("/p/token")
+    page.get_by_label("Your number").fill("12")
+    page.locator("form").nth(1).get_by_role("button").tap()
+    expect(page).to_have_title("Error: Harbor & Lane")
+    summary = page.get_by_role("alert")
+    expect(summary).to_be_focused()
+    field = page.get_by_label("Your number")
+    expect(field).to_have_accessible_description("With its area code, like (212)\u00a0555\u20110123. Error: "
+                                                 "Check the phone number: it needs its area code, like "
+                                                 "(212)\u00a0555\u20110123.")  # fmt: skip
+    expect(field).to_have_value("12")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    summary.get_by_role("link").tap()
+    assert page.url.endswith(f"#answer-{id_of(2)}")
+
+
+def test_the_keyboard_is_enough(fake, visit):
+    fake.add("token", case_task(1, "yes_no", "Do you agree?", required=True))
+    page = visit("/p/token")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("radio", name="Yes")).to_be_focused()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("radio", name="No")).to_be_checked()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, Ana")
+    assert fake.answer_of(id_of(1)) is False
+
+
+@pytest.mark.parametrize("path", ["/p/token", "/p/wrong"])
+def test_it_fits_a_small_phone_with_large_targets(fake, visit, path):
+    fake.add("token", *EVERY_KIND, branding={"firm_name": "Okafor, Lindqvist, Bartholomew & Daughters"})
+    page = visit(path, SMALL)
+    # Without JavaScript on the page, the protocol still measures it.
+    for target in page.locator("a:not(.skip), button, input:not([type=hidden]), textarea, .choice").all():
+        box = target.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= SMALL["width"]
+        inside_a_choice = target.get_attribute("type") in ("radio", "checkbox")
+        assert box["height"] >= (24 if inside_a_choice else 44)
+    for block in page.locator("h1, h2, p, .card").all():
+        box = block.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= SMALL["width"]
+
+
+def test_the_firms_color_and_the_dark_are_followed(fake, visit):
+    fake.add("token", case_task(1, "phone", "Your number"), branding={"color": "#f2c200"})
+    light, dark = visit("/p/token", color_scheme="light"), visit("/p/token", color_scheme="dark")
+    for page in (light, dark):
+        expect(page.locator(".bar")).to_have_css("background-color", "rgb(242, 194, 0)")
+        expect(page.locator(".bar")).to_have_css("color", "rgb(0, 0, 0)")
+    expect(light.locator("body")).to_have_css("background-color", "rgb(243, 244, 247)")
+    expect(dark.locator("body")).to_have_css("background-color", "rgb(18, 20, 25)")
+    expect(dark.get_by_role("button")).to_have_css("background-color", "rgb(242, 194, 0)")
+
+
+def test_a_link_that_does_not_open_offers_a_new_one_in_the_clients_language(fake, visit):
+    page = visit("/p/wrong")
+    expect(page.get_by_role("heading", level=1)).to_have_text("This link does not open")
+    page.get_by_role("link", name="Español").tap()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Este enlace no se abre")
+    page.get_by_role("button", name="Enviarme un enlace nuevo").tap()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mire sus mensajes")
+    assert len(fake.asked) == 1
