@@ -277,7 +277,7 @@ def _share_batches(session: Session, candidates: list[Ready]) -> dict[str | None
     if not ids:
         return {}
     statement = select(Batch.id, Batch.state).where(Batch.id.in_(ids)).order_by(Batch.id).with_for_update(read=True)
-    return dict(session.execute(statement).tuples())
+    return {row.id: row.state for row in session.execute(statement)}
 
 
 def _keys(row: Reserved) -> list[consent.Key]:

@@ -1,0 +1,257 @@
+"""A firm that writes to its clients: messaging's database, the other services as their contracts promise them, and a
+provider that records every request it accepts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import eventlet
+import pytest
+from sqlalchemy import select
+
+from chassis.columns import new_id
+from chassis.context import Context, use
+from chassis.database import Database
+from chassis.testing import Clock, FakeCalls, deliver, make_service, outbox_events, received
+from contracts import accounts, cases, clients, portal, tasks
+from contracts.base import Event
+from contracts.errors import NotFound
+from services.messaging import batches, contents, inbound, senders
+from services.messaging.adapters.base import Absent, Accepted, Finding, Outgoing, Question, Result
+from services.messaging.models import Base, Delivery
+from services.messaging.sending import Sending
+from services.messaging.service import MessagingService
+from services.messaging.settings import MessagingSettings
+
+NOW = dt.datetime(2026, 11, 21, 17, 0, tzinfo=dt.UTC)  # noon in New York
+OFFICE = "+12125550100"
+PUBLIC_URL = "https://casewire.test"
+BODY = "Hi {{ client.first_name }}: {{ task.link }}"
+
+
+class RecordingProvider:
+    """Accepts everything, unless `answer` says otherwise; `accepted` is the oracle."""
+
+    name = "recording"
+    seconds = 5.0
+    ask_after = (60.0, 300.0, 1800.0)
+
+    def __init__(self, clock: Callable[[], dt.datetime]) -> None:
+        self.clock = clock
+        self.accepted: list[Outgoing] = []
+        self.asked: list[Question] = []
+        self.answer: Callable[[Outgoing], Result | None] = lambda message: None
+        self.before_answer: Callable[[Outgoing], None] = lambda message: None
+
+    def send(self, message: Outgoing) -> Result:
+        refused = self.answer(message)
+        if refused is not None:
+            return refused
+        self.accepted.append(message)
+        self.before_answer(message)
+        return Accepted(f"SM{len(self.accepted)}", "queued")
+
+    def find(self, question: Question) -> Finding:
+        self.asked.append(question)
+        for number, message in enumerate(self.accepted, 1):
+            if message.token == question.token:
+                return Accepted(f"SM{number}", "sent")
+        return Absent()
+
+    def texts_to(self, address: str) -> list[str]:
+        return [message.body for message in self.accepted if message.to == address]
+
+
+class Desk:
+    """`person()` makes a client with a number of their own; `ask()` requests notifications about case tasks."""
+
+    def __init__(self, database: Database, firm_id: str | None = None, office: str = OFFICE) -> None:
+        self.everywhere = database
+        self.firm_id, self.staff_id = firm_id or new_id(), new_id()
+        self.context = Context(firm_id=self.firm_id, actor_id=self.staff_id, actor_kind="staff")
+        self.db = database.for_firm(self.firm_id)
+        self.clock = Clock(NOW)
+        self.firm: dict[str, Any] = {"name": "Harbor & Lane", "time_zone": "America/New_York", "quiet_hours": None}
+        self.people: dict[str, dict[str, Any]] = {}
+        self.tasks: dict[str, dict[str, Any]] = {}
+        self.requests: dict[str, int] = {}
+        self.links: list[dict[str, Any]] = []
+        self.calls = FakeCalls(accounts, cases, clients, portal, tasks, answers=self._answers())
+        self.provider = RecordingProvider(self.clock)
+        self.sending = self.dispatcher()
+        self.service = make_service(
+            MessagingService,
+            db=self.db,
+            calls=self.calls,
+            settings=MessagingSettings.from_config({"PUBLIC_URL": PUBLIC_URL}),
+        )
+        self.office = office
+        self.sender_id = self.sender(rate=1000.0)
+
+    def _answers(self) -> dict[Any, Any]:
+        return {
+            accounts.GET_FIRM: lambda: {"id": self.firm_id, **self.firm},
+            accounts.GET_STAFF: lambda staff_id: {"id": staff_id, "name": "Ada"},
+            clients.GET_RECIPIENTS: lambda client_ids: {
+                "recipients": [self.people.get(id_, {"client_id": id_, "state": "erased"}) for id_ in client_ids]
+            },
+            tasks.GET_CASE_TASK_FACTS: lambda case_task_ids: {
+                "case_tasks": [self.tasks[id_] for id_ in case_task_ids if id_ in self.tasks]
+            },
+            tasks.GET_NOTIFICATION_REQUEST: self._request,
+            cases.GET_CASE_FACTS: lambda case_ids: {
+                "cases": [
+                    {"case_id": id_, "number": "2026-7", "name": "Doe v. Roe", "custom_fields": {"court": "north"}}
+                    for id_ in case_ids
+                ]
+            },
+            portal.REGISTER_LINKS: self._register,
+        }
+
+    def _request(self, batch_id: str) -> dict[str, Any]:
+        if batch_id not in self.requests:
+            raise NotFound("notification_request_not_found", batch_id=batch_id)
+        return {"batch_id": batch_id, "accepted": self.requests[batch_id], "estimate": None, "created_at": NOW}
+
+    def _register(self, links: list[dict[str, Any]]) -> dict[str, Any]:
+        self.links += links
+        return {
+            "links": [
+                {"link_id": new_id(), "token_hash": link["token_hash"], "expires_at": NOW + dt.timedelta(days=14)}
+                for link in links
+            ]
+        }
+
+    def dispatcher(self, concurrency: int = 32) -> Sending:
+        """One more dispatcher on the same rows."""
+        return Sending(
+            self.everywhere,
+            self.calls,
+            {"recording": self.provider},
+            public_url=PUBLIC_URL,
+            concurrency=concurrency,
+            now=self.clock,
+        )
+
+    def sender(self, rate: float) -> str:
+        return senders.put_sender(
+            self.db, provider="recording", channel="sms", address=self.office, rate=rate, messaging_service_sid=None
+        )["id"]
+
+    def person(self, number: str | None = "", **facts: Any) -> str:
+        """A client's id; `number` None for one without a mobile."""
+        client_id = new_id()
+        own = f"+1212555{1000 + len(self.people):04d}" if number == "" else number
+        self.people[client_id] = {
+            "client_id": client_id, "state": "found", "first_name": "Ann", "last_name": "Lee",
+            "display_name": "Ann Lee", "sms": own, **facts,
+        }  # fmt: skip
+        return client_id
+
+    def number(self, client_id: str) -> str:
+        return str(self.people[client_id]["sms"])
+
+    def task(self, status: str = "to_do") -> str:
+        case_task_id = new_id()
+        self.tasks[case_task_id] = {
+            "case_task_id": case_task_id, "case_id": new_id(), "title": "Your number", "status": status,
+        }  # fmt: skip
+        return case_task_id
+
+    def content(self, body: str = BODY) -> str:
+        message = {"template_id": None, "body": body, "subject": None}
+        return str(contents.save_content(self.db, message=message, channels=["sms", "email"])["content_id"])
+
+    def item(self, *client_ids: str, case_task_id: str | None = None) -> dict[str, Any]:
+        task_id = case_task_id or self.task()
+        return {
+            "case_task_id": task_id,
+            "case_id": self.tasks[task_id]["case_id"],
+            "client_ids": list(client_ids),
+        }
+
+    def event(self, items: list[dict[str, Any]], **given: Any) -> Any:
+        data = {
+            "batch_id": new_id(), "chunk": 1, "chunks": 1, "accepted": len(items), "content_id": None,
+            "channels": ["sms"], "fallback": False, "coalesce": False, "allow_repeat": False,
+            "statuses": ["to_do", "in_progress", "overdue"], "timing": {"mode": "now", "at": None},
+            "requested_by": self.staff_id, "requested_at": self.clock(), "items": items, **given,
+        }  # fmt: skip
+        data["content_id"] = data["content_id"] or self.content()
+        self.requests[data["batch_id"]] = data["accepted"]
+        return received(tasks.NOTIFICATION_REQUESTED, data, firm_id=self.firm_id, subscription="test")
+
+    def ask(self, items: list[dict[str, Any]], **given: Any) -> str:
+        """Requests notifications in one chunk, as it arrives; returns the batch's id."""
+        event = self.event(items, **given)
+        deliver(self.service, "accept_chunk", event)
+        return str(event.data["batch_id"])
+
+    def prepare(self) -> None:
+        while self.sending.prepare_some():
+            pass
+
+    def send(self, sending: Sending | None = None) -> None:
+        """One round of sending, with everything that follows from it."""
+        engine = sending or self.sending
+        engine.send_some()
+        engine._pool.waitall()
+        while engine._called:
+            engine.record_some()
+
+    def run(self) -> None:
+        """Prepares and sends until nothing is due."""
+        self.prepare()
+        for _ in range(200):
+            before = len(self.provider.accepted)
+            self.send()
+            if len(self.provider.accepted) == before and not self.due():
+                break
+            self.clock.advance(seconds=1)
+        self.sending.finish_some()
+
+    def due(self) -> int:
+        return sum(1 for row in self.deliveries() if row.state == "queued" and row.due_at <= self.clock())
+
+    def reply(self, number: str, words: str, **given: Any) -> dict[str, Any]:
+        said = {"from_": number, "to": self.office, "body": words, **given}
+        provider_id = said.pop("provider_id", new_id())
+        return inbound.receive(
+            self.everywhere, provider="twilio", provider_id=provider_id, channel="sms", now=self.clock(), **said
+        )
+
+    def deliveries(self, batch_id: str | None = None) -> list[Delivery]:
+        statement = select(Delivery).order_by(Delivery.created_at, Delivery.id)
+        if batch_id is not None:
+            statement = statement.where(Delivery.batch_id == batch_id)
+        with self.db.read() as session:
+            return list(session.scalars(statement))
+
+    def outcome(self, batch_id: str) -> dict[str, int]:
+        """How many deliveries of a batch are in each state, suppressed ones by reason."""
+        found: dict[str, int] = {}
+        for row in self.deliveries(batch_id):
+            name = str(row.reason) if row.state == "suppressed" else row.state
+            found[name] = found.get(name, 0) + 1
+        return found
+
+    def batch(self, batch_id: str) -> dict[str, Any]:
+        return batches.get_batch(self.db, self.calls, batch_id=batch_id)
+
+    def emitted(self, event: Event) -> list[dict[str, Any]]:
+        return [found.data for found in outbox_events(self.everywhere, event) if found.firm_id == self.firm_id]
+
+
+@pytest.fixture
+def desk(new_database: Callable[[Any], Database]) -> Iterator[Desk]:
+    desk = Desk(new_database(Base))
+    with use(desk.context):
+        yield desk
+
+
+def together(*actions: Callable[[], Any]) -> list[Any]:
+    """Runs actions on green threads of their own, all begun before any is waited for."""
+    threads = [eventlet.spawn(action) for action in actions]
+    return [thread.wait() for thread in threads]
