@@ -110,9 +110,11 @@ class ApiKey(Stamped):
 
 
 class CreateApiKey(Schema):
-    """`scopes` limit the key below its staff member's role; empty: all the role may do."""
+    """`scopes` limit the key below its staff member's role; empty: all the role may do. `by_api_key_id`: the key that
+    asks, which makes none wider than itself; the gateway says so, not the caller."""
 
     name = Text(longest=120, shortest=1, required=True)
+    by_api_key_id = Id(load_default=None, allow_none=True)
     staff_id = Id(load_default=None, allow_none=True)
     scopes = fields.List(Text(longest=60), load_default=list, validate=validate.Length(max=50))
     expires_at = Instant(load_default=None, allow_none=True)

@@ -112,8 +112,8 @@ def _language_of(written: str, spoken: Words) -> Markup:
 def _language_href(language: str) -> str:
     """This page in another language. A page that a form or a token led to is reached by its own address only."""
     endpoint = ".asked" if request.endpoint == "portal_pages.asked" else ".show"
-    kept = {name: request.args[name] for name in ("change", "done") if name in request.args}
-    values: dict[str, Any] = kept | {"lang": language}
+    values: dict[str, Any] = {name: request.args[name] for name in ("change", "done") if name in request.args}
+    values["lang"] = language
     return url_for(endpoint, **values)
 
 

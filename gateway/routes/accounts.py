@@ -48,5 +48,8 @@ expose(blueprint, "GET", "/staff/<uuid:id>", accounts.GET_STAFF, rename=STAFF)
 expose(blueprint, "PATCH", "/staff/<uuid:id>", accounts.UPDATE_STAFF, rename=STAFF)
 
 expose(blueprint, "GET", "/api-keys", accounts.LIST_API_KEYS)
-expose(blueprint, "POST", "/api-keys", accounts.CREATE_API_KEY, status=201, location="/v1/api-keys")
+expose(
+    blueprint, "POST", "/api-keys", accounts.CREATE_API_KEY, status=201, location="/v1/api-keys",
+    leave_out={"by_api_key_id"}, prepare=lambda asked: {**asked, "by_api_key_id": g.credential["api_key_id"]},
+)  # fmt: skip
 expose(blueprint, "POST", "/api-keys/<uuid:id>/revoke", accounts.REVOKE_API_KEY, rename={"id": "api_key_id"})

@@ -24,16 +24,20 @@ class Actor:
 SYSTEM = Actor()
 
 
-def find_actor(session: Session, context: Context | None) -> Actor:
-    """The staff member on whose behalf a context works, by staff id or by API key id.
+def find_actor(session: Session, context: Context | None, api_key_id: str | None = None) -> Actor:
+    """The staff member on whose behalf a context works, and the scopes of the key that is used, if it is named.
 
     Raises Forbidden `unknown_actor` if the context names somebody who may not act for this firm (any more).
     """
     if context is None or context.actor_kind == "system":
         return SYSTEM
-    key = session.scalars(select(ApiKey).where(ApiKey.id == context.actor_id)).one_or_none()
-    staff_id = key.staff_id if key else context.actor_id
-    staff = session.scalars(select(Staff).where(Staff.id == staff_id, Staff.active)).one_or_none()
+    staff = session.scalars(select(Staff).where(Staff.id == context.actor_id, Staff.active)).one_or_none()
     if staff is None:
         raise Forbidden("unknown_actor")
-    return Actor(staff.id, staff.role, tuple(key.scopes) if key else ())
+    if api_key_id is None:
+        return Actor(staff.id, staff.role)
+    mine = (ApiKey.id == api_key_id) & (ApiKey.staff_id == staff.id) & ApiKey.revoked_at.is_(None)
+    key = session.scalars(select(ApiKey).where(mine)).one_or_none()
+    if key is None:
+        raise Forbidden("unknown_actor")
+    return Actor(staff.id, staff.role, tuple(key.scopes))

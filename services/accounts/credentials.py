@@ -108,6 +108,7 @@ def create_api_key(
     staff_id: str | None = None,
     scopes: list[str] | None = None,
     expires_at: dt.datetime | None = None,
+    by_api_key_id: str | None = None,
 ) -> Record:
     """A key for the caller, or for a staff member who is not above the caller, at most as wide as the caller's own.
 
@@ -121,7 +122,7 @@ def create_api_key(
     if expires_at is not None and expires_at <= now:
         raise invalid_field("expires_at", "Must be in the future.")
     with db.unit_of_work() as uow:
-        actor = find_actor(uow.session, db.context)
+        actor = find_actor(uow.session, db.context, by_api_key_id)
         staff = _holder(uow, actor, staff_id)
         _refuse_wider(actor, staff, scopes)
         row = key_row(key, now, staff_id=staff.id, name=name, scopes=scopes, expires_at=expires_at)

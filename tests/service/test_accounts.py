@@ -279,10 +279,11 @@ def test_a_key_reaches_no_further_than_who_makes_it(office):
         make_key(office, staff_id=office.owner_id, by=admin)
     assert make_key(office, by=admin)["staff_id"] == admin
     narrow = make_key(office, scopes=["api_keys.write"])
-    context = Context(firm_id=office.firm["id"], actor_id=narrow["id"], actor_kind="api_key")
-    by_narrow = Database(office.everywhere.url, Base, firm_id=context.firm_id, context=context)
     with pytest.raises(Forbidden, match="scope_escalation"):
-        credentials.create_api_key(by_narrow, NOW, credentials.new_key(), name="wider")
+        make_key(office, by_api_key_id=narrow["id"])
+    assert make_key(office, by_api_key_id=narrow["id"], scopes=["api_keys.write"])["scopes"] == ["api_keys.write"]
+    with pytest.raises(Forbidden, match="unknown_actor"):
+        make_key(office, by=admin, by_api_key_id=narrow["id"])
 
 
 @pytest.mark.parametrize(
