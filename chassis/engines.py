@@ -58,8 +58,9 @@ class Engines:
             self.read: Engine = base
         else:
             event.listen(base, "checkout", _refuse_closed)
+            event.listen(base, "begin", _begin_postgres)
             self.write = base
-            self.read = base.execution_options(isolation_level="AUTOCOMMIT")
+            self.read = base.execution_options(casewire_autocommit=True)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -113,6 +114,15 @@ def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     statement = connection.get_execution_options().get("casewire_begin", "BEGIN")
     _insisting(lambda: connection.exec_driver_sql(statement))
+
+
+def _begin_postgres(connection: Connection) -> None:
+    """Sets autocommit as the work wants it: a flag in the driver, no round trip. (An isolation level of SQLAlchemy's
+    would be one for each change.)"""
+    driver: Any = connection.connection.dbapi_connection
+    wanted = connection.get_execution_options().get("casewire_autocommit", False)
+    if driver.autocommit is not wanted:
+        driver.autocommit = wanted
 
 
 def _insisting(action: Any) -> None:

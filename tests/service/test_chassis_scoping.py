@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, event, exists, func, insert, literal_column, select, text, update
+from psycopg2 import extensions
+from sqlalchemy import delete, exists, func, insert, literal_column, select, text, update
 from sqlalchemy.orm import Session, aliased, joinedload, mapped_column, selectinload
 
 from chassis.columns import Id, new_id
@@ -202,18 +203,33 @@ def test_all_firms_share_the_compiled_statement(db: Database) -> None:
     assert set(db.engines.read._compiled_cache) == cached
 
 
-def test_a_read_is_one_statement(db: Database, ours: Database) -> None:
-    """On PostgreSQL no BEGIN, no SET and no ROLLBACK goes with it."""
+def test_a_read_is_one_round_trip(db: Database, ours: Database) -> None:
+    """On PostgreSQL no BEGIN, no SET and no ROLLBACK goes with it, and a write adds BEGIN and COMMIT only."""
     if db.engines.is_sqlite:
         pytest.skip("SQLite has no round trips")
-    seen: list[str] = []
-    event.listen(db.engines.read, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    trips = 0
+    wait = extensions.get_wait_callback()
+
+    def counted(connection: Any) -> None:
+        nonlocal trips
+        trips += 1
+        wait(connection)
+
     with ours.read() as session:
-        connection = session.get_bind().raw_connection()
-        assert connection.dbapi_connection.autocommit is False
-        connection.close()
-        session.execute(select(Thing)).all()
-    assert len(seen) == 1
+        thing = session.scalars(select(Thing)).one()
+    extensions.set_wait_callback(counted)
+    try:
+        with ours.read() as session:
+            session.get(Thing, thing.id)
+        assert trips == 1
+        with ours.unit_of_work() as uow:
+            uow.session.execute(update(Thing).values(size=2))
+        assert trips == 1 + 3
+        with ours.read() as session:
+            session.get(Thing, thing.id)
+        assert trips == 1 + 3 + 1
+    finally:
+        extensions.set_wait_callback(wait)
 
 
 def test_a_model_with_a_firm_must_be_scoped() -> None:
