@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -68,11 +68,6 @@ def record_consent_changes(db: Database, events: Sequence[ReceivedEvent]) -> Non
     _record(db, events, _consent_entries)
 
 
-def record_completed_tasks(db: Database, events: Sequence[ReceivedEvent]) -> None:
-    """Of `task.completed.v1`: the client who answered."""
-    _record(db, events, lambda event: _entries_of_one(event, event.data["client_id"], event.time, _TASK_FACTS))
-
-
 def record_deliveries(db: Database, events: Sequence[ReceivedEvent]) -> None:
     """Of `delivery.*.v1`: the client it is for."""
     _record(
@@ -92,11 +87,20 @@ def _entries_of_one(event: ReceivedEvent, client_id: str | None, at: dt.datetime
     return [entry(client_id, at, event.name, facts)]
 
 
-def _record(db: Database, events: Sequence[ReceivedEvent], entries_of: Any) -> None:
+def add_completed_tasks(uow: UnitOfWork, events: Sequence[ReceivedEvent]) -> None:
+    """Of `task.completed.v1`: the client who answered, in the transaction that applies the answers."""
+    _add(uow, events, lambda event: _entries_of_one(event, event.data["client_id"], event.time, _TASK_FACTS))
+
+
+def _record(db: Database, events: Sequence[ReceivedEvent], entries_of: Callable[[ReceivedEvent], list[Entry]]) -> None:
     with db.unit_of_work(once=events) as uow:
-        entries = [made for event in uow.fresh for made in entries_of(event)]
-        uow.insert(Activity, entries)
-        _touch(uow, entries)
+        _add(uow, uow.fresh, entries_of)
+
+
+def _add(uow: UnitOfWork, events: Sequence[ReceivedEvent], entries_of: Callable[[ReceivedEvent], list[Entry]]) -> None:
+    entries = [made for event in events for made in entries_of(event)]
+    uow.insert(Activity, entries)
+    _touch(uow, entries)
 
 
 def _touch(uow: UnitOfWork, entries: Sequence[Entry]) -> None:

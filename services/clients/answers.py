@@ -12,7 +12,7 @@ from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from contracts.clients import FIELD_UPDATE_REJECTED
 from contracts.tasks import GET_MAPPED_ANSWERS
-from services.clients import cards
+from services.clients import activity, cards
 from services.clients.addresses import (
     DEFAULT_COUNTRY,
     UnfitAddress,
@@ -38,8 +38,9 @@ class Refused(Exception):
     """A mapped answer that the client's record cannot take; the argument is the code."""
 
 
-def apply_mapped_answers(db: Database, calls: Any, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
-    """Applies what `task.completed.v1` announced, or answers with `field_update.rejected.v1`.
+def follow_completed_tasks(db: Database, calls: Any, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
+    """Applies what `task.completed.v1` announced, or answers with `field_update.rejected.v1`, and keeps in each
+    client's activity what the client completed.
 
     The client who answered is meant, else the case's primary one. Consent is not touched: a new address starts with a
     state of its own.
@@ -47,7 +48,9 @@ def apply_mapped_answers(db: Database, calls: Any, events: Sequence[ReceivedEven
     answers = _fetch(calls, (event.data["case_task_id"] for event in events if event.data["mapped"] == "client"))
     with db.unit_of_work(once=events) as uow:
         asked = {event.data["case_task_id"] for event in uow.fresh}
-        _apply(uow, [answer for answer in answers if answer["case_task_id"] in asked], now)
+        answered_by = {event.data["client_id"] for event in uow.fresh if event.data["client_id"]}
+        _apply(uow, [answer for answer in answers if answer["case_task_id"] in asked], answered_by, now)
+        activity.add_completed_tasks(uow, uow.fresh)
 
 
 def _fetch(calls: Any, case_task_ids: Iterable[str]) -> list[Answer]:
@@ -62,9 +65,11 @@ def _fetch(calls: Any, case_task_ids: Iterable[str]) -> list[Answer]:
     return [answer for answer in answers if answer["target"] == "client"]
 
 
-def _apply(uow: UnitOfWork, answers: list[Answer], now: dt.datetime) -> None:
+def _apply(uow: UnitOfWork, answers: list[Answer], answered_by: set[str], now: dt.datetime) -> None:
     newer = _not_yet_applied(uow, answers)
-    records = cards.load(uow.session, {client for answer in newer if (client := _whose(answer))}, lock=True)
+    # All clients that this transaction writes are locked at once, in one order.
+    meant = {client for answer in newer if (client := _whose(answer))}
+    records = cards.load(uow.session, meant | answered_by, lock=True)
     while newer:
         # A round takes one answer of each client: the statements are as many as the rounds, mostly one.
         first = {_whose(answer): answer for answer in reversed(newer)}

@@ -32,6 +32,8 @@ _NAMES = ("first_name", "last_name", "company_name")
 _OLDEST_BIRTH = dt.date(1870, 1, 1)
 _MOST_CUSTOM_FIELDS = 100
 _LONGEST_CUSTOM_VALUE = 2000
+_LARGEST_NUMBER = 2**53
+"""Beyond it, readers of JSON do not agree on what a number is."""
 
 
 def checked_fields(given: Mapping[str, Any], now: dt.datetime, current: Record | None = None) -> Record:
@@ -159,7 +161,7 @@ def _custom_fields(given: Mapping[str, Any], current: Record, problems: list[Pro
             merged[key] = [_text(item, path, problems) for item in value]
             if sum(map(len, value)) > _LONGEST_CUSTOM_VALUE:
                 problems.append((path, "too_long", f"Longer than {_LONGEST_CUSTOM_VALUE} characters."))
-        elif isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        elif isinstance(value, bool | int | float) and math.isfinite(value) and abs(value) <= _LARGEST_NUMBER:
             merged[key] = value
         else:
             problems.append((path, "invalid_value", "Neither text, number, true, false nor a list of texts."))

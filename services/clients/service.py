@@ -87,12 +87,8 @@ class ClientsService:
         importing.continue_import(self.db, self.files, event.data["import_id"], utc_now)
 
     @on(tasks.TASK_COMPLETED, batch=_BATCH)
-    def apply_mapped_answers(self, events: list[ReceivedEvent]) -> None:
-        answers.apply_mapped_answers(self.db, self.calls, events, utc_now())
-
-    @on(tasks.TASK_COMPLETED, batch=_BATCH)
-    def record_completed_tasks(self, events: list[ReceivedEvent]) -> None:
-        activity.record_completed_tasks(self.db, events)
+    def follow_completed_tasks(self, events: list[ReceivedEvent]) -> None:
+        answers.follow_completed_tasks(self.db, self.calls, events, utc_now())
 
     @on(messaging.CONSENT_CHANGED, batch=_BATCH)
     def record_consent_changes(self, events: list[ReceivedEvent]) -> None:

@@ -99,7 +99,7 @@ class Desk:
         }  # fmt: skip
 
     def complete(self, *data: dict[str, Any]) -> None:
-        self.hear("apply_mapped_answers", tasks.TASK_COMPLETED, *data)
+        self.hear("follow_completed_tasks", tasks.TASK_COMPLETED, *data)
 
     def _mapped_answers(self, case_task_ids: list[str]) -> dict[str, Any]:
         return {"answers": [self.answers[id_] for id_ in case_task_ids if id_ in self.answers]}

@@ -131,5 +131,5 @@ def test_many_answers_in_one_batch_are_applied_each_to_its_client(desk: Desk) ->
 
 def test_tasks_is_asked_before_the_transaction_and_only_when_there_is_something(desk: Desk) -> None:
     told = desk.answer("phone", None)
-    desk.hear("apply_mapped_answers", TASK_COMPLETED, {**told, "mapped": "case"})
+    desk.hear("follow_completed_tasks", TASK_COMPLETED, {**told, "mapped": "case"})
     assert desk.calls.calls == []

@@ -153,7 +153,7 @@ def test_activity_tells_of_every_service_newest_first(desk: Desk) -> None:
     desk.hear("record_consent_changes", CONSENT_CHANGED, consent, time=LATER)
     task = {**desk.answer("phone", None, client_id=ann), "mapped": None}
     last = LATER + dt.timedelta(hours=1)
-    desk.hear("record_completed_tasks", TASK_COMPLETED, task, {**task, "client_id": None}, time=last)
+    desk.hear("follow_completed_tasks", TASK_COMPLETED, task, {**task, "client_id": None}, time=last)
     assert kinds(desk, ann) == [
         "task.completed.v1", "consent.changed.v1", "delivery.suppressed.v1", "delivery.failed.v1", "delivery.sent.v1",
         "client.created.v1",

@@ -72,6 +72,15 @@ def test_bad_input_names_every_field_at_fault_and_writes_nothing(desk: Desk) -> 
     assert desk.listed() == []
 
 
+@pytest.mark.parametrize(
+    "value", [{"a": 1}, [1], float("nan"), float("inf"), 2**60, "x" * 2001, ["x" * 2001], "\ud800", ["a\u200b"]]
+)
+def test_a_custom_field_holds_what_every_reader_understands(desk: Desk, value: Any) -> None:
+    with pytest.raises(Invalid) as caught:
+        desk.create(custom_fields={"court": value})
+    assert fields_at_fault(caught) == {"custom_fields.court"}
+
+
 def test_a_client_needs_a_name(desk: Desk) -> None:
     with pytest.raises(Invalid) as caught:
         desk.create(first_name="  ", phones=[{"number": "+12125550123"}])
