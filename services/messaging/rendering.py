@@ -55,7 +55,7 @@ class Renderer:
                 self._contents[content.id] = (content.variants, frozenset(content.uses))
 
     def _wants_link(self, row: Reserved) -> bool:
-        if row.case_task_id is None or row.content_id is None or row.client_id is None:
+        if row.content_id is None or row.client_id is None:
             return False
         return "task.link" in self._contents[row.content_id][1]
 
@@ -90,10 +90,11 @@ def _segments(body: str) -> int:
 
 
 def _registration(row: Reserved, token_hash: str) -> dict[str, Any]:
+    kind = "tasks" if row.case_task_id is None else "task"
     return {
         "token_hash": token_hash,
         "client_id": row.client_id,
-        "scope": {"kind": "task", "case_task_id": row.case_task_id, "case_ids": []},
+        "scope": {"kind": kind, "case_task_id": row.case_task_id, "case_ids": []},
         "channel": row.channel,
         "delivery_id": row.id,
     }

@@ -22,6 +22,7 @@ from services.messaging import (
     estimates,
     inbound,
     messages,
+    new_links,
     senders,
     statuses,
 )
@@ -213,6 +214,10 @@ class MessagingService:
     def drop_deleted_client(self, event: ReceivedEvent) -> None:
         with self.db.unit_of_work(once=event) as uow:
             deliveries.suppress_erased(uow, event.data["client_id"], utc_now())
+
+    @on(portal.LINK_REQUESTED)
+    def send_new_link(self, event: ReceivedEvent) -> None:
+        new_links.send_new_link(self.db, event, utc_now())
 
     # The sandbox
 
