@@ -11,7 +11,7 @@ from chassis.columns import new_id
 from chassis.context import Context
 from chassis.database import Database
 from chassis.idempotency import KeyedRequest, answering
-from chassis.testing import Clock, backends, make_database, outbox_events
+from chassis.testing import Clock, outbox_events
 from chassis.tokens import hash_token
 from contracts.accounts import API_KEY_REVOKED, CREATE_API_KEY, FIRM_CHANGED, STAFF_CHANGED, WEEKDAYS, Firm
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
@@ -21,9 +21,9 @@ from services.accounts.models import ApiKey, Base
 NOW = dt.datetime(2026, 11, 21, 15, 0, tzinfo=dt.UTC)
 
 
-@pytest.fixture(scope="module", params=backends(), ids=lambda server: "postgresql" if server else "sqlite")
-def database(request) -> Database:
-    return make_database(Base, request.param)
+@pytest.fixture
+def database(new_database) -> Database:
+    return new_database(Base)
 
 
 class Office:

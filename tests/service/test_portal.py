@@ -15,9 +15,7 @@ from chassis.database import Database
 from chassis.testing import (
     Clock,
     FakeCalls,
-    backends,
     deliver,
-    make_database,
     make_service,
     outbox_events,
     received,
@@ -34,9 +32,9 @@ from services.portal.service import PortalService
 NOW = dt.datetime(2026, 11, 21, 15, 0, tzinfo=dt.UTC)
 
 
-@pytest.fixture(scope="module", params=backends(), ids=lambda server: "postgresql" if server else "sqlite")
-def database(request) -> Database:
-    return make_database(Base, request.param)
+@pytest.fixture
+def database(new_database) -> Database:
+    return new_database(Base)
 
 
 class Office:
