@@ -15,7 +15,7 @@ from contracts.errors import invalid_field
 from services.cases.case_events import emit_changed
 from services.cases.case_types import fields_of
 from services.cases.custom_fields import FITTING_QUESTIONS, Refused, Values, canonical
-from services.cases.id_sets import id_rows
+from services.cases.id_sets import among
 from services.cases.models import AppliedAnswer, Case, CustomField
 from services.cases.records import write_values
 
@@ -70,7 +70,7 @@ def _apply(uow: UnitOfWork, answers: Sequence[Answer], now: dt.datetime) -> None
     if not answers:
         return
     ids = [answer["case_id"] for answer in answers]
-    locked = select(Case).where(Case.id.in_(id_rows(uow.session, ids))).order_by(Case.id).with_for_update()
+    locked = select(Case).where(among(uow.session, Case.id, ids)).order_by(Case.id).with_for_update()
     cases = {case.id: case for case in uow.session.scalars(locked)}
     fields = fields_of(uow.session, {case.case_type_id for case in cases.values()})
     before = {case.id: case.custom_fields for case in cases.values()}

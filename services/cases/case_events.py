@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from chassis.database import UnitOfWork
 from contracts.base import Event
 from contracts.cases import CASE_CHANGED
-from services.cases.id_sets import id_rows
+from services.cases.id_sets import among
 from services.cases.models import Case, CaseClient
 
 
@@ -20,7 +20,7 @@ def client_ids_of(session: Session, case_ids: Sequence[str]) -> dict[str, list[s
     found: dict[str, list[str]] = {case_id: [] for case_id in case_ids}
     statement = (
         select(CaseClient.case_id, CaseClient.client_id, CaseClient.role)
-        .where(CaseClient.case_id.in_(id_rows(session, case_ids)))
+        .where(among(session, CaseClient.case_id, case_ids))
         .order_by(CaseClient.case_id, CaseClient.position)
     )
     for case_id, client_id, role in session.execute(statement):
@@ -38,7 +38,7 @@ def emit_changed(uow: UnitOfWork, changed: Mapping[str, Sequence[str]]) -> None:
     uow.session.flush()
     ids = list(changed)
     columns = (Case.id, Case.version, Case.case_type_id, Case.status, Case.state)
-    cases = uow.session.execute(select(*columns).where(Case.id.in_(id_rows(uow.session, ids)))).all()
+    cases = uow.session.execute(select(*columns).where(among(uow.session, Case.id, ids))).all()
     clients = client_ids_of(uow.session, ids)
     for case in cases:
         data = _data(case, clients[case.id], changed[case.id])

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
@@ -99,18 +99,14 @@ def in_lists(session: Session, case_list_ids: Sequence[str], *, path: str, now: 
 
 
 def _in_list(session: Session, case_list: CaseList, *, path: str, now: dt.datetime) -> ColumnElement[bool]:
-    def member(included: bool) -> ColumnElement[bool]:
-        rows = select(1).where(
-            CaseListMember.case_list_id == case_list.id,
-            CaseListMember.included == included,
-            CaseListMember.case_id == Case.id,
-        )
-        return exists(rows.correlate(Case))
+    def members(included: bool) -> Select[Any]:
+        of_list = (CaseListMember.case_list_id == case_list.id, CaseListMember.included == included)
+        return select(CaseListMember.case_id).where(*of_list)
 
-    among = member(True)
+    added: ColumnElement[bool] = Case.id.in_(members(True))
     if case_list.filter is not None:
-        among = or_(among, condition(read_filter(session, case_list.filter, path=path), now=now))
-    return and_(among, not_(member(False)))
+        added = or_(added, condition(read_filter(session, case_list.filter, path=path), now=now))
+    return and_(added, Case.id.not_in(members(False)))
 
 
 def _count(session: Session, case_list: CaseList, now: dt.datetime) -> int | None:

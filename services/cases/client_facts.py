@@ -14,7 +14,7 @@ from sqlalchemy import delete
 
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
-from services.cases.id_sets import id_rows
+from services.cases.id_sets import among
 from services.cases.models import ClientConsent, ClientFacts, ClientTag
 
 Facts = dict[str, Any]
@@ -72,7 +72,7 @@ def keep_facts(uow: UnitOfWork, facts: Iterable[Facts]) -> None:
     if not written:
         return
     # The rows above are locked now: nobody else changes these clients' tags meanwhile.
-    outdated = delete(ClientTag).where(ClientTag.client_id.in_(id_rows(uow.session, written)))
+    outdated = delete(ClientTag).where(among(uow.session, ClientTag.client_id, written))
     uow.session.execute(outdated, execution_options={"synchronize_session": False})
     uow.insert(
         ClientTag,

@@ -17,7 +17,7 @@ from services.cases.case_types import fields_of, find_case_type
 from services.cases.custom_fields import visible
 from services.cases.filter_lookup import read_filter
 from services.cases.filter_sql import condition
-from services.cases.id_sets import id_rows
+from services.cases.id_sets import among
 from services.cases.models import Case, CaseClient, CaseStaff
 from services.cases.texts import fold
 
@@ -88,7 +88,7 @@ def get_case_facts(db: Database, case_ids: Sequence[str]) -> Record:
     """The facts of up to 1,000 cases in three queries; unknown ids are left out. `state` of an archived case is
     `archived`."""
     with db.read() as session:
-        cases = session.scalars(select(Case).where(Case.id.in_(id_rows(session, case_ids)))).all()
+        cases = session.scalars(select(Case).where(among(session, Case.id, case_ids))).all()
         clients = client_ids_of(session, [case.id for case in cases])
         fields = fields_of(session, {case.case_type_id for case in cases})
     facts = {
@@ -123,12 +123,15 @@ def records(session: Session, cases: Sequence[Case]) -> list[Record]:
         return []
     clients: dict[str, list[Record]] = {case_id: [] for case_id in ids}
     staff: dict[str, list[str]] = {case_id: [] for case_id in ids}
-    of_cases = id_rows(session, ids)
     columns = (CaseClient.case_id, CaseClient.client_id, CaseClient.role, CaseClient.label)
-    rows = select(*columns).where(CaseClient.case_id.in_(of_cases)).order_by(CaseClient.case_id, CaseClient.position)
+    rows = (
+        select(*columns)
+        .where(among(session, CaseClient.case_id, ids))
+        .order_by(CaseClient.case_id, CaseClient.position)
+    )
     for case_id, client_id, role, label in session.execute(rows):
         clients[case_id].append({"client_id": client_id, "role": role, "label": label})
-    members = select(CaseStaff.case_id, CaseStaff.staff_id).where(CaseStaff.case_id.in_(of_cases))
+    members = select(CaseStaff.case_id, CaseStaff.staff_id).where(among(session, CaseStaff.case_id, ids))
     for case_id, staff_id in session.execute(members.order_by(CaseStaff.case_id, CaseStaff.position)):
         staff[case_id].append(staff_id)
     fields = fields_of(session, {case.case_type_id for case in cases})

@@ -18,7 +18,7 @@ from services.cases.case_types import fields_of, find_case_type, statuses_of
 from services.cases.client_facts import keep_facts
 from services.cases.columns import fits
 from services.cases.custom_fields import Values, index_rows, merge
-from services.cases.id_sets import id_rows
+from services.cases.id_sets import among
 from services.cases.models import Case, CaseFieldValue, CaseStatus, CustomField, StatusChange
 from services.cases.numbering import next_number
 from services.cases.reading import find_case, records
@@ -138,8 +138,8 @@ def write_values(uow: UnitOfWork, changes: Mapping[str, tuple[Sequence[CustomFie
             if field.key in after:
                 rows += [{"case_id": case_id, "key": field.key, **row} for row in index_rows(field, after[field.key])]
     for key in sorted({key for _, key in stale}):
-        of_cases = id_rows(uow.session, [case_id for case_id, stale_key in stale if stale_key == key])
-        outdated = delete(CaseFieldValue).where(CaseFieldValue.key == key, CaseFieldValue.case_id.in_(of_cases))
+        of_cases = among(uow.session, CaseFieldValue.case_id, [id_ for id_, stale_key in stale if stale_key == key])
+        outdated = delete(CaseFieldValue).where(CaseFieldValue.key == key, of_cases)
         uow.session.execute(outdated, execution_options={"synchronize_session": False})
     uow.insert(CaseFieldValue, rows)
 

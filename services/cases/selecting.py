@@ -27,7 +27,7 @@ from services.cases.case_events import client_ids_of
 from services.cases.case_lists import in_lists
 from services.cases.filter_lookup import read_filter
 from services.cases.filter_sql import condition
-from services.cases.id_sets import id_rows
+from services.cases.id_sets import among, not_among
 from services.cases.known_cases import refuse_unknown_cases
 from services.cases.models import Case
 
@@ -85,7 +85,7 @@ def selected(session: Session, selector: Record, *, now: dt.datetime) -> ColumnE
     """The condition on `Case` that a selector, known not to be empty, stands for."""
     added: list[ColumnElement[bool]] = []
     if "case_ids" in selector:
-        added.append(Case.id.in_(id_rows(session, selector["case_ids"])))
+        added.append(among(session, Case.id, selector["case_ids"]))
     if "case_filter" in selector:
         tree = read_filter(session, selector["case_filter"], path="selector.case_filter")
         added.append(condition(tree, now=now))
@@ -93,9 +93,9 @@ def selected(session: Session, selector: Record, *, now: dt.datetime) -> ColumnE
         added.append(in_lists(session, selector["case_list_ids"], path="selector.case_list_ids", now=now))
     parts = [or_(*added)] if added else []
     if "include_case_ids" in selector:
-        parts.append(Case.id.in_(id_rows(session, selector["include_case_ids"])))
+        parts.append(among(session, Case.id, selector["include_case_ids"]))
     if "exclude_case_ids" in selector:
-        parts.append(Case.id.not_in(id_rows(session, selector["exclude_case_ids"])))
+        parts.append(not_among(session, Case.id, selector["exclude_case_ids"]))
     return and_(*parts)
 
 

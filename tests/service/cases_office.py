@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import event
+
+from chassis import idempotency
 from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.database import Database, UnitOfWork
+from chassis.rpc_wire import Codec
 from chassis.testing import FakeCalls, make_service
 from contracts import clients, tasks
+from contracts.base import Operation
 from contracts.clients import CREATE_CLIENT, GET_CLIENT_FACTS
 from services.cases import client_facts
 from services.cases.models import Case, ClientConsent
@@ -56,6 +63,14 @@ class Office:
         """The context of a staff member's request."""
         return use(Context(firm_id=self.firm_id, actor_id=self.actor_id, actor_kind="staff"))
 
+    @contextmanager
+    def request(self, operation: Operation, key: str, body: str = "") -> Iterator[None]:
+        """A request under an idempotency key, as `serve` answers it; `body` stands for what it says."""
+        dump = Codec(operation).dump_response
+        keyed = idempotency.KeyedRequest(operation=operation.name, key=key, request_hash=body, dump=dump)
+        with idempotency.answering(keyed):
+            yield
+
     def client(self, **facts: Any) -> str:
         """A client that exists."""
         client_id = new_id()
@@ -91,6 +106,20 @@ class Office:
         facts = {"version": 1, "tags": [], "language": None, "status": "active", **given}
         self.clients.setdefault(client_id, {"client_id": client_id, **facts})
         return {"id": client_id, "first_name": command.get("first_name"), **facts}
+
+
+@contextmanager
+def counted(db: Database) -> Iterator[list[str]]:
+    """The statements that are read with inside the block."""
+    statements: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            statements.append(statement)
+
+    event.listen(db.engines.read, "before_cursor_execute", note)
+    yield statements
+    event.remove(db.engines.read, "before_cursor_execute", note)
 
 
 @dataclass

@@ -16,7 +16,7 @@ from chassis.columns import new_id
 from chassis.testing import make_database
 from services.cases.filter_lookup import read_filter
 from services.cases.filter_sql import condition
-from services.cases.id_sets import id_rows
+from services.cases.id_sets import among
 from services.cases.models import Base, Case
 from services.cases.selecting import select_cases
 from tests.service.cases_model import holds, select
@@ -219,4 +219,4 @@ def test_ten_thousand_ids_are_one_parameter(estate: Estate) -> None:
     some = [case.id for case in estate.cases][:50]
     with estate.office.db.read() as session:
         many = [*some, *(new_id() for _ in range(9_950))]
-        assert set(session.scalars(sql_select(Case.id).where(Case.id.in_(id_rows(session, many))))) == set(some)
+        assert set(session.scalars(sql_select(Case.id).where(among(session, Case.id, many)))) == set(some)

@@ -111,7 +111,7 @@ def test_paused_work_waits_and_a_cancelled_batch_sends_nothing(desk: Desk) -> No
     assert desk.provider.accepted == []
     batches.resume_batch(desk.db, desk.calls, batch_id=batch_id)
     desk.provider.answer = lambda message: Refused("30003") if len(desk.provider.accepted) == 1 else None
-    desk.send()
+    desk.run()
     assert desk.outcome(batch_id) == {"sent": 1, "failed": 2}
     second = desk.ask([desk.item(desk.person()) for _ in range(3)])
     desk.prepare()

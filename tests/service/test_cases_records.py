@@ -1,0 +1,372 @@
+"""Case types and cases: what is kept, what is refused, and what they say about it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import eventlet
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from chassis.columns import new_id
+from chassis.database import Database
+from chassis.idempotency import AlreadyAnswered
+from chassis.testing import outbox_events
+from contracts.cases import CASE_CHANGED, CASE_CREATED, CREATE_CASE
+from contracts.clients import GET_CLIENT_FACTS
+from contracts.errors import CasewireError, Conflict, Invalid, NotFound
+from services.cases.models import Base, Case, CaseClient, ClientFacts, StatusChange
+from tests.service.cases_office import PROBATE, Office, counted
+
+
+@pytest.fixture
+def office(new_database: Any) -> Office:
+    return Office(new_database(Base))
+
+
+def refusal(kind: type[CasewireError], call: Any, *args: Any, **kwargs: Any) -> tuple[str, list[str]]:
+    with pytest.raises(kind) as refused:
+        call(*args, **kwargs)
+    return refused.value.code, [entry["field"] for entry in refused.value.fields]
+
+
+def events(office: Office, event: Any) -> list[dict[str, Any]]:
+    return [emitted.data for emitted in outbox_events(office.db, event)]
+
+
+# Case types
+
+
+def test_a_case_type_is_read_as_it_was_written(office: Office) -> None:
+    made = office.case_type()
+    assert made == office.service.get_case_type(made["id"])
+    assert [status["name"] for status in made["statuses"]] == ["New", "In court", "Closed"]
+    assert made["custom_fields"][0] == {
+        "key": "court", "label": "Court", "type": "choice", "required": False, "sensitive": False,
+        "options": ["north", "south", "East Side"],
+    }  # fmt: skip
+    assert office.service.list_case_types(limit=10, cursor=None, sort=None)["data"] == [made]
+    assert refusal(Conflict, office.case_type) == ("name_taken", ["name"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"statuses": [{"name": "A", "closed": False}, {"name": "a", "closed": True}]}, "statuses.1.name"),
+        ({"custom_fields": [{"key": "k", "label": "K", "type": "text"}] * 2}, "custom_fields.1.key"),
+        ({"custom_fields": [{"key": "k", "label": "K", "type": "choice"}]}, "custom_fields.0.options"),
+        ({"custom_fields": [{"key": "k", "label": "K", "type": "text", "options": ["a"]}]}, "custom_fields.0.options"),
+        (
+            {"custom_fields": [{"key": "k", "label": "K", "type": "choices", "options": ["a", "a"]}]},
+            "custom_fields.0.options.1",
+        ),
+    ],
+)
+def test_a_wrong_case_type_is_refused(office: Office, changes: dict[str, Any], place: str) -> None:
+    assert refusal(Invalid, office.case_type, **changes) == ("invalid_input", [place])
+
+
+def test_a_status_with_cases_cannot_go_but_can_change_its_state(office: Office) -> None:
+    kind = office.case_type()
+    case = office.case(kind, status="In court")
+    fewer = [status for status in PROBATE["statuses"] if status["name"] != "In court"]
+    with pytest.raises(Conflict) as refused:
+        office.service.update_case_type(kind["id"], {"statuses": fewer}, None)
+    assert (refused.value.code, refused.value.meta["status"]) == ("status_in_use", "In court")
+    assert office.service.get_case_type(kind["id"]) == kind
+
+    turned = [
+        {"name": "Closed", "closed": True},
+        {"name": "In court", "closed": True},
+        {"name": "Done", "closed": True},
+    ]
+    changed = office.service.update_case_type(kind["id"], {"statuses": turned}, kind["version"])
+    assert changed["statuses"] == turned
+    assert changed["version"] == 2
+    assert office.service.get_case(case["id"])["state"] == "closed"
+    (event,) = events(office, CASE_CHANGED)
+    assert (event["case_id"], event["state"], event["version"], event["changed"]) == (
+        case["id"], "closed", 2, ["state"]
+    )  # fmt: skip
+
+
+def test_the_last_reference_to_a_status_is_a_constraint(office: Office) -> None:
+    kind = office.case_type()
+    case = office.case(kind)
+    statement = update(Case).where(Case.id == case["id"]).values(status="No such status")
+    with pytest.raises(IntegrityError), office.db.unit_of_work() as uow:
+        uow.session.execute(statement)
+
+
+def test_a_removed_field_hides_its_values_and_shows_them_again(office: Office) -> None:
+    kind = office.case_type()
+    case = office.case(kind, custom_fields={"court": "north", "heirs": 2})
+    without = [field for field in PROBATE["custom_fields"] if field["key"] != "court"]
+    office.service.update_case_type(kind["id"], {"custom_fields": without}, None)
+    assert office.service.get_case(case["id"])["custom_fields"] == {"heirs": 2}
+    assert refusal(Invalid, office.selected, case_filter={"field": "custom_fields.court", "op": "is_empty"}) == (
+        "invalid_filter", ["selector.case_filter.field"],
+    )  # fmt: skip
+    # Changing something else leaves what is hidden.
+    office.service.update_case(case["id"], {"custom_fields": {"heirs": 3}}, None)
+    other = [{"key": "court", "label": "Court", "type": "text"}, *without]
+    assert refusal(Conflict, office.service.update_case_type, kind["id"], {"custom_fields": other}, None) == (
+        "custom_field_in_use", ["custom_fields.0.type"],
+    )  # fmt: skip
+    office.service.update_case_type(kind["id"], {"custom_fields": PROBATE["custom_fields"]}, None)
+    assert office.service.get_case(case["id"])["custom_fields"] == {"court": "north", "heirs": 3}
+
+
+def test_a_hidden_value_is_not_found_where_another_type_has_the_field(office: Office) -> None:
+    kind, other = office.case_type(), office.case_type(name="Estates")
+    case = office.case(kind, custom_fields={"court": "north"})
+    also = office.case(other, custom_fields={"court": "north"})
+    wire = {"field": "custom_fields.court", "op": "eq", "value": "north"}
+    assert office.selected(case_filter=wire) == [case["id"], also["id"]]
+    office.service.update_case_type(kind["id"], {"custom_fields": []}, None)
+    assert office.selected(case_filter=wire) == [also["id"]]
+    assert office.selected(case_filter={"field": "custom_fields.court", "op": "is_empty"}) == [case["id"]]
+
+
+def test_a_stale_case_type_is_not_written(office: Office) -> None:
+    kind = office.case_type()
+    office.service.update_case_type(kind["id"], {"name": "Estates"}, 1)
+    assert refusal(Conflict, office.service.update_case_type, kind["id"], {"name": "B"}, 1)[0] == "stale_version"
+    assert office.service.update_case_type(kind["id"], {"name": "Estates"}, None)["version"] == 2
+
+
+# Cases
+
+
+def test_a_case_is_read_as_it_was_written(office: Office) -> None:
+    kind = office.case_type()
+    ann, bob = office.client(tags=["vip"]), office.client()
+    staff = new_id()
+    made = office.case(
+        kind,
+        name="Estate of X",
+        clients=[{"client_id": ann, "label": "widow"}, {"client_id": bob}],
+        staff_ids=[staff, staff],
+        responsible_staff_id=staff,
+        description="Long",
+        value=Decimal("10.50"),
+        custom_fields={"estate": "1000", "topics": ["tax", "will"], "hearing": None},
+    )
+    assert made == office.service.get_case(made["id"])
+    assert made["number"] == "000001"
+    assert (made["status"], made["state"], made["version"]) == ("New", "open", 1)
+    assert made["clients"] == [
+        {"client_id": ann, "role": "primary", "label": "widow"},
+        {"client_id": bob, "role": "additional", "label": None},
+    ]
+    assert made["staff_ids"] == [staff]
+    assert made["value"] == Decimal("10.50")
+    assert made["custom_fields"] == {"estate": "1000.00", "topics": ["will", "tax"]}
+    (event,) = events(office, CASE_CREATED)
+    assert (event["case_id"], event["client_ids"], event["version"]) == (made["id"], [ann, bob], 1)
+    assert office.calls.asked(GET_CLIENT_FACTS) == [{"client_ids": [ann, bob]}]
+    # What the owner said of the clients is kept for filters, before any event comes.
+    assert office.selected(case_filter={"field": "clients.tags", "op": "contains", "value": "vip"}) == [made["id"]]
+    with office.db.read() as session:
+        assert session.scalar(select(StatusChange.to_status)) == "New"
+        assert session.scalar(select(StatusChange.actor_id)) == office.actor_id
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "places"),
+    [
+        ({"status": "Done"}, "unknown_status", ["status"]),
+        ({"value": Decimal("1E12")}, "invalid_input", ["value"]),
+        ({"custom_fields": {"court": "west"}}, "invalid_input", ["custom_fields.court"]),
+        ({"custom_fields": {"nothing": 1}}, "invalid_input", ["custom_fields.nothing"]),
+        ({"clients": [{"client_id": "u"}]}, "unknown_client", ["clients.0.client_id"]),
+        ({"clients": [{"client_id": "a"}, {"client_id": "u"}]}, "unknown_client", ["clients.1.client_id"]),
+        ({"clients": [{"client_id": "a"}, {"client_id": "a"}]}, "invalid_input", ["clients.1.client_id"]),
+        (
+            {"clients": [{"client_id": "a", "role": "primary"}, {"client_id": "b", "role": "primary"}]},
+            "invalid_input",
+            ["clients.1.role"],
+        ),
+        ({"clients": [{"client_id": "a", "role": "additional"}]}, "invalid_input", ["clients"]),
+        ({"clients": None}, "invalid_input", ["clients"]),
+    ],
+)
+def test_a_wrong_case_is_refused_and_nothing_is_half_done(
+    office: Office, command: dict[str, Any], code: str, places: list[str]
+) -> None:
+    kind = office.case_type()
+    ids = {"a": office.client(), "b": office.client(), "u": new_id()}
+    if command.get("clients"):
+        command = {"clients": [{**client, "client_id": ids[client["client_id"]]} for client in command["clients"]]}
+    assert refusal(Invalid, office.case, kind, **command) == (code, places)
+    assert events(office, CASE_CREATED) == []
+    with office.db.read() as session:
+        assert session.scalars(select(ClientFacts)).all() == []
+    assert office.case(kind)["number"] == "000001"
+
+
+def test_a_required_field_is_required(office: Office) -> None:
+    kind = office.case_type(custom_fields=[{"key": "court", "label": "Court", "type": "text", "required": True}])
+    assert refusal(Invalid, office.case, kind)[1] == ["custom_fields.court"]
+    case = office.case(kind, custom_fields={"court": "north"})
+    blank = {"custom_fields": {"court": " "}}
+    assert refusal(Invalid, office.service.update_case, case["id"], blank, None)[1] == ["custom_fields.court"]
+
+
+def test_numbers_are_the_firms_own_and_unique(office: Office) -> None:
+    kind = office.case_type()
+    assert office.case(kind, number="000002")["number"] == "000002"
+    assert [office.case(kind)["number"] for _ in range(2)] == ["000001", "000003"]
+    assert refusal(Conflict, office.case, kind, number="000003") == ("number_taken", ["number"])
+    neighbour = Office(office.db)
+    assert neighbour.case(neighbour.case_type())["number"] == "000001"
+
+
+def test_the_series_gives_each_number_once_to_cases_made_at_once(office: Office) -> None:
+    kind = office.case_type()
+    made = list(eventlet.GreenPool(10).imap(lambda _: office.case(kind)["number"], range(30)))
+    assert sorted(made) == [f"{number:06}" for number in range(1, 31)]
+
+
+def test_external_ids_are_unique_together(office: Office) -> None:
+    kind = office.case_type()
+    office.case(kind, external_source="clio", external_source_id="1")
+    office.case(kind, external_source="mycase", external_source_id="1")
+    office.case(kind, external_source="clio")
+    office.case(kind, external_source="clio")
+    again = {"external_source": "clio", "external_source_id": "1"}
+    assert refusal(Conflict, office.case, kind, **again) == ("external_source_id_taken", ["external_source_id"])
+
+
+def test_a_change_names_what_changed_and_only_that(office: Office) -> None:
+    kind = office.case_type()
+    case = office.case(kind, custom_fields={"heirs": 2, "court": "north"})
+    update = office.service.update_case
+    with office.as_staff():
+        changed = update(
+            case["id"],
+            {"name": "B", "status": "Closed", "source": None, "custom_fields": {"heirs": None, "court": "north"}},
+            1,
+        )
+    assert (changed["name"], changed["state"], changed["version"]) == ("B", "closed", 2)
+    assert changed["custom_fields"] == {"court": "north"}
+    (event,) = events(office, CASE_CHANGED)
+    assert event["changed"] == ["name", "status", "custom_fields.heirs"]
+    assert event["version"] == 2
+    assert office.selected(case_filter={"field": "custom_fields.heirs", "op": "is_empty"}) == [case["id"]]
+    with office.db.read() as session:
+        history = session.scalars(select(StatusChange).order_by(StatusChange.id)).all()
+    assert [(entry.from_status, entry.to_status) for entry in history] == [(None, "New"), ("New", "Closed")]
+
+    assert update(case["id"], {"name": "B"}, 2)["version"] == 2
+    assert len(events(office, CASE_CHANGED)) == 1
+    assert refusal(Conflict, update, case["id"], {"name": "C"}, 1)[0] == "stale_version"
+
+
+def test_clients_of_a_case_are_replaced_and_the_new_ones_checked(office: Office) -> None:
+    kind = office.case_type()
+    ann, bob = office.client(), office.client()
+    case = office.case(kind, clients=[{"client_id": ann}])
+    del office.clients[ann]  # deleted since: no reason to refuse what was there
+    swapped = [{"client_id": ann, "role": "additional", "label": "heir"}, {"client_id": bob, "role": "primary"}]
+    changed = office.service.update_case(case["id"], {"clients": swapped}, None)
+    assert [(entry["client_id"], entry["role"]) for entry in changed["clients"]] == [
+        (ann, "additional"), (bob, "primary")
+    ]  # fmt: skip
+    (event,) = events(office, CASE_CHANGED)
+    assert (event["client_ids"], event["changed"]) == ([bob, ann], ["clients"])
+    assert office.calls.asked(GET_CLIENT_FACTS)[-1] == {"client_ids": [bob]}
+    second = {"case_id": case["id"], "client_id": new_id(), "role": "primary", "label": None, "position": 9}
+    with pytest.raises(IntegrityError), office.db.unit_of_work() as uow:
+        uow.insert(CaseClient, [second])
+
+
+def test_an_archived_case_leaves_lists_and_selections(office: Office) -> None:
+    kind = office.case_type()
+    kept, gone = office.case(kind), office.case(kind)
+    archived = office.service.archive_case(gone["id"])
+    assert archived["archived_at"] is not None
+    assert office.service.archive_case(gone["id"])["version"] == archived["version"] == 2
+    assert [event["changed"] for event in events(office, CASE_CHANGED)] == [["archived_at"]]
+    assert [row["id"] for row in listed(office)] == [kept["id"]]
+    assert office.selected(case_ids=[kept["id"], gone["id"]]) == [kept["id"]]
+    assert office.service.get_case(gone["id"])["id"] == gone["id"]
+
+
+def listed(office: Office, **query: Any) -> list[dict[str, Any]]:
+    plain = dict.fromkeys(("q", "state", "case_type_id", "client_id", "filter", "cursor", "sort"))
+    return office.service.list_cases(**{**plain, "limit": 50, **query})["data"]
+
+
+def test_cases_are_listed_searched_filtered_and_sorted(office: Office) -> None:
+    kind, other = office.case_type(), office.case_type(name="Closing")
+    client = office.client()
+    b = office.case(kind, name="Álvarez", status="Closed")
+    a = office.case(other, name="alpha 50%", clients=[{"client_id": client}])
+    assert [row["id"] for row in listed(office)] == [a["id"], b["id"]]
+    assert listed(office, sort="name")[0]["id"] == a["id"]
+    assert [row["id"] for row in listed(office, q="ÁLVA")] == [b["id"]]
+    assert [row["id"] for row in listed(office, q=" 50% ")] == [a["id"]]
+    assert [row["id"] for row in listed(office, q="000001")] == [b["id"]]
+    assert [row["id"] for row in listed(office, state="closed")] == [b["id"]]
+    assert [row["id"] for row in listed(office, case_type_id=other["id"])] == [a["id"]]
+    assert [row["id"] for row in listed(office, client_id=client)] == [a["id"]]
+    assert [row["id"] for row in listed(office, filter={"field": "name", "op": "starts_with", "value": "AL"})] == [
+        a["id"]
+    ]
+    assert listed(office, client_id=office.client()) == []
+    assert refusal(NotFound, listed, office, client_id=new_id())[0] == "client_not_found"
+    assert refusal(NotFound, listed, office, case_type_id=new_id())[0] == "case_type_not_found"
+    assert refusal(Invalid, listed, office, sort="colour")[1] == ["sort"]
+    assert refusal(Invalid, listed, office, filter={"field": "colour", "op": "eq", "value": 1})[1] == ["filter.field"]
+
+
+def test_a_repeated_request_gives_the_first_answer(office: Office) -> None:
+    kind = office.case_type()
+    client = office.client()
+    with office.request(CREATE_CASE, "key-1", "body"):
+        first = office.case(kind, clients=[{"client_id": client}])
+    with pytest.raises(AlreadyAnswered) as answered, office.request(CREATE_CASE, "key-1", "body"):
+        office.case(kind, clients=[{"client_id": client}])
+    assert answered.value.answer["id"] == first["id"]
+    assert len(events(office, CASE_CREATED)) == 1
+
+
+def test_facts_of_many_cases_take_a_constant_number_of_queries(office: Office) -> None:
+    kind = office.case_type()
+    cases = [office.case(kind, custom_fields={"heirs": number}) for number in range(5)]
+    office.service.archive_case(cases[4]["id"])
+    ids = [case["id"] for case in cases]
+    with counted(office.db) as few:
+        office.service.get_case_facts(ids[:1])
+    with counted(office.db) as many:
+        facts = office.service.get_case_facts([*reversed(ids), new_id()])["cases"]
+    assert len(few) == len(many) == 3
+    assert [entry["case_id"] for entry in facts] == list(reversed(ids))
+    assert facts[0]["state"] == "archived"
+    assert facts[1] == {
+        "case_id": ids[3], "case_type_id": kind["id"], "number": "000004", "name": "A case", "state": "open",
+        "responsible_staff_id": None, "client_ids": [cases[3]["clients"][0]["client_id"]],
+        "custom_fields": {"heirs": 3},
+    }  # fmt: skip
+
+
+def test_another_firms_records_are_not_there(office: Office) -> None:
+    kind = office.case_type()
+    case = office.case(kind)
+    neighbour = Office(Database(office.db.url, Base))
+    service = neighbour.service
+    for call in (
+        lambda: service.get_case_type(kind["id"]),
+        lambda: service.update_case_type(kind["id"], {"name": "X"}, None),
+        lambda: neighbour.case(kind),
+        lambda: service.get_case(case["id"]),
+        lambda: service.update_case(case["id"], {"name": "X"}, None),
+        lambda: service.archive_case(case["id"]),
+    ):
+        with pytest.raises(NotFound):
+            call()
+    assert service.get_case_facts([case["id"]]) == {"cases": []}
+    assert listed(neighbour) == []
