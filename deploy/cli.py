@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -97,7 +98,13 @@ def _patch_eventlet() -> None:
     eventlet.monkey_patch()
 
 
+def _end_at_once_until_started() -> None:
+    # While modules load, KeyboardInterrupt may come up in a callback that drops it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _run(chosen: argparse.Namespace) -> int:
+    _end_at_once_until_started()
     _patch_eventlet()
     from deploy.embedded import run
 
@@ -105,6 +112,7 @@ def _run(chosen: argparse.Namespace) -> int:
 
 
 def _serve(chosen: argparse.Namespace) -> int:
+    _end_at_once_until_started()
     _patch_eventlet()
     from chassis.config import load_or_exit
     from chassis.run import run_services
