@@ -198,9 +198,8 @@ def prepare_again(uow: UnitOfWork, client_ids: Iterable[str], now: dt.datetime) 
         "accepted",
         now,
         where=[Delivery.client_id.in_(sorted(set(client_ids))), Delivery.state == "queued"],
-        due_at=now,
+        due_at=Delivery.send_after,
         address=None,
-        address_once=None,
     )
 
 

@@ -57,6 +57,7 @@ class Sending:
         public_url: str,
         concurrency: int,
         sandbox: bool = False,
+        idle: float = IDLE,
         now: Callable[[], dt.datetime] = utc_now,
     ) -> None:
         self.owner = f"dispatcher-{uuid.uuid4().hex[:12]}"
@@ -67,6 +68,7 @@ class Sending:
         self._renderer = Renderer(public_url)
         self._concurrency = concurrency
         self._sandbox = sandbox
+        self._idle = idle
         self._now = now
         self._pool = eventlet.GreenPool(concurrency)
         self._called: deque[tuple[str, str, Called]] = deque()
@@ -79,8 +81,8 @@ class Sending:
     def run(self) -> None:
         """Works until `stop`, then waits for the calls under way and records them."""
         loops = [
-            eventlet.spawn(self._loop, self.prepare_some, IDLE),
-            eventlet.spawn(self._loop, self.send_some, IDLE),
+            eventlet.spawn(self._loop, self.prepare_some, self._idle),
+            eventlet.spawn(self._loop, self.send_some, self._idle),
             eventlet.spawn(self._loop, self.settle_some, HOUSEKEEPING),
             eventlet.spawn(self._loop, self.finish_some, HOUSEKEEPING),
         ]
@@ -136,7 +138,7 @@ class Sending:
         begun = 0
         with self._across.read() as session:
             due = claims.due_senders(session, self._now())
-        shortest = IDLE
+        shortest = self._idle
         for sender in due:
             if self._stopping or sender.provider not in self._providers:
                 continue
@@ -238,7 +240,7 @@ class Sending:
             except (Exception, eventlet.Timeout) as error:
                 log_unexpected(log, error, event="results_not_recorded")
                 self._called.extend((firm_id, provider, called) for called in called_of_firm)
-                eventlet.sleep(IDLE)
+                eventlet.sleep(self._idle)
 
     # Settling
 

@@ -366,7 +366,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_sender_messaging_service_sid"), ["messaging_service_sid"], unique=False)
 
 
-
 def downgrade() -> None:
     with op.batch_alter_table("sender", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_sender_messaging_service_sid"))

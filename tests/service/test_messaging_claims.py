@@ -1,0 +1,231 @@
+"""The claim against everything that may forbid it at the last moment, on green threads that really wait for each other.
+
+On PostgreSQL the two transactions overlap; on SQLite one waits for the other's whole transaction. Either way a STOP, a
+pause or a cancel that has committed is seen, and one that comes later finds the call begun.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import eventlet
+import pytest
+from eventlet.event import Event as Signal
+from sqlalchemy import select
+
+from chassis.columns import new_id
+from chassis.context import Context, use
+from services.messaging import batches, consent
+from services.messaging.models import Attempt, Batch, ConsentState
+from tests.service.messaging_desk import Desk, desk, together
+
+__all__ = ["desk"]
+
+
+def stop_slowly(
+    desk: Desk, begun: Signal, go: Signal, *, address: str | None = None, client: str | None = None
+) -> None:
+    """A STOP whose transaction has written its row, and commits when `go` is sent."""
+    with use(Context(firm_id=desk.firm_id)), desk.db.unit_of_work() as uow:
+        consent.record_change(
+            uow, channel="sms", state="opted_out", source="reply", evidence={}, address=address, client_id=client
+        )
+        begun.send(True)
+        go.wait()
+
+
+def cancel_slowly(desk: Desk, begun: Signal, go: Signal, batch_id: str, state: str) -> None:
+    with use(Context(firm_id=desk.firm_id)), desk.db.unit_of_work() as uow:
+        batch = uow.session.scalars(select(Batch).where(Batch.id == batch_id).with_for_update()).one()
+        batch.state = state
+        uow.session.flush()
+        begun.send(True)
+        go.wait()
+
+
+def claim_while(desk: Desk, slow: Callable[[Signal, Signal], None]) -> Signal:
+    """Starts `slow`, then a round of sending beside it; returns the signal that lets `slow` commit."""
+    begun, go = Signal(), Signal()
+    eventlet.spawn(slow, begun, go)
+    begun.wait()
+    sender = eventlet.spawn(desk.send)
+    for _ in range(20):
+        eventlet.sleep(0.01)  # the claim gets as far as it can
+    assert desk.provider.accepted == [], "nothing goes out while the change is being made"
+    go.send(True)
+    sender.wait()
+    return go
+
+
+@pytest.mark.parametrize("who", ["address", "client"])
+def test_a_stop_that_began_before_the_claim_is_waited_for(desk: Desk, who: str) -> None:
+    person, other = desk.person(), desk.person()
+    batch_id = desk.ask([desk.item(person), desk.item(other)])
+    desk.prepare()
+    subject: dict[str, Any] = {"address": desk.number(person)} if who == "address" else {"client": person}
+    claim_while(desk, lambda begun, go: stop_slowly(desk, begun, go, **subject))
+    desk.run()
+    assert [message.to for message in desk.provider.accepted] == [desk.number(other)]
+    assert desk.outcome(batch_id) == {"opted_out": 1, "sent": 1}
+
+
+@pytest.mark.parametrize(("state", "outcome"), [("cancelled", "cancelled"), ("paused", "queued")])
+def test_a_cancel_or_pause_that_began_before_the_claim_is_waited_for(desk: Desk, state: str, outcome: str) -> None:
+    batch_id = desk.ask([desk.item(desk.person())])
+    desk.prepare()
+    claim_while(desk, lambda begun, go: cancel_slowly(desk, begun, go, batch_id, state))
+    desk.run()
+    assert desk.provider.accepted == []
+    assert desk.outcome(batch_id) == {outcome: 1}
+
+
+def test_stops_in_the_middle_of_a_batch_race_the_claims(desk: Desk) -> None:
+    people = [desk.person() for _ in range(60)]
+    batch_id = desk.ask([desk.item(person) for person in people])
+    desk.prepare()
+    stopped_at: dict[str, int] = {}
+    began: list[str] = []
+    desk.provider.before_answer = lambda message: (began.append(message.to), eventlet.sleep(0.002))[0]
+
+    def stop_some() -> None:
+        with use(Context(firm_id=desk.firm_id)):
+            for person in people[::3]:
+                desk.reply(desk.number(person), "STOP")
+                stopped_at[desk.number(person)] = len(began)
+                eventlet.sleep(0.001)
+
+    def send_all() -> None:
+        with use(Context(firm_id=desk.firm_id)):
+            for _ in range(40):
+                desk.send()
+                desk.clock.advance(seconds=1)
+
+    together(stop_some, send_all)
+    late = [number for number in stopped_at if number in began[stopped_at[number] + desk.sending._concurrency :]]
+    assert late == [], "a call began after the STOP committed"
+    outcome = desk.outcome(batch_id)
+    assert sum(outcome.values()) == 60
+    assert outcome["sent"] == len(began) == len(set(began))
+
+
+def test_two_dispatchers_never_send_one_delivery_twice(desk: Desk) -> None:
+    batch_id = desk.ask([desk.item(desk.person(), desk.person()) for _ in range(40)])
+    desk.provider.before_answer = lambda message: eventlet.sleep(0.001)
+    second = desk.dispatcher()
+
+    def work(engine: Any) -> None:
+        with use(Context(firm_id=desk.firm_id)):
+            while engine.prepare_some():
+                pass
+            for _ in range(40):
+                desk.send(engine)
+                desk.clock.advance(seconds=1)
+
+    together(lambda: work(desk.sending), lambda: work(second))
+    assert desk.outcome(batch_id) == {"sent": 80}
+    assert set(Counter(message.token for message in desk.provider.accepted).values()) == {1}
+
+
+def test_two_dispatchers_share_one_rate(desk: Desk) -> None:
+    desk.sender(rate=4.0)
+    desk.ask([desk.item(desk.person()) for _ in range(8)])
+    desk.prepare()
+    second = desk.dispatcher()
+    for _ in range(4):
+        together(desk.send, lambda: desk.send(second))
+        desk.clock.advance(seconds=0.25)
+    assert len(desk.provider.accepted) == 4
+
+
+def test_two_that_prepare_for_one_address_give_it_one_message(desk: Desk) -> None:
+    first, twin = desk.person(), desk.person()
+    desk.people[twin]["sms"] = desk.number(first)
+    task = desk.task()
+    one, two = desk.item(first, case_task_id=task), desk.item(twin, case_task_id=task)
+    batch_id = new_id()
+    content_id = desk.content()
+    for number, item in enumerate((one, two), 1):
+        desk.ask([item], batch_id=batch_id, chunk=number, chunks=2, accepted=2, content_id=content_id)
+    again = desk.ask([one, two], allow_repeat=False)
+
+    def prepare_one(engine: Any) -> None:
+        with use(Context(firm_id=desk.firm_id)):
+            engine.prepare_some()
+
+    together(*(lambda engine=engine: prepare_one(engine) for engine in (desk.sending, desk.dispatcher())))
+    desk.run()
+    assert len(desk.provider.accepted) == 1
+    found = Counter(desk.outcome(batch_id)) + Counter(desk.outcome(again))
+    assert found["sent"] == 1
+    assert found["duplicate"] + found["repeated"] == 3
+
+
+def test_a_claim_needs_its_reservation(desk: Desk) -> None:
+    batch_id = desk.ask([desk.item(desk.person())])
+    desk.prepare()
+    slow = desk.dispatcher()
+    make_ready = slow._make_ready
+
+    def stalled(*given: Any) -> Any:
+        ready = make_ready(*given)
+        desk.clock.advance(seconds=60)  # the process was stopped for a minute; its lease is over
+        desk.send()
+        return ready
+
+    slow._make_ready = stalled  # type: ignore[method-assign]
+    desk.send(slow)
+    assert len(desk.provider.accepted) == 1
+    assert desk.outcome(batch_id) == {"sent": 1}
+
+
+def test_a_claim_that_lost_time_is_not_called(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch_id = desk.ask([desk.item(desk.person())])
+    desk.prepare()
+    monkeypatch.setattr("services.messaging.sending.STALE_CLAIM", -1.0)
+    desk.send()
+    assert desk.provider.accepted == []
+    monkeypatch.undo()
+    desk.clock.advance(seconds=10)
+    desk.run()
+    assert desk.outcome(batch_id) == {"sent": 1}
+
+
+def test_attempts_are_written_with_the_claim(desk: Desk) -> None:
+    desk.ask([desk.item(desk.person())])
+    desk.prepare()
+    at_call: list[Any] = []
+
+    def look(message: Any) -> None:
+        with desk.db.read() as session:
+            at_call.extend(session.scalars(select(Attempt)).all())
+
+    desk.provider.before_answer = look
+    desk.send()
+    assert [(attempt.number, attempt.outcome) for attempt in at_call] == [(1, None)]
+    with desk.db.read() as session:
+        assert [attempt.outcome for attempt in session.scalars(select(Attempt))] == ["sent"]
+
+
+def test_an_address_without_a_row_to_hold_is_prepared_again(desk: Desk) -> None:
+    batch_id = desk.ask([desk.item(desk.person())])
+    desk.prepare()
+    with desk.db.unit_of_work() as uow:
+        for row in uow.session.scalars(select(ConsentState)):
+            uow.session.delete(row)
+    desk.send()
+    assert desk.provider.accepted == []
+    assert desk.outcome(batch_id) == {"accepted": 1}
+    desk.run()
+    assert desk.outcome(batch_id) == {"sent": 1}
+
+
+def test_a_cancel_leaves_what_had_begun(desk: Desk) -> None:
+    batch_id = desk.ask([desk.item(desk.person()) for _ in range(4)])
+    desk.sender(rate=4.0)
+    desk.prepare()
+    desk.provider.before_answer = lambda message: batches.cancel_batch(desk.db, desk.calls, batch_id=batch_id)
+    desk.send()
+    desk.run()
+    assert desk.outcome(batch_id) == {"sent": 1, "cancelled": 3}
