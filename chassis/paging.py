@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Date, Integer, Numeric, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Date, Integer, Numeric, Select, Uuid, and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import Instant
@@ -48,7 +48,7 @@ def page(
     total = _total(session, statement, total_cap)
     ordered = statement
     if cursor is not None:
-        value, last_id = _read_cursor(cursor, name, column)
+        value, last_id = _read_cursor(cursor, name, column, model.id)
         ordered = ordered.where(_after(column, model.id, value, last_id, descending))
     if _may_be_null(column):
         ordered = ordered.order_by(column.is_(None))
@@ -95,13 +95,16 @@ def _write_cursor(name: str, value: Any, last_id: str) -> str:
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str, name: str, column: Any) -> tuple[Any, str]:
+def _read_cursor(cursor: str, name: str, column: Any, ids: Any) -> tuple[Any, str]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         written_for, text, last_id = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         if written_for != name:
             raise ValueError("a cursor of another list")
-        uuid.UUID(last_id)
+        if isinstance(ids.type, Uuid):
+            uuid.UUID(last_id)
+        elif not isinstance(last_id, str):
+            raise TypeError("an id is a text")
         return _value_of(text, column), last_id
     except (ValueError, TypeError, AttributeError, decimal.InvalidOperation) as error:
         raise Invalid(

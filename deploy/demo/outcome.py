@@ -36,7 +36,7 @@ class Outcome:
         batch = self._sums()
         self._stops()
         self._answers()
-        table = Table(title="Outcome", title_justify="left", show_header=False, box=None, padding=(0, 2))
+        table = Table(show_header=False, box=None, padding=(0, 2))
         table.add_row("  case tasks accepted", f"{batch['accepted']:,}")
         for state, count in batch["counts"].items():
             if count:

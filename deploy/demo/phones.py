@@ -34,14 +34,6 @@ class Sandbox:
         if answer["status"] // 100 != 2:
             raise ApiError(f"The webhook answered a reply with {answer['status']}.")
 
-    def link(self, phone: str) -> str:
-        """The newest link that the phone received."""
-        for message in self.outbound(phone):
-            found = LINK.search(message["body"])
-            if found:
-                return found.group()
-        raise ApiError(f"No link has reached {phone[:5]}….")
-
 
 class _Form(HTMLParser):
     """Reads the answer form of the portal's page: its action, hidden fields and the names of its questions."""

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from deploy.demo.api import Api, wait_for
-from deploy.demo.phones import Sandbox, answer_through_page
+from deploy.demo.phones import LINK, Sandbox, answer_through_page
 
 DATA = Path(__file__).parent.parent / "demo_data"
 RATE = 50.0
@@ -105,9 +105,10 @@ class Demonstration:
             yield show
 
     def _counts(self, title: str, counts: dict[str, Any]) -> None:
-        table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+        self.console.print(f"  {title}:")
+        table = Table(show_header=False, box=None, padding=(0, 2))
         for name, count in counts.items():
-            table.add_row(f"  {name.replace('_', ' ')}", f"{count:,}" if isinstance(count, int) else str(count))
+            table.add_row(f"    {name.replace('_', ' ')}", f"{count:,}" if isinstance(count, int) else str(count))
         self.console.print(table)
 
     def run(self) -> Story:
@@ -247,7 +248,7 @@ class Demonstration:
 
     def _deliveries(self, state: str) -> list[dict[str, Any]]:
         address = f"/v1/message-batches/{self.story.batch_id}/deliveries"
-        return self.api.get(address, state=state, limit=200)["data"]
+        return list(self.api.every(address, state=state))
 
     def answer_links(self) -> None:
         """6. Some clients open their link and answer"""
@@ -265,24 +266,22 @@ class Demonstration:
                 show(done)
 
     def _links_to_open(self, tasks: dict[str, Any]) -> list[dict[str, Any]]:
-        """Six delivered texts, each to another client and case, three for each of the two tasks. A phone that got
-        several texts is left alone, since the text in hand must belong to the task."""
+        """Three texts for each of the two tasks, each to another client and case. A phone that got several texts about
+        the same question is left alone, since the text in hand must belong to the case task."""
+        links: dict[tuple[str, str], list[str]] = {}
+        for message in self.sandbox.messages():
+            found = LINK.search(message["body"]) if message["direction"] == "outbound" else None
+            for title in (task["title"] for task in TASKS if found and task["title"] in message["body"]):
+                links.setdefault((message["to"], title), []).append(found.group() if found else "")
         chosen: list[dict[str, Any]] = []
-        wanted = {"phone": 3, "short_text": 3}
-        texts = {
-            message["to"]: message
-            for message in self.sandbox.messages()
-            if message["direction"] == "outbound" and "/p/" in message["body"]
-        }
+        wanted = {task["kind"]: 3 for task in TASKS}
         seen: set[str] = set(self.story.replied)
-        for row in self._deliveries("delivered"):
+        for row in (*self._deliveries("delivered"), *self._deliveries("sent")):
             task = tasks[row["case_task_id"]]
-            text = texts.get(row["address"])
-            if text is None or task["title"] not in text["body"] or not wanted.get(task["kind"]):
-                continue
-            if {row["address"], row["client_id"], row["case_id"]} & seen:
-                continue
-            seen |= {row["address"], row["client_id"], row["case_id"]}
-            wanted[task["kind"]] -= 1
-            chosen.append({**row, "url": self.sandbox.link(row["address"])})
+            found_links = links.get((row["address"], task["title"]), [])
+            used = {row["address"], row["client_id"], row["case_id"]}
+            if len(found_links) == 1 and wanted[task["kind"]] and not used & seen:
+                seen |= used
+                wanted[task["kind"]] -= 1
+                chosen.append({**row, "url": found_links[0]})
         return chosen
