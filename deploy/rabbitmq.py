@@ -77,6 +77,12 @@ class RabbitMQ:
 
     def start(self) -> RabbitMQ:
         """Start the node and wait until it serves. TimeoutError, with the log's end, when it does not."""
+        self.launch()
+        self.wait_ready()
+        return self
+
+    def launch(self) -> None:
+        """Start the node, which takes some seconds to serve."""
         server = need_program("rabbitmq-server", SERVERS, package="rabbitmq-server")
         epmd = need_program("epmd", package="erlang-base")
         (self.folder / "rabbitmq.conf").write_text(
@@ -97,12 +103,15 @@ class RabbitMQ:
             )
             wait_until(lambda: _listens(self._epmd_port), "Erlang's port mapper listens", 10, pause=0.02)
         self._process = start([server], folder=self.folder, log=log, environment=self._environment())
+
+    def wait_ready(self) -> None:
+        """Wait until a launched node serves. TimeoutError, with the log's end, when it does not."""
+        log = self.folder / "server.log"
         try:
             wait_until(self._serves, "RabbitMQ serves", START_SECONDS)
         except TimeoutError as error:
             self.stop()
             raise TimeoutError(f"{error}; its log ends: {log.read_text(errors='replace')[-2000:]}") from None
-        return self
 
     def _environment(self) -> dict[str, str]:
         name = hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]

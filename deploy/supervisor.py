@@ -76,12 +76,13 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         try:
-            self._say("starting PostgreSQL")
+            self._say("starting RabbitMQ and PostgreSQL")
+            self.rabbitmq.launch()
             self.postgres.start()
-            self._say("starting RabbitMQ")
-            self.rabbitmq.start()
             self._say("making databases and their tables")
-            self._prepare()
+            urls = self._databases()
+            self.rabbitmq.wait_ready()
+            self._add_services(urls)
             self._say("starting services")
             while not self.stopping:
                 self._tend()
@@ -92,8 +93,8 @@ class Supervisor:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping = True
 
-    def _prepare(self) -> None:
-        self.rabbitmq.create_vhost(VHOST)
+    def _databases(self) -> dict[str, str]:
+        """Each service's database, at its newest schema."""
         urls = {
             name: self.postgres.create_database(name, owner=name, password=self.folder.secret(f"password-{name}"))
             for name in DATABASES
@@ -102,6 +103,10 @@ class Supervisor:
             upgrade(name, url)
         if not self.folder.kept("api-key"):
             self.folder.keep("api-key", create_demonstration_firm(urls["accounts"]))
+        return urls
+
+    def _add_services(self, urls: dict[str, str]) -> None:
+        self.rabbitmq.create_vhost(VHOST)
         shared = self._shared_settings()
         self._write_settings("settings", {"AMQP_URI": shared["AMQP_URI"], "DATABASE_URLS": urls})
         for entry in DEPLOYABLES.values():
