@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
@@ -103,7 +103,9 @@ def _in_list(session: Session, case_list: CaseList, *, path: str, now: dt.dateti
         of_list = (CaseListMember.case_list_id == case_list.id, CaseListMember.included == included)
         return select(CaseListMember.case_id).where(*of_list)
 
-    added: ColumnElement[bool] = Case.id.in_(members(True))
+    # IS TRUE keeps the members a set that is hashed once. As a join, PostgreSQL takes a list that is younger than its
+    # statistics for one row, and compares each case with each member (9,000 of 10,000 took 15 s).
+    added: ColumnElement[bool] = Case.id.in_(members(True)).is_(true())
     if case_list.filter is not None:
         added = or_(added, condition(read_filter(session, case_list.filter, path=path), now=now))
     return and_(added, Case.id.not_in(members(False)))
