@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Column, Table, inspect
+from sqlalchemy import ARRAY, Column, Select, Table, Update, bindparam, func, inspect, select, update
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -13,15 +13,59 @@ from sqlalchemy.orm import Mapper
 
 Row = dict[str, Any]
 
+MANY = 20
+"""Rows from which on arrays are worth their other statement."""
+
 
 def dialect_insert(dialect: str, table: Table) -> PostgresInsert:
     """An INSERT that knows ON CONFLICT in the database's dialect. (SQLite's has the same methods.)"""
     return postgres_insert(table) if dialect == "postgresql" else sqlite_insert(table)  # type: ignore[return-value]
 
 
-def table_rows(model: type[Any], rows: Iterable[Row], **fixed: Any) -> tuple[Table, list[Row]]:
+def insert_of(dialect: str, table: Table, rows: list[Row]) -> tuple[PostgresInsert, list[Row] | None]:
+    """An INSERT of rows that all name the same columns, and the parameters to execute it with.
+
+    On PostgreSQL many rows travel as one array for each column: one compiled statement for any number of rows, and a
+    third of the time of VALUES lists.
+    """
+    statement = dialect_insert(dialect, table)
+    if dialect == "postgresql" and len(rows) >= MANY and _fits_arrays(table, rows[0]):
+        return statement.from_select(list(rows[0]), _unnested(table, rows), include_defaults=False), None
+    return statement, rows
+
+
+def update_of(dialect: str, table: Table, rows: list[Row], keys: set[str]) -> tuple[Update, list[Row] | None]:
+    """An UPDATE that sets each row's columns on the record with its keys, and the parameters to execute it with."""
+    changed = [name for name in rows[0] if name not in keys]
+    if dialect == "postgresql" and len(rows) >= MANY and _fits_arrays(table, rows[0]):
+        new = _unnested(table, rows).subquery("new_rows")
+        matches = [table.c[name] == new.c[name] for name in sorted(keys)]
+        return update(table).where(*matches).values({name: new.c[name] for name in changed}), None
+    matches = [table.c[name] == bindparam(f"key_{name}", type_=table.c[name].type) for name in sorted(keys)]
+    values = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in changed}
+    parameters = [{f"key_{name}" if name in keys else f"new_{name}": row[name] for name in row} for row in rows]
+    return update(table).where(*matches).values(values), parameters
+
+
+def _fits_arrays(table: Table, names: Iterable[str]) -> bool:
+    return not any(isinstance(table.c[name].type, ARRAY) for name in names)
+
+
+def _unnested(table: Table, rows: list[Row]) -> Select[Any]:
+    columns = []
+    for name in rows[0]:
+        kind = table.c[name].type
+        values = bindparam(f"rows_{name}", [row[name] for row in rows], type_=ARRAY(kind))
+        columns.append(func.unnest(values, type_=kind).label(name))
+    return select(*columns)
+
+
+def table_rows(
+    model: type[Any], rows: Iterable[Row], *, defaults: bool = True, **fixed: Any
+) -> tuple[Table, list[Row]]:
     """The model's table, and the rows keyed by column: attribute names translated, `fixed` added, all rows with the
-    same keys (a column that only some rows name gets its default in the others).
+    same keys (a column that only some rows name gets its default in the others; with `defaults` also one that none
+    names, if its default is Python's).
 
     Raises `TypeError` on a name that is no column, `ValueError` on a row whose value differs from a fixed one.
     """
@@ -33,6 +77,8 @@ def table_rows(model: type[Any], rows: Iterable[Row], **fixed: Any) -> tuple[Tab
     }
     given = list(rows)
     names = dict.fromkeys(name for row in given for name in row) | dict.fromkeys(fixed)
+    if defaults:
+        names |= dict.fromkeys(name for name, column in columns.items() if _has_python_default(column))
     if unknown := [name for name in names if name not in columns]:
         raise TypeError(f"{model.__name__} has no column {', '.join(unknown)}")
     result = []
@@ -45,9 +91,14 @@ def table_rows(model: type[Any], rows: Iterable[Row], **fixed: Any) -> tuple[Tab
     return cast(Table, mapper.local_table), result
 
 
+def _has_python_default(column: Column[Any]) -> bool:
+    default: Any = column.default
+    return default is not None and (default.is_callable or default.is_scalar)
+
+
 def _default(column: Column[Any]) -> Any:
     default: Any = column.default
-    if default is None:
+    if not _has_python_default(column):
         return None
     return default.arg(None) if default.is_callable else default.arg
 

@@ -14,10 +14,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import eventlet
+from amqp.exceptions import AMQPError
 from eventlet.event import Event as Signal
 from kombu.messaging import Consumer
 
 from chassis import dead_letters, topology
+from chassis.amqp_io import read_ahead
 from chassis.call_consumer import CallConsumer
 from chassis.database import Data, Database
 from chassis.event_handling import Delivery, Handling, body_of
@@ -79,6 +81,7 @@ class EventConsumer(CallConsumer):
         """Called on each connection, the first and every later one."""
         self._held.clear()
         self._consumers.clear()
+        read_ahead(channel.connection)
         client = channel.connection.client
         providers: list[Any] = list(self._providers)
         if any(not provider.broadcast for provider in providers):
@@ -111,10 +114,17 @@ class EventConsumer(CallConsumer):
         """Whether a delivery can still be acknowledged; if not, the broker delivers it again."""
         return message in self._held
 
-    def ack_all(self, messages: Iterable[Any]) -> None:
-        """Acknowledges deliveries."""
-        for message in messages:
-            self.ack_message(message)
+    def ack_through(self, message: Any) -> None:
+        """Acknowledges a delivery and all earlier ones of its channel, which must be settled, by one frame."""
+        if message not in self._held:
+            return
+        channel, last = message.channel, message.delivery_tag
+        through = [held for held in self._held if held.channel is channel and held.delivery_tag <= last]
+        self._held.difference_update(through)
+        try:
+            channel.basic_ack(last, multiple=True)
+        except (AMQPError, OSError):
+            return
 
     def forget(self, messages: Iterable[Any]) -> None:
         """Leaves deliveries to the broker, which has them back when the connection closes."""

@@ -92,6 +92,9 @@ class Handling:
                 groups.setdefault(delivery.event.firm_id, []).append((delivery, delivery.event))
         for group in groups.values():
             self._handle_group(group)
+        if self._subscription.batch and deliveries:
+            # One green thread takes a batch subscription's deliveries in their order: all up to here are settled.
+            self._consumer.ack_through(deliveries[-1].message)
 
     def replay(self, row: Any) -> None:
         """Runs a parked message again and notes what came of it."""
@@ -171,7 +174,9 @@ class Handling:
                 container._worker_teardown(worker)
 
     def _done(self, deliveries: Sequence[Delivery], outcome: str = "applied") -> None:
-        self._consumer.ack_all(delivery.message for delivery in deliveries)
+        if not self._subscription.batch:
+            for delivery in deliveries:
+                self._consumer.ack_message(delivery.message)
         events_handled.labels(self._subscription.name, outcome).inc(len(deliveries))
 
     def _fail(self, delivery: Delivery, error: BaseException) -> None:

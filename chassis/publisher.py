@@ -14,6 +14,7 @@ from eventlet.semaphore import Semaphore
 from kombu.connection import Connection
 from nameko.constants import AMQP_SSL_CONFIG_KEY, AMQP_URI_CONFIG_KEY, LOGIN_METHOD_CONFIG_KEY
 
+from chassis.amqp_io import read_ahead, writes_together
 from chassis.embedded_bus import is_embedded
 from chassis.telemetry import log_of
 
@@ -63,14 +64,15 @@ class ConfirmedPublisher:
                 with eventlet.Timeout(PATIENCE):
                     channel = self.channel()
                     self._refused.clear()
-                    for message in messages:
-                        self._tag += 1
-                        if not self._embedded:
-                            self._pending.add(self._tag)
-                        channel.basic_publish(
-                            prepared(channel, message), exchange=message.exchange, routing_key=message.routing_key
-                        )
-                        sent.append(self._tag)
+                    with writes_together(channel.connection):
+                        for message in messages:
+                            self._tag += 1
+                            if not self._embedded:
+                                self._pending.add(self._tag)
+                            channel.basic_publish(
+                                prepared(channel, message), exchange=message.exchange, routing_key=message.routing_key
+                            )
+                            sent.append(self._tag)
                     while self._pending:
                         self._connection.drain_events(timeout=PATIENCE)  # type: ignore[union-attr]
             except (Exception, eventlet.Timeout) as error:  # kombu and amqp raise more than their own on a lost line
@@ -132,6 +134,7 @@ class ConfirmedPublisher:
         channel.events["basic_nack"].add(lambda tag, multiple: settle(tag, multiple, refused))
         raw = connection.connection
         # py-amqp reads the socket before each publish to see whether the broker blocks; our time-out sees that too.
+        read_ahead(raw)
         raw.client_properties = {**raw.client_properties, "capabilities": {}}
 
 

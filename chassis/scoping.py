@@ -96,6 +96,9 @@ def _scope_statement(state: ORMExecuteState) -> None:
         _refuse_bare_tables(statement)
     if isinstance(statement, Update | Delete):
         state.update_execution_options(casewire_scoped=True)
+        if not session.identity_map:
+            # There is no object whose state the ORM would have to work out.
+            state.update_execution_options(synchronize_session=False)
         statement = _scope_other_tables(statement, session.firm_id)
     options = getattr(statement, "options", None)
     if options is None:

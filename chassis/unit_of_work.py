@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
-from sqlalchemy import CursorResult, Row, and_, bindparam, update
+from sqlalchemy import CursorResult, Row
 from sqlalchemy.orm import Session
 
 from chassis import bulk, idempotency, inbox
@@ -64,7 +64,7 @@ class UnitOfWork:
         table, values = self._rows(model, rows)
         if values:
             self.session.flush()
-            self._run(bulk.dialect_insert(self._dialect, table), values)
+            self._run(*bulk.insert_of(self._dialect, table, values))
         return len(values)
 
     def insert_returning(
@@ -75,10 +75,10 @@ class UnitOfWork:
         if not values:
             return []
         self.session.flush()
-        statement = bulk.dialect_insert(self._dialect, table)
+        statement, parameters = bulk.insert_of(self._dialect, table, values)
         if ignore_conflicts:
             statement = statement.on_conflict_do_nothing()
-        return self._run(statement.returning(*bulk.columns_of(model, names)), values).all()
+        return self._run(statement.returning(*bulk.columns_of(model, names)), parameters).all()
 
     def upsert(
         self,
@@ -99,7 +99,7 @@ class UnitOfWork:
         if not values:
             return []
         self.session.flush()
-        statement = bulk.dialect_insert(self._dialect, table)
+        statement, parameters = bulk.insert_of(self._dialect, table, values)
         scope = ["firm_id"] if "firm_id" in table.c and "firm_id" not in key else []
         columns = bulk.columns_of(model, [*scope, *key])
         changed = {column.key: statement.excluded[column.key] for column in bulk.columns_of(model, change)}
@@ -108,21 +108,15 @@ class UnitOfWork:
             (column,) = bulk.columns_of(model, [newer])
             guard = statement.excluded[column.key] > column
         statement = statement.on_conflict_do_update(index_elements=columns, set_=changed, where=guard)
-        return self._run(statement.returning(*bulk.columns_of(model, key)), values).all()
+        return self._run(statement.returning(*bulk.columns_of(model, key)), parameters).all()
 
     def update_each(self, model: type[Any], rows: Iterable[bulk.Row], *, key: Sequence[str] = ("id",)) -> None:
         """Sets, for each row, the attributes it names on the record with its `key`. All rows name the same ones."""
-        table, values = self._rows(model, rows)
-        if not values:
-            return
-        self.session.flush()
-        keys = {column.key for column in bulk.columns_of(model, key)} | ({"firm_id"} & set(values[0]))
-        matches = [table.c[name] == bindparam(f"key_{name}", type_=table.c[name].type) for name in sorted(keys)]
-        changed = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in values[0] if name not in keys}
-        parameters = [
-            {f"key_{name}" if name in keys else f"new_{name}": value for name, value in row.items()} for row in values
-        ]
-        self._run(update(table).where(and_(*matches)).values(changed), parameters)
+        table, values = self._rows(model, rows, defaults=False)
+        if values:
+            self.session.flush()
+            keys = {column.key for column in bulk.columns_of(model, key)} | ({"firm_id"} & set(values[0]))
+            self._run(*bulk.update_of(self._dialect, table, values, keys))
 
     # What follows from it
 
@@ -156,6 +150,7 @@ class UnitOfWork:
                 "payload": orjson.dumps(event_data(event, data)).decode(),
                 "correlation_id": self._db.correlation_id or event_id,
                 "created_at": utc_now(),
+                "attempts": 0,
             }
         )
         return event_id
@@ -193,7 +188,7 @@ class UnitOfWork:
     def _complete(self) -> None:
         self.session.flush()
         if self._outbox:
-            self._run(bulk.dialect_insert(self._dialect, self._db.tables.outbox), self._outbox)
+            self._run(*bulk.insert_of(self._dialect, self._db.tables.outbox, self._outbox))
         self.session.commit()
 
     def _committed(self) -> None:
@@ -202,16 +197,16 @@ class UnitOfWork:
         for action in self._after_commit:
             action()
 
-    def _rows(self, model: type[Any], rows: Iterable[bulk.Row]) -> tuple[Any, list[bulk.Row]]:
+    def _rows(self, model: type[Any], rows: Iterable[bulk.Row], defaults: bool = True) -> tuple[Any, list[bulk.Row]]:
         scoped = "firm_id" in model.__table__.c and self._db.firm_id is not None
         fixed = {"firm_id": self._db.firm_id} if scoped else {}
-        return bulk.table_rows(model, rows, **fixed)
+        return bulk.table_rows(model, rows, defaults=defaults, **fixed)
 
     @property
     def _dialect(self) -> str:
         return self.session.get_bind().dialect.name
 
-    def _run(self, statement: Any, rows: list[dict[str, Any]]) -> CursorResult[Any]:
+    def _run(self, statement: Any, rows: list[dict[str, Any]] | None) -> CursorResult[Any]:
         return self.session.execute(statement, rows, execution_options=UNGUARDED)  # type: ignore[return-value]
 
 
