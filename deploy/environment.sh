@@ -36,7 +36,7 @@ fi
 echo "Making the environment in $folder with $("$python" --version) (about a minute)"
 rm -rf "$folder"
 "$python" -m venv "$folder"
-"$folder/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements.lock
+"$folder/bin/python" -m pip install -qq --no-compile --disable-pip-version-check --require-hashes -r requirements.lock
 # setuptools warns of what every editable installation is; its words are shown only when it fails.
 said=$("$folder/bin/python" -m pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check \
     --editable . 2>&1) || { echo "$said" >&2; exit 1; }
