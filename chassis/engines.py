@@ -118,7 +118,11 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _begin_postgres(connection: Connection) -> None:
     """Sets autocommit as the work wants it: a flag in the driver, no round trip. (An isolation level of SQLAlchemy's
-    would be one for each change.)"""
+    would be one for each change.)
+
+    The firm of row-level security is set here too when it comes: by an explicit `BEGIN; SELECT set_config(…)` in place
+    of the driver's own BEGIN, and in front of a read's one statement, so that neither costs a round trip.
+    """
     driver: Any = connection.connection.dbapi_connection
     wanted = connection.get_execution_options().get("casewire_autocommit", False)
     if driver.autocommit is not wanted:

@@ -34,6 +34,7 @@ class Script:
 
     def __init__(self) -> None:
         self.unavailable: dict[int, int] = {}
+        self.outages: dict[int, int] = {}
         self.broken: set[int] = set()
         self.refused: set[int] = set()
         self.seen: list[tuple[str, int]] = []
@@ -49,6 +50,9 @@ class Script:
             raise LookupError("broken")
         if number in self.refused:
             raise NotFound("thing_not_found", thing_id=event.subject)
+        if self.outages.get(number, 0) > 0:
+            self.outages[number] -= 1
+            raise Unavailable("database_unavailable")
         if self.unavailable.get(number, 0) > 0:
             self.unavailable[number] -= 1
             raise Unavailable("provider_unavailable")
@@ -186,6 +190,14 @@ def test_a_transient_failure_is_tried_again(system: System) -> None:
     eventually(lambda: system.noted() == [1], what="the third attempt")
     assert [attempt for _, attempt in script.seen] == [1, 2, 3]
     assert system.parked() == []
+
+
+def test_an_outage_of_the_own_database_is_waited_out(system: System) -> None:
+    """The attempts are for what an event meets, not for a database that restarts."""
+    script.outages = {1: 2}
+    system.send(envelope(1))
+    eventually(lambda: system.noted() == [1])
+    assert [attempt for _, attempt in script.seen] == [1, 1, 1]
 
 
 def test_what_keeps_failing_is_parked_and_a_replay_keeps_its_id(system: System) -> None:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 import eventlet
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import create_engine, func, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from chassis import idempotency
 from chassis.columns import new_id, utc_now
 from chassis.database import AlreadyDone, Database, NestedUnitOfWork, in_transaction, violates
 from chassis.housekeeping import sweep
-from chassis.testing import outbox_events, received
+from chassis.testing import eventually, make_database, outbox_events, received
 from contracts.base import Event
-from contracts.errors import Conflict, Invalid
+from contracts.errors import Conflict, Invalid, Unavailable
 from tests.service.sample import THING_MADE, Made, MakerBase, Thing
 
 FIRM = new_id()
@@ -156,6 +157,62 @@ def test_concurrent_writers_all_commit(db: Database) -> None:
         thread.wait()
     with db.read() as session:
         assert session.scalar(select(Thing.size)) == 80
+
+
+def test_another_process_that_writes_is_waited_for() -> None:
+    """SQLite's own wait would stop every green thread of this process."""
+    db = make_database(MakerBase).for_firm(FIRM)
+    other = sqlite3.connect(make_url(db.url).database or "", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    ticks = 0
+
+    def work_beside() -> None:
+        nonlocal ticks
+        while ticks < 20:
+            eventlet.sleep(0.01)
+            ticks += 1
+        other.execute("COMMIT")
+
+    beside = eventlet.spawn(work_beside)
+    with db.unit_of_work() as uow:
+        uow.session.add(Thing(name="one"))
+        uow.session.flush()
+        assert ticks == 20
+    beside.wait()
+    other.close()
+    assert count(db) == 1
+
+
+def test_connections_that_the_server_closed_are_replaced_unnoticed(emptied_postgres: Callable[[Any], Database]) -> None:
+    """As after a restart of PostgreSQL: nobody pays for it with an error, and no check costs a round trip."""
+    db = emptied_postgres(MakerBase).for_firm(FIRM)
+    assert count(db) == 0
+    close_connections(db)
+    assert count(db) == 0
+    close_connections(db)
+    with db.unit_of_work() as uow:
+        uow.session.add(Thing(name="one"))
+    assert count(db) == 1
+
+
+def test_a_connection_lost_in_mid_transaction_is_unavailability(emptied_postgres: Callable[[Any], Database]) -> None:
+    db = emptied_postgres(MakerBase).for_firm(FIRM)
+    with pytest.raises(Unavailable, match="database_unavailable"), db.unit_of_work() as uow:  # noqa: PT012
+        uow.session.add(Thing(name="one"))
+        uow.session.flush()
+        close_connections(db)
+        uow.session.add(Thing(name="two"))
+    assert count(db) == 0
+
+
+def close_connections(db: Database) -> None:
+    """Has PostgreSQL close every connection to the database, and waits until it did."""
+    name = make_url(db.url).database
+    administrator = create_engine(make_url(db.url).set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with administrator.connect() as connection:
+        those = text("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = :name")
+        eventually(lambda: connection.execute(those, {"name": name}).scalar_one() == 0)
+    administrator.dispose()
 
 
 def test_instants_are_aware_and_sort_alike(db: Database) -> None:
