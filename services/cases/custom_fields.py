@@ -30,6 +30,7 @@ SIGNIFICANT_DIGITS = 15
 """What a JSON number carries without loss, in every reader."""
 
 _DECIMAL = re.compile(r"[+-]?\d{1,20}(\.\d{1,20})?\Z", re.ASCII)
+_TOO_LARGE = 10**20  # Python refuses to write out a number of thousands of digits
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 
 Values = dict[str, Any]
@@ -107,6 +108,8 @@ def read_decimal(value: Any) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     if isinstance(value, str) and not _DECIMAL.match(value):
+        return None
+    if isinstance(value, int) and abs(value) >= _TOO_LARGE:
         return None
     try:
         number = Decimal(str(value))

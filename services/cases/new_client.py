@@ -45,6 +45,7 @@ Record = dict[str, Any]
 
 PATIENCE = dt.timedelta(seconds=30)
 """How long the request itself has before the timer takes over. (Both at once do no harm.)"""
+SHORTEST_WAIT = dt.timedelta(seconds=5)
 LONGEST_WAIT = dt.timedelta(hours=1)
 AT_ONCE = 50
 
@@ -169,7 +170,7 @@ def _take_turn(db: Database, case_id: str, now: dt.datetime) -> bool:
         if request is None:
             return False
         request.attempts += 1
-        request.due_at = now + min(PATIENCE * 2 ** min(request.attempts, 10), LONGEST_WAIT)
+        request.due_at = now + min(SHORTEST_WAIT * 2 ** min(request.attempts, 10), LONGEST_WAIT)
         return True
 
 

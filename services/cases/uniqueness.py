@@ -9,7 +9,7 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.exc import IntegrityError
 
 from chassis.database import violates
-from contracts.errors import CasewireError, Conflict
+from contracts.errors import CasewireError, Conflict, NotFound, invalid_field
 from services.cases.models import Base, Case, CaseList, CaseType, NewClientRequest, SavedFilter
 
 
@@ -33,7 +33,7 @@ MEANINGS: Mapping[UniqueConstraint | Index, tuple[str, str]] = {
 
 @contextmanager
 def typed_clashes() -> Iterator[None]:
-    """Turns a broken uniqueness inside the block into the Conflict that it means, which names the field."""
+    """Turns a broken constraint inside the block into the error that it means, which names the field."""
     try:
         yield
     except IntegrityError as error:
@@ -41,7 +41,13 @@ def typed_clashes() -> Iterator[None]:
 
 
 def meaning_of(error: IntegrityError) -> CasewireError | None:
-    """The Conflict that a broken uniqueness means, or None."""
+    """The error that a broken constraint means, or None."""
+    # A record that was found and is gone at the commit. (On SQLite one transaction writes at a time, and none is.)
+    reference = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    if reference == "fk_cases_status":
+        return invalid_field("status", "Not a status of this type of case.", code="unknown_status")
+    if reference == "fk_filter_use_firm_id_saved_filter_id":
+        return NotFound("saved_filter_not_found")
     for constraint, (code, field) in MEANINGS.items():
         if violates(error, constraint):
             return Conflict(code, fields=[{"field": field, "message": "Taken already."}] if field else None)

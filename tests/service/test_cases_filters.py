@@ -121,7 +121,7 @@ def test_a_filter_finds_what_the_sets_say(estate: Estate, data: st.DataObject) -
     assert found(estate, wire) == {case.id for case in estate.cases if holds(wire, case, NOW)}
 
 
-@slow_enough(30)
+@slow_enough(15)
 @given(data=st.data())
 def test_not_is_the_true_complement(estate: Estate, data: st.DataObject) -> None:
     wire = data.draw(filters(estate))

@@ -18,6 +18,7 @@ from contracts.cases import CASE_CHANGED, CASE_CREATED, CREATE_CASE
 from contracts.clients import GET_CLIENT_FACTS
 from contracts.errors import CasewireError, Conflict, Invalid, NotFound
 from services.cases.models import Base, Case, CaseClient, ClientFacts, StatusChange
+from services.cases.uniqueness import meaning_of
 from tests.service.cases_office import PROBATE, Office, counted
 
 
@@ -96,8 +97,12 @@ def test_the_last_reference_to_a_status_is_a_constraint(office: Office) -> None:
     kind = office.case_type()
     case = office.case(kind)
     statement = update(Case).where(Case.id == case["id"]).values(status="No such status")
-    with pytest.raises(IntegrityError), office.db.unit_of_work() as uow:
+    with pytest.raises(IntegrityError) as broken, office.db.unit_of_work() as uow:
         uow.session.execute(statement)
+    if "postgresql" in office.db.url:
+        meaning = meaning_of(broken.value)
+        assert meaning is not None
+        assert meaning.code == "unknown_status"
 
 
 def test_a_removed_field_hides_its_values_and_shows_them_again(office: Office) -> None:
