@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -10,10 +11,13 @@ from typing import Any
 from amqp.exceptions import AMQPError
 from eventlet import hubs
 from kombu.message import Message
+from nameko.constants import HEARTBEAT_CONFIG_KEY
 from nameko.messaging import QueueConsumer
 
+HEARTBEAT = 5
+"""Seconds between heartbeats where the configuration names none."""
 DRAIN_SECONDS = 1.0
-"""How often an idle connection looks after its heartbeat."""
+"""The longest that a connection waits before it looks after its heartbeat."""
 
 
 class CallConsumer(QueueConsumer):
@@ -26,7 +30,15 @@ class CallConsumer(QueueConsumer):
         super().__init__()
         self._held: set[Message] = set()
         self._draining = False
+        self._heartbeat_due = 0.0
+        self._pause = DRAIN_SECONDS
         self.connected = False
+
+    def setup(self) -> None:
+        super().setup()
+        # Four looks an interval: the broker's own heartbeats, two an interval, must not put ours off.
+        heartbeat = self.container.config.get(HEARTBEAT_CONFIG_KEY, HEARTBEAT)
+        self._pause = min(DRAIN_SECONDS, heartbeat / 4) if heartbeat else DRAIN_SECONDS
 
     def consume(self, *_: Any, **kwargs: Any) -> Iterator[None]:
         """The loop over one connection; `connected` says whether there is one."""
@@ -52,12 +64,15 @@ class CallConsumer(QueueConsumer):
     def _drain(self, connection: Any) -> None:
         self._draining = True
         try:
-            connection.drain_events(timeout=DRAIN_SECONDS)
+            connection.drain_events(timeout=self._pause)
         except TimeoutError:
-            self._draining = False
-            connection.heartbeat_check()
+            pass
         finally:
             self._draining = False
+        # Not only when nothing came: who takes replies all the time sends nothing, and the broker would hang up.
+        if time.monotonic() >= self._heartbeat_due:
+            self._heartbeat_due = time.monotonic() + self._pause
+            connection.heartbeat_check()
 
     def interrupt(self) -> None:
         """Lets the loop look at once at what it is asked to do, instead of after its next wait."""

@@ -11,7 +11,8 @@ import eventlet.patcher
 import pytest
 from nameko.runners import ServiceRunner
 
-from chassis.bus_line import PATIENCE
+from chassis.bus_line import PATIENCE, BusLine
+from chassis.call_consumer import CallConsumer
 from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.rpc import RemoteFault
@@ -97,6 +98,28 @@ def test_a_process_that_was_held_up_still_sees_its_replies(vhost: str, start: St
     reply = calls_of(runner).pets.count_pets.start()
     eventlet.spawn(eventlet.patcher.original("time").sleep, PATIENCE + 0.1)
     assert reply.result() == {"pets": 0}
+
+
+def test_connections_that_are_busy_one_way_keep_their_heartbeat(
+    vhost: str, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who takes replies all the time sends nothing of its own accord, and the broker hangs up on the silent."""
+    connected: list[str] = []
+    for cls, name in ((CallConsumer, "establish_connection"), (BusLine, "_connect")):
+
+        def counted(self: Any, _original: Any = getattr(cls, name), _name: str = name) -> Any:
+            connected.append(f"{_name} {self.container.service_name}")
+            return _original(self)
+
+        monkeypatch.setattr(cls, name, counted)
+    runner = start(Pets, Shop, Customer, bus=vhost, HEARTBEAT=1, DATABASE_URL=make_database(Base).url)
+    calls = calls_of(runner)
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        with pytest.raises(NotFound):
+            calls.pets.get_pet(pet_id=new_id())
+        eventlet.sleep(0.02)
+    assert len(connected) == len(set(connected)), connected
 
 
 def test_a_timeout_inside_a_service_is_answered(calls: Any) -> None:
