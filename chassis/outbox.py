@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -74,12 +73,9 @@ def exchange_name(service: str) -> str:
     return f"{service}.events"
 
 
-def age_of_oldest(session: Session, outbox: Table) -> dt.timedelta:
-    """How long the oldest unpublished event has waited; zero if there is none."""
-    oldest = session.execute(
-        select(func.min(outbox.c.created_at, type_=outbox.c.created_at.type)).where(outbox.c.published_at.is_(None))
-    ).scalar_one()
-    return dt.timedelta() if oldest is None else utc_now() - oldest
+def waiting(session: Session, outbox: Table) -> int:
+    """How many events are not yet published."""
+    return session.execute(select(func.count()).where(outbox.c.published_at.is_(None))).scalar_one()
 
 
 def among(session: Session, column: Any, ids: Collection[str]) -> ColumnElement[bool]:

@@ -5,6 +5,7 @@ One confirm at a time reaches about 1,400 messages a second, pipelined 12,000.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from chassis.telemetry import log_of
 PATIENCE = 5.0
 """Seconds for one window of messages to be sent and confirmed: a frozen broker would hold a publish for minutes."""
 
+HEARTBEAT_SECONDS = 15.0
 PERSISTENT = 2
 
 _log = log_of(__name__)
@@ -55,34 +57,51 @@ class ConfirmedPublisher:
         self._tag = 0
         self._pending: set[int] = set()
         self._refused: set[int] = set()
+        self._sent: list[int] = []
+        self._alive_at = 0.0
 
     def publish(self, messages: Sequence[Outgoing]) -> list[bool]:
-        """Publishes the messages and says of each whether the broker confirmed it, within `PATIENCE` seconds."""
-        sent: list[int] = []
+        """Publishes the messages and says of each whether the broker confirmed it, within `PATIENCE` seconds.
+
+        A connection that turns out to be closed (the broker was restarted since) is replaced once.
+        """
         with self._lock:
+            kept = self._channel is not None
             try:
                 with eventlet.Timeout(PATIENCE):
-                    channel = self.channel()
-                    self._refused.clear()
-                    with writes_together(channel.connection):
-                        for message in messages:
-                            self._tag += 1
-                            if not self._embedded:
-                                self._pending.add(self._tag)
-                            channel.basic_publish(
-                                prepared(channel, message), exchange=message.exchange, routing_key=message.routing_key
-                            )
-                            sent.append(self._tag)
-                    while self._pending:
-                        self._connection.drain_events(timeout=PATIENCE)  # type: ignore[union-attr]
-            except (Exception, eventlet.Timeout) as error:  # kombu and amqp raise more than their own on a lost line
-                _log.warning("publish_failed", error=type(error).__name__, unconfirmed=len(self._pending))
-                unsettled = self._pending | self._refused
-                self.drop()
-            else:
-                unsettled = set(self._refused)
-        confirmed = [tag not in unsettled for tag in sent]
-        return confirmed + [False] * (len(messages) - len(sent))
+                    confirmed = self._publish(messages)
+                    if kept and self._channel is None and not any(confirmed):
+                        confirmed = self._publish(messages)
+            except eventlet.Timeout:
+                return self._give_up(messages, eventlet.Timeout())
+        return confirmed
+
+    def _publish(self, messages: Sequence[Outgoing]) -> list[bool]:
+        self._sent = []
+        try:
+            channel = self.channel()
+            self._refused.clear()
+            with writes_together(channel.connection):
+                for message in messages:
+                    self._tag += 1
+                    self._sent.append(self._tag)
+                    if not self._embedded:
+                        self._pending.add(self._tag)
+                    channel.basic_publish(
+                        prepared(channel, message), exchange=message.exchange, routing_key=message.routing_key
+                    )
+            while self._pending:
+                self._connection.drain_events(timeout=PATIENCE)  # type: ignore[union-attr]
+        except Exception as error:  # kombu and amqp raise more than their own on a lost line
+            return self._give_up(messages, error)
+        return [tag not in self._refused for tag in self._sent]
+
+    def _give_up(self, messages: Sequence[Outgoing], error: BaseException) -> list[bool]:
+        _log.warning("publish_failed", error=type(error).__name__, unconfirmed=len(self._pending))
+        unsettled = self._pending | self._refused
+        self.drop()
+        confirmed = [tag not in unsettled for tag in self._sent]
+        return confirmed + [False] * (len(messages) - len(confirmed))
 
     def channel(self) -> Any:
         """The open channel; connects first if there is none."""
@@ -101,9 +120,10 @@ class ConfirmedPublisher:
         return self._channel
 
     def keep_alive(self) -> None:
-        """Lets an idle connection live. Call every few seconds."""
-        if self._connection is None or self._embedded:
+        """Lets an idle connection live. Call it every few seconds."""
+        if self._connection is None or self._embedded or time.monotonic() - self._alive_at < HEARTBEAT_SECONDS:
             return
+        self._alive_at = time.monotonic()
         with self._lock:
             try:
                 with eventlet.Timeout(PATIENCE):

@@ -31,6 +31,7 @@ IN_FLIGHT = 5_000
 """Embedded: rows that wait for their consumers at one time."""
 POLL_SECONDS = 1.0
 LONGEST_PAUSE = 5.0
+COUNT_SECONDS = 15.0
 
 _log = log_of(__name__)
 
@@ -46,6 +47,7 @@ class Relay:
         self._wake = Signal()
         self._size = WINDOW
         self._swept_at = time.monotonic()
+        self._counted_at = 0.0
         self._publisher = ConfirmedPublisher(config, self._declare)
         self.db.engines.on_outbox(self.wake)
 
@@ -55,6 +57,7 @@ class Relay:
         while not self._stopping:
             try:
                 more = self._publish_some()
+                self._count()
                 pause = POLL_SECONDS
                 if not more:
                     self._wait(pause)
@@ -126,13 +129,16 @@ class Relay:
 
     def _keep_house(self) -> None:
         self._publisher.keep_alive()
-        if time.monotonic() - self._swept_at < SWEEP_SECONDS:
-            return
-        self._swept_at = time.monotonic()
-        sweep(self.db)
-        with self.db.read() as session:
-            waiting = outbox.age_of_oldest(session, self.db.tables.outbox)
-        outbox_waiting.labels(self.service).set(waiting.total_seconds())
+        if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
+            self._swept_at = time.monotonic()
+            sweep(self.db)
+
+    def _count(self) -> None:
+        """Tells the metrics how many events wait."""
+        if time.monotonic() - self._counted_at >= COUNT_SECONDS:
+            self._counted_at = time.monotonic()
+            with self.db.read() as session:
+                outbox_waiting.labels(self.service).set(outbox.waiting(session, self.db.tables.outbox))
 
 
 class EmbeddedRelay(Relay):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
 from kombu.connection import Connection
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from chassis import dead_letters, event_consumer, topology
 from chassis.columns import new_id, utc_now
@@ -315,12 +314,3 @@ def test_what_was_not_settled_is_published_again(embedded_bus: str, start: Calla
     start(SingleTaker, Maker, bus=embedded_bus + "-restarted", DATABASE_URLS=urls)
     eventually(lambda: system.noted() == [1])
     eventually(system.all_published)
-
-
-def test_old_outbox_rows_tell_how_long_they_wait(singles: System) -> None:
-    from chassis import outbox
-
-    table = singles.maker.tables.outbox
-    with singles.maker.across_firms("the test looks").read() as session:
-        assert outbox.age_of_oldest(session, table) == dt.timedelta()
-        assert session.scalar(select(func.count()).select_from(table)) == 0
