@@ -130,7 +130,8 @@ def _checked_part(field: str, text: str | None) -> frozenset[str]:
         return check_text(text) if text else frozenset()
     except BadTemplate as error:
         code = "unknown_variable" if "unknown variable" in str(error) else "invalid_template"
-        raise invalid(field, f"{str(error)[:1].upper()}{str(error)[1:]}.", code) from error
+        said = str(error).rstrip(".")
+        raise invalid(field, f"{said[:1].upper()}{said[1:]}.", code) from error
 
 
 def _check_sms(at: str, variant: Variant) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.database import Database
-from chassis.testing import Clock, FakeCalls, deliver, make_service, outbox_events, received
+from chassis.testing import Clock, FakeCalls, make_service, outbox_events, received
 from contracts import accounts, cases, clients, portal, tasks
 from contracts.base import Event
 from contracts.errors import NotFound
@@ -187,7 +187,7 @@ class Desk:
     def ask(self, items: list[dict[str, Any]], **given: Any) -> str:
         """Requests notifications in one chunk, as it arrives; returns the batch's id."""
         event = self.event(items, **given)
-        deliver(self.service, "accept_chunk", event)
+        batches.accept_chunk(self.db, event, now=self.clock())
         return str(event.data["batch_id"])
 
     def prepare(self) -> None:

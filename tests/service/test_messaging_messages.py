@@ -1,0 +1,207 @@
+"""Stored templates, single messages, the list of what was said, and the dry run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from chassis.columns import new_id
+from contracts.errors import Conflict, Invalid, NotFound
+from services.messaging import contents, estimates, messages, senders
+from tests.service.messaging_desk import NOW, PUBLIC_URL, Desk, desk
+
+__all__ = ["desk"]
+
+PAGE = {"limit": 50, "cursor": None, "sort": None}
+NOW_TIMING = {"mode": "now", "at": None}
+
+
+def variant(body: str, **given: Any) -> dict[str, Any]:
+    return {"channel": "sms", "language": "en", "subject": None, "body": body, **given}
+
+
+def say(desk: Desk, client_id: str, body: str | None = "See you at nine.", **given: Any) -> dict[str, Any]:
+    command = {"channel": "sms", "timing": NOW_TIMING, "template_id": None, "subject": None, "case_task_id": None}
+    return messages.send_message(
+        desk.db, desk.calls, public_url=PUBLIC_URL, sandbox=False, actor_id=desk.staff_id, now=desk.clock(),
+        **{**command, "client_id": client_id, "body": body, **given},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "named"),
+    [
+        ("{{ client.frist_name }}", "unknown_variable", "client.frist_name"),
+        ("{{ secrets }}", "unknown_variable", "secrets"),
+        ("{{ client.first_name.__class__ }}", "unknown_variable", "client.first_name.__class__"),
+        ("{% for x in client %}{% endfor %}", "invalid_template", "for is not allowed"),
+        ("{{ client.first_name", "invalid_template", "Line 1"),
+        ("{{ client.first_name | attr('x') }}", "invalid_template", "filter attr"),
+        ("{{ ''.join('x') }}", "invalid_template", "call is not allowed"),
+        ("x" * 1601, "too_long", "1600"),
+    ],
+)
+def test_a_text_that_cannot_be_sent_cannot_be_saved(desk: Desk, body: str, code: str, named: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        contents.create_template(desk.db, name="Ask", variants=[variant("fine"), variant(body, language="es")])
+    assert refused.value.code == code
+    (field,) = refused.value.fields
+    assert field["field"] == "variants.1.body"
+    assert named in field["message"]
+
+
+def test_a_template_keeps_its_versions_apart(desk: Desk) -> None:
+    made = contents.create_template(desk.db, name="Ask", variants=[variant("old")])
+    asked = contents.save_content(desk.db, message={"template_id": made["id"]}, channels=["sms"])
+    changed = contents.update_template(
+        desk.db, message_template_id=made["id"], changes={"variants": [variant("new")]}, expected_version=1
+    )
+    assert (changed["version"], changed["variants"][0]["body"]) == (2, "new")
+    desk.ask([desk.item(desk.person())], content_id=asked["content_id"])
+    desk.run()
+    assert [message.body for message in desk.provider.accepted] == ["old"]
+    with pytest.raises(Conflict, match="version_conflict"):
+        contents.update_template(desk.db, message_template_id=made["id"], changes={"name": "x"}, expected_version=1)
+    with pytest.raises(Conflict, match="template_name_taken"):
+        contents.create_template(desk.db, name="Ask", variants=[variant("x")])
+
+
+def test_a_template_must_speak_every_channel_it_is_asked_for(desk: Desk) -> None:
+    made = contents.create_template(desk.db, name="Ask", variants=[variant("hi")])
+    with pytest.raises(Invalid, match="channel_missing"):
+        contents.save_content(desk.db, message={"template_id": made["id"]}, channels=["sms", "email"])
+    for message in ({}, {"template_id": made["id"], "body": "x"}):
+        with pytest.raises(Invalid, match="message_required"):
+            contents.save_content(desk.db, message=message, channels=["sms"])
+    with pytest.raises(NotFound):
+        contents.save_content(desk.db, message={"template_id": new_id()}, channels=["sms"])
+
+
+def test_a_single_message_goes_out_before_a_batch(desk: Desk) -> None:
+    desk.sender(rate=4.0)
+    desk.ask([desk.item(desk.person()) for _ in range(5)])
+    person = desk.person()
+    answer = say(desk, person)
+    assert (answer["state"], answer["to"], answer["body"]) == ("accepted", desk.number(person), "See you at nine.")
+    desk.prepare()
+    desk.send()
+    assert desk.provider.accepted[0].body == "See you at nine."
+    assert messages.get_message(desk.db, message_id=answer["id"])["state"] == "sent"
+
+
+def test_a_single_message_to_one_who_stopped_says_so_at_once(desk: Desk) -> None:
+    person = desk.person()
+    desk.reply(desk.number(person), "STOP")
+    answer = say(desk, person)
+    assert (answer["state"], answer["reason"]) == ("suppressed", "opted_out")
+    desk.run()
+    assert "See you" not in str(desk.provider.accepted)
+
+
+def test_the_same_words_may_be_sent_twice_by_a_person(desk: Desk) -> None:
+    person = desk.person()
+    say(desk, person)
+    say(desk, person)
+    desk.run()
+    assert len(desk.provider.accepted) == 2
+
+
+def test_a_single_message_with_a_tasks_link(desk: Desk) -> None:
+    task = desk.task()
+    answer = say(desk, desk.person(), "{{ task.title }}: {{ task.link }}", case_task_id=task)
+    assert answer["body"].startswith(f"Your number: {PUBLIC_URL}/p/\u2026")
+    desk.run()
+    assert [link["scope"]["case_task_id"] for link in desk.links] == [task]
+    with pytest.raises(Invalid, match="case_task_required"):
+        say(desk, desk.person(), "{{ task.link }}")
+    with pytest.raises(NotFound):
+        say(desk, desk.person(), "{{ task.link }}", case_task_id=new_id())
+    with pytest.raises(NotFound):
+        say(desk, new_id())
+
+
+def test_a_message_for_later_waits(desk: Desk) -> None:
+    at = NOW + dt.timedelta(hours=3)
+    say(desk, desk.person(), timing={"mode": "at", "at": at})
+    desk.run()
+    assert desk.provider.accepted == []
+    desk.clock.now = at
+    desk.run()
+    assert len(desk.provider.accepted) == 1
+
+
+def test_an_answer_to_somebody_who_just_wrote_is_not_held_for_the_night(desk: Desk) -> None:
+    desk.firm["quiet_hours"] = {"opens": dt.time(8), "closes": dt.time(21)}
+    desk.clock.now = NOW + dt.timedelta(hours=10)  # 22:00 in New York
+    wrote, silent = desk.person(), desk.person()
+    desk.reply(desk.number(wrote), "Are you still there?")
+    say(desk, wrote)
+    say(desk, silent)
+    desk.run()
+    assert [message.to for message in desk.provider.accepted] == [desk.number(wrote)]
+
+
+def listed(desk: Desk, **query: Any) -> dict[str, Any]:
+    given = {"client_id": None, "address": None, "direction": None, "batch_id": None, **PAGE, **query}
+    return messages.list_messages(desk.db, **given)
+
+
+def test_what_was_said_is_listed_both_ways_newest_first(desk: Desk) -> None:
+    person, other = desk.person(), desk.person()
+    for number in range(3):
+        say(desk, person, f"out {number}")
+        desk.run()
+        desk.reply(desk.number(person), f"in {number}")
+        desk.clock.advance(seconds=1)
+    say(desk, other, "to another")
+    want = ["in 2", "out 2", "in 1", "out 1", "in 0", "out 0"]
+    assert [row["body"] for row in listed(desk, client_id=person)["data"]] == want
+    assert [row["body"] for row in listed(desk, client_id=person, direction="inbound")["data"]] == want[::2]
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = listed(desk, address=desk.number(person), limit=2, cursor=cursor)
+        assert page["meta"]["total"] == 6
+        seen += [row["body"] for row in page["data"]]
+        cursor = page["meta"]["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == want
+    incoming = listed(desk, client_id=person)["data"][0]
+    assert (incoming["from_"], incoming["to"], incoming["direction"]) == (desk.number(person), desk.office, "inbound")
+
+
+def test_the_dry_run_says_what_the_batch_then_does(desk: Desk) -> None:
+    stopped, fine, twin = desk.person(), desk.person(), desk.person()
+    desk.people[twin]["sms"] = desk.number(fine)
+    desk.reply(desk.number(stopped), "STOP")
+    task = desk.task()
+    items = [
+        desk.item(fine, twin, case_task_id=task),
+        desk.item(stopped, desk.person(number=None)),
+        desk.item(desk.person(first_name="\U0001f600")),
+    ]
+    estimate = estimates.estimate(
+        desk.db, desk.calls, public_url=PUBLIC_URL, sandbox=False, segment_cost=Decimal("0.01"), currency="USD",
+        message={"template_id": None, "body": "Hi {{ client.first_name }}: {{ task.link }}"}, channels=["sms"],
+        fallback=False, allow_repeat=False, items=items, now=desk.clock(),
+    )  # fmt: skip
+    assert estimate["recipients"] == {"send": 2, "duplicate": 1, "opted_out": 1, "no_address": 1}
+    assert (estimate["segments"], estimate["cost"]) == (3, Decimal("0.0300"))
+    assert estimate["seconds"] == 2 / 1000
+    batch_id = desk.ask(items)
+    desk.run()
+    assert desk.outcome(batch_id) == {"sent": 2, "duplicate": 1, "opted_out": 1, "no_address": 1}
+
+
+def test_a_number_belongs_to_one_firm(desk: Desk) -> None:
+    other = desk.everywhere.for_firm(new_id())
+    given = {"channel": "sms", "rate": 1.0, "messaging_service_sid": None, "provider": "recording"}
+    with pytest.raises(Conflict, match="sender_taken"):
+        senders.put_sender(other, address=desk.office, **given)
+    made = senders.put_sender(other, address="+1 (212) 555-0177", **given)
+    assert made["address"] == "+12125550177"
+    assert [row["address"] for row in senders.list_senders(other, **PAGE)["data"]] == ["+12125550177"]

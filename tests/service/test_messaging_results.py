@@ -1,0 +1,257 @@
+"""What comes of calls that do not simply succeed: nothing is lost, nothing is sent twice, every doubt is settled."""
+
+from __future__ import annotations
+
+import eventlet
+import pytest
+
+from services.messaging.adapters.base import Accepted, Deferred, NotConnected, Refused, Result, Unknown
+from services.messaging.consent import list_consents
+from services.messaging.statuses import record_delivery_status
+from tests.service.messaging_desk import Desk, desk
+
+__all__ = ["desk"]
+
+
+def status(desk: Desk, delivery_id: str, word: str, provider_id: str = "SM1", code: str | None = None) -> bool:
+    given = {"provider": "twilio", "provider_id": provider_id, "status": word, "error_code": code}
+    return bool(record_delivery_status(desk.everywhere, token=delivery_id, **given)["applied"])
+
+
+def ask_one(desk: Desk) -> str:
+    return desk.ask([desk.item(desk.person())])
+
+
+def settle(desk: Desk) -> None:
+    desk.sending.settle_some()
+
+
+def once(result: Result) -> object:
+    """An answer to the first call; the others are accepted."""
+    answers = [result]
+    return lambda message: answers.pop() if answers else None
+
+
+def test_a_refusal_is_final(desk: Desk) -> None:
+    desk.provider.answer = once(Refused("30007"))
+    batch_id = ask_one(desk)
+    desk.run()
+    (delivery,) = desk.deliveries(batch_id)
+    assert (delivery.state, delivery.reason, delivery.attempts) == ("failed", "30007", 1)
+
+
+def test_a_number_that_is_none_is_suppressed(desk: Desk) -> None:
+    desk.provider.answer = once(Refused("21614"))
+    batch_id = ask_one(desk)
+    desk.run()
+    assert desk.outcome(batch_id) == {"invalid_address": 1}
+
+
+def test_the_providers_own_opt_out_enters_the_ledger(desk: Desk) -> None:
+    person = desk.person()
+    desk.provider.answer = once(Refused("21610"))
+    batch_id = desk.ask([desk.item(person)])
+    desk.run()
+    assert desk.outcome(batch_id) == {"opted_out": 1}
+    page = {"limit": 50, "cursor": None, "sort": None}
+    (entry,) = list_consents(desk.db, address=desk.number(person), client_id=None, **page)["data"]
+    assert (entry["state"], entry["source"], entry["evidence"]["code"]) == ("opted_out", "provider", "21610")
+    again = desk.ask([desk.item(person)])
+    desk.run()
+    assert desk.outcome(again) == {"opted_out": 1}
+    assert desk.provider.accepted == []
+
+
+def test_too_many_requests_hold_the_sender_for_the_named_delay(desk: Desk) -> None:
+    desk.provider.answer = once(Deferred(30.0))
+    batch_id = desk.ask([desk.item(desk.person()) for _ in range(3)])
+    desk.prepare()
+    desk.send()
+    desk.clock.advance(seconds=29)
+    desk.send()
+    assert desk.provider.accepted == []
+    desk.clock.advance(seconds=2)
+    desk.run()
+    assert desk.outcome(batch_id) == {"sent": 3}
+
+
+def test_a_call_that_never_left_is_made_again(desk: Desk) -> None:
+    desk.provider.answer = once(NotConnected())
+    batch_id = ask_one(desk)
+    desk.prepare()
+    desk.send()
+    assert desk.outcome(batch_id) == {"queued": 1}
+    desk.clock.advance(seconds=6)
+    desk.run()
+    (delivery,) = desk.deliveries(batch_id)
+    assert (delivery.state, delivery.attempts) == ("sent", 2)
+
+
+def test_a_provider_that_is_away_for_a_day_ends_it(desk: Desk) -> None:
+    desk.provider.answer = lambda message: NotConnected()
+    batch_id = ask_one(desk)
+    desk.prepare()
+    desk.send()
+    desk.clock.advance(hours=25)
+    desk.send()
+    (delivery,) = desk.deliveries(batch_id)
+    assert (delivery.state, delivery.reason) == ("failed", "not_reached")
+
+
+def accept_without_answer(desk: Desk, code: str) -> None:
+    """The provider takes the message, and its answer is lost."""
+
+    def answer(message: object) -> Result:
+        desk.provider.accepted.append(message)  # type: ignore[arg-type]
+        return Unknown(code)
+
+    desk.provider.answer = answer  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("code", ["timeout", "cut", "http_500"])
+def test_an_unknown_fate_is_asked_about_and_never_sent_again(desk: Desk, code: str) -> None:
+    accept_without_answer(desk, code)
+    batch_id = ask_one(desk)
+    desk.prepare()
+    desk.send()
+    assert desk.outcome(batch_id) == {"unknown": 1}
+    desk.clock.advance(seconds=59)
+    settle(desk)
+    assert desk.provider.asked == []
+    desk.clock.advance(seconds=2)
+    settle(desk)
+    assert desk.outcome(batch_id) == {"sent": 1}
+    assert len(desk.provider.accepted) == 1
+    desk.sending.finish_some()
+    assert desk.batch(batch_id)["state"] == "finished"
+
+
+def test_proven_absent_is_sent_again(desk: Desk) -> None:
+    desk.provider.answer = once(Unknown("timeout"))
+    batch_id = ask_one(desk)
+    desk.prepare()
+    desk.send()
+    desk.clock.advance(seconds=61)
+    settle(desk)
+    assert desk.outcome(batch_id) == {"queued": 1}
+    desk.run()
+    assert desk.outcome(batch_id) == {"sent": 1}
+    assert len(desk.provider.accepted) == 1
+
+
+def test_unproven_after_a_day_fails(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_at: list[float] = []
+    accept_without_answer(desk, "timeout")
+    batch_id = ask_one(desk)
+    desk.prepare()
+    desk.send()
+    begun = desk.clock()
+    monkeypatch.setattr(desk.provider, "find", lambda question: asked_at.append((desk.clock() - begun).total_seconds()))
+    while (delivery := desk.deliveries(batch_id)[0]).state == "unknown":
+        desk.clock.now = delivery.due_at
+        settle(desk)
+    assert asked_at[:4] == [60, 300, 1800, 5400]
+    assert 24 * 3600 <= asked_at[-1] <= 25 * 3600
+    assert (delivery.state, delivery.reason) == ("failed", "not_confirmed")
+    assert len(desk.provider.accepted) == 1
+
+
+def test_a_callback_settles_what_is_unknown(desk: Desk) -> None:
+    accept_without_answer(desk, "timeout")
+    batch_id = ask_one(desk)
+    desk.prepare()
+    desk.send()
+    (delivery,) = desk.deliveries(batch_id)
+    assert status(desk, delivery.id, "delivered")
+    assert desk.outcome(batch_id) == {"delivered": 1}
+
+
+def test_a_call_that_nobody_reported_on_is_asked_about(desk: Desk) -> None:
+    """The dispatcher was killed between the provider's answer and our commit."""
+    batch_id = ask_one(desk)
+    desk.prepare()
+    desk.sending.send_some()
+    desk.sending._pool.waitall()
+    desk.sending._called.clear()
+    second = desk.dispatcher()
+    second.settle_some()
+    assert desk.outcome(batch_id) == {"sending": 1}, "not before its lease has ended"
+    desk.clock.advance(seconds=10)
+    second.settle_some()
+    assert desk.outcome(batch_id) == {"unknown": 1}
+    desk.clock.advance(seconds=61)
+    second.settle_some()
+    assert desk.outcome(batch_id) == {"sent": 1}
+    assert len(desk.provider.accepted) == 1
+
+
+def test_two_do_not_ask_about_one_doubt(desk: Desk) -> None:
+    accept_without_answer(desk, "timeout")
+    ask_one(desk)
+    desk.prepare()
+    desk.send()
+    desk.clock.advance(seconds=61)
+    second = desk.dispatcher()
+    threads = [eventlet.spawn(engine.settle_some) for engine in (desk.sending, second)]
+    for thread in threads:
+        thread.wait()
+    assert len(desk.provider.asked) == 1
+
+
+def test_statuses_never_go_back_and_repeats_change_nothing(desk: Desk) -> None:
+    batch_id = ask_one(desk)
+    desk.run()
+    (delivery,) = desk.deliveries(batch_id)
+    assert status(desk, delivery.id, "delivered")
+    for late in ("sent", "queued", "sending", "delivered", "undelivered", "failed", "newly_invented"):
+        assert not status(desk, delivery.id, late)
+    assert desk.outcome(batch_id) == {"delivered": 1}
+
+
+def test_undelivered_carries_its_code(desk: Desk) -> None:
+    batch_id = ask_one(desk)
+    desk.run()
+    (delivery,) = desk.deliveries(batch_id)
+    assert status(desk, delivery.id, "undelivered", code="30003")
+    (delivery,) = desk.deliveries(batch_id)
+    assert (delivery.state, delivery.reason) == ("undelivered", "30003")
+
+
+def test_a_callback_that_comes_before_our_commit_is_kept(desk: Desk) -> None:
+    batch_id = ask_one(desk)
+    desk.prepare()
+    desk.provider.before_answer = lambda message: status(desk, message.token, "delivered", "SM9") and None
+    desk.send()
+    (delivery,) = desk.deliveries(batch_id)
+    assert (delivery.state, delivery.provider_id) == ("delivered", "SM9")
+    assert delivery.sent_at is not None
+
+
+def test_a_callback_about_nothing_of_ours_changes_nothing(desk: Desk) -> None:
+    for token in (None, "nonsense", "018f4e9a-0000-7000-8000-00000000dead"):
+        found = record_delivery_status(desk.everywhere, provider="twilio", provider_id="SM", status="sent", token=token)
+        assert found == {"applied": False}
+
+
+def test_a_late_answer_counts_although_the_doubt_was_settled(desk: Desk) -> None:
+    """Asked too early, the provider knew nothing; then the answer comes, before it was sent again."""
+    batch_id = ask_one(desk)
+    desk.prepare()
+    desk.sending.send_some()
+    desk.sending._pool.waitall()
+    late = list(desk.sending._called)
+    desk.sending._called.clear()
+    sent = list(desk.provider.accepted)
+    desk.provider.accepted.clear()
+    desk.clock.advance(seconds=10)
+    settle(desk)
+    desk.clock.advance(seconds=61)
+    settle(desk)
+    assert desk.outcome(batch_id) == {"queued": 1}
+    desk.provider.accepted.extend(sent)
+    desk.sending._called.extend(late)
+    desk.sending.record_some()
+    desk.run()
+    assert isinstance(late[0][2].result, Accepted)
+    assert desk.outcome(batch_id) == {"sent": 1}
+    assert len(desk.provider.accepted) == 1

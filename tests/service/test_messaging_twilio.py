@@ -1,0 +1,117 @@
+"""The Twilio adapter with Twilio's own client against the stand-in: what each failure is taken for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from chassis.columns import utc_now
+from services.messaging.adapters.base import (
+    Absent,
+    Accepted,
+    Deferred,
+    NotConnected,
+    Outgoing,
+    Question,
+    Refused,
+    Unknown,
+)
+from services.messaging.adapters.twilio import TwilioProvider
+from tests.stand_ins.twilio import TwilioStandIn
+
+TO = "+12125550123"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[TwilioStandIn]:
+    with TwilioStandIn() as twilio:
+        yield twilio
+
+
+@pytest.fixture
+def twilio(running: TwilioStandIn) -> TwilioStandIn:
+    running.reset()
+    return running
+
+
+def provider(url: str, seconds: float = 0.5) -> TwilioProvider:
+    return TwilioProvider(
+        "ACtest", "token", callback_url="https://casewire.test/webhooks/twilio/status", api_url=url, seconds=seconds
+    )
+
+
+def outgoing(body: str = "Hello: https://casewire.test/p/abcdefgh", **given: str) -> Outgoing:
+    return Outgoing(token="t-1", channel="sms", to=TO, sender="+12125550100", body=body, **given)
+
+
+def test_an_accepted_message_carries_everything(twilio: TwilioStandIn) -> None:
+    result = provider(twilio.url).send(outgoing("Hi ñ & =?"))
+    assert isinstance(result, Accepted)
+    (message,) = twilio.accepted()
+    assert (message["to"], message["from"], message["body"]) == (TO, "+12125550100", "Hi ñ & =?")
+    assert message["callback"] == "https://casewire.test/webhooks/twilio/status?token=t-1"
+    assert message["sid"] == result.provider_id
+
+
+def test_a_messaging_service_goes_before_the_number(twilio: TwilioStandIn) -> None:
+    provider(twilio.url).send(outgoing(messaging_service_sid="MG1"))
+    assert twilio.accepted()[0]["from"] == "MG1"
+
+
+def test_refusals_are_final_and_carry_the_code(twilio: TwilioStandIn) -> None:
+    twilio.when("refuse", status=400, code=21610)
+    assert provider(twilio.url).send(outgoing()) == Refused("21610")
+
+
+@pytest.mark.parametrize(("retry_after", "seconds"), [(7, 7.0), (None, 5.0)])
+def test_too_many_requests_names_the_delay(twilio: TwilioStandIn, retry_after: int | None, seconds: float) -> None:
+    twilio.when("refuse", status=429, retry_after=retry_after)
+    assert provider(twilio.url).send(outgoing()) == Deferred(seconds)
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [
+        ({"do": "stall"}, "timeout"),
+        ({"do": "late", "seconds": 2.0}, "timeout"),
+        ({"do": "cut"}, "cut"),
+        ({"do": "cut_before"}, "cut"),
+        ({"do": "error", "status": 500}, "http_500"),
+        ({"do": "error", "status": 503}, "http_503"),
+    ],
+)
+def test_what_was_begun_and_not_answered_is_unknown(twilio: TwilioStandIn, rule: dict[str, object], code: str) -> None:
+    twilio.when(**rule)  # type: ignore[arg-type]
+    assert provider(twilio.url).send(outgoing()) == Unknown(code)
+    assert twilio.counts()["requests"] == 1, "never asked twice"
+
+
+def test_a_connection_that_was_never_made_may_be_tried_again() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        assert provider(url).send(outgoing()) == NotConnected()
+
+
+def test_a_message_of_unknown_fate_is_found_by_its_links_ending(twilio: TwilioStandIn) -> None:
+    adapter = provider(twilio.url)
+    adapter.send(outgoing("Hi: https://casewire.test/p/1111111111aaaaaa"))
+    adapter.send(outgoing("Hi: https://casewire.test/p/2222222222bbbbbb"))
+    begun_at = utc_now()
+    stored = "Hi: https://casewire.test/p/\u2026{}"
+    question = Question(token="t-1", to=TO, sender="", body=stored.format("bbbbbb"), begun_at=begun_at)
+    assert adapter.find(question) == Accepted(twilio.accepted()[1]["sid"], "sent")
+    other = Question(token="t-1", to=TO, sender="", body=stored.format("cccccc"), begun_at=begun_at)
+    assert adapter.find(other) == Absent()
+    later = Question(
+        token="t-1", to=TO, sender="", body=stored.format("bbbbbb"), begun_at=begun_at + dt.timedelta(hours=1)
+    )
+    assert adapter.find(later) == Absent()
+
+
+def test_a_provider_that_cannot_be_asked_proves_nothing() -> None:
+    question = Question(token="t", to=TO, sender="", body="x", begun_at=utc_now())
+    assert provider("http://127.0.0.1:1").find(question) is None
