@@ -55,7 +55,8 @@ def _unnested(table: Table, rows: list[Row]) -> Select[Any]:
     columns = []
     for name in rows[0]:
         kind = table.c[name].type
-        values = bindparam(f"rows_{name}", [row[name] for row in rows], type_=ARRAY(kind))
+        # One dimension, said outright: a JSON value may be a list itself.
+        values = bindparam(f"rows_{name}", [row[name] for row in rows], type_=ARRAY(kind, dimensions=1))
         columns.append(func.unnest(values, type_=kind).label(name))
     return select(*columns)
 

@@ -107,6 +107,14 @@ def test_a_unit_of_work_does_not_hold_another(db: Database) -> None:
         pass
 
 
+@pytest.mark.parametrize("facts", [[], ["a", "b"], [[1], []], {"a": []}, "text", None], ids=str)
+def test_set_based_inserts_keep_json_as_it_is(db: Database, facts: Any) -> None:
+    with db.unit_of_work() as uow:
+        uow.insert(Thing, [{"name": str(number), "facts": facts} for number in range(30)])
+    with db.read() as session:
+        assert list(session.scalars(select(Thing.facts))) == [facts] * 30
+
+
 def test_set_based_inserts_report_what_they_inserted(db: Database) -> None:
     moment = utc_now()
     with db.unit_of_work() as uow:
