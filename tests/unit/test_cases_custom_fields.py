@@ -55,7 +55,7 @@ def test_a_value_is_kept_as_it_is_shown(kind: str, given_value: Any, kept: Any) 
         ("number", "٣", "wrong_type"),
         ("number", float("nan"), "wrong_type"),
         ("number", 10**12, "out_of_range"),
-        ("number", 10**5000, "wrong_type"),
+        pytest.param("number", 10**5000, "wrong_type", id="endless"),
         ("number", "0.1234567", "out_of_range"),
         ("number", "123456789012.1234", "out_of_range"),
         ("date", "2027-02-29", "wrong_type"),
