@@ -6,11 +6,11 @@ A record is a dict in the shape of `contracts.clients.Client`, with Python value
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
@@ -18,6 +18,7 @@ from services.clients.addresses import email_key
 from services.clients.checking import Record, tag_key
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag
 from services.clients.names import fold, name_key, sort_name
+from services.clients.row_lists import row_list
 
 _OWN = (
     "kind", "first_name", "middle_name", "last_name", "company_name", "date_of_birth", "occupation", "status", "spam",
@@ -27,10 +28,22 @@ _OWN = (
 _STAMPS = ("id", "version", "created_at", "updated_at", "last_activity_at")
 _LISTS = ("phones", "emails", "addresses", "tags")
 _POSTAL = ("kind", "line1", "line2", "city", "state", "postal_code", "country")
+# What an entry of a list is made of: attribute of the row, name in the record.
+_ENTRIES: dict[str, dict[str, str]] = {
+    "phones": {"number": "number", "kind": "kind", "is_primary": "primary"},
+    "emails": {"address": "address", "is_primary": "primary"},
+    "addresses": dict(zip(_POSTAL, _POSTAL, strict=True)),
+    "tags": {"tag": "tag"},
+}
 _DEFAULTS: Record = {"kind": "individual", "status": "active", "spam": False}
 _TABLES: dict[str, type[Any]] = {
     "phones": ClientPhone, "emails": ClientEmail, "addresses": ClientAddress, "tags": ClientTag,
 }  # fmt: skip
+# Made once: to put it together takes longer than to run it.
+_WHOLE = select(
+    *(getattr(Client, name) for name in (*_STAMPS, *_OWN)),
+    *(row_list(_TABLES[name], *_ENTRIES[name]).label(name) for name in _LISTS),
+).where(Client.id.in_(bindparam("ids", expanding=True)), Client.archived_at.is_(None))
 
 
 def new_record(client_id: str, fields: Record, now: dt.datetime) -> Record:
@@ -42,41 +55,32 @@ def new_record(client_id: str, fields: Record, now: dt.datetime) -> Record:
 
 def load(session: Session, client_ids: Collection[str], *, lock: bool = False) -> dict[str, Record]:
     """The records that exist and are not archived, by id. With `lock`, they stay as they are until the commit."""
-    wanted = set(client_ids)
-    if not wanted:
+    wanted = {"ids": list(set(client_ids))}
+    if lock and client_ids:
+        # A statement of its own: what waited for a lock sees the row as it is now, but other tables as they were
+        # before. In key order, so that two transactions with the same clients wait for each other and do not deadlock.
+        held = select(Client.id).where(Client.id.in_(wanted["ids"])).order_by(Client.id).with_for_update()
+        wanted["ids"] = list(session.scalars(held))
+    if not wanted["ids"]:
         return {}
-    columns = [getattr(Client, name) for name in (*_STAMPS, *_OWN)]
-    statement = select(*columns).where(Client.id.in_(wanted), Client.archived_at.is_(None))
-    if lock:
-        # In key order, so that two transactions with the same clients wait for each other and do not deadlock.
-        statement = statement.order_by(Client.id).with_for_update()
-    records = {row.id: dict(row._mapping) for row in session.execute(statement)}
-    lists = {name: _load_list(session, name, records) for name in _LISTS}
-    for client_id, record in records.items():
-        record.update({name: entries[client_id] for name, entries in lists.items()})
-    return records
+    return {row.id: _record(row) for row in session.execute(_WHOLE, wanted)}
 
 
-def _load_list(session: Session, name: str, client_ids: Iterable[str]) -> dict[str, list[Any]]:
-    model = _TABLES[name]
-    entries: dict[str, list[Any]] = defaultdict(list)
-    ids = list(client_ids)
-    if ids:
-        columns = [column for column in model.__table__.c if column.key not in ("firm_id", "position")]
-        statement = select(*(getattr(model, column.key) for column in columns)).where(model.client_id.in_(ids))
-        for row in session.execute(statement.order_by(model.client_id, model.position)):
-            entries[row.client_id].append(_entry(name, row))
-    return entries
+def _record(row: Any) -> Record:
+    record: Record = dict(row._mapping)
+    for name in _LISTS:
+        record[name] = [_entry(name, values) for _, *values in sorted(record[name] or (), key=itemgetter(0))]
+    return record
 
 
-def _entry(name: str, row: Any) -> Any:
-    if name == "phones":
-        return {"number": row.number, "kind": row.kind, "primary": row.is_primary}
-    if name == "emails":
-        return {"address": row.address, "primary": row.is_primary}
+def _entry(name: str, values: list[Any]) -> Any:
     if name == "tags":
-        return row.tag
-    return {field: getattr(row, field) for field in _POSTAL}
+        return values[0]
+    entry = dict(zip(_ENTRIES[name].values(), values, strict=True))
+    if "primary" in entry:
+        # SQLite's JSON has it as a number.
+        entry["primary"] = bool(entry["primary"])
+    return entry
 
 
 def insert(uow: UnitOfWork, records: Sequence[Record], *, import_id: str | None = None) -> set[str]:

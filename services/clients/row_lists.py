@@ -1,0 +1,36 @@
+"""A client's own rows in other tables as one column of the client's: a whole record for one statement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, ScalarSelect, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from services.clients.models import Client
+
+
+class _Rows(FunctionElement[Any]):
+    """An aggregate: JSON, a list with a list of the columns for each row, in no certain order; null for no rows."""
+
+    name = "rows"
+    type = JSON()
+    inherit_cache = True
+
+
+@compiles(_Rows, "postgresql")
+def _on_postgresql(element: _Rows, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_agg(json_build_array({compiler.process(element.clauses, **options)}))"
+
+
+@compiles(_Rows, "sqlite")
+def _on_sqlite(element: _Rows, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_group_array(json_array({compiler.process(element.clauses, **options)}))"
+
+
+def row_list(model: type[Any], *names: str) -> ScalarSelect[Any]:
+    """The client's rows of `model`, each as [position, the named attributes]: texts, numbers and truth values only."""
+    columns = [getattr(model, name) for name in ("position", *names)]
+    return select(_Rows(*columns)).where(model.client_id == Client.id).correlate(Client).scalar_subquery()
