@@ -8,6 +8,7 @@ bare tables, bulk inserts and updates past the unit of work, and SQL text that d
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -20,6 +21,10 @@ from chassis.columns import Id
 
 UNGUARDED = {"casewire_unguarded": True}
 """Execution options of the chassis's own statements, which carry the firm themselves."""
+
+
+_looked_through: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Statements that name no bare tables. Many are made once and run often, and to walk one takes as long as to run it."""
 
 
 class ScopeError(RuntimeError):
@@ -92,8 +97,9 @@ def _scope_statement(state: ORMExecuteState) -> None:
     if isinstance(statement, Update) and state.is_executemany:
         raise Unscoped("use uow.update_each")
     # Before a bulk update the ORM asks which objects it touches, with a statement of its own made from the scoped one.
-    if not state.execution_options.get("casewire_scoped"):
+    if not state.execution_options.get("casewire_scoped") and statement not in _looked_through:
         _refuse_bare_tables(statement)
+        _looked_through.add(statement)
     if isinstance(statement, Update | Delete):
         state.update_execution_options(casewire_scoped=True)
         if not session.identity_map:
