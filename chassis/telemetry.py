@@ -96,6 +96,8 @@ def configure(service: str, level: str = "info", format: str | None = None) -> N
     # At info these say that they connected, once per connection.
     for library in ("nameko", "kombu", "amqp", "werkzeug", "urllib3", "botocore"):
         logging.getLogger(library).setLevel(max(logging.WARNING, root.level))
+    # At a stop this warns of each open HTTP connection that it closes.
+    logging.getLogger("nameko.containers").setLevel(max(logging.ERROR, root.level))
 
 
 def log_of(name: str) -> Any:

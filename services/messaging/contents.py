@@ -40,7 +40,7 @@ def update_template(
 ) -> Record:
     """New texts are a new version: what was asked for with the old ones keeps them.
 
-    Raises Invalid, NotFound, Conflict `version_conflict` or `template_name_taken`.
+    Raises Invalid, NotFound, Conflict `stale_version` or `template_name_taken`.
     """
     texts = [Variant(**row) for row in changes.get("variants") or []]
     uses = check_variants(texts)
@@ -48,7 +48,7 @@ def update_template(
         with db.unit_of_work() as uow:
             template = _get(uow.session, message_template_id, lock=True)
             if expected_version is not None and template.version != expected_version:
-                raise Conflict("version_conflict", version=template.version)
+                raise Conflict("stale_version", version=template.version)
             if texts:
                 template.content_id = _keep(uow, texts, uses).id
             if changes.get("name"):

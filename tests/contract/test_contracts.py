@@ -49,13 +49,13 @@ def subscriptions() -> Iterator[tuple[type[Any], str, Event]]:
 
 
 def test_each_operation_has_exactly_one_server() -> None:
-    served = [operation for cls in deployables() for operation in served_operations(cls)]
+    served = [operation for cls in deployables() for operation in served_operations(cls).values()]
     assert sorted(map(str, served)) == sorted(map(str, OPERATIONS))
 
 
 def test_each_operation_is_served_by_its_owner() -> None:
     for cls in deployables():
-        assert {operation.owner for operation in served_operations(cls)} <= {cls.name}
+        assert {operation.owner for operation in served_operations(cls).values()} <= {cls.name}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)

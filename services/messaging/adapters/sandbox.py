@@ -198,7 +198,8 @@ class SandboxPhones:
         try:
             posted = 200 <= self._post(f"{STATUS_PATH}?token={quote(message.delivery_token or '')}", form) < 300
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            log.warning("callback_failed", error=type(error).__name__)
+            # The gateway may be restarting; it is tried again, also by the next process.
+            log.info("callback_postponed", error=type(error).__name__)
             posted = False
         again = None if posted or tried >= _ANNOUNCEMENTS else utc_now() + dt.timedelta(seconds=2.0**tried)
         return {
