@@ -11,12 +11,11 @@ import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from contracts.errors import CasewireError
-
 
 # Most ids are ours and canonical already; parsing each of the thousands in a bulk event costs ten times this look.
 _CANONICAL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -25,7 +24,7 @@ _CANONICAL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class Id(fields.String):
     """A UUID as a lower-case string with dashes."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"invalid_id": "Not a valid UUID."}
+    default_error_messages = {"invalid_id": "Not a valid UUID."}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
@@ -47,7 +46,8 @@ class Instant(fields.AwareDateTime):
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         if value is None or isinstance(value, str):
             return value
-        return value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+        moment: dt.datetime = value
+        return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
 
 
 def _encodable(value: str) -> None:
@@ -95,7 +95,7 @@ class Flag(fields.Boolean):
         return value
 
 
-def ids(largest: int, smallest: int = 0, **kwargs: Any) -> fields.List:
+def ids(largest: int, smallest: int = 0, **kwargs: Any) -> fields.List[str]:
     """A list of ids with a largest length."""
     return fields.List(Id(), validate=validate.Length(min=smallest, max=largest), **kwargs)
 

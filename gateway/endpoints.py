@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import marshmallow as ma
 import orjson
@@ -42,7 +42,7 @@ def _without(schema: type[ma.Schema], path_names: set[str]) -> ma.Schema:
 
 def query_of(schema: type[ma.Schema], leave_out: set[str]) -> ma.Schema:
     """A list's request as query parameters: text becomes numbers, true/false, comma-separated lists and JSON."""
-    declared: dict[str, ma.fields.Field | type] = {}
+    declared: dict[str, ma.fields.Field[Any]] = {}
     for name, field in schema._declared_fields.items():
         if name in leave_out:
             continue
@@ -65,7 +65,7 @@ def query_of(schema: type[ma.Schema], leave_out: set[str]) -> ma.Schema:
 class JsonText(ma.fields.Field[dict[str, Any]]):
     """A JSON object as a query parameter."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"invalid": "Not a JSON object."}
+    default_error_messages = {"invalid": "Not a JSON object."}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         try:

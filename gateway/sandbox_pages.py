@@ -80,8 +80,8 @@ def reply(message_id: str) -> Response:
     """Answer as the phone: the reply goes through the same signed webhook as a real one."""
     as_form = request.mimetype == "application/x-www-form-urlencoded"
     # A quick button (STOP) sends its word after the empty box of the same name.
-    body = request.form.getlist("body")[-1:] if as_form else None
-    body = body[0] if body else (request.get_json(silent=True) or {}).get("body")
+    said = request.form.getlist("body")[-1:] if as_form else []
+    body: Any = said[0] if said else (request.get_json(silent=True) or {}).get("body")
     if not isinstance(body, str) or not body.strip():
         raise invalid_field("body", "Say something.")
     answer = call(messaging.REPLY_TO_SANDBOX_MESSAGE, sandbox_message_id=message_id, body=body)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import marshmallow as ma
 from flask import Response, g
 from flask_smorest import Blueprint
@@ -33,7 +35,7 @@ class ImportForm(ma.Schema):
 @blueprint.arguments(ImportFile, location="files")
 @blueprint.arguments(ImportForm, location="form")
 @blueprint.response(201, clients.Import)
-def create_import(files: dict, form: dict) -> Response:
+def create_import(files: dict[str, Any], form: dict[str, Any]) -> Response:
     """Upload a file; the answer names its columns and suggests what each is."""
     upload = files["file"]
     filename = secure_filename(upload.filename or "")[:255]
