@@ -8,7 +8,7 @@ import pytest
 
 from chassis.columns import new_id
 from chassis.envelope import ReceivedEvent
-from chassis.testing import deliver, outbox_events, received
+from chassis.testing import deliver, make_database, outbox_events, received
 from contracts.cases import CASE_CHANGED, FIELD_UPDATE_REJECTED
 from contracts.errors import Invalid, Unavailable
 from contracts.tasks import GET_MAPPED_ANSWERS, TASK_COMPLETED
@@ -51,6 +51,12 @@ class Answers:
 @pytest.fixture
 def office(new_database: Any) -> Office:
     return Office(new_database(Base))
+
+
+@pytest.fixture
+def small_office() -> Office:
+    """On SQLite only: for what is refused before SQL could differ."""
+    return Office(make_database(Base))
 
 
 @pytest.fixture
@@ -168,12 +174,14 @@ def test_while_tasks_cannot_be_asked_the_event_waits(office: Office, answers: An
         ("gone", "short_text", "unknown_field"),
     ],
 )
-def test_a_mapping_must_fit_a_field_of_some_type(office: Office, field: str, kind: str, code: str | None) -> None:
-    made = office.case_type(custom_fields=[*PROBATE["custom_fields"], {"key": "gone", "label": "G", "type": "text"}])
-    office.service.update_case_type(made["id"], {"custom_fields": PROBATE["custom_fields"]}, None)
+def test_a_mapping_must_fit_a_field_of_some_type(small_office: Office, field: str, kind: str, code: str | None) -> None:
+    made = small_office.case_type(
+        custom_fields=[*PROBATE["custom_fields"], {"key": "gone", "label": "G", "type": "text"}]
+    )
+    small_office.service.update_case_type(made["id"], {"custom_fields": PROBATE["custom_fields"]}, None)
     if code is None:
-        assert office.service.check_mapping(field, kind) is None
+        assert small_office.service.check_mapping(field, kind) is None
         return
     with pytest.raises(Invalid) as refused:
-        office.service.check_mapping(field, kind)
+        small_office.service.check_mapping(field, kind)
     assert (refused.value.code, refused.value.fields[0]["field"]) == (code, "mapping.field")

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from chassis.columns import new_id
 from chassis.database import Database
 from chassis.idempotency import AlreadyAnswered
-from chassis.testing import outbox_events
+from chassis.testing import make_database, outbox_events
 from contracts.cases import CASE_CHANGED, CASE_CREATED, CREATE_CASE
 from contracts.clients import GET_CLIENT_FACTS
 from contracts.errors import CasewireError, Conflict, Invalid, NotFound
@@ -25,6 +25,12 @@ from tests.service.cases_office import PROBATE, Office, counted
 @pytest.fixture
 def office(new_database: Any) -> Office:
     return Office(new_database(Base))
+
+
+@pytest.fixture
+def small_office() -> Office:
+    """On SQLite only: for what is refused before SQL could differ."""
+    return Office(make_database(Base))
 
 
 def refusal(kind: type[CasewireError], call: Any, *args: Any, **kwargs: Any) -> tuple[str, list[str]]:
@@ -65,8 +71,8 @@ def test_a_case_type_is_read_as_it_was_written(office: Office) -> None:
         ),
     ],
 )
-def test_a_wrong_case_type_is_refused(office: Office, changes: dict[str, Any], place: str) -> None:
-    assert refusal(Invalid, office.case_type, **changes) == ("invalid_input", [place])
+def test_a_wrong_case_type_is_refused(small_office: Office, changes: dict[str, Any], place: str) -> None:
+    assert refusal(Invalid, small_office.case_type, **changes) == ("invalid_input", [place])
 
 
 def test_a_status_with_cases_cannot_go_but_can_change_its_state(office: Office) -> None:
@@ -199,17 +205,17 @@ def test_a_case_is_read_as_it_was_written(office: Office) -> None:
     ],
 )
 def test_a_wrong_case_is_refused_and_nothing_is_half_done(
-    office: Office, command: dict[str, Any], code: str, places: list[str]
+    small_office: Office, command: dict[str, Any], code: str, places: list[str]
 ) -> None:
-    kind = office.case_type()
-    ids = {"a": office.client(), "b": office.client(), "u": new_id()}
+    kind = small_office.case_type()
+    ids = {"a": small_office.client(), "b": small_office.client(), "u": new_id()}
     if command.get("clients"):
         command = {"clients": [{**client, "client_id": ids[client["client_id"]]} for client in command["clients"]]}
-    assert refusal(Invalid, office.case, kind, **command) == (code, places)
-    assert events(office, CASE_CREATED) == []
-    with office.db.read() as session:
+    assert refusal(Invalid, small_office.case, kind, **command) == (code, places)
+    assert events(small_office, CASE_CREATED) == []
+    with small_office.db.read() as session:
         assert session.scalars(select(ClientFacts)).all() == []
-    assert office.case(kind)["number"] == "000001"
+    assert small_office.case(kind)["number"] == "000001"
 
 
 def test_a_required_field_is_required(office: Office) -> None:
