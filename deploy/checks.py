@@ -65,13 +65,15 @@ def secrets() -> Outcome:
     """no secret in the tree"""
     skipped = re.compile(r"^(requirements\.lock|docs/.*\.(json|svg)|.*\.csv)$")
     files = [name for name in _tracked() if not skipped.match(name)]
-    return _tool("detect-secrets-hook", "--baseline", ".secrets.baseline", *files)
+    # Addresses in explanations, and what is put together from a variable.
+    harmless = r"//(user:password|\{[^}]+\}(:\{[^}]+\})?)@"
+    return _tool("detect-secrets-hook", "--exclude-lines", harmless, *files)
 
 
 def code_audit() -> Outcome:
     """bandit: nothing medium or higher"""
-    folders = [name for name in PACKAGES if (ROOT / name).is_dir()]
-    return _tool("bandit", "--quiet", "-c", "pyproject.toml", "-ll", "-r", *folders)
+    deployed = [name for name in PACKAGES if name != "bench"]
+    return _tool("bandit", "--quiet", "-c", "pyproject.toml", "-ll", "-r", *deployed)
 
 
 def dependency_audit() -> Outcome:

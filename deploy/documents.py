@@ -38,7 +38,7 @@ def render() -> dict[str, str]:
 
 def _openapi() -> Any:
     settings = EdgeSettings.from_config(
-        {"PUBLIC_URL": "http://localhost:8000", "SECRET_KEY": "documents", "SANDBOX_PAGES": True}
+        {"PUBLIC_URL": "http://localhost:8000", "SECRET_KEY": "-", "SANDBOX_PAGES": True}
     )
     return create_app(settings).test_client().get("/openapi.json").get_json()
 

@@ -47,7 +47,7 @@ class Edge:
     """The app with fakes behind it; `calls.asked(OPERATION)` tells what they were asked."""
 
     def __init__(self, **settings: Any) -> None:
-        config = {"PUBLIC_URL": PUBLIC, "SECRET_KEY": "secret", "TWILIO_AUTH_TOKEN": TOKEN, **settings}
+        config = {"PUBLIC_URL": PUBLIC, "SECRET_KEY": "a test's", "TWILIO_AUTH_TOKEN": TOKEN, **settings}
         self.calls = FakeCalls(
             accounts, clients, cases, tasks, messaging, portal, raw=True, answers={RESOLVE_API_KEY: resolve}
         )
