@@ -61,7 +61,7 @@ bench: $(READY) ## Measure against peers, on real RabbitMQ and PostgreSQL
 	$(BIN)/python -m bench
 
 .PHONY: openapi
-openapi: $(READY) ## Write docs/openapi.json and the contracts' reference again
+openapi: $(READY) ## Write the generated reference in docs/ again
 	$(BIN)/python -m deploy.documents
 
 .PHONY: lock

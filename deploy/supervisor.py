@@ -29,6 +29,8 @@ from deploy.processes import end, free_port, start
 from deploy.rabbitmq import RabbitMQ
 
 VHOST = "casewire"
+WORKERS = 20
+"""Requests and events that one process handles at once."""
 STEADY_SECONDS = 30.0
 """A process that lived this long is started again at once when it dies; one that keeps dying waits longer each time."""
 LONGEST_PAUSE = 10.0
@@ -130,6 +132,7 @@ class Supervisor:
             "SANDBOX_PAGES": True,
             "PROVIDER": "sandbox",
             "LOG_FORMAT": "json",
+            "max_workers": WORKERS,
         }
 
     def _write_settings(self, name: str, settings: dict[str, Any]) -> Path:
