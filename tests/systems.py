@@ -31,6 +31,8 @@ class Embedded:
         self.api_key = ""
         self.url = ""
         self.process: subprocess.Popen[str] | None = None
+        self._apis: dict[tuple[str, str], Api] = {}
+        self._listener: threading.Thread | None = None
 
     def start(self) -> Embedded:
         """Returns when it serves. Raises AssertionError with what it said if it does not."""
@@ -40,7 +42,8 @@ class Embedded:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
         )  # fmt: skip
         said: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._listen, args=(self.process, said), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(self.process, said), daemon=True)
+        self._listener.start()
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
@@ -49,6 +52,7 @@ class Embedded:
                 self.kill()
                 raise AssertionError(f"not serving within {START_SECONDS:.0f} s: {self.lines[-20:]}") from None
             if line is None:
+                self._end(signal.SIGKILL, 10)
                 raise AssertionError(f"it ended at its start: {self.lines[-20:]}")
             if line.startswith("api key: "):
                 self.api_key = line.removeprefix("api key: ")
@@ -58,14 +62,22 @@ class Embedded:
 
     def _listen(self, process: subprocess.Popen[str], said: queue.Queue[str | None]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            self.lines.append(line.rstrip("\n"))
-            said.put(line.rstrip("\n"))
+        with process.stdout as told:
+            for line in told:
+                self.lines.append(line.rstrip("\n"))
+                said.put(line.rstrip("\n"))
         said.put(None)
 
     @property
     def api(self) -> Api:
-        return Api(self.url, self.api_key)
+        """The API with the demonstration firm's key."""
+        return self.api_with(self.api_key)
+
+    def api_with(self, key: str) -> Api:
+        """The API with another key. It is closed when the system ends."""
+        if (self.url, key) not in self._apis:
+            self._apis[self.url, key] = Api(self.url, key)
+        return self._apis[self.url, key]
 
     def kill(self) -> None:
         """As `kill -9` does."""
@@ -81,6 +93,10 @@ class Embedded:
         if self.process.poll() is None:
             self.process.send_signal(ending)
             self.process.wait(seconds)
+        if self._listener is not None:
+            self._listener.join(10)
+        for api in self._apis.values():
+            api.session.close()
         return time.monotonic() - began
 
 
@@ -102,7 +118,7 @@ def second_firm(system: Embedded, name: str = "Another firm") -> Api:
         env={**os.environ, "CASEWIRE_DATA": str(system.folder)}, check=True, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     key = next(line for line in told.stdout.splitlines() if line.startswith("api key: "))
-    return Api(system.url, key.removeprefix("api key: "))
+    return system.api_with(key.removeprefix("api key: "))
 
 
 def answer(api: Api, method: str, path: str, **kwargs: Any) -> requests.Response:

@@ -60,7 +60,7 @@ class Firm:
     def review(self) -> None:
         """A reply that is doubtful, so that there is something for a person to decide."""
         text = eventually(lambda: self.api.get("/sandbox/messages", to=PHONE)["data"], "a text on the phone")[0]
-        self.api.post(f"/sandbox/messages/{text['id']}/reply", {"body": "i guess maybe no more of these for a while"})
+        self.api.post(f"/sandbox/messages/{text['id']}/reply", {"body": "not interested"})
         found = eventually(lambda: self.api.get("/v1/consent-reviews")["data"], "a review")
         self.ids["consent-reviews"] = found[0]["id"]
 
