@@ -61,9 +61,11 @@ class Served:
             try:
                 return encode_result(self._answer(service, wire, context))
             except CasewireError as error:
-                if not isinstance(error, (*self.operation.errors, *_ALWAYS)):
-                    _log.warning("undeclared_error", operation=self.codec.routing_key, code=error.code)
-                return encode_error(error)
+                if isinstance(error, (*self.operation.errors, *_ALWAYS)):
+                    return encode_error(error)
+                # What the contract does not name is a fault of ours: the caller learns no more than that.
+                log_unexpected(_log, error, "undeclared_error", operation=self.codec.routing_key, code=error.code)
+                return encode_error(RemoteFault("internal_error", correlation_id=context.correlation_id))
             except eventlet.Timeout:
                 # Not an Exception: missed here it would end the worker without an answer and without an ack.
                 return encode_error(DeadlineExceeded("deadline_exceeded", operation=self.codec.routing_key))

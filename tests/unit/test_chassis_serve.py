@@ -1,4 +1,4 @@
-"""What `serve` refuses at import."""
+"""What `serve` refuses at import, and which errors it lets out."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 from marshmallow import Schema, fields
 
-from chassis.rpc import serve, served_operations
+from chassis.context import Context
+from chassis.rpc import RemoteFault, serve, served_operations
+from chassis.rpc_server import Served
+from chassis.rpc_wire import decode_reply
 from contracts.base import Empty, Operation
+from contracts.errors import CasewireError, Gone, NotFound, Unavailable
 
 
 class Request(Schema):
@@ -48,3 +52,27 @@ def test_a_served_method_stays_a_method() -> None:
 
     assert Things().make_thing(title="x") == {"title": "x"}
     assert served_operations(Things) == {"make_thing": OPERATION}
+
+
+@pytest.mark.parametrize("error", [NotFound("thing_not_found"), Unavailable("elsewhere")], ids=["declared", "any"])
+def test_a_declared_error_leaves_as_itself(error: CasewireError) -> None:
+    with pytest.raises(type(error), match=error.code):
+        decode_reply(_answer(error))
+
+
+def test_an_error_of_the_tree_that_is_not_declared_is_a_fault_without_details() -> None:
+    with pytest.raises(RemoteFault) as caught:
+        decode_reply(_answer(Gone("thing_gone", secret="s")))
+    assert "gone" not in str(caught.value)
+    assert caught.value.meta == {"correlation_id": "c-1"}
+
+
+def _answer(error: Exception) -> bytes:
+    class Things:
+        def make_thing(self, **request: Any) -> dict[str, Any]:
+            raise error
+
+    operation = Operation("things", "make_thing", Request, Empty, (NotFound,))
+    return Served(operation, Things.make_thing).answer(
+        Things(), {"title": "x"}, Context(firm_id="f", correlation_id="c-1")
+    )
