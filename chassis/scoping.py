@@ -23,8 +23,10 @@ UNGUARDED = {"casewire_unguarded": True}
 """Execution options of the chassis's own statements, which carry the firm themselves."""
 
 
-_looked_through: weakref.WeakSet[Any] = weakref.WeakSet()
-"""Statements that name no bare tables. Many are made once and run often, and to walk one takes as long as to run it."""
+_scoped: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
+"""SELECTs that name no bare tables, each with itself as scoped to the last firms. What a module makes once runs often,
+and to look it through, and to work out the key of its compiled form, takes as long as to run it."""
+_FIRMS_KEPT = 100
 
 
 class ScopeError(RuntimeError):
@@ -97,9 +99,12 @@ def _scope_statement(state: ORMExecuteState) -> None:
     if isinstance(statement, Update) and state.is_executemany:
         raise Unscoped("use uow.update_each")
     # Before a bulk update the ORM asks which objects it touches, with a statement of its own made from the scoped one.
-    if not state.execution_options.get("casewire_scoped") and statement not in _looked_through:
+    made_from_scoped = state.execution_options.get("casewire_scoped")
+    if isinstance(statement, Select) and not made_from_scoped:
+        state.statement = _scope_select(statement, session.firm_id)
+        return
+    if not made_from_scoped:
         _refuse_bare_tables(statement)
-        _looked_through.add(statement)
     if isinstance(statement, Update | Delete):
         state.update_execution_options(casewire_scoped=True)
         if not session.identity_map:
@@ -110,6 +115,20 @@ def _scope_statement(state: ORMExecuteState) -> None:
     if options is None:
         raise Unscoped(f"a {type(statement).__name__} cannot be scoped")
     state.statement = options(_criterion(session.firm_id))
+
+
+def _scope_select(statement: Select[Any], firm_id: str) -> Select[Any]:
+    by_firm = _scoped.get(statement)
+    if by_firm is None:
+        _refuse_bare_tables(statement)
+        by_firm = _scoped[statement] = {}
+    scoped: Select[Any] | None = by_firm.get(firm_id)
+    if scoped is None:
+        scoped = statement.options(_criterion(firm_id))
+        if len(by_firm) == _FIRMS_KEPT:
+            by_firm.clear()
+        by_firm[firm_id] = scoped
+    return scoped
 
 
 @event.listens_for(ScopedSession, "before_flush")
