@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
@@ -45,6 +45,7 @@ class Reserved:
     variables: dict[str, Any] | None
     needs_opt_in: bool
     fallback: list[str] | None
+    window_closes: dt.datetime | None
     attempts: int
     lease_until: dt.datetime
 
@@ -62,7 +63,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class DueSender:
-    """A sender with something to send now. `allowed`: how many its rate lets go now, `wait`: seconds until the next."""
+    """A sender with something to send now, and its token bucket as it was `tokens_at`."""
 
     id: str
     firm_id: str
@@ -70,16 +71,32 @@ class DueSender:
     address: str
     provider: str
     messaging_service_sid: str | None
-    allowed: int
-    wait: float
+    rate: float
+    tokens: float
+    tokens_at: dt.datetime
+    held_until: dt.datetime | None
+
+    def allowed(self, now: dt.datetime) -> int:
+        """How many its rate lets go now."""
+        if self.held_until is not None and self.held_until > now:
+            return 0
+        return int(tokens_at(self.tokens, self.tokens_at, self.rate, now))
+
+    def wait(self, now: dt.datetime) -> float:
+        """Seconds until its rate lets one go."""
+        if self.held_until is not None and self.held_until > now:
+            return (self.held_until - now).total_seconds()
+        return max(0.0, (1.0 - tokens_at(self.tokens, self.tokens_at, self.rate, now)) / self.rate)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What came of a claim: the deliveries to call the provider for, and those that must wait for the rate."""
+    """What came of a claim: the deliveries to call the provider for, those that must wait for the rate, and the tokens
+    that are left."""
 
     begun: list[Ready] = field(default_factory=list)
     held: list[Ready] = field(default_factory=list)
+    tokens: float = 0.0
 
 
 def burst_of(rate: float) -> float:
@@ -93,10 +110,9 @@ def tokens_at(tokens: float, since: dt.datetime, rate: float, now: dt.datetime) 
     return min(burst_of(rate), tokens + elapsed * rate)
 
 
-def _due_now(now: dt.datetime, priority: int) -> list[Any]:
+def _due_now(now: dt.datetime) -> list[Any]:
     return [
         Delivery.state == "queued",
-        Delivery.priority == priority,
         Delivery.due_at <= now,
         or_(Delivery.lease_until.is_(None), Delivery.lease_until < now),
     ]
@@ -105,39 +121,35 @@ def _due_now(now: dt.datetime, priority: int) -> list[Any]:
 def due_senders(session: Session, now: dt.datetime) -> list[DueSender]:
     """Across firms: the senders that have something to send now."""
     waits = [
-        select(Delivery.id).where(Delivery.sender_id == Sender.id, *_due_now(now, priority)).exists()
+        select(Delivery.id)
+        .where(Delivery.sender_id == Sender.id, Delivery.priority == priority, *_due_now(now))
+        .exists()
         for priority in (URGENT, BULK)
     ]
-    return [_due_sender(sender, now) for sender in session.scalars(select(Sender).where(or_(*waits)))]
+    return [_due_sender(sender) for sender in session.scalars(select(Sender).where(or_(*waits)))]
 
 
-def _due_sender(sender: Sender, now: dt.datetime) -> DueSender:
-    tokens = tokens_at(sender.tokens, sender.tokens_at, sender.rate, now)
-    wait = max(0.0, (1.0 - tokens) / sender.rate)
-    if sender.held_until is not None and sender.held_until > now:
-        tokens, wait = 0.0, (sender.held_until - now).total_seconds()
-    return DueSender(
-        sender.id,
-        sender.firm_id,
-        sender.channel,
-        sender.address,
-        sender.provider,
-        sender.messaging_service_sid,
-        int(tokens),
-        wait,
-    )
+def _due_sender(sender: Sender) -> DueSender:
+    return DueSender(**{name: getattr(sender, name) for name in DueSender.__dataclass_fields__})
 
 
 def reserve(db: Database, owner: str, sender_id: str, now: dt.datetime, limit: int) -> list[Reserved]:
     """Takes up to `limit` queued deliveries of a sender under a lease, urgent ones first."""
     names = [name for name in Reserved.__dataclass_fields__ if name != "lease_until"]
     until = now + RESERVED_FOR
-    taken: list[Reserved] = []
+    due = (
+        select(*(getattr(Delivery, name) for name in names))
+        .where(
+            Delivery.sender_id == sender_id,
+            *_due_now(now),
+            or_(Delivery.batch_id.is_(None), Delivery.batch_id.in_(running_batches())),
+        )
+        .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=Delivery)
+    )
     with db.unit_of_work() as uow:
-        for priority in (URGENT, BULK):
-            if len(taken) < limit:
-                due = _reservable(sender_id, now, priority, names).limit(limit - len(taken))
-                taken += [Reserved(**row._mapping, lease_until=until) for row in uow.session.execute(due)]
+        taken = [Reserved(**row._mapping, lease_until=until) for row in uow.session.execute(due)]
         if taken:
             uow.session.execute(
                 update(Delivery)
@@ -146,19 +158,6 @@ def reserve(db: Database, owner: str, sender_id: str, now: dt.datetime, limit: i
                 .execution_options(synchronize_session=False)
             )
     return taken
-
-
-def _reservable(sender_id: str, now: dt.datetime, priority: int, names: Sequence[str]) -> Select[Any]:
-    return (
-        select(*(getattr(Delivery, name) for name in names))
-        .where(
-            Delivery.sender_id == sender_id,
-            *_due_now(now, priority),
-            or_(Delivery.batch_id.is_(None), Delivery.batch_id.in_(running_batches())),
-        )
-        .order_by(Delivery.due_at, Delivery.id)
-        .with_for_update(skip_locked=True, of=Delivery)
-    )
 
 
 def release(db: Database, owner: str, ids: Sequence[str], due_at: dt.datetime | None = None) -> None:
@@ -218,7 +217,8 @@ def claim(
         ]
         uow.insert(Attempt, attempts)
         sender.tokens = tokens - len(begun)
-    return Claim(begun, held)
+        left = sender.tokens
+    return Claim(begun, held, left)
 
 
 def _refill(sender: Sender, now: dt.datetime) -> float:
@@ -244,7 +244,9 @@ def _passed(uow: UnitOfWork, owner: str, candidates: list[Ready], now: dt.dateti
             reason = consent.block_reason(states, keys[row.id], needs_opt_in=row.needs_opt_in)
         if reason is not None and not row.fallback:
             blocked.setdefault(reason, []).append(row.id)
-        elif reason is not None or any(key not in states for key in keys[row.id]):
+        elif reason is not None or _late(row, now) or any(key not in states for key in keys[row.id]):
+            # Another channel may be open, or the next window; and without a row to hold, a STOP could pass unseen.
+            # Preparing finds or makes each of them.
             again.append(row.id)
         elif batch_states.get(row.batch_id, "running") in ("accepted", "running"):
             passed.append(item)
@@ -252,24 +254,13 @@ def _passed(uow: UnitOfWork, owner: str, candidates: list[Ready], now: dt.dateti
     for reason, ids in sorted(blocked.items()):
         move(uow, "suppressed", now, where=[Delivery.id.in_(sorted(ids)), *mine], reason=reason)
     if again:
-        # Another channel may be open; and without a row to hold, a STOP could pass unseen: preparing makes one.
         move(uow, "accepted", now, where=[Delivery.id.in_(sorted(again)), *mine], due_at=now)
-    return _inside_window(uow, mine, passed, now)
+    return passed
 
 
-def _inside_window(uow: UnitOfWork, mine: tuple[Any, ...], passed: list[Ready], now: dt.datetime) -> list[Ready]:
-    """Leaves out those for whom quiet hours have begun, and sends them back to be prepared for the next window."""
-    if not passed:
-        return []
-    ids = sorted(item.reserved.id for item in passed)
-    late = move(
-        uow,
-        "accepted",
-        now,
-        where=[Delivery.id.in_(ids), *mine, Delivery.window_closes.is_not(None), Delivery.window_closes <= now],
-        due_at=now,
-    )
-    return [item for item in passed if item.reserved.id not in set(late)] if late else passed
+def _late(row: Reserved, now: dt.datetime) -> bool:
+    """Whether quiet hours have begun for a delivery."""
+    return row.window_closes is not None and row.window_closes <= now
 
 
 def _share_batches(session: Session, candidates: list[Ready]) -> dict[str | None, str]:

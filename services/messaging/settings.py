@@ -16,7 +16,7 @@ SETTINGS = (
     Setting("TWILIO_AUTH_TOKEN", text, "the account's secret; the sandbox signs with it too", None, secret=True),
     Setting("TWILIO_API_URL", url("http", "https"), "another address of Twilio's API, for tests", None),
     Setting("WEBHOOK_URL", url("http", "https"), "where the sandbox reaches the gateway, if not by PUBLIC_URL", None),
-    Setting("DISPATCH_CONCURRENCY", whole(1, 1000), "calls to providers at once in one dispatcher", 32),
+    Setting("DISPATCH_CONCURRENCY", whole(1, 1000), "calls to providers at once in one dispatcher", 64),
     Setting("SEGMENT_COST", number(), "what one SMS segment costs, for estimates", 0.0083),
     Setting("CURRENCY", text, "the currency of SEGMENT_COST", "USD"),
 )

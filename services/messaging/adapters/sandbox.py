@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import eventlet
 import urllib3
 from sqlalchemy import select
 from twilio.request_validator import RequestValidator
@@ -34,7 +35,10 @@ REFUSED_NUMBERS = {"+15005550001": "21211", "+15005550009": "21614", "+150055500
 BOUNCING_NUMBER = "+15005550005"
 """Accepted, and reported as undelivered."""
 STATUS_PATH, SMS_PATH = "/webhooks/twilio/status", "/webhooks/twilio/sms"
-ANNOUNCED_AT_ONCE = 100
+ANNOUNCED_AT_ONCE = 40
+"""Callbacks of one round: few enough that a process that is to end has not long to wait."""
+ANNOUNCERS = 8
+"""Callbacks under way at one time."""
 _ANNOUNCEMENTS = 8
 """Times that a status callback is tried."""
 _REPLIES_AT_ONCE = 4
@@ -174,7 +178,7 @@ class SandboxPhones:
                 .order_by(SandboxMessage.announce_at)
                 .limit(ANNOUNCED_AT_ONCE)
             ).all()
-        rows = [self._announce(message) for message in due]
+        rows = list(eventlet.GreenPool(ANNOUNCERS).imap(self._announce, due))
         if rows:
             with self._db.unit_of_work() as uow:
                 update_rows(uow.session, SandboxMessage, rows)
