@@ -37,7 +37,7 @@ BOUNCING_NUMBER = "+15005550005"
 STATUS_PATH, SMS_PATH = "/webhooks/twilio/status", "/webhooks/twilio/sms"
 ANNOUNCED_AT_ONCE = 40
 """Callbacks of one round: few enough that a process that is to end has not long to wait."""
-ANNOUNCERS = 8
+ANNOUNCERS = 4
 """Callbacks under way at one time."""
 _ANNOUNCEMENTS = 8
 """Times that a status callback is tried."""
