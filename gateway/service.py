@@ -53,7 +53,7 @@ class EdgeRequest(HttpRequestHandler):
         return (request,), {}
 
     def check_signature(self, args: Any, kwargs: Any) -> None:
-        """Both methods take the request and nothing else: Nameko's look at each call costs more than finding a route."""
+        """Both methods take the request and nothing else; to look at each call costs more than to find its route."""
 
 
 def _take_in(request: Request, limit: int) -> BaseResponse | None:
