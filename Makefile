@@ -7,7 +7,7 @@ BACKEND ?= embedded
 # Tests that run a container in the test process; they need eventlet patched before anything else is imported.
 INSIDE := tests/unit tests/service tests/contract
 # Tests that start the system as processes and drive it from outside.
-OUTSIDE := tests/e2e tests/faults tests/browser
+OUTSIDE := $(wildcard tests/e2e tests/faults tests/browser)
 
 .PHONY: help
 help: ## Show this list
