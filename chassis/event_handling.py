@@ -13,6 +13,7 @@ from nameko.containers import WorkerContext
 
 from chassis import dead_letters, topology
 from chassis.context import DATA_KEY, Context, use
+from chassis.crash import crash_point
 from chassis.database import AlreadyDone
 from chassis.embedded_queue import PUBLICATION_HEADER
 from chassis.envelope import CONTENT_TYPE, BadEnvelope, ReceivedEvent, unwrap
@@ -121,6 +122,7 @@ class Handling:
                 return
             _log.warning("batch_failed", subscription=self._subscription.name, error=describe(error), size=len(group))
         else:
+            crash_point("before_ack")
             self._done([delivery for delivery, _ in group])
             return
         for single in group:

@@ -18,6 +18,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from chassis import outbox
+from chassis.crash import crash_point
 from chassis.database import Database
 from chassis.embedded_bus import is_embedded
 from chassis.housekeeping import SWEEP_SECONDS, sweep
@@ -106,6 +107,8 @@ class Relay:
             with self.db.unit_of_work() as uow:
                 rows = outbox.unpublished(uow.session, self.db.tables.outbox, self._size)
                 confirmed = self._send(rows)
+                if rows:
+                    crash_point("after_publish")
                 self._mark(uow.session, rows, confirmed)
         if not rows:
             return False
@@ -188,6 +191,7 @@ class EmbeddedRelay(Relay):
             routing_key=message.routing_key,
             on_settled=settle,
         )
+        crash_point("after_publish")
 
 
 _running: dict[str, Relay] = {}

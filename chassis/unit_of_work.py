@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from chassis import bulk, idempotency, inbox
 from chassis.columns import new_id, utc_now
+from chassis.crash import crash_point
 from chassis.scoping import UNGUARDED, FirmMissing
 from chassis.wire import event_data
 from contracts.base import Event
@@ -192,6 +193,7 @@ class UnitOfWork:
         self.session.commit()
 
     def _committed(self) -> None:
+        crash_point("after_commit")
         if self._outbox:
             self._db.engines.announce_outbox()
         for action in self._after_commit:
