@@ -23,10 +23,13 @@ def _ends_itself() -> bool:
 
 def _empty(folder: Path) -> None:
     """Nothing of an earlier demonstration is left; one that still runs is refused by the folder's lock."""
-    if folder.exists():
-        from deploy.folder import Folder
+    from deploy.folder import Folder, FolderInUse
 
-        Folder(folder).hold()
+    if folder.exists():
+        try:
+            Folder(folder).hold()
+        except FolderInUse as error:
+            sys.exit(f"casewire: {error}")
         shutil.rmtree(folder)
 
 
@@ -49,6 +52,10 @@ def _tell(base_url: str, api_key: str) -> int:
     except (ApiError, requests.RequestException) as error:
         wrong = [str(error)]
         console.print(f"  [red]✗[/] {escape(str(error))}")
+    except Exception:
+        # Whatever it is: who waits for the demonstration to end must not wait for ever.
+        wrong = ["a step broke off"]
+        console.print_exception()
     console.rule(align="left")
     for name, address in (
         ("API docs", f"{base_url}/docs/"), ("the phones", f"{base_url}/sandbox"), ("api key", api_key),

@@ -34,11 +34,19 @@ class Api:
     def get(self, path: str, **query: Any) -> Any:
         return self._send("GET", path, params={name: value for name, value in query.items() if value is not None})
 
-    def post(self, path: str, body: Any = None, *, key: str | None = None, **kwargs: Any) -> Any:
-        headers = {"Idempotency-Key": key} if key else {}
-        if "files" in kwargs:
-            return self._send("POST", path, headers=headers, **kwargs)
-        return self._send("POST", path, json=body if body is not None else {}, headers=headers, **kwargs)
+    def post(
+        self,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        headers: dict[str, str] | None = None,
+        **upload: Any,
+    ) -> Any:
+        """JSON, or with `files` (and `data`) a form."""
+        headers = {**(headers or {}), **({"Idempotency-Key": key} if key else {})}
+        sent = upload or {"json": body if body is not None else {}}
+        return self._send("POST", path, headers=headers, **sent)
 
     def put(self, path: str, body: Any) -> Any:
         return self._send("PUT", path, json=body)

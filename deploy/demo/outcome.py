@@ -68,8 +68,11 @@ class Outcome:
         self.expect(len({row["case_task_id"] for row in rows}) == batch["accepted"],
                     "every accepted case task is in the ledger")  # fmt: skip
         self.expect(all(row["state"] in SETTLED_STATES for row in rows), "every delivery is settled")
+        suppressed = [row for row in rows if row["state"] == "suppressed"]
+        self.expect(all(row["reason"] for row in suppressed), "every suppression has a reason")
         self.expect(
-            all(row["reason"] for row in rows if row["state"] == "suppressed"), "every suppression has a reason"
+            {row["reason"] for row in suppressed} >= {"opted_out", "duplicate", "no_address", "client_blocked"},
+            "who said no, shares a phone, has none or is blocked was left out, each for that reason",
         )
         called = sum(1 for row in rows if row["state"] in ("sent", "delivered", "undelivered"))
         texts = [message for message in self.api.every("/sandbox/messages")

@@ -166,6 +166,38 @@ class Demonstration:
             for done, _ in enumerate(pool.map(create, rows), start=1):
                 show(done)
         self.story.cases = self.api.get("/v1/cases", limit=1)["meta"]["total"]
+        self._say_no()
+        self._share_phones()
+
+    def _open_cases(self, count: int) -> list[dict[str, Any]]:
+        """Some open cases of the type that is notified later, whose primary client has a mobile phone."""
+        found = []
+        for case in self.api.every("/v1/cases", case_type_id=self._case_type(), state="open"):
+            client = self.api.get(f"/v1/clients/{case['clients'][0]['client_id']}")
+            if client["status"] == "active" and any(phone["kind"] == "mobile" for phone in client["phones"]):
+                found.append({**case, "primary": client})
+            if len(found) == count:
+                break
+        return found
+
+    def _say_no(self) -> None:
+        """Three clients told the staff that they want no texts."""
+        for case in self._open_cases(3):
+            self.api.put(f"/v1/clients/{case['primary']['id']}/preferences", {"sms": "opted_out"})
+        self.console.print("  three clients asked staff for no texts")
+
+    def _share_phones(self) -> None:
+        """Four couples share a phone, which must ring once for each of their tasks."""
+        for case in self._open_cases(7)[3:]:
+            primary = case["primary"]
+            spouse = self.api.post(
+                "/v1/clients",
+                {"first_name": "Robin", "last_name": primary["last_name"], "phones": primary["phones"]},
+                headers={"X-Skip-Duplicate-Check": "true"},
+            )
+            clients = [*case["clients"], {"client_id": spouse["id"], "role": "additional", "label": "spouse"}]
+            self.api.patch(f"/v1/cases/{case['id']}", {"clients": clients})
+        self.console.print("  four couples share a phone")
 
     def assign_tasks(self) -> None:
         """3. Ask something of every open probate case"""
@@ -183,11 +215,14 @@ class Demonstration:
         self.story.assigned = outcome["added"]
         self._counts("Assigned", {"tasks added": outcome["added"], **outcome["left_out"]})
 
+    def _case_type(self) -> str:
+        types = self.api.every("/v1/case-types")
+        return next(str(entry["id"]) for entry in types if entry["name"] == NOTIFIED_TYPE)
+
     def _selector(self) -> dict[str, Any]:
-        case_type = next(entry for entry in self.api.every("/v1/case-types") if entry["name"] == NOTIFIED_TYPE)
         conditions = [
             {"field": "state", "op": "eq", "value": "open"},
-            {"field": "case_type_id", "op": "eq", "value": case_type["id"]},
+            {"field": "case_type_id", "op": "eq", "value": self._case_type()},
         ]
         return {"case_filter": {"and": conditions}}
 
@@ -225,6 +260,14 @@ class Demonstration:
                 return batch if batch["state"] == "finished" and not waiting else None
 
             wait_for("the batch", finished, seconds=600, pause=0.3)
+        with self._bar("hearing of their delivery", None) as show:
+
+            def reported() -> bool:
+                counts = self.api.get(address)["counts"]
+                show(counts.get("delivered", 0), counts.get("delivered", 0) + counts.get("sent", 0))
+                return not counts.get("sent")
+
+            wait_for("the delivery reports", reported, seconds=120, pause=0.3)
 
     def _reply(self, waiting: list[str]) -> None:
         """One more phone, not used before, sends the next of the replies. START comes from a phone that stopped."""

@@ -63,7 +63,7 @@ def test_a_template_keeps_its_versions_apart(desk: Desk) -> None:
     desk.ask([desk.item(desk.person())], content_id=asked["content_id"])
     desk.run()
     assert [message.body for message in desk.provider.accepted] == ["old"]
-    with pytest.raises(Conflict, match="version_conflict"):
+    with pytest.raises(Conflict, match="stale_version"):
         contents.update_template(desk.db, message_template_id=made["id"], changes={"name": "x"}, expected_version=1)
     with pytest.raises(Conflict, match="template_name_taken"):
         contents.create_template(desk.db, name="Ask", variants=[variant("x")])
