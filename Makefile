@@ -37,15 +37,17 @@ down: $(READY) ## Stop what `make up` started
 	@$(BIN)/casewire down
 
 .PHONY: test
-test: test-inside test-outside ## Run every test, real RabbitMQ, PostgreSQL and Chromium included
+test: $(READY) ## Run every test, real RabbitMQ, PostgreSQL and Chromium included
+	@echo "Two runs side by side (make test-inside, make test-outside); each is shown when it has ended."
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-inside test-outside
 
 .PHONY: test-inside
 test-inside: $(READY) ## Run the unit, service and contract tests
-	$(BIN)/python -m pytest -p tests.eventlet_first $(INSIDE)
+	@$(BIN)/python -m pytest -p tests.eventlet_first $(INSIDE)
 
 .PHONY: test-outside
 test-outside: $(READY) ## Run the end-to-end, fault and browser tests
-	$(BIN)/python -m pytest $(OUTSIDE)
+	@$(BIN)/python -m pytest $(OUTSIDE)
 
 .PHONY: check
 check: $(READY) ## Lint, types, imports, contract drift, secrets, code and dependency audits
