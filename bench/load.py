@@ -1,7 +1,7 @@
 """A small HTTP load: some connections that each send the next request when the last is answered.
 
-It is its own process, and the same one for whatever is compared: `python -m bench.load HOST PORT PATH …` prints one line
-of JSON: {"requests", "seconds", "rate" (a second), "p50", "p99" (both in milliseconds), "errors"}.
+It is its own process, and the same one for whatever is compared: `python -m bench.load HOST PORT PATH …` prints one
+line of JSON: {"requests", "seconds", "rate" (a second), "p50", "p99" (both in milliseconds), "errors"}.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ class _Connection:
         return int(head.split(b" ", 2)[1]) if len(body) >= length else None
 
 
-def measure(host: str, port: int, path: str, headers: dict[str, str], connections: int, seconds: float) -> dict[str, Any]:
+def measure(
+    host: str, port: int, path: str, headers: dict[str, str], connections: int, seconds: float
+) -> dict[str, Any]:
     """Send GETs for `seconds` and tell how it went."""
     lines = [f"GET {path} HTTP/1.1", f"Host: {host}:{port}", *(f"{name}: {value}" for name, value in headers.items())]
     request = ("\r\n".join(lines) + "\r\n\r\n").encode()

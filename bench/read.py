@@ -28,8 +28,7 @@ def report(stage: Stage) -> list[str]:
             slow.append(told["p99"])
             peer.append(load.run("127.0.0.1", hello, "/hello/Ann", {}, CONNECTIONS, SECONDS)["rate"])
         note = f", p99 {sorted(slow)[len(slow) // 2]:.0f} ms at {CONNECTIONS} connections"
-        memory = "; ".join(f"{name} {size:.0f}" for name, size in running.megabytes().items())
-    return [Comparison("a read", ours, peer, promised=0.8, note=note).line(), f"memory in MB: {memory}"]
+    return [Comparison("a read", ours, peer, promised=0.8, note=note).line()]
 
 
 @contextmanager

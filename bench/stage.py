@@ -49,7 +49,9 @@ def stage() -> Iterator[Stage]:
     """Both servers, in a folder of their own that goes afterwards."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="casewire-bench-")))
-        yield Stage(folder, stack.enter_context(private_rabbitmq()), stack.enter_context(private_postgres(durable=True)))
+        yield Stage(
+            folder, stack.enter_context(private_rabbitmq()), stack.enter_context(private_postgres(durable=True))
+        )
 
 
 def resident_megabytes(process: subprocess.Popen[bytes]) -> float:

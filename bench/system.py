@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -10,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
+import yaml
+from sqlalchemy import NullPool, create_engine, text
 
 from deploy.demo.api import Api
 from deploy.distributed import down, read_state, up
 from deploy.folder import Folder
+from deploy.rabbitmq import management_request
 
 
 @dataclass(frozen=True)
@@ -37,20 +40,49 @@ class System:
         """What the supervisor says of its processes."""
         return read_state(self.folder) or {"services": {}}
 
-    def megabytes(self) -> dict[str, float]:
-        """Resident memory of each service process, in MB."""
+    def peak_megabytes(self) -> dict[str, float]:
+        """The most memory that each service process has had resident since its start, in MB."""
         services = self.state()["services"]
-        return {name: psutil.Process(entry["pid"]).memory_info().rss / 1e6 for name, entry in services.items()}
+        return {name: _peak(entry["pid"]) for name, entry in services.items()}
+
+    def quiet(self) -> bool:
+        """Whether every event is published, and every queue empty."""
+        urls = yaml.safe_load(Path(self.state()["settings"]).read_text())["DATABASE_URLS"]
+        for url in urls.values():
+            engine = create_engine(url, poolclass=NullPool)
+            with engine.connect() as connection:
+                waits = connection.scalar(text("SELECT EXISTS (SELECT FROM outbox WHERE published_at IS NULL)"))
+            if waits:
+                return False
+        queues = management_request(self.state()["management"], "GET", "/api/queues")
+        return not sum(queue.get("messages", 0) for queue in queues)
+
+
+def _peak(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024 / 1e6
 
 
 @contextmanager
-def system(replicas: Mapping[str, int] | None = None) -> Iterator[System]:
-    """Starts everything and stops it afterwards."""
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@contextmanager
+def system(replicas: Mapping[str, int] | None = None, settings: Mapping[str, str] | None = None) -> Iterator[System]:
+    """Starts everything, with `settings` over those of `casewire up`, and stops it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="casewire-bench-system-"))
     # PostgreSQL runs as a user of its own and has to reach its folder.
     folder.chmod(0o711)
     try:
-        state = up(folder, replicas or {}, quiet=True)
+        with _environment(settings or {}):
+            state = up(folder, replicas or {}, quiet=True)
         yield System(folder, state["url"], Folder(folder).kept("api-key") or "")
     finally:
         down(folder, quiet=True)
