@@ -66,6 +66,13 @@ bench: $(READY) ## Measure against peers, on real RabbitMQ and PostgreSQL
 openapi: $(READY) ## Write the generated reference in docs/ again
 	$(BIN)/python -m deploy.documents
 
+.PHONY: migration
+migration: $(READY) ## Write a service's next migration: SERVICE=clients MESSAGE="add an index on tags"
+	@test -n "$(SERVICE)" -a -n "$(MESSAGE)" || { echo 'say SERVICE=… and MESSAGE="…"' >&2; exit 2; }
+	@rm -f var/migration.db && mkdir -p var
+	@$(BIN)/python -c 'import sys; from chassis.migrations import make_revision; make_revision(sys.argv[1], \
+		"sqlite:///var/migration.db", sys.argv[2])' "$(SERVICE)" "$(MESSAGE)"
+
 .PHONY: lock
 lock: $(READY) ## Pin every dependency of pyproject.toml again, with hashes
 	$(BIN)/pip-compile --quiet --all-extras --strip-extras --allow-unsafe --generate-hashes --no-header \
