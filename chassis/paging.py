@@ -21,7 +21,7 @@ TOTAL_CAP = 10_000
 
 def page(
     session: Session,
-    statement: Select[Any],
+    statement: Select[*tuple[Any, ...]],
     *,
     model: type[Any],
     sorts: Mapping[str, Any],

@@ -126,7 +126,7 @@ def _record(session: Session, batch: Batch) -> Record:
     )
     for state, reason, count in session.execute(grouped):
         counts[state] = counts.get(state, 0) + count
-        if state == "suppressed":
+        if state == "suppressed" and reason is not None:
             suppressions[reason] = suppressions.get(reason, 0) + count
     return _shape(batch, counts, suppressions, _finish_expected(session, batch, counts))
 
@@ -140,7 +140,8 @@ def _finish_expected(session: Session, batch: Batch, counts: dict[str, int]) -> 
         select(func.max(Delivery.due_at)).where(Delivery.batch_id == batch.id, Delivery.state.in_(WAITING))
     )
     rate = session.scalar(select(func.max(Sender.rate))) or 1.0
-    return max(utc_now(), last_due) + dt.timedelta(seconds=waiting / rate)
+    now = utc_now()
+    return max(now, last_due or now) + dt.timedelta(seconds=waiting / rate)
 
 
 def _shape(batch: Batch, counts: dict[str, int], suppressions: dict[str, int], finish: dt.datetime | None) -> Record:
@@ -255,7 +256,7 @@ def sweep_cancelled(db: Database, batch_id: str) -> int:
             return total
 
 
-def unfinished() -> Select[Any]:
+def unfinished() -> Select[Any, Any]:
     """Across firms: (firm, batch) of batches whose chunks have all come and none of whose deliveries is open."""
     an_open_one = (
         select(Delivery.id).where(
@@ -270,7 +271,7 @@ def unfinished() -> Select[Any]:
     )
 
 
-def unswept() -> Select[Any]:
+def unswept() -> Select[Any, Any]:
     """Across firms: (firm, batch) of cancelled batches that were not swept to the end."""
     waiting = select(Delivery.id).where(
         Delivery.firm_id == Batch.firm_id, Delivery.batch_id == Batch.id, Delivery.state.in_(WAITING)

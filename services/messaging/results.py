@@ -252,10 +252,10 @@ def reserve_doubts(db: Database, owner: str, now: dt.datetime, limit: int = 50) 
             delivery.lease_owner, delivery.lease_until = owner, now + ASKING_FOR
             question = Question(
                 token=delivery.id,
-                to=delivery.address,
+                to=delivery.address or "",
                 sender=sender_address,
                 body=delivery.body or "",
-                begun_at=delivery.begun_at,
+                begun_at=delivery.begun_at or now,
             )
             doubts.append(Doubt(delivery.id, delivery.firm_id, provider, question, delivery.attempts))
         return doubts

@@ -24,7 +24,7 @@ from chassis.database import Database
 from chassis.telemetry import log_of, log_unexpected
 from contracts.errors import CasewireError, DeadlineExceeded, Unavailable
 from services.messaging import batches, claims, preparation, results
-from services.messaging.adapters.base import NotConnected, Outgoing, Provider, Result, Unknown
+from services.messaging.adapters.base import Finding, NotConnected, Outgoing, Provider, Result, Unknown
 from services.messaging.claims import DueSender, Ready, Reserved
 from services.messaging.rendering import Renderer
 from services.messaging.results import Called
@@ -320,10 +320,11 @@ class Sending:
         return False
 
 
-def _ask(provider: Provider, doubt: results.Doubt) -> results.Finding:
+def _ask(provider: Provider, doubt: results.Doubt) -> Finding:
+    found: Finding = None
     with eventlet.Timeout(results.ASKING_FOR.total_seconds() / 2, False):
-        return provider.find(doubt.question)
-    return None
+        found = provider.find(doubt.question)
+    return found
 
 
 def _first_question(provider: Provider) -> float:

@@ -51,7 +51,7 @@ class SandboxProvider:
 
     name = "sandbox"
     seconds = 3.0
-    ask_after = (0.0, 60.0, 300.0, 1800.0)
+    ask_after: tuple[float, ...] = (0.0, 60.0, 300.0, 1800.0)
 
     def __init__(self, db: Database) -> None:
         self._db = db.across_firms("the sandbox stands in for a provider of all firms")

@@ -42,7 +42,7 @@ class TwilioProvider:
     """`callback_url` is the address of our status webhook; the delivery's token is added to it."""
 
     name = "twilio"
-    ask_after = (60.0, 300.0, 1800.0)
+    ask_after: tuple[float, ...] = (60.0, 300.0, 1800.0)
 
     def __init__(
         self,
