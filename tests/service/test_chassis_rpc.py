@@ -105,13 +105,18 @@ def test_connections_that_are_busy_one_way_keep_their_heartbeat(
 ) -> None:
     """Who takes replies all the time sends nothing of its own accord, and the broker hangs up on the silent."""
     connected: list[str] = []
-    for cls, name in ((CallConsumer, "establish_connection"), (BusLine, "_connect")):
 
-        def counted(self: Any, _original: Any = getattr(cls, name), _name: str = name) -> Any:
-            connected.append(f"{_name} {self.container.service_name}")
-            return _original(self)
+    def count(cls: type, name: str) -> None:
+        original = getattr(cls, name)
+
+        def counted(self: Any) -> Any:
+            connected.append(f"{name} {self.container.service_name}")
+            return original(self)
 
         monkeypatch.setattr(cls, name, counted)
+
+    count(CallConsumer, "establish_connection")
+    count(BusLine, "_connect")
     runner = start(Pets, Shop, Customer, bus=vhost, HEARTBEAT=1, DATABASE_URL=make_database(Base).url)
     calls = calls_of(runner)
     until = time.monotonic() + 5
