@@ -36,8 +36,9 @@ IDLE = 0.5
 HOUSEKEEPING = 1.0
 SWEEPING = 30.0
 RECORD_AT_ONCE = 250
-RECORD_EVERY = 0.05
-"""Seconds that results are gathered for."""
+RECORD_EVERY = 0.2
+"""Seconds that results are gathered for. What is recorded together costs each service that hears of it one transaction;
+what is not recorded when the process dies must be asked for at the provider."""
 CLAIM_AT_ONCE = 32
 """The most that one claim begins: few enough that the last call starts within milliseconds of the commit."""
 STALE_CLAIM = 1.0
@@ -321,10 +322,11 @@ class Sending:
 
 
 def _ask(provider: Provider, doubt: results.Doubt) -> Finding:
-    found: Finding = None
-    with eventlet.Timeout(results.ASKING_FOR.total_seconds() / 2, False):
-        found = provider.find(doubt.question)
-    return found
+    try:
+        with eventlet.Timeout(results.ASKING_FOR.total_seconds() / 2):
+            return provider.find(doubt.question)
+    except eventlet.Timeout:
+        return None
 
 
 def _first_question(provider: Provider) -> float:
