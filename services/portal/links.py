@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
 from chassis.database import Database
@@ -16,6 +17,7 @@ from services.portal.models import Link, live
 Record = dict[str, Any]
 
 _MATTERS = ("client_id", "kind", "case_task_id", "case_ids", "delivery_id")
+_REGISTERED = ("id", "token_hash", "expires_at")
 
 
 def register_links(db: Database, now: dt.datetime, *, links: list[Record], link_days: int) -> Record:
@@ -27,13 +29,10 @@ def register_links(db: Database, now: dt.datetime, *, links: list[Record], link_
     rows = [_row(link, now, link_days, f"links.{position}.") for position, link in enumerate(links)]
     hashes = [row["token_hash"] for row in rows]
     with db.unit_of_work() as uow:
-        uow.insert(Link, rows, ignore_conflicts=True)
-        found = uow.session.scalars(select(Link).where(Link.token_hash.in_(hashes))).all()
-        known = {link.token_hash: link for link in found}
-        for position, row in enumerate(rows):
-            link = known.get(row["token_hash"])
-            if link is None or any(getattr(link, name) != row[name] for name in _MATTERS):
-                raise invalid_field(f"links.{position}.token_hash", "Stands for another link.", "token_hash_taken")
+        made = uow.insert_returning(Link, rows, *_REGISTERED, ignore_conflicts=True)
+        known: dict[str, Any] = {link.token_hash: link for link in made}
+        if len(known) < len(rows):
+            known = _stored(uow.session, rows)
         deliveries = [row["delivery_id"] for row in rows if row["delivery_id"] is not None]
         if deliveries:
             replaced = (
@@ -43,6 +42,17 @@ def register_links(db: Database, now: dt.datetime, *, links: list[Record], link_
             )
             uow.session.execute(replaced, execution_options={"synchronize_session": False})
         return uow.answer({"links": [_registered(known[token_hash]) for token_hash in hashes]})
+
+
+def _stored(session: Session, rows: list[Record]) -> dict[str, Any]:
+    """The links of these rows, some of which were there before. Raises Invalid for one that stands for another."""
+    found = session.scalars(select(Link).where(Link.token_hash.in_([row["token_hash"] for row in rows]))).all()
+    known = {link.token_hash: link for link in found}
+    for position, row in enumerate(rows):
+        link = known.get(row["token_hash"])
+        if link is None or any(getattr(link, name) != row[name] for name in _MATTERS):
+            raise invalid_field(f"links.{position}.token_hash", "Stands for another link.", "token_hash_taken")
+    return known
 
 
 def create_link(db: Database, now: dt.datetime, *, link: Record, link_days: int) -> Record:
@@ -126,7 +136,7 @@ def as_record(link: Link) -> Record:
     }
 
 
-def _registered(link: Link) -> Record:
+def _registered(link: Any) -> Record:
     return {"link_id": link.id, "token_hash": link.token_hash, "expires_at": link.expires_at}
 
 
