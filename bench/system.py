@@ -16,7 +16,7 @@ from sqlalchemy import NullPool, create_engine, text
 
 from deploy.demo.api import Api
 from deploy.distributed import down, read_state, up
-from deploy.folder import Folder
+from deploy.folder import UP_MODE, Folder
 from deploy.rabbitmq import management_request
 
 
@@ -79,11 +79,11 @@ def system(replicas: Mapping[str, int] | None = None, settings: Mapping[str, str
     """Starts everything, with `settings` over those of `casewire up`, and stops it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="casewire-bench-system-"))
     # PostgreSQL runs as a user of its own and has to reach its folder.
-    folder.chmod(0o711)
+    folder.chmod(UP_MODE)
     try:
         with _environment(settings or {}):
             state = up(folder, replicas or {}, quiet=True)
-        yield System(folder, state["url"], Folder(folder).kept("api-key") or "")
+        yield System(folder, state["url"], Folder(folder, UP_MODE).kept("api-key") or "")
     finally:
         down(folder, quiet=True)
         shutil.rmtree(folder, ignore_errors=True)
