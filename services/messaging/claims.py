@@ -24,7 +24,7 @@ from services.messaging.deliveries import move, move_each
 from services.messaging.models import BULK, EXEMPT_KINDS, URGENT, Attempt, Batch, Delivery, Sender
 from services.messaging.preparation import running_batches
 
-RESERVED_FOR = dt.timedelta(seconds=15)
+RESERVED_FOR = dt.timedelta(seconds=10)
 """How long a reservation lasts: links are registered and texts rendered meanwhile."""
 
 

@@ -20,8 +20,9 @@ from services.messaging.recipients import Facts, gather
 from services.messaging.senders import make_sandbox_sender, sender_for
 
 PREPARED_AT_ONCE = 500
-LEASE = dt.timedelta(seconds=30)
-"""Longer than the calls to the owners of the facts may take."""
+LEASE = dt.timedelta(seconds=8)
+"""Longer than the calls to the owners of the facts usually take. Where they take longer, another dispatcher does the
+work as well, and only one of the two outcomes is written."""
 
 
 def reserve(db: Database, owner: str, now: dt.datetime, limit: int = PREPARED_AT_ONCE) -> list[Wish]:
