@@ -126,6 +126,7 @@ def test_a_broker_that_is_killed_loses_nothing(rabbitmq: Any, vhost: str, start:
     start(Maker, bus=vhost, DATABASE_URLS={"maker": db.url})
     emitted = emit(db, 1)
     eventually(lambda: all_published(db))
+    rabbitmq.sync()
     rabbitmq.kill()
     try:
         emitted += emit(db, 2, 3)

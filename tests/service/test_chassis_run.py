@@ -41,7 +41,7 @@ class Process:
         return self._output.read_text().split("\n").count(word)
 
     def wait_for(self, word: str, times: int = 1) -> None:
-        eventually(lambda: self.said(word) >= times, seconds=15, what=f"{word!r} in {self._output.read_text()}")
+        eventually(lambda: self.said(word) >= times, seconds=60, what=f"{word!r} in {self._output.read_text()}")
 
     def end(self, number: signal.Signals) -> float:
         """Sends a signal and returns the seconds until the process is gone."""
