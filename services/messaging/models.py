@@ -192,8 +192,8 @@ class Delivery(FirmScoped, Stamps, Base):
         Index("ix_delivery_client", "firm_id", "client_id", "created_at"),
         Index("ix_delivery_accepted", "firm_id", "due_at", **_where("state = 'accepted'")),
         Index("ix_delivery_queued", "sender_id", "priority", "due_at", "id", **_where("state = 'queued'")),
-        # Not of `lease_until`: a lease is taken twice for each delivery, and while no index holds it, a row that has room
-        # in its page is changed in place.
+        # Not of `lease_until`: a lease is taken twice for each delivery, and while no index holds it, a row that has
+        # room in its page is changed in place.
         Index("ix_delivery_sending", "sender_id", **_where("state = 'sending'")),
         Index("ix_delivery_unknown", "due_at", **_where("state = 'unknown'")),
         {"postgresql_with": {"fillfactor": 70}},
