@@ -15,9 +15,8 @@ import pytest
 from eventlet.event import Event as Signal
 from sqlalchemy import select
 
-from chassis.columns import new_id
 from chassis.context import Context, use
-from services.messaging import batches, consent
+from services.messaging import batches, claims, consent, preparation
 from services.messaging.models import Attempt, Batch, ConsentState
 from tests.service.messaging_desk import Desk, desk, together
 
@@ -139,27 +138,42 @@ def test_two_dispatchers_share_one_rate(desk: Desk) -> None:
     assert len(desk.provider.accepted) == 4
 
 
+def prepare_apart(desk: Desk, events: int) -> list[Callable[[], Any]]:
+    """One dispatcher for each of the deliveries that wait, each with one of them reserved."""
+    halves = []
+    for number in range(events):
+        owner = f"dispatcher {number}"
+        wishes = preparation.reserve(desk.db, owner, desk.clock(), limit=1)
+        assert len(wishes) == 1
+
+        def prepare(wishes: Any = wishes, owner: str = owner) -> None:
+            with use(Context(firm_id=desk.firm_id)):
+                preparation.prepare(desk.db, desk.calls, wishes, owner, sandbox=False, now=desk.clock)
+
+        halves.append(prepare)
+    return halves
+
+
 def test_two_that_prepare_for_one_address_give_it_one_message(desk: Desk) -> None:
     first, twin = desk.person(), desk.person()
     desk.people[twin]["sms"] = desk.number(first)
-    task = desk.task()
-    one, two = desk.item(first, case_task_id=task), desk.item(twin, case_task_id=task)
-    batch_id = new_id()
-    content_id = desk.content()
-    for number, item in enumerate((one, two), 1):
-        desk.ask([item], batch_id=batch_id, chunk=number, chunks=2, accepted=2, content_id=content_id)
-    again = desk.ask([one, two], allow_repeat=False)
-
-    def prepare_one(engine: Any) -> None:
-        with use(Context(firm_id=desk.firm_id)):
-            engine.prepare_some()
-
-    together(*(lambda engine=engine: prepare_one(engine) for engine in (desk.sending, desk.dispatcher())))
+    batch_id = desk.ask([desk.item(first, twin)])
+    together(*prepare_apart(desk, 2))
     desk.run()
     assert len(desk.provider.accepted) == 1
-    found = Counter(desk.outcome(batch_id)) + Counter(desk.outcome(again))
-    assert found["sent"] == 1
-    assert found["duplicate"] + found["repeated"] == 3
+    assert desk.outcome(batch_id) == {"sent": 1, "duplicate": 1}
+
+
+def test_two_batches_prepared_beside_each_other_notify_once(desk: Desk) -> None:
+    item = desk.item(desk.person())
+    desk.ask([item])
+    desk.run()
+    desk.clock.advance(hours=25)  # the rows that they meet on are there already
+    one, two = desk.ask([item]), desk.ask([item])
+    together(*prepare_apart(desk, 2))
+    desk.run()
+    assert len(desk.provider.accepted) == 2
+    assert Counter(desk.outcome(one)) + Counter(desk.outcome(two)) == {"sent": 1, "repeated": 1}
 
 
 def test_a_claim_needs_its_reservation(desk: Desk) -> None:
@@ -178,6 +192,25 @@ def test_a_claim_needs_its_reservation(desk: Desk) -> None:
     desk.send(slow)
     assert len(desk.provider.accepted) == 1
     assert desk.outcome(batch_id) == {"sent": 1}
+
+
+def test_a_claim_takes_nothing_that_another_has_reserved(desk: Desk) -> None:
+    batch_id = desk.ask([desk.item(desk.person())])
+    desk.prepare()
+    slow, quick = desk.dispatcher(), desk.dispatcher()
+    make_ready = slow._make_ready
+
+    def stalled(*given: Any) -> Any:
+        ready = make_ready(*given)
+        desk.clock.advance(seconds=60)
+        with use(Context(firm_id=desk.firm_id)):
+            assert len(claims.reserve(desk.db, quick.owner, desk.sender_id, desk.clock(), 10)) == 1
+        return ready
+
+    slow._make_ready = stalled  # type: ignore[method-assign]
+    desk.send(slow)
+    assert desk.provider.accepted == []
+    assert desk.outcome(batch_id) == {"queued": 1}
 
 
 def test_a_claim_that_lost_time_is_not_called(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

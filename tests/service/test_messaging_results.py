@@ -227,6 +227,16 @@ def test_a_callback_that_comes_before_our_commit_is_kept(desk: Desk) -> None:
     assert delivery.sent_at is not None
 
 
+def test_a_bounce_that_comes_before_our_commit_was_sent_all_the_same(desk: Desk) -> None:
+    batch_id = ask_one(desk)
+    desk.prepare()
+    desk.provider.before_answer = lambda message: status(desk, message.token, "undelivered", "SM9") and None
+    desk.send()
+    (delivery,) = desk.deliveries(batch_id)
+    assert delivery.state == "undelivered"
+    assert delivery.sent_at is not None
+
+
 def test_a_callback_about_nothing_of_ours_changes_nothing(desk: Desk) -> None:
     for token in (None, "nonsense", "018f4e9a-0000-7000-8000-00000000dead"):
         found = record_delivery_status(desk.everywhere, provider="twilio", provider_id="SM", status="sent", token=token)

@@ -43,6 +43,20 @@ def test_a_chunk_that_comes_twice_changes_nothing(desk: Desk) -> None:
     assert desk.batch(event.data["batch_id"])["state"] == "finished"
 
 
+def test_a_batch_is_not_finished_before_its_last_chunk(desk: Desk) -> None:
+    batch_id, content_id = new_id(), desk.content()
+    items = [desk.item(desk.person()), desk.item(desk.person())]
+    same = {"batch_id": batch_id, "chunks": 2, "accepted": 2, "content_id": content_id}
+    for _ in range(2):  # the same chunk, in two events
+        desk.ask(items[:1], chunk=1, **same)
+    desk.run()
+    assert desk.batch(batch_id)["state"] == "running"
+    desk.ask(items[1:], chunk=2, **same)
+    desk.run()
+    assert desk.batch(batch_id)["state"] == "finished"
+    assert desk.outcome(batch_id) == {"sent": 2}
+
+
 def test_the_link_is_whole_only_in_what_is_sent(desk: Desk) -> None:
     desk.ask([desk.item(desk.person())])
     desk.run()
@@ -127,6 +141,7 @@ def test_a_cancel_that_comes_before_the_chunks_is_applied_to_them(desk: Desk) ->
     assert desk.batch(batch_id)["accepted"] == 1  # tasks' request answers until messaging knows the batch
     batches.cancel_batch(desk.db, desk.calls, batch_id=batch_id)
     deliver(desk.service, "accept_chunk", event)
+    assert desk.outcome(batch_id) == {"cancelled": 1}
     desk.run()
     assert desk.outcome(batch_id) == {"cancelled": 1}
     assert desk.batch(batch_id)["state"] == "cancelled"
@@ -196,6 +211,7 @@ def test_a_rate_is_kept(desk: Desk) -> None:
     desk.prepare()
     counts = []
     for _ in range(5):
+        desk.send()
         desk.send()
         counts.append(len(desk.provider.accepted))
         desk.clock.advance(seconds=0.25)
