@@ -36,7 +36,7 @@ IDLE = 0.5
 HOUSEKEEPING = 1.0
 SWEEPING = 30.0
 RECORD_AT_ONCE = 250
-RECORD_EVERY = 0.2
+RECORD_EVERY = 0.3
 """Seconds that results are gathered for. What is recorded together costs each service that hears of it one transaction;
 what is not recorded when the process dies must be asked for at the provider."""
 CLAIM_AT_ONCE = 32
