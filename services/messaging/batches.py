@@ -17,6 +17,7 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.errors import Conflict, NotFound
 from contracts.messaging import BATCH_FINISHED
 from services.messaging.deliveries import move
+from services.messaging.doorbell import ring
 from services.messaging.models import OPEN, WAITING, Batch, BatchChunk, Delivery, Sender
 
 Record = dict[str, Any]
@@ -37,6 +38,7 @@ def accept_chunk(db: Database, event: ReceivedEvent, now: dt.datetime | None = N
         _fill(batch, data, now)
         uow.session.flush()
         uow.insert(Delivery, _deliveries(batch, data, now), ignore_conflicts=True)
+        uow.after_commit(lambda: ring(db.url))
 
 
 def _fill(batch: Batch, data: Record, now: dt.datetime) -> None:
@@ -240,6 +242,7 @@ def _command(db: Database, calls: Any, batch_id: str, state: str, allowed: tuple
                 raise Conflict("batch_state", state=batch.state)
             batch.state = state
             batch.touch(utc_now())
+            uow.after_commit(lambda: ring(db.url))
         uow.session.flush()
         return uow.answer(_record(uow.session, batch))
 

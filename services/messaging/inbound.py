@@ -15,6 +15,7 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.errors import Conflict, NotFound
 from contracts.messaging import MESSAGE_RECEIVED
 from services.messaging import consent
+from services.messaging.doorbell import ring
 from services.messaging.models import URGENT, ConsentReview, Delivery, InboundMessage, Sender
 from services.messaging.senders import normalise_address
 from services.messaging.words import Classification, Context, classify
@@ -67,6 +68,7 @@ def receive(
         _apply(uow, found, row, before, sender, now, answered=answered)
         data = {"message_id": message_id, "channel": channel, "client_ids": client_ids, "effect": row["effect"]}
         uow.emit(MESSAGE_RECEIVED, message_id, data)
+        uow.after_commit(lambda: ring(db.url))
     return {"message_id": message_id, "effect": row["effect"], "repeated": False}
 
 

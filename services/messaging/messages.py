@@ -19,6 +19,7 @@ from contracts.messaging import DELIVERY_SUPPRESSED
 from services.messaging import consent
 from services.messaging.contents import resolve_message
 from services.messaging.deliveries import event_data
+from services.messaging.doorbell import ring
 from services.messaging.links import PLACEHOLDER_TOKEN, link_of, shorten
 from services.messaging.models import URGENT, Content, Delivery, InboundMessage, Sender
 from services.messaging.outcomes import Decider, Outcome, Request, Wish, addresses_of
@@ -75,6 +76,7 @@ def send_message(
         uow.session.flush()
         if delivery.state == "suppressed":
             uow.emit(DELIVERY_SUPPRESSED, delivery.id, event_data(delivery, now))
+        uow.after_commit(lambda: ring(db.url))
         return uow.answer(_outbound(delivery, {}))
 
 

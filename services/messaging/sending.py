@@ -10,12 +10,12 @@ from __future__ import annotations
 import datetime as dt
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import eventlet
+from eventlet.event import Event as Signal
 
 from chassis.columns import utc_now
 from chassis.context import Context, use
@@ -23,9 +23,10 @@ from chassis.crash import crash_point
 from chassis.database import Database
 from chassis.telemetry import log_of, log_unexpected
 from contracts.errors import CasewireError, DeadlineExceeded, Unavailable
-from services.messaging import batches, claims, preparation, results
+from services.messaging import batches, claims, doorbell, preparation, results
 from services.messaging.adapters.base import Finding, NotConnected, Outgoing, Provider, Result, Unknown
 from services.messaging.claims import DueSender, Ready, Reserved
+from services.messaging.recorder import Recorder
 from services.messaging.rendering import Renderer
 from services.messaging.results import Called
 
@@ -33,7 +34,9 @@ log = log_of(__name__)
 
 IDLE = 0.5
 """Seconds between looks for work when there was none."""
-HOUSEKEEPING = 1.0
+IDLE_BESIDE = 2.0
+"""The same where whoever makes work is in this process, and rings."""
+HOUSEKEEPING = 2.0
 SWEEPING = 30.0
 RECORD_AT_ONCE = 250
 RECORD_EVERY = 0.3
@@ -65,7 +68,7 @@ class Sending:
         public_url: str,
         concurrency: int,
         sandbox: bool = False,
-        idle: float = IDLE,
+        idle: float | None = None,
         now: Callable[[], dt.datetime] = utc_now,
     ) -> None:
         self.owner = f"dispatcher-{uuid.uuid4().hex[:12]}"
@@ -76,39 +79,47 @@ class Sending:
         self._renderer = Renderer(public_url)
         self._concurrency = concurrency
         self._sandbox = sandbox
-        self._idle = idle
+        self._idle = idle or (IDLE_BESIDE if db.engines.is_sqlite else IDLE)
         self._now = now
         self._pool = eventlet.GreenPool(concurrency)
-        self._called: deque[tuple[str, str, Called]] = deque()
+        self.recorder = Recorder(db, self._providers, now)
+        self._bell = Signal()
         self._held: dict[str, list[Ready]] = {}
         self._busy: dict[str, DueSender] = {}
         self._looked_at = 0.0
         self._promised = 0
         self._few_since: float | None = None
         self._stopping = False
-        self._drained = False
 
     # Frame
 
     def run(self) -> None:
         """Works until `stop`, then waits for the calls under way and records them."""
+        doorbell.listen(self._db.url, self.wake)
         loops = [
             eventlet.spawn(self._loop, self.prepare_some, self._idle),
             *(eventlet.spawn(self._loop, self.send_some, self._idle) for _ in range(LANES)),
             eventlet.spawn(self._loop, self.settle_some, HOUSEKEEPING),
             eventlet.spawn(self._loop, self.finish_some, HOUSEKEEPING),
         ]
-        recorder = eventlet.spawn(self._record_loop)
+        recording = eventlet.spawn(self.recorder.run)
         for loop in loops:
             loop.wait()
+        doorbell.unlisten(self._db.url, self.wake)
         with eventlet.Timeout(STOP_WITHIN, False):
             self._pool.waitall()
-        self._drained = True
-        recorder.wait()
+        self.recorder.finish()
+        recording.wait()
 
     def stop(self) -> None:
         """Begins nothing more."""
         self._stopping = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Looks for work before its time."""
+        bell, self._bell = self._bell, Signal()
+        bell.send(None)
 
     def _loop(self, step: Callable[[], bool], pause: float) -> None:
         while not self._stopping:
@@ -120,13 +131,17 @@ class Sending:
             except (Exception, eventlet.Timeout) as error:
                 log_unexpected(log, error, event="dispatcher_step_failed", task=step.__name__)
                 more = False
-            self._pause(0.0 if more else pause)
+            if more:
+                eventlet.sleep(0)
+            else:
+                self._wait(pause)
 
-    def _pause(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        eventlet.sleep(0)
-        while not self._stopping and (left := end - time.monotonic()) > 0:
-            eventlet.sleep(min(left, 0.1))
+    def _wait(self, seconds: float) -> None:
+        """Waits, or until there may be something to do."""
+        bell = self._bell
+        if not self._stopping:
+            with eventlet.Timeout(seconds, False):
+                bell.wait()
 
     # Preparing
 
@@ -141,6 +156,8 @@ class Sending:
                 wishes = preparation.reserve(db, self.owner, self._now())
                 crash_point("after_prepare_reserve")
                 done += preparation.prepare(db, self._calls, wishes, self.owner, sandbox=self._sandbox, now=self._now)
+        if done:
+            self.wake()
         return done > 0
 
     # Sending
@@ -148,7 +165,7 @@ class Sending:
     def send_some(self) -> bool:
         """One round over the senders that have something to send. Returns whether there may be more at once."""
         if not self._slots():
-            self._pause(0.002)
+            eventlet.sleep(0.002)
             return True
         due = self._due_senders()
         begun, shortest = 0, self._idle
@@ -166,7 +183,7 @@ class Sending:
             finally:
                 self._promised -= limit
         if due and not begun:
-            self._pause(max(shortest, 0.002))
+            eventlet.sleep(max(min(shortest, self._idle), 0.002))
         return bool(due)
 
     def _free(self) -> int:
@@ -256,35 +273,7 @@ class Sending:
             result = Unknown("error")
         crash_point("after_provider")
         called = Called(reserved.id, reserved.attempts + 1, reserved.address, reserved.channel, sender.id, result)
-        self._called.append((sender.firm_id, sender.provider, called))
-
-    # Recording
-
-    def _record_loop(self) -> None:
-        while True:
-            if not self._called:
-                if self._drained:
-                    return
-                eventlet.sleep(RECORD_EVERY)
-                continue
-            self.record_some()
-            eventlet.sleep(0 if len(self._called) >= RECORD_AT_ONCE else RECORD_EVERY)
-
-    def record_some(self) -> None:
-        """Records what has come in; what cannot be recorded now is kept and tried again."""
-        taken = [self._called.popleft() for _ in range(min(len(self._called), RECORD_AT_ONCE))]
-        groups: dict[tuple[str, str], list[Called]] = {}
-        for firm_id, provider, called in taken:
-            groups.setdefault((firm_id, provider), []).append(called)
-        for (firm_id, provider), called_of_firm in groups.items():
-            try:
-                with use(Context(firm_id=firm_id)):
-                    ask_after = _first_question(self._providers[provider])
-                    results.record(self._db.for_firm(firm_id), called_of_firm, self._now(), ask_after=ask_after)
-            except (Exception, eventlet.Timeout) as error:
-                log_unexpected(log, error, event="results_not_recorded")
-                self._called.extend((firm_id, provider, called) for called in called_of_firm)
-                eventlet.sleep(self._idle)
+        self.recorder.add(sender.firm_id, sender.provider, called)
 
     # Settling
 

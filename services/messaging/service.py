@@ -229,7 +229,7 @@ class MessagingService:
     def reply_to_sandbox_message(self, **command: Any) -> Answer:
         return self.phones.reply(**command)
 
-    @every(1, "messaging: announce sandbox statuses")
+    @every(1, "messaging: announce sandbox statuses", everywhere=True)
     def announce_sandbox_statuses(self) -> bool:
         return self.phones.announce()
 

@@ -199,8 +199,8 @@ class Desk:
         engine = sending or self.sending
         engine.send_some()
         engine._pool.waitall()
-        while engine._called:
-            engine.record_some()
+        while engine.recorder:
+            engine.recorder.record_some()
 
     def run(self) -> None:
         """Prepares and sends until nothing more goes out."""

@@ -172,7 +172,7 @@ def test_a_call_that_nobody_reported_on_is_asked_about(desk: Desk) -> None:
     desk.prepare()
     desk.sending.send_some()
     desk.sending._pool.waitall()
-    desk.sending._called.clear()
+    desk.sending.recorder._waiting.clear()
     second = desk.dispatcher()
     second.settle_some()
     assert desk.outcome(batch_id) == {"sending": 1}, "not before its lease has ended"
@@ -249,8 +249,8 @@ def test_a_late_answer_counts_although_the_doubt_was_settled(desk: Desk) -> None
     desk.prepare()
     desk.sending.send_some()
     desk.sending._pool.waitall()
-    late = list(desk.sending._called)
-    desk.sending._called.clear()
+    late = list(desk.sending.recorder._waiting)
+    desk.sending.recorder._waiting.clear()
     sent = list(desk.provider.accepted)
     desk.provider.accepted.clear()
     desk.clock.advance(seconds=10)
@@ -259,8 +259,8 @@ def test_a_late_answer_counts_although_the_doubt_was_settled(desk: Desk) -> None
     settle(desk)
     assert desk.outcome(batch_id) == {"queued": 1}
     desk.provider.accepted.extend(sent)
-    desk.sending._called.extend(late)
-    desk.sending.record_some()
+    desk.sending.recorder._waiting.extend(late)
+    desk.sending.recorder.record_some()
     desk.run()
     assert isinstance(late[0][2].result, Accepted)
     assert desk.outcome(batch_id) == {"sent": 1}

@@ -37,6 +37,8 @@ BOUNCING_NUMBER = "+15005550005"
 STATUS_PATH, SMS_PATH = "/webhooks/twilio/status", "/webhooks/twilio/sms"
 ANNOUNCED_AT_ONCE = 40
 """Callbacks of one round: few enough that a process that is to end has not long to wait."""
+PUT_ASIDE = dt.timedelta(seconds=60)
+"""Longer than a round takes; after it, what a replica that died had put aside is the others'."""
 ANNOUNCERS = 4
 """Callbacks under way at one time."""
 _ANNOUNCEMENTS = 8
@@ -168,21 +170,33 @@ class SandboxPhones:
     def announce(self) -> bool:
         """Posts the status callbacks that are due; what cannot be posted is tried again later, also after a restart.
         Returns whether there may be more at once."""
-        if self._validator is None:
+        if self._validator is None or not self._any_due():
             return False
-        now = utc_now()
+        due = self._take_due()
+        rows = list(eventlet.GreenPool(ANNOUNCERS).imap(self._announce, due))
+        with self._db.unit_of_work() as uow:
+            update_rows(uow.session, SandboxMessage, rows)
+        return len(due) == ANNOUNCED_AT_ONCE
+
+    def _any_due(self) -> bool:
         with self._db.read() as session:
-            due = session.scalars(
+            return session.scalar(select(SandboxMessage.id).where(*_due(utc_now())).limit(1)) is not None
+
+    def _take_due(self) -> list[SandboxMessage]:
+        """Puts callbacks aside for a while, so that two replicas do not post the same ones."""
+        now = utc_now()
+        with self._db.unit_of_work() as uow:
+            statement = (
                 select(SandboxMessage)
-                .where(SandboxMessage.announce_at.is_not(None), SandboxMessage.announce_at <= now)
+                .where(*_due(now))
                 .order_by(SandboxMessage.announce_at)
                 .limit(ANNOUNCED_AT_ONCE)
-            ).all()
-        rows = list(eventlet.GreenPool(ANNOUNCERS).imap(self._announce, due))
-        if rows:
-            with self._db.unit_of_work() as uow:
-                update_rows(uow.session, SandboxMessage, rows)
-        return len(due) == ANNOUNCED_AT_ONCE
+                .with_for_update(skip_locked=True)
+            )
+            due = list(uow.session.scalars(statement))
+            for message in due:
+                message.announce_at = now + PUT_ASIDE
+        return due
 
     def _announce(self, message: SandboxMessage) -> Record:
         bounces = message.recipient == BOUNCING_NUMBER
@@ -221,6 +235,10 @@ class SandboxPhones:
         }
         answer = self._http.request("POST", self._webhook_url + path, body=urlencode(form), headers=headers)
         return int(answer.status)
+
+
+def _due(now: dt.datetime) -> tuple[Any, ...]:
+    return SandboxMessage.announce_at.is_not(None), SandboxMessage.announce_at <= now
 
 
 def _record(row: SandboxMessage) -> Record:

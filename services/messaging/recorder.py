@@ -1,0 +1,82 @@
+"""Gathers what came of calls to providers and records it in sets, so that a call does not wait for the database."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import eventlet
+from eventlet.event import Event as Signal
+
+from chassis.context import Context, use
+from chassis.database import Database
+from chassis.telemetry import log_of, log_unexpected
+from services.messaging import results
+from services.messaging.adapters.base import Provider
+from services.messaging.results import Called
+
+log = log_of(__name__)
+
+AT_ONCE = 250
+GATHERED_FOR = 0.05
+"""Seconds that results are gathered for."""
+PAUSE = 0.5
+"""Seconds before what could not be recorded is tried again."""
+
+
+class Recorder:
+    """`add` what came of a call; `run` records until `finish`."""
+
+    def __init__(self, db: Database, providers: Mapping[str, Provider], now: Callable[[], dt.datetime]) -> None:
+        self._db = db
+        self._providers = providers
+        self._now = now
+        self._waiting: deque[tuple[str, str, Called]] = deque()
+        self._signal = Signal()
+        self._finishing = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, firm_id: str, provider: str, called: Called) -> None:
+        """Takes the outcome of one call."""
+        self._waiting.append((firm_id, provider, called))
+        self._wake()
+
+    def finish(self) -> None:
+        """Lets `run` end when everything is recorded."""
+        self._finishing = True
+        self._wake()
+
+    def run(self) -> None:
+        """Records what comes in."""
+        while self._waiting or not self._finishing:
+            if not self._waiting:
+                self._signal.wait()
+                self._signal = Signal()
+                if not self._finishing:
+                    eventlet.sleep(GATHERED_FOR)
+                continue
+            self.record_some()
+            eventlet.sleep(0 if len(self._waiting) >= AT_ONCE else GATHERED_FOR)
+
+    def record_some(self) -> None:
+        """Records what has come in; what cannot be recorded now is kept and tried again."""
+        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), AT_ONCE))]
+        groups: dict[tuple[str, str], list[Called]] = {}
+        for firm_id, provider, called in taken:
+            groups.setdefault((firm_id, provider), []).append(called)
+        for (firm_id, provider), of_firm in groups.items():
+            ask_after = self._providers[provider].ask_after[0]
+            try:
+                with use(Context(firm_id=firm_id)):
+                    results.record(self._db.for_firm(firm_id), of_firm, self._now(), ask_after=ask_after)
+            except (Exception, eventlet.Timeout) as error:
+                log_unexpected(log, error, event="results_not_recorded")
+                self._waiting.extend((firm_id, provider, called) for called in of_firm)
+                eventlet.sleep(PAUSE)
+
+    def _wake(self) -> None:
+        if not self._signal.ready():
+            self._signal.send(None)
