@@ -23,6 +23,7 @@ from services.messaging import consent
 from services.messaging.deliveries import move, move_each
 from services.messaging.models import BULK, EXEMPT_KINDS, URGENT, Attempt, Batch, Delivery, Sender
 from services.messaging.preparation import running_batches
+from services.messaging.setwise import among
 
 RESERVED_FOR = dt.timedelta(seconds=10)
 """How long a reservation lasts: links are registered and texts rendered meanwhile."""
@@ -153,7 +154,7 @@ def reserve(db: Database, owner: str, sender_id: str, now: dt.datetime, limit: i
         if taken:
             uow.session.execute(
                 update(Delivery)
-                .where(Delivery.id.in_([row.id for row in taken]))
+                .where(among(uow.session, Delivery.id, [row.id for row in taken]))
                 .values(lease_owner=owner, lease_until=until)
                 .execution_options(synchronize_session=False)
             )
@@ -172,6 +173,13 @@ def release(db: Database, owner: str, ids: Sequence[str], due_at: dt.datetime | 
             .values(lease_owner=None, lease_until=None, **later)
             .execution_options(synchronize_session=False)
         )
+
+
+def give_up(db: Database, owner: str, ids: Sequence[str], now: dt.datetime) -> None:
+    """Ends reserved deliveries whose text cannot be made."""
+    with db.unit_of_work() as uow:
+        where = [Delivery.id.in_(sorted(ids)), Delivery.state == "queued", Delivery.lease_owner == owner]
+        move(uow, "failed", now, where=where, reason="text_broken")
 
 
 def claim(

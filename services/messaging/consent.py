@@ -21,6 +21,7 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.errors import NotFound
 from contracts.messaging import CONSENT_CHANGED, CONSENT_CHANNELS
 from services.messaging.models import ConsentEntry, ConsentState, Delivery
+from services.messaging.setwise import among
 from services.messaging.words import RULE_VERSION
 
 Record = dict[str, Any]
@@ -74,7 +75,14 @@ def read_states(session: Session, keys: Iterable[Key], *, lock: str | None = Non
         return {}
     statement = (
         select(ConsentState.channel, ConsentState.key, ConsentState.state)
-        .where(or_(*(and_(ConsentState.channel == name, ConsentState.key.in_(of)) for name, of in by_channel.items())))
+        .where(
+            or_(
+                *(
+                    and_(ConsentState.channel == name, among(session, ConsentState.key, sorted(of)))
+                    for name, of in by_channel.items()
+                )
+            )
+        )
         .order_by(ConsentState.channel, ConsentState.key)
     )
     if lock is not None:
@@ -154,7 +162,7 @@ def list_consents(
     """The ledger, newest first; of a client: what was said by it, and from the addresses it was written to at."""
     statement = select(ConsentEntry)
     if address is not None:
-        statement = statement.where(ConsentEntry.address == address.strip().lower())
+        statement = statement.where(ConsentEntry.address == _as_kept(address))
     if client_id is not None:
         addresses = select(Delivery.address).where(Delivery.client_id == client_id, Delivery.address.is_not(None))
         statement = statement.where(or_(ConsentEntry.client_id == client_id, ConsentEntry.address.in_(addresses)))
@@ -170,6 +178,12 @@ def list_consents(
             sort=sort,
         )
         return {"data": [_entry(row) for row in rows], "meta": meta}
+
+
+def _as_kept(address: str) -> str:
+    """An address as the ledger has it. A number may lack its plus sign, which an address bar reads as a blank."""
+    text = address.strip().lower()
+    return text if "@" in text or text.startswith("+") else f"+{text}"
 
 
 def get_preferences(db: Database, calls: Any, *, client_id: str) -> Record:

@@ -28,7 +28,7 @@ MOVES: dict[str, tuple[str, ...]] = {
     "delivered": ("queued", "sending", "unknown", "sent", "undelivered"),
     "undelivered": ("sending", "unknown", "sent"),
     "failed": ("accepted", "queued", "sending", "unknown", "sent"),
-    "suppressed": ("accepted", "queued", "sending"),
+    "suppressed": ("accepted", "queued", "sending", "unknown"),
     "cancelled": WAITING,
     "unknown": ("sending",),
 }

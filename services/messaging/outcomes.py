@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import phonenumbers
@@ -19,6 +19,8 @@ from services.messaging.timing import next_business_moment
 REPEAT_WITHIN = dt.timedelta(hours=24)
 FRESH_INBOUND = dt.timedelta(hours=24)
 """How long after a client wrote a person's answer counts as an answer."""
+ANSWER_WITHIN = dt.timedelta(minutes=5)
+"""47 CFR 64.1200(a)(12): the confirmation of an opt-out comes within five minutes."""
 _LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -116,7 +118,7 @@ class Decider:
         """The outcome of one wish."""
         request = self.requests[wish.batch_id or wish.id]
         if wish.kind in EXEMPT_KINDS:
-            return self._queue(wish, request, wish.channel, str(wish.address), manual=True)
+            return self._answer(wish, request)
         recipient = self.facts.recipients.get(wish.client_id or "") or {"state": "erased"}
         if recipient["state"] != "found":
             reason = "client_blocked" if recipient["state"] == "blocked" else "client_erased"
@@ -125,6 +127,14 @@ class Decider:
         if request.statuses is not None and (task is None or task["status"] not in request.statuses):
             return Outcome(wish, "suppressed", "task_closed")
         return self._reach(wish, request)
+
+    def _answer(self, wish: Wish, request: Request) -> Outcome:
+        """An answer to what somebody wrote: at any hour, but soon or not at all."""
+        until = wish.send_after + ANSWER_WITHIN
+        if self.now >= until:
+            return Outcome(wish, "failed", "too_late", channel=wish.channel, address=wish.address)
+        outcome = self._queue(wish, request, wish.channel, str(wish.address), manual=True)
+        return replace(outcome, window_closes=until) if outcome.state == "queued" else outcome
 
     def _reach(self, wish: Wish, request: Request) -> Outcome:
         """Tries the channels in order; the first reason stands if none can be reached."""

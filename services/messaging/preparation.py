@@ -13,11 +13,12 @@ from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
 from services.messaging import consent
-from services.messaging.deliveries import move_each
+from services.messaging.deliveries import move, move_each
 from services.messaging.models import NOTIFIED, Batch, Content, Delivery, InboundMessage
 from services.messaging.outcomes import FRESH_INBOUND, Decider, Known, Outcome, Request, Sent, Wish, addresses_of
 from services.messaging.recipients import Facts, gather
 from services.messaging.senders import make_sandbox_sender, sender_for
+from services.messaging.setwise import among
 
 PREPARED_AT_ONCE = 500
 LEASE = dt.timedelta(seconds=8)
@@ -45,7 +46,7 @@ def reserve(db: Database, owner: str, now: dt.datetime, limit: int = PREPARED_AT
         if wishes:
             uow.session.execute(
                 update(Delivery)
-                .where(Delivery.id.in_([wish.id for wish in wishes]))
+                .where(among(uow.session, Delivery.id, [wish.id for wish in wishes]))
                 .values(lease_owner=owner, lease_until=now + LEASE)
                 .execution_options(synchronize_session=False)
             )
@@ -113,6 +114,14 @@ def prepare(
             move_each(uow, state, moment, rows, where=mine)
         _start_batches(uow.session, wishes, moment)
     return len(wishes)
+
+
+def give_up(db: Database, wishes: Sequence[Wish], owner: str, now: dt.datetime) -> None:
+    """Ends reserved deliveries that cannot be prepared, whatever is tried."""
+    with db.unit_of_work() as uow:
+        ids = [wish.id for wish in wishes]
+        where = [Delivery.id.in_(ids), Delivery.state == "accepted", Delivery.lease_owner == owner]
+        move(uow, "failed", now, where=where, reason="not_prepared")
 
 
 def _senders(uow: UnitOfWork, wishes: Sequence[Wish], firm_id: str, sandbox: bool) -> dict[str, str]:
@@ -211,15 +220,15 @@ def read_known(
     if addresses and task_ids:
         names = ("id", "batch_id", "case_task_id", "channel", "address", "state", "sent_at")
         statement = select(*(getattr(Delivery, name) for name in names)).where(
-            Delivery.address.in_(addresses),
-            Delivery.case_task_id.in_(task_ids),
+            among(session, Delivery.address, addresses),
+            among(session, Delivery.case_task_id, task_ids),
             Delivery.state.in_(NOTIFIED),
         )
         sent = [Sent(**row._mapping) for row in session.execute(statement)]
     wrote: frozenset[str] = frozenset()
     if any(wish.kind == "message" for wish in rows):
         statement = select(InboundMessage.sender).where(
-            InboundMessage.sender.in_(addresses), InboundMessage.created_at > now - FRESH_INBOUND
+            among(session, InboundMessage.sender, addresses), InboundMessage.created_at > now - FRESH_INBOUND
         )
         wrote = frozenset(session.scalars(statement))
     return Known(states, senders, sent, wrote)

@@ -19,8 +19,9 @@ from services.messaging.results import Called
 log = log_of(__name__)
 
 AT_ONCE = 250
-GATHERED_FOR = 0.05
-"""Seconds that results are gathered for."""
+GATHERED_FOR = 0.3
+"""Seconds that results are gathered for. What is recorded together costs each service that hears of it one transaction;
+what is not recorded when the process dies must be asked for at the provider."""
 PAUSE = 0.5
 """Seconds before what could not be recorded is tried again."""
 

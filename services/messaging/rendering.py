@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from chassis.database import Database
+from chassis.telemetry import log_of, log_unexpected
 from chassis.tokens import new_token
 from services.messaging.claims import Ready, Reserved
 from services.messaging.links import link_of, shorten
@@ -16,6 +17,8 @@ from services.messaging.models import EXEMPT_KINDS, Content
 from services.messaging.segments import count_segments
 from services.messaging.templates import Variant, pick_variant, render
 from services.messaging.texts import system_text
+
+log = log_of(__name__)
 
 _CONTENTS_KEPT = 1000
 
@@ -27,8 +30,9 @@ class Renderer:
         self._public_url = public_url
         self._contents: dict[str, tuple[list[dict[str, Any]], frozenset[str]]] = {}
 
-    def make_ready(self, db: Database, calls: Any, reserved: Sequence[Reserved]) -> list[Ready]:
-        """Texts for reserved deliveries of one firm. Those that hold a link get one, all registered by one call.
+    def make_ready(self, db: Database, calls: Any, reserved: Sequence[Reserved]) -> tuple[list[Ready], list[str]]:
+        """Texts for reserved deliveries of one firm, and the ids of those that have none because theirs is broken. A
+        text that holds a link gets one; all are registered by one call.
 
         Raises what `portal.register_links` raises; then nothing is ready.
         """
@@ -42,7 +46,15 @@ class Renderer:
                 links.append(_registration(row, token_hash))
         if links:
             calls.portal.register_links(links=links)
-        return [self._ready(row, tokens.get(row.id)) for row in reserved]
+        ready: list[Ready] = []
+        broken: list[str] = []
+        for row in reserved:
+            try:
+                ready.append(self._ready(row, tokens.get(row.id)))
+            except Exception as error:
+                log_unexpected(log, error, event="text_broken", delivery_id=row.id)
+                broken.append(row.id)
+        return ready, broken
 
     def _load(self, db: Database, wanted: set[str]) -> None:
         missing = sorted(wanted - set(self._contents))
@@ -57,7 +69,7 @@ class Renderer:
     def _wants_link(self, row: Reserved) -> bool:
         if row.content_id is None or row.client_id is None:
             return False
-        return "task.link" in self._contents[row.content_id][1]
+        return row.content_id in self._contents and "task.link" in self._contents[row.content_id][1]
 
     def _variant(self, row: Reserved) -> Variant:
         if row.kind in EXEMPT_KINDS or row.content_id is None:

@@ -111,7 +111,13 @@ def _record_refused(uow: UnitOfWork, items: Sequence[Called], now: dt.datetime) 
         assert isinstance(item.result, Refused)
         by_outcome.setdefault(_refusal(item.result.code), []).append(item.delivery_id)
     for (state, reason), ids in sorted(by_outcome.items()):
-        move(uow, state, now, where=[Delivery.id.in_(sorted(ids)), Delivery.state == "sending"], reason=reason)
+        move(
+            uow,
+            state,
+            now,
+            where=[Delivery.id.in_(sorted(ids)), Delivery.state.in_(("sending", "unknown"))],
+            reason=reason,
+        )
 
 
 def _refusal(code: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from contracts.errors import CasewireError, DeadlineExceeded, Unavailable
 from services.messaging import batches, claims, doorbell, preparation, results
 from services.messaging.adapters.base import Finding, NotConnected, Outgoing, Provider, Result, Unknown
 from services.messaging.claims import DueSender, Ready, Reserved
+from services.messaging.outcomes import Wish
 from services.messaging.recorder import Recorder
 from services.messaging.rendering import Renderer
 from services.messaging.results import Called
@@ -149,16 +150,41 @@ class Sending:
         """One round over the firms that have something to prepare. Returns whether there was any."""
         with self._across.read() as session:
             firms = preparation.firms_with_due(session, self._now())
-        done = 0
-        for firm_id in firms:
-            with use(Context(firm_id=firm_id)):
-                db = self._db.for_firm(firm_id)
-                wishes = preparation.reserve(db, self.owner, self._now())
-                crash_point("after_prepare_reserve")
-                done += preparation.prepare(db, self._calls, wishes, self.owner, sandbox=self._sandbox, now=self._now)
+        done = sum(self._guarded(self._prepare_firm, firm_id) for firm_id in firms if not self._stopping)
         if done:
             self.wake()
         return done > 0
+
+    def _prepare_firm(self, firm_id: str) -> int:
+        with use(Context(firm_id=firm_id)):
+            db = self._db.for_firm(firm_id)
+            wishes = preparation.reserve(db, self.owner, self._now())
+            crash_point("after_prepare_reserve")
+            return self._prepare(db, wishes)
+
+    def _prepare(self, db: Database, wishes: Sequence[Wish]) -> int:
+        """Prepares reserved deliveries; if that is refused, in halves, so that a single bad one fails alone."""
+        try:
+            return preparation.prepare(db, self._calls, wishes, self.owner, sandbox=self._sandbox, now=self._now)
+        except (Unavailable, DeadlineExceeded):
+            raise
+        except Exception as error:
+            if len(wishes) > 1:
+                half = len(wishes) // 2
+                return self._prepare(db, wishes[:half]) + self._prepare(db, wishes[half:])
+            log_unexpected(log, error, event="delivery_not_prepared")
+            preparation.give_up(db, wishes, self.owner, self._now())
+            return len(wishes)
+
+    def _guarded(self, step: Callable[..., int], *given: Any) -> int:
+        """What a step did for one firm or sender; an error of one does not keep the others waiting."""
+        try:
+            return step(*given)
+        except (Unavailable, DeadlineExceeded) as error:
+            log.warning("dispatcher_waits", task=step.__name__, code=error.code)
+        except (Exception, eventlet.Timeout) as error:
+            log_unexpected(log, error, event="dispatcher_step_failed", task=step.__name__)
+        return 0
 
     # Sending
 
@@ -179,7 +205,7 @@ class Sending:
                 continue
             self._promised += limit
             try:
-                begun += self._send(sender, limit)
+                begun += self._guarded(self._send, sender, limit)
             finally:
                 self._promised -= limit
         if due and not begun:
@@ -252,12 +278,15 @@ class Sending:
             return []
         crash_point("after_reserve")
         try:
-            return self._renderer.make_ready(db, self._calls, reserved)
+            ready, broken = self._renderer.make_ready(db, self._calls, reserved)
         except CasewireError as error:
             later = self._now() + dt.timedelta(seconds=2)
             claims.release(db, self.owner, [row.id for row in reserved], due_at=later)
             log.warning("links_not_registered", code=error.code)
             return []
+        if broken:
+            claims.give_up(db, self.owner, broken, self._now())
+        return ready
 
     def _call(self, provider: Provider, sender: DueSender, item: Ready, committed: float) -> None:
         reserved = item.reserved

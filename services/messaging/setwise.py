@@ -1,7 +1,6 @@
-"""One UPDATE that sets different values on many rows, as one statement with one parameter.
+"""Statements about many rows with one parameter for all, so that one row and five hundred make the same statement.
 
-The rows travel as JSON and are opened inside the database, so that the statement's text, and the plan made of it, is
-the same for one row and for five hundred.
+The rows of an UPDATE travel as JSON and are opened inside the database.
 """
 
 from __future__ import annotations
@@ -10,11 +9,32 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, Update, bindparam, column, func, inspect, type_coerce, update
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    ColumnElement,
+    Update,
+    any_,
+    bindparam,
+    column,
+    func,
+    inspect,
+    type_coerce,
+    update,
+)
 from sqlalchemy import Text as SqlText
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.expression import cast
+
+
+def among(session: Session, attribute: InstrumentedAttribute[Any], values: Iterable[str]) -> ColumnElement[bool]:
+    """Whether an attribute is one of `values`, at most a few hundred."""
+    wanted = list(values)
+    if session.get_bind().dialect.name != "postgresql":
+        return attribute.in_(wanted)
+    array = cast(bindparam(None, wanted, ARRAY(SqlText)), ARRAY(attribute.type))
+    return attribute == any_(array)
 
 
 def update_rows(

@@ -186,3 +186,14 @@ def test_a_stop_concerns_the_firm_that_got_it(desk: Desk) -> None:
 def test_unknown_people_of_no_firm_have_no_preferences(desk: Desk) -> None:
     with pytest.raises(NotFound):
         consent.get_preferences(desk.db, desk.calls, client_id=new_id())
+
+
+def test_a_confirmation_comes_soon_or_not_at_all(desk: Desk) -> None:
+    number = "+12125557010"
+    desk.reply(number, "STOP")
+    desk.prepare()
+    desk.clock.advance(minutes=6)  # no dispatcher ran
+    desk.run()
+    assert desk.provider.texts_to(number) == []
+    assert [(row.state, row.reason) for row in desk.deliveries()] == [("failed", "too_late")]
+    assert ledger(desk, number.removeprefix("+")) == [("opted_out", "STOP")]

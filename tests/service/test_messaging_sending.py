@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from chassis.columns import new_id
-from chassis.context import use
+from chassis.context import current, use
 from chassis.testing import deliver, received
-from contracts import clients, tasks
-from contracts.errors import NotFound
+from contracts import accounts, clients, tasks
+from contracts.errors import NotFound, Unavailable
 from contracts.messaging import BATCH_FINISHED, DELIVERY_SENT, DELIVERY_SUPPRESSED
-from services.messaging import batches, contents, senders
+from services.messaging import batches, contents, outcomes, senders
 from services.messaging.adapters.base import Refused
+from services.messaging.models import Delivery
 from tests.service.messaging_desk import NOW, PUBLIC_URL, Desk, desk
 
 __all__ = ["desk"]
@@ -272,3 +275,45 @@ def test_texts_speak_the_clients_language_and_name_the_case(desk: Desk) -> None:
     desk.ask([desk.item(spanish), desk.item(desk.person())], content_id=content_id)
     desk.run()
     assert sorted(message.body for message in desk.provider.accepted) == ["Doe v. Roe (Ada)", "north Harbor & Lane"]
+
+
+def test_one_that_cannot_be_prepared_fails_alone(desk: Desk) -> None:
+    poison = desk.person(time_zone=7)
+    batch_id = desk.ask([desk.item(desk.person()), desk.item(poison), desk.item(desk.person())])
+    desk.firm["quiet_hours"] = {"opens": dt.time(8), "closes": dt.time(21)}
+    plain = outcomes.place_of
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outcomes, "place_of", lambda **facts: plain(**facts) if facts["time_zone"] != "7" else 1 / 0)
+        desk.run()
+    assert desk.outcome(batch_id) == {"sent": 2, "failed": 1}
+    assert [row.reason for row in desk.deliveries(batch_id) if row.state == "failed"] == ["not_prepared"]
+
+
+def test_one_whose_text_is_broken_fails_alone(desk: Desk) -> None:
+    batch_id = desk.ask([desk.item(desk.person()) for _ in range(3)])
+    desk.prepare()
+    with desk.db.unit_of_work() as uow:
+        first = uow.session.scalars(select(Delivery).limit(1)).one()
+        first.content_id = new_id()
+    desk.run()
+    assert desk.outcome(batch_id) == {"sent": 2, "failed": 1}
+
+
+def test_a_firm_whose_facts_are_away_does_not_keep_others_waiting(desk: Desk) -> None:
+    other = Desk(desk.everywhere, office="+12125550103")
+    first, second = sorted((desk, other), key=lambda each: each.firm_id)
+    batches_of = {}
+    for each in (first, second):
+        with use(each.context):
+            batches_of[each.firm_id] = each.ask([each.item(each.person())])
+
+    def facts() -> dict[str, Any]:
+        context = current()
+        if context is not None and context.firm_id == first.firm_id:
+            raise Unavailable("service_unavailable")
+        return {"id": second.firm_id, **second.firm}
+
+    second.calls.answers[accounts.GET_FIRM] = facts
+    second.prepare()
+    assert second.outcome(batches_of[second.firm_id]) == {"queued": 1}
+    assert first.outcome(batches_of[first.firm_id]) == {"accepted": 1}
