@@ -140,6 +140,7 @@ CHASSIS = (
     Setting("DATABASE_URL", database_address, "the database, where a process serves one service", None, secret=True),
     Setting("FILES_URL", url("file", "s3"), "where uploaded files are kept", None),
     Setting("HEALTH_PORT", whole(1, 65535), "a port for /health/live, /health/ready and /metrics", None),
+    Setting("HEALTH_HOST", text, "the address that the health port listens on", "0.0.0.0"),  # noqa: S104 # nosec B104
     Setting("HEARTBEAT", whole(0, 600), "seconds between heartbeats to the bus", 5),
     Setting("max_workers", whole(1, 10_000), "how many requests and events a service handles at once", 10),
     Setting("LOG_LEVEL", one_of("debug", "info", "warning", "error"), "the least severe line that is logged", "info"),

@@ -73,7 +73,7 @@ class HealthServer:
     The first request for readiness checks; others within a second get the same answer.
     """
 
-    def __init__(self, port: int, containers: Callable[[], Iterable[Any]], host: str = "0.0.0.0") -> None:  # noqa: S104 # nosec B104
+    def __init__(self, port: int, containers: Callable[[], Iterable[Any]], host: str) -> None:
         self._containers = containers
         self._checked_at = float("-inf")
         self._ready: dict[str, Any] = {}

@@ -23,6 +23,10 @@ PATIENCE = 5.0
 """Seconds for one window of messages to be sent and confirmed: a frozen broker would hold a publish for minutes."""
 
 HEARTBEAT_SECONDS = 15.0
+SETTLING = 1.0
+"""Seconds between finding a lost broker again and publishing to it: one that comes back takes connections while it
+still restores its bindings, and would confirm messages that it routes nowhere."""
+
 PERSISTENT = 2
 
 _log = log_of(__name__)
@@ -53,6 +57,7 @@ class ConfirmedPublisher:
         self._embedded = is_embedded(self._uri)
         self._connection: Connection | None = None
         self._channel: Any = None
+        self._lost = False
         self._lock = Semaphore(1)
         self._tag = 0
         self._pending: set[int] = set()
@@ -113,10 +118,12 @@ class ConfirmedPublisher:
                 self._declare(channel)
                 if not self._embedded:
                     self._expect_confirms(connection, channel)
+                if self._lost:
+                    eventlet.sleep(SETTLING)
             except BaseException:
                 connection.collect()
                 raise
-            self._connection, self._channel = connection, channel
+            self._connection, self._channel, self._lost = connection, channel, False
         return self._channel
 
     def keep_alive(self) -> None:
@@ -136,6 +143,7 @@ class ConfirmedPublisher:
         connection, self._connection, self._channel = self._connection, None, None
         self._pending = set()
         if connection is not None:
+            self._lost = not self._embedded
             connection.collect()
 
     def _expect_confirms(self, connection: Connection, channel: Any) -> None:

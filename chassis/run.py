@@ -80,7 +80,8 @@ def _run(
         if shared is not None:
             shared.release()
         if config.get("HEALTH_PORT"):
-            health = HealthServer(int(config["HEALTH_PORT"]), lambda: runner.containers)
+            host = str(config.get("HEALTH_HOST") or "127.0.0.1")
+            health = HealthServer(int(config["HEALTH_PORT"]), lambda: runner.containers, host)
         _log.info("started", name=" ".join(runner.service_names))
         if on_started is not None:
             on_started(runner)

@@ -169,7 +169,7 @@ class Supervisor:
             child.arguments,
             folder=self.folder.path,
             log=child.log,
-            environment={"HEALTH_PORT": str(child.health_port)},
+            environment={"HEALTH_PORT": str(child.health_port), "HEALTH_HOST": "127.0.0.1"},
         )
         child.started_at = now
         child.starts += 1

@@ -144,6 +144,7 @@ def test_the_relay_gives_a_frozen_broker_up_and_comes_back(
     if not hasattr(rabbitmq, "pause"):
         pytest.skip("needs a RabbitMQ that may be paused")
     monkeypatch.setattr(publisher, "PATIENCE", 0.5)
+    monkeypatch.setattr(publisher, "SETTLING", 0.1)
     db = make_database(MakerBase)
     listener = Listener(vhost)
     relayed = relay.Relay(db, {"AMQP_URI": vhost})
