@@ -31,6 +31,8 @@ WINDOW = 500
 IN_FLIGHT = 5_000
 """Embedded: rows that wait for their consumers at one time."""
 POLL_SECONDS = 1.0
+LONELY_POLL_SECONDS = 4.0
+"""Embedded: every row comes from this process, whose commit wakes the relay, but for the command line's few."""
 LONGEST_PAUSE = 5.0
 COUNT_SECONDS = 15.0
 
@@ -39,6 +41,8 @@ _log = log_of(__name__)
 
 class Relay:
     """The relay of one service's outbox. `run` is the body of its green thread; `stop` ends it after its window."""
+
+    poll_seconds = POLL_SECONDS
 
     def __init__(self, db: Database, config: Any) -> None:
         self.db = db.across_firms("the relay publishes every firm's events")
@@ -54,12 +58,12 @@ class Relay:
 
     def run(self) -> None:
         """Publishes until `stop`."""
-        pause = POLL_SECONDS
+        pause = self.poll_seconds
         while not self._stopping:
             try:
                 more = self._publish_some()
                 self._count()
-                pause = POLL_SECONDS
+                pause = self.poll_seconds
                 if not more:
                     self._wait(pause)
                     self._keep_house()
@@ -146,6 +150,8 @@ class Relay:
 
 class EmbeddedRelay(Relay):
     """The relay on the embedded bus."""
+
+    poll_seconds = LONELY_POLL_SECONDS
 
     def __init__(self, db: Database, config: Any) -> None:
         super().__init__(db, config)
