@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Integer, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
+from chassis.columns import Instant
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
 from services.messaging import consent
@@ -111,54 +112,67 @@ def tokens_at(tokens: float, since: dt.datetime, rate: float, now: dt.datetime) 
     return min(burst_of(rate), tokens + elapsed * rate)
 
 
-def _due_now(now: dt.datetime) -> list[Any]:
-    return [
-        Delivery.state == "queued",
-        Delivery.due_at <= now,
-        or_(Delivery.lease_until.is_(None), Delivery.lease_until < now),
-    ]
+# Statements that every round runs are made once: to make one takes longer than to run it.
+_NOW = bindparam("now", type_=Instant)
+_DUE_NOW = (
+    Delivery.state == "queued",
+    Delivery.due_at <= _NOW,
+    or_(Delivery.lease_until.is_(None), Delivery.lease_until < _NOW),
+)
+_RESERVED_NAMES = [name for name in Reserved.__dataclass_fields__ if name != "lease_until"]
+_SENDERS_WITH_WORK = select(*(getattr(Sender, name) for name in DueSender.__dataclass_fields__)).where(
+    or_(
+        *(
+            select(Delivery.id)
+            .where(Delivery.sender_id == Sender.id, Delivery.priority == priority, *_DUE_NOW)
+            .exists()
+            for priority in (URGENT, BULK)
+        )
+    )
+)
+_RESERVABLE = (
+    select(*(getattr(Delivery, name) for name in _RESERVED_NAMES))
+    .where(
+        Delivery.sender_id == bindparam("sender_id"),
+        *_DUE_NOW,
+        or_(Delivery.batch_id.is_(None), Delivery.batch_id.in_(running_batches())),
+    )
+    .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True, of=Delivery)
+)
+_BUCKET = (
+    select(Sender.rate, Sender.tokens, Sender.tokens_at, Sender.held_until)
+    .where(Sender.id == bindparam("sender_id"))
+    .with_for_update()
+)
+_BATCHES = (
+    select(Batch.id, Batch.state)
+    .where(Batch.id.in_(bindparam("ids", expanding=True)))
+    .order_by(Batch.id)
+    .with_for_update(read=True)
+)
 
 
 def due_senders(session: Session, now: dt.datetime) -> list[DueSender]:
     """Across firms: the senders that have something to send now."""
-    waits = [
-        select(Delivery.id)
-        .where(Delivery.sender_id == Sender.id, Delivery.priority == priority, *_due_now(now))
-        .exists()
-        for priority in (URGENT, BULK)
-    ]
-    return [_due_sender(sender) for sender in session.scalars(select(Sender).where(or_(*waits)))]
-
-
-def _due_sender(sender: Sender) -> DueSender:
-    return DueSender(**{name: getattr(sender, name) for name in DueSender.__dataclass_fields__})
+    return [DueSender(**row._mapping) for row in session.execute(_SENDERS_WITH_WORK, {"now": now})]
 
 
 def reserve(db: Database, owner: str, sender_id: str, now: dt.datetime, limit: int) -> list[Reserved]:
     """Takes up to `limit` queued deliveries of a sender under a lease, urgent ones first."""
-    names = [name for name in Reserved.__dataclass_fields__ if name != "lease_until"]
     until = now + RESERVED_FOR
-    due = (
-        select(*(getattr(Delivery, name) for name in names))
-        .where(
-            Delivery.sender_id == sender_id,
-            *_due_now(now),
-            or_(Delivery.batch_id.is_(None), Delivery.batch_id.in_(running_batches())),
-        )
-        .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=Delivery)
-    )
+    wanted = {"sender_id": sender_id, "now": now, "most": limit}
     with db.unit_of_work() as uow:
-        taken = [Reserved(**row._mapping, lease_until=until) for row in uow.session.execute(due)]
-        if taken:
+        rows = uow.session.execute(_RESERVABLE, wanted).all()
+        if rows:
             uow.session.execute(
                 update(Delivery)
-                .where(among(uow.session, Delivery.id, [row.id for row in taken]))
+                .where(among(uow.session, Delivery.id, [row.id for row in rows]))
                 .values(lease_owner=owner, lease_until=until)
                 .execution_options(synchronize_session=False)
             )
-    return taken
+    return [Reserved(**row._mapping, lease_until=until) for row in rows]
 
 
 def release(db: Database, owner: str, ids: Sequence[str], due_at: dt.datetime | None = None) -> None:
@@ -194,8 +208,10 @@ def claim(
     """Begins as many of the ready deliveries of one sender as may be begun now. `call_lease`: after which a call that
     nobody reported on is asked about."""
     with db.unit_of_work() as uow:
-        sender = uow.session.scalars(select(Sender).where(Sender.id == sender_id).with_for_update()).one()
-        tokens = _refill(sender, now)
+        bucket = uow.session.execute(_BUCKET, {"sender_id": sender_id}).one()
+        tokens = tokens_at(bucket.tokens, bucket.tokens_at, bucket.rate, now)
+        if bucket.held_until is not None and bucket.held_until > now:
+            tokens = 0.0
         candidates, held = list(ready[: int(tokens)]), list(ready[int(tokens) :])
         passed = _passed(uow, owner, candidates, now)
         rows = [
@@ -224,15 +240,14 @@ def claim(
             {"delivery_id": item.reserved.id, "number": item.reserved.attempts + 1, "begun_at": now} for item in begun
         ]
         uow.insert(Attempt, attempts)
-        sender.tokens = tokens - len(begun)
-        left = sender.tokens
+        left = tokens - len(begun)
+        uow.session.execute(
+            update(Sender)
+            .where(Sender.id == sender_id)
+            .values(tokens=left, tokens_at=now)
+            .execution_options(synchronize_session=False)
+        )
     return Claim(begun, held, left)
-
-
-def _refill(sender: Sender, now: dt.datetime) -> float:
-    tokens = tokens_at(sender.tokens, sender.tokens_at, sender.rate, now)
-    sender.tokens, sender.tokens_at = tokens, now
-    return 0.0 if sender.held_until is not None and sender.held_until > now else tokens
 
 
 def _passed(uow: UnitOfWork, owner: str, candidates: list[Ready], now: dt.datetime) -> list[Ready]:
@@ -275,8 +290,7 @@ def _share_batches(session: Session, candidates: list[Ready]) -> dict[str | None
     ids = sorted({item.reserved.batch_id for item in candidates if item.reserved.batch_id})
     if not ids:
         return {}
-    statement = select(Batch.id, Batch.state).where(Batch.id.in_(ids)).order_by(Batch.id).with_for_update(read=True)
-    return {row.id: row.state for row in session.execute(statement)}
+    return {row.id: row.state for row in session.execute(_BATCHES, {"ids": ids})}
 
 
 def _keys(row: Reserved) -> list[consent.Key]:

@@ -43,7 +43,7 @@ RECORD_AT_ONCE = 250
 RECORD_EVERY = 0.3
 """Seconds that results are gathered for. What is recorded together costs each service that hears of it one transaction;
 what is not recorded when the process dies must be asked for at the provider."""
-CLAIM_AT_ONCE = 32
+CLAIM_AT_ONCE = 64
 """The most that one claim begins: few enough that the last call starts within milliseconds of the commit."""
 STALE_CLAIM = 1.0
 """Seconds after a claim's commit in which its call must have started: a process that was stopped in between has lost
