@@ -39,10 +39,6 @@ IDLE_BESIDE = 2.0
 """The same where whoever makes work is in this process, and rings."""
 HOUSEKEEPING = 2.0
 SWEEPING = 30.0
-RECORD_AT_ONCE = 250
-RECORD_EVERY = 0.3
-"""Seconds that results are gathered for. What is recorded together costs each service that hears of it one transaction;
-what is not recorded when the process dies must be asked for at the provider."""
 CLAIM_AT_ONCE = 64
 """The most that one claim begins: few enough that the last call starts within milliseconds of the commit."""
 STALE_CLAIM = 1.0
