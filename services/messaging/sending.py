@@ -23,8 +23,8 @@ from chassis.crash import crash_point
 from chassis.database import Database
 from chassis.telemetry import log_of, log_unexpected
 from contracts.errors import CasewireError, DeadlineExceeded, Unavailable
-from services.messaging import batches, claims, doorbell, preparation, results
-from services.messaging.adapters.base import Finding, NotConnected, Outgoing, Provider, Result, Unknown
+from services.messaging import claims, doorbell, preparation, settling
+from services.messaging.adapters.base import NotConnected, Outgoing, Provider, Result, Unknown
 from services.messaging.claims import DueSender, Ready, Reserved
 from services.messaging.outcomes import Wish
 from services.messaging.recorder import Recorder
@@ -38,7 +38,6 @@ IDLE = 0.5
 IDLE_BESIDE = 2.0
 """The same where whoever makes work is in this process, and rings."""
 HOUSEKEEPING = 2.0
-SWEEPING = 30.0
 CLAIM_AT_ONCE = 64
 """The most that one claim begins: few enough that the last call starts within milliseconds of the commit."""
 STALE_CLAIM = 1.0
@@ -304,47 +303,12 @@ class Sending:
 
     def settle_some(self) -> bool:
         """Finds calls that nobody reported on, and asks providers about what is unknown."""
-        now = self._now()
-        ask_after = {name: _first_question(provider) for name, provider in self._providers.items()}
-        results.sweep_abandoned(self._across, now, ask_after)
-        doubts = results.reserve_doubts(self._across, self.owner, now)
-        by_firm: dict[tuple[str, str], list[results.Doubt]] = {}
-        for doubt in doubts:
-            by_firm.setdefault((doubt.firm_id, doubt.provider), []).append(doubt)
-        for (firm_id, name), of_firm in by_firm.items():
-            provider = self._providers.get(name)
-            if provider is None:
-                continue
-            asking = [(doubt, eventlet.spawn(_ask, provider, doubt)) for doubt in of_firm]
-            found = [(doubt, question.wait()) for doubt, question in asking]
-            with use(Context(firm_id=firm_id)):
-                results.settle(self._db.for_firm(firm_id), self.owner, found, self._now(), provider.ask_after)
-        return bool(doubts)
+        return settling.settle_round(self._db, self._providers, self.owner, self._now)
 
     def finish_some(self) -> bool:
         """Marks batches that are done, and sweeps cancelled ones that a crash left half swept."""
-        with self._across.read() as session:
-            done = session.execute(batches.unfinished()).all()
-            half = session.execute(batches.unswept()).all()
-        for firm_id, batch_id in done:
-            with use(Context(firm_id=firm_id)):
-                batches.finish_batch(self._db.for_firm(firm_id), batch_id)
-        for firm_id, batch_id in half:
-            with use(Context(firm_id=firm_id)):
-                batches.sweep_cancelled(self._db.for_firm(firm_id), batch_id)
+        settling.finish_round(self._db)
         return False
-
-
-def _ask(provider: Provider, doubt: results.Doubt) -> Finding:
-    try:
-        with eventlet.Timeout(results.ASKING_FOR.total_seconds() / 2):
-            return provider.find(doubt.question)
-    except eventlet.Timeout:
-        return None
-
-
-def _first_question(provider: Provider) -> float:
-    return provider.ask_after[0]
 
 
 def _outgoing(sender: DueSender, item: Ready) -> Outgoing:

@@ -1,0 +1,54 @@
+"""Rounds over what is left behind: calls of unknown fate, batches that are done, batches half cancelled."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+
+import eventlet
+
+from chassis.context import Context, use
+from chassis.database import Database
+from services.messaging import batches, doubts
+from services.messaging.adapters.base import Finding, Provider
+
+
+def settle_round(db: Database, providers: Mapping[str, Provider], owner: str, now: Callable[[], dt.datetime]) -> bool:
+    """Finds calls that nobody reported on, and asks providers about what is unknown. Returns whether there was any."""
+    across = db.across_firms("a dispatcher settles the calls of every firm")
+    moment = now()
+    doubts.sweep_abandoned(across, moment, {name: provider.ask_after[0] for name, provider in providers.items()})
+    reserved = doubts.reserve_doubts(across, owner, moment)
+    groups: dict[tuple[str, str], list[doubts.Doubt]] = {}
+    for doubt in reserved:
+        groups.setdefault((doubt.firm_id, doubt.provider), []).append(doubt)
+    for (firm_id, name), of_firm in groups.items():
+        provider = providers.get(name)
+        if provider is None:
+            continue
+        asking = [(doubt, eventlet.spawn(_ask, provider, doubt)) for doubt in of_firm]
+        found = [(doubt, question.wait()) for doubt, question in asking]
+        with use(Context(firm_id=firm_id)):
+            doubts.settle(db.for_firm(firm_id), owner, found, now(), provider.ask_after)
+    return bool(reserved)
+
+
+def finish_round(db: Database) -> None:
+    """Marks batches that are done, and sweeps cancelled ones that a crash left half swept."""
+    with db.across_firms("a dispatcher finishes the batches of every firm").read() as session:
+        done = session.execute(batches.unfinished()).all()
+        half = session.execute(batches.unswept()).all()
+    for firm_id, batch_id in done:
+        with use(Context(firm_id=firm_id)):
+            batches.finish_batch(db.for_firm(firm_id), batch_id)
+    for firm_id, batch_id in half:
+        with use(Context(firm_id=firm_id)):
+            batches.sweep_cancelled(db.for_firm(firm_id), batch_id)
+
+
+def _ask(provider: Provider, doubt: doubts.Doubt) -> Finding:
+    try:
+        with eventlet.Timeout(doubts.ASKING_FOR.total_seconds() / 2):
+            return provider.find(doubt.question)
+    except eventlet.Timeout:
+        return None
