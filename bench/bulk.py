@@ -23,7 +23,7 @@ from deploy.processes import wait_until
 from tests.stand_ins.twilio import TwilioStandIn
 
 ROUNDS = 3
-CONCURRENCY = 64
+CONCURRENCY = 128
 PEER_MESSAGES = 5_000
 RATE = 10_000.0
 """Messages a second of the sender: more than can be reached."""
