@@ -1,10 +1,10 @@
 """Reserving what can be sent right now, and the claim: the last question before a call to the provider.
 
-A claim is one transaction. It holds the sender's row (its rate), the consent rows of every address and client `FOR
-SHARE` in key order, and the batches, so that all of them stay as they were read until it commits. What passes becomes
-`sending` with an attempt written, and is called at once. A STOP, a cancel or a pause updates the same rows: it commits
-either before the claim has read them, and then the claim sees it, or after the claim has committed. (On SQLite one
-transaction writes at a time, which gives the same.)
+A claim is one transaction. It holds the consent rows of every address and client `FOR SHARE` in key order, the batches,
+and at last the sender's row (its rate), so that all of them stay as they were read until it commits. What passes
+becomes `sending` with an attempt written, and is called at once. A STOP, a cancel or a pause updates the same rows: it
+commits either before the claim has read them, and then the claim sees it, or after the claim has committed. (On SQLite
+one transaction writes at a time, which gives the same.)
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from services.messaging.setwise import among
 
 RESERVED_FOR = dt.timedelta(seconds=10)
 """How long a reservation lasts: links are registered and texts rendered meanwhile."""
+
+CLAIM_MAY_TAKE = dt.timedelta(seconds=5)
+"""Longer than any claim takes from its look at the clock to its last statement."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,13 @@ class DueSender:
 
 @dataclass(frozen=True)
 class Claim:
-    """What came of a claim: the deliveries to call the provider for, those that must wait for the rate, and the tokens
-    that are left."""
+    """What came of a claim: the deliveries to call the provider for, those that must wait for the rate, the tokens that
+    are left, and until when the provider wants nothing from the sender."""
 
     begun: list[Ready] = field(default_factory=list)
     held: list[Ready] = field(default_factory=list)
     tokens: float = 0.0
+    held_until: dt.datetime | None = None
 
 
 def burst_of(rate: float) -> float:
@@ -196,6 +200,14 @@ def give_up(db: Database, owner: str, ids: Sequence[str], now: dt.datetime) -> N
         move(uow, "failed", now, where=where, reason="text_broken")
 
 
+class _TooFewTokens(Exception):
+    """The rate allows fewer than were begun: nothing of the transaction stays."""
+
+    def __init__(self, tokens: float, held_until: dt.datetime | None) -> None:
+        self.tokens, self.held_until = tokens, held_until
+        super().__init__(tokens)
+
+
 def claim(
     db: Database,
     owner: str,
@@ -207,12 +219,29 @@ def claim(
 ) -> Claim:
     """Begins as many of the ready deliveries of one sender as may be begun now. `call_lease`: after which a call that
     nobody reported on is asked about."""
+    candidates, held = list(ready), list[Ready]()
+    while True:
+        try:
+            begun, left = _begin(db, owner, sender_id, candidates, now, now + call_lease)
+        except _TooFewTokens as short:
+            most = min(int(short.tokens), len(candidates) - 1)
+            candidates, held = candidates[:most], candidates[most:] + held
+            if most <= 0:
+                return Claim([], held, short.tokens, short.held_until)
+        else:
+            return Claim(begun, held, left)
+
+
+def _begin(
+    db: Database,
+    owner: str,
+    sender_id: str,
+    candidates: list[Ready],
+    now: dt.datetime,
+    call_until: dt.datetime,
+) -> tuple[list[Ready], float]:
+    """The transaction of a claim: (what was begun, tokens that are left). Raises _TooFewTokens."""
     with db.unit_of_work() as uow:
-        bucket = uow.session.execute(_BUCKET, {"sender_id": sender_id}).one()
-        tokens = tokens_at(bucket.tokens, bucket.tokens_at, bucket.rate, now)
-        if bucket.held_until is not None and bucket.held_until > now:
-            tokens = 0.0
-        candidates, held = list(ready[: int(tokens)]), list(ready[int(tokens) :])
         passed = _passed(uow, owner, candidates, now)
         rows = [
             {
@@ -224,30 +253,35 @@ def claim(
             }
             for item in passed
         ]
-        begun_ids = set(
-            move_each(
-                uow,
-                "sending",
-                now,
-                rows,
-                where=(Delivery.lease_owner == owner, Delivery.lease_until > now),
-                begun_at=now,
-                lease_until=now + call_lease,
-            )
-        )
+        mine = (Delivery.lease_owner == owner, Delivery.lease_until > now)
+        begun_ids = set(move_each(uow, "sending", now, rows, where=mine, begun_at=now, lease_until=call_until))
         begun = [item for item in passed if item.reserved.id in begun_ids]
         attempts = [
             {"delivery_id": item.reserved.id, "number": item.reserved.attempts + 1, "begun_at": now} for item in begun
         ]
         uow.insert(Attempt, attempts)
-        left = tokens - len(begun)
-        uow.session.execute(
-            update(Sender)
-            .where(Sender.id == sender_id)
-            .values(tokens=left, tokens_at=now)
-            .execution_options(synchronize_session=False)
-        )
-    return Claim(begun, held, left)
+        left = _spend(uow.session, sender_id, len(begun), now)
+    return begun, left
+
+
+def _spend(session: Session, sender_id: str, count: int, now: dt.datetime) -> float:
+    """Takes `count` from the sender's bucket and returns what is left. The last of a claim's statements, because all
+    claims of a sender meet here. Raises _TooFewTokens."""
+    bucket = session.execute(_BUCKET, {"sender_id": sender_id}).one()
+    # Another claim may have looked at the clock later, and yet come first. Much later: the clock was set back.
+    moment = max(now, bucket.tokens_at) if bucket.tokens_at < now + CLAIM_MAY_TAKE else now
+    tokens = tokens_at(bucket.tokens, bucket.tokens_at, bucket.rate, moment)
+    if bucket.held_until is not None and bucket.held_until > now:
+        tokens = 0.0
+    if count > int(tokens):
+        raise _TooFewTokens(tokens, bucket.held_until)
+    session.execute(
+        update(Sender)
+        .where(Sender.id == sender_id)
+        .values(tokens=tokens - count, tokens_at=moment)
+        .execution_options(synchronize_session=False)
+    )
+    return tokens - count
 
 
 def _passed(uow: UnitOfWork, owner: str, candidates: list[Ready], now: dt.datetime) -> list[Ready]:

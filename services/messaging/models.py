@@ -190,13 +190,13 @@ class Delivery(FirmScoped, Stamps, Base):
         Index("ix_delivery_counts", "firm_id", "batch_id", "state", "reason"),
         Index("ix_delivery_address", "firm_id", "address", "case_task_id"),
         Index("ix_delivery_client", "firm_id", "client_id", "created_at"),
-        Index("ix_delivery_accepted", "firm_id", "due_at", **_where("state = 'accepted'")),
+        Index("ix_delivery_accepted", "firm_id", "due_at", "id", **_where("state = 'accepted'")),
         Index("ix_delivery_queued", "sender_id", "priority", "due_at", "id", **_where("state = 'queued'")),
         # Not of `lease_until`: a lease is taken twice for each delivery, and while no index holds it, a row that has
         # room in its page is changed in place.
         Index("ix_delivery_sending", "sender_id", **_where("state = 'sending'")),
         Index("ix_delivery_unknown", "due_at", **_where("state = 'unknown'")),
-        {"postgresql_with": {"fillfactor": 70}},
+        {"postgresql_with": {"fillfactor": 45}},
     )
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     batch_id: Mapped[str | None] = mapped_column(Id)

@@ -25,6 +25,7 @@ from chassis.telemetry import log_of, log_unexpected
 from contracts.errors import CasewireError, DeadlineExceeded, Unavailable
 from services.messaging import claims, doorbell, preparation, settling
 from services.messaging.adapters.base import NotConnected, Outgoing, Provider, Result, Unknown
+from services.messaging.ahead import ReadyAhead
 from services.messaging.claims import DueSender, Ready, Reserved
 from services.messaging.outcomes import Wish
 from services.messaging.recorder import Recorder
@@ -44,8 +45,9 @@ STALE_CLAIM = 1.0
 """Seconds after a claim's commit in which its call must have started: a process that was stopped in between has lost
 the right to make it."""
 STOP_WITHIN = 20.0
-LANES = 2
-"""Rounds of sending side by side: while one waits for the database, the calls of the other go on."""
+PREPARING = 2
+LANES = 3
+"""Rounds of preparing, and of sending, side by side: while one waits for the database or for others, another works."""
 GATHER_SLOTS = 0.01
 """Seconds to wait for more calls to end, so that a claim begins several: claims of one cost the most."""
 LOOK_AGAIN = 0.2
@@ -80,7 +82,7 @@ class Sending:
         self._pool = eventlet.GreenPool(concurrency)
         self.recorder = Recorder(db, self._providers, now)
         self._bell = Signal()
-        self._held: dict[str, list[Ready]] = {}
+        self._ahead = ReadyAhead(lambda sender, limit: self._make_ready(sender, limit), now)
         self._busy: dict[str, DueSender] = {}
         self._looked_at = 0.0
         self._promised = 0
@@ -93,7 +95,7 @@ class Sending:
         """Works until `stop`, then waits for the calls under way and records them."""
         doorbell.listen(self._db.url, self.wake)
         loops = [
-            eventlet.spawn(self._loop, self.prepare_some, self._idle),
+            *(eventlet.spawn(self._loop, self.prepare_some, self._idle) for _ in range(PREPARING)),
             *(eventlet.spawn(self._loop, self.send_some, self._idle) for _ in range(LANES)),
             eventlet.spawn(self._loop, self.settle_some, HOUSEKEEPING),
             eventlet.spawn(self._loop, self.finish_some, HOUSEKEEPING),
@@ -104,6 +106,7 @@ class Sending:
         doorbell.unlisten(self._db.url, self.wake)
         with eventlet.Timeout(STOP_WITHIN, False):
             self._pool.waitall()
+        self._release_ahead()
         self.recorder.finish()
         recording.wait()
 
@@ -204,7 +207,7 @@ class Sending:
             finally:
                 self._promised -= limit
         if due and not begun:
-            eventlet.sleep(max(min(shortest, self._idle), 0.002))
+            self._wait(max(min(shortest, self._idle), 0.002))
         return bool(due)
 
     def _free(self) -> int:
@@ -234,54 +237,57 @@ class Sending:
             due = claims.due_senders(session, self._now())
         self._looked_at = time.monotonic()
         self._busy = {}
-        return due
+        found = {sender.id for sender in due}
+        return [*due, *(sender for sender in self._ahead.senders() if sender.id not in found)]
 
     def _send(self, sender: DueSender, limit: int) -> int:
         db = self._db.for_firm(sender.firm_id)
         provider = self._providers[sender.provider]
         self._busy.pop(sender.id, None)
+        ready = self._ahead.take(sender, limit)
+        if not ready:
+            return 0
+        now = self._now()
+        lease = dt.timedelta(seconds=provider.seconds + 2.0)
         with use(Context(firm_id=sender.firm_id)):
-            ready = self._take_held(sender.id, limit)
-            if len(ready) < limit:
-                ready += self._make_ready(db, sender, limit - len(ready))
-            if not ready:
-                return 0
-            now = self._now()
-            lease = dt.timedelta(seconds=provider.seconds + 2.0)
             claim = claims.claim(db, self.owner, sender.id, ready, now, call_lease=lease)
         crash_point("after_claim")
         committed = time.monotonic()
         for item in claim.begun:
             self._pool.spawn_n(self._call, provider, sender, item, committed)
-        if claim.held:
-            self._held[sender.id] = claim.held
+        seen = replace(sender, tokens=claim.tokens, tokens_at=now, held_until=claim.held_until)
+        self._ahead.give_back(seen, claim.held)
         if len(ready) == limit:
-            self._busy[sender.id] = replace(sender, tokens=claim.tokens, tokens_at=now, held_until=None)
+            self._busy[sender.id] = seen
         return len(claim.begun)
 
-    def _take_held(self, sender_id: str, limit: int) -> list[Ready]:
-        """What an earlier claim had to leave for the rate, as long as its lease lasts."""
-        soon = self._now() + dt.timedelta(seconds=2)
-        held = [item for item in self._held.pop(sender_id, []) if item.reserved.lease_until > soon]
-        if held[limit:]:
-            self._held[sender_id] = held[limit:]
-        return held[:limit]
-
-    def _make_ready(self, db: Database, sender: DueSender, limit: int) -> list[Ready]:
-        reserved = claims.reserve(db, self.owner, sender.id, self._now(), limit)
-        if not reserved:
-            return []
-        crash_point("after_reserve")
-        try:
-            ready, broken = self._renderer.make_ready(db, self._calls, reserved)
-        except CasewireError as error:
-            later = self._now() + dt.timedelta(seconds=2)
-            claims.release(db, self.owner, [row.id for row in reserved], due_at=later)
-            log.warning("links_not_registered", code=error.code)
-            return []
-        if broken:
-            claims.give_up(db, self.owner, broken, self._now())
+    def _make_ready(self, sender: DueSender, limit: int) -> list[Ready]:
+        db = self._db.for_firm(sender.firm_id)
+        with use(Context(firm_id=sender.firm_id)):
+            reserved = claims.reserve(db, self.owner, sender.id, self._now(), limit)
+            if not reserved:
+                return []
+            crash_point("after_reserve")
+            try:
+                ready, broken = self._renderer.make_ready(db, self._calls, reserved)
+            except CasewireError as error:
+                later = self._now() + dt.timedelta(seconds=2)
+                claims.release(db, self.owner, [row.id for row in reserved], due_at=later)
+                log.warning("links_not_registered", code=error.code)
+                return []
+            if broken:
+                claims.give_up(db, self.owner, broken, self._now())
         return ready
+
+    def _release_ahead(self) -> None:
+        """Lets others have at once what was made ready and is not going to be sent from here."""
+        for sender, items in self._ahead.empty():
+            ids = [item.reserved.id for item in items]
+            self._guarded(self._release, self._db.for_firm(sender.firm_id), ids)
+
+    def _release(self, db: Database, ids: list[str]) -> int:
+        claims.release(db, self.owner, ids)
+        return len(ids)
 
     def _call(self, provider: Provider, sender: DueSender, item: Ready, committed: float) -> None:
         reserved = item.reserved

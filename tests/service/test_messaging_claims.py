@@ -6,6 +6,7 @@ pause or a cancel that has committed is seen, and one that comes later finds the
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -136,6 +137,33 @@ def test_two_dispatchers_share_one_rate(desk: Desk) -> None:
         together(desk.send, lambda: desk.send(second))
         desk.clock.advance(seconds=0.25)
     assert len(desk.provider.accepted) == 4
+
+
+def test_a_claim_that_comes_late_gives_no_time_back_to_the_rate(desk: Desk) -> None:
+    sender_id = desk.sender(rate=16.0)
+    early, late = desk.clock(), desk.clock() + dt.timedelta(milliseconds=250)
+
+    def spend(count: int, now: dt.datetime) -> float:
+        with desk.db.unit_of_work() as uow:
+            return claims._spend(uow.session, sender_id, count, now)
+
+    spend(0, early - dt.timedelta(seconds=10))
+    assert spend(3, late) == 1.0
+    assert spend(1, early) == 0.0
+    assert spend(0, late) == 0.0
+
+
+def test_a_dispatcher_that_stops_leaves_what_it_made_ready_to_others(desk: Desk) -> None:
+    desk.sender(rate=4.0)
+    batch_id = desk.ask([desk.item(desk.person()) for _ in range(8)])
+    desk.prepare()
+    first = desk.dispatcher()
+    desk.send(first)
+    first._release_ahead()
+    desk.clock.advance(seconds=1)
+    desk.sender(rate=1000.0)
+    desk.send()
+    assert desk.outcome(batch_id) == {"sent": 8}
 
 
 def prepare_apart(desk: Desk, events: int) -> list[Callable[[], Any]]:

@@ -6,6 +6,8 @@ import datetime as dt
 import socket
 from collections.abc import Iterator
 
+import eventlet
+import eventlet.event
 import pytest
 
 from chassis.columns import utc_now
@@ -94,6 +96,28 @@ def test_a_connection_that_was_never_made_may_be_tried_again() -> None:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         assert provider(url).send(outgoing()) == NotConnected()
+
+
+def test_a_kept_connection_that_the_provider_closed_is_not_used_again() -> None:
+    body = b'{"sid": "SM1", "status": "queued"}'
+    answer = b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    closed = eventlet.event.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = server.accept()
+                connection.recv(65536)
+                connection.sendall(answer)
+                connection.close()
+                if not closed.ready():
+                    closed.send(None)
+
+        eventlet.spawn(serve)
+        twilio = provider(f"http://127.0.0.1:{server.getsockname()[1]}")
+        assert isinstance(twilio.send(outgoing()), Accepted)
+        closed.wait()
+        assert isinstance(twilio.send(outgoing()), Accepted)
 
 
 def test_a_message_of_unknown_fate_is_found_by_its_links_ending(twilio: TwilioStandIn) -> None:

@@ -15,8 +15,11 @@ from urllib.parse import urlencode
 
 import certifi
 import urllib3
+from eventlet.patcher import original
 from twilio.http import HttpClient
 from twilio.http.response import Response
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError, SSLError
 
 
@@ -40,11 +43,46 @@ class TooManyRequests(Exception):
         super().__init__("too many requests")
 
 
+_select = original("select")
+
+
+class _Polled:
+    """Tells whether a kept connection is still up by one system call. The green `select` that the library would use
+    takes two turns of the whole process to say that nothing has come."""
+
+    sock: Any
+
+    @property
+    def is_connected(self) -> bool:
+        if self.sock is None:
+            return False
+        poll = _select.poll()
+        poll.register(self.sock, _select.POLLIN)
+        return not poll.poll(0)
+
+
+class _PolledHTTP(_Polled, HTTPConnection):
+    pass
+
+
+class _PolledHTTPS(_Polled, HTTPSConnection):
+    pass
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = _PolledHTTP
+
+
+class _HTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _PolledHTTPS
+
+
 class PooledHttpClient(HttpClient):
     """`connections`: how many may be kept open. `seconds`: to wait for an answer."""
 
     def __init__(self, connections: int, seconds: float, connect_seconds: float = 3.0) -> None:
         super().__init__(logging.getLogger(__name__), is_async=False, timeout=seconds)
+        self._origins: dict[str, HTTPConnectionPool] = {}
         self._pool = urllib3.PoolManager(
             maxsize=connections,
             # A request is made once: what became of it is for the caller to find out.
@@ -52,6 +90,7 @@ class PooledHttpClient(HttpClient):
             timeout=urllib3.Timeout(connect=connect_seconds, read=seconds),
             ca_certs=certifi.where(),
         )
+        self._pool.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
 
     def request(
         self,
@@ -72,9 +111,11 @@ class PooledHttpClient(HttpClient):
         if data is not None:
             body = urlencode(data, doseq=True)
             sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
-        address = f"{url}?{urlencode(params, doseq=True)}" if params else url
+        origin, path = _parts(f"{url}?{urlencode(params, doseq=True)}" if params else url)
         try:
-            answer = self._pool.request(method.upper(), address, body=body, headers=sent, redirect=False)
+            if origin not in self._origins:
+                self._origins[origin] = self._pool.connection_from_url(origin)
+            answer = self._origins[origin].urlopen(method.upper(), path, body=body, headers=sent, redirect=False)
         except (NewConnectionError, ConnectTimeoutError, ProxyError, SSLError) as error:
             raise NeverSent from error
         except urllib3.exceptions.TimeoutError as error:
@@ -84,6 +125,13 @@ class PooledHttpClient(HttpClient):
         if answer.status == 429:
             raise TooManyRequests(_seconds(answer.headers.get("Retry-After")))
         return Response(answer.status, answer.data.decode("utf-8", "replace"), answer.headers)
+
+
+def _parts(url: str) -> tuple[str, str]:
+    """An address as (origin, path with query): `https://api.twilio.com`, `/2010-04-01/Accounts.json?PageSize=1`."""
+    scheme, rest = url.split("://", 1)
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host}", slash + path
 
 
 def _seconds(retry_after: str | None) -> float | None:
