@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from tests.systems import eventually
 
 OFFICE = "+12125550100"
 PER_CASE = 20
+UNDER_WAY = 0.1
+"""Seconds after a STOP's commit in which a call that had begun before it may reach the provider."""
 
 
 class Office:
@@ -117,6 +121,13 @@ class Office:
         answered = time.time()
         assert answer.status_code == 200, answer.text
         return answered
+
+    def demand_none_after(self, stopped: dict[str, float], texts: Iterable[dict[str, Any]]) -> set[str]:
+        """No number that said stop, when `stopped` says, got one of these texts later. Returns those that got one."""
+        reached = {text["to"]: dt.datetime.fromisoformat(text["at"]).timestamp() for text in texts}
+        waits = {number: reached[number] - at for number, at in stopped.items() if number in reached}
+        assert {number: wait for number, wait in waits.items() if wait > UNDER_WAY} == {}, "seconds after the STOP"
+        return set(reached)
 
     def demand_all_once(self, batch_id: str, numbers: list[str]) -> None:
         """Nothing lost, nothing twice, and sums that add up."""
