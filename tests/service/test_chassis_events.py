@@ -38,6 +38,7 @@ class Script:
         self.refused: set[int] = set()
         self.seen: list[tuple[str, int]] = []
         self.sizes: list[int] = []
+        self.dropped: list[str] = []
 
     def play(self, event: ReceivedEvent) -> None:
         number = event.data["number"]
@@ -89,6 +90,16 @@ class BatchTaker:
         for event in events:
             script.play(event) if len(events) == 1 else script.seen.append((event.id, event.attempt))
         note(self.db, events, "batch")
+
+
+class Cached:
+    """Something that each process keeps for itself, and drops when it hears that it has changed."""
+
+    name = "cached"
+
+    @on(THING_MADE, broadcast=True)
+    def drop(self, event: ReceivedEvent) -> None:
+        script.dropped.append(event.id)
 
 
 class System:
@@ -299,6 +310,14 @@ def test_events_are_kept_while_the_subscriber_is_away(vhost: str, start: Callabl
     eventually(system.all_published)
     start(SingleTaker, bus=vhost, DATABASE_URLS={"taker": system.taker.url})
     eventually(lambda: system.noted() == [1, 2, 3])
+
+
+def test_a_broadcast_reaches_every_process(singles: System, start: Callable[..., Any]) -> None:
+    for _ in range(3):
+        start(Cached, bus=singles.bus)
+    first, second = singles.make(1, 2)
+    eventually(lambda: sorted(script.dropped) == sorted([first, second] * 3), what="all three heard of both")
+    eventually(lambda: singles.noted() == [1, 2], what="who subscribes for good heard of them too")
 
 
 def test_what_was_not_settled_is_published_again(embedded_bus: str, start: Callable[..., Any]) -> None:
