@@ -219,7 +219,8 @@ def claim(
 ) -> Claim:
     """Begins as many of the ready deliveries of one sender as may be begun now. `call_lease`: after which a call that
     nobody reported on is asked about."""
-    candidates, held = list(ready), list[Ready]()
+    candidates = list(ready)
+    held: list[Ready] = []
     while True:
         try:
             begun, left = _begin(db, owner, sender_id, candidates, now, now + call_lease)

@@ -82,7 +82,7 @@ class Sending:
         self._pool = eventlet.GreenPool(concurrency)
         self.recorder = Recorder(db, self._providers, now)
         self._bell = Signal()
-        self._ahead = ReadyAhead(lambda sender, limit: self._make_ready(sender, limit), now)
+        self._ahead = ReadyAhead(self._make_ready, now)
         self._busy: dict[str, DueSender] = {}
         self._looked_at = 0.0
         self._promised = 0

@@ -159,7 +159,7 @@ def test_processes_killed_at_random_lose_nothing_and_send_nothing_twice(system: 
     batch_id = ask(system, "killed")
     victims = ["dispatcher-1", "messaging", "dispatcher-2", "tasks", "dispatcher-1", "clients"]
     for name in victims:
-        time.sleep(random.uniform(0.2, 0.6))
+        time.sleep(random.uniform(0.2, 0.6))  # the moment of the kill: waiting for a state would leave most moments out
         system.kill(name)
     system.office.finished(batch_id, seconds=120)
     assert texts_of(system, "killed") == dict.fromkeys(system.numbers, 1)

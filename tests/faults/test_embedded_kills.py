@@ -88,7 +88,7 @@ def test_killed_at_named_points_nothing_is_lost_or_sent_twice(
 def test_killed_at_random_nothing_is_lost_or_sent_twice(system: Embedded, prepared: tuple[Path, list[str]]) -> None:
     batch_id = office(system).ask_all()
     for _ in range(3):
-        time.sleep(random.uniform(0.1, 0.8))
+        time.sleep(random.uniform(0.1, 0.8))  # the moment of the kill: waiting for a state would leave most moments out
         system.kill()
         began = time.monotonic()
         system.start()

@@ -203,10 +203,9 @@ def test_all_firms_share_the_compiled_statement(db: Database) -> None:
     assert set(db.engines.read._compiled_cache) == cached
 
 
+@pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
 def test_a_read_is_one_round_trip(db: Database, ours: Database) -> None:
     """On PostgreSQL no BEGIN, no SET and no ROLLBACK goes with it, and a write adds BEGIN and COMMIT only."""
-    if db.engines.is_sqlite:
-        pytest.skip("SQLite has no round trips")
     trips = 0
     wait = extensions.get_wait_callback()
 

@@ -260,9 +260,9 @@ def test_a_request_with_a_key_is_answered_once(db: Database) -> None:
     assert count(db) == 1
 
 
+@pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
 def test_a_key_that_another_transaction_holds_is_in_use(db: Database) -> None:
-    if db.engines.is_sqlite:
-        pytest.skip("on SQLite one transaction writes at a time, and the second finds the answer")
+    """On SQLite one transaction writes at a time, and the second finds the answer."""
     with idempotency.answering(request({})), db.unit_of_work():
         other = eventlet.spawn(make, db, "two", {})
         with pytest.raises(Conflict, match="idempotency_key_in_use"):

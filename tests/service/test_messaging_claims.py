@@ -208,7 +208,7 @@ def test_a_claim_needs_its_reservation(desk: Desk) -> None:
     batch_id = desk.ask([desk.item(desk.person())])
     desk.prepare()
     slow = desk.dispatcher()
-    make_ready = slow._make_ready
+    make_ready = slow._ahead._make
 
     def stalled(*given: Any) -> Any:
         ready = make_ready(*given)
@@ -216,7 +216,7 @@ def test_a_claim_needs_its_reservation(desk: Desk) -> None:
         desk.send()
         return ready
 
-    slow._make_ready = stalled  # type: ignore[method-assign]
+    slow._ahead._make = stalled
     desk.send(slow)
     assert len(desk.provider.accepted) == 1
     assert desk.outcome(batch_id) == {"sent": 1}
@@ -226,7 +226,7 @@ def test_a_claim_takes_nothing_that_another_has_reserved(desk: Desk) -> None:
     batch_id = desk.ask([desk.item(desk.person())])
     desk.prepare()
     slow, quick = desk.dispatcher(), desk.dispatcher()
-    make_ready = slow._make_ready
+    make_ready = slow._ahead._make
 
     def stalled(*given: Any) -> Any:
         ready = make_ready(*given)
@@ -235,7 +235,7 @@ def test_a_claim_takes_nothing_that_another_has_reserved(desk: Desk) -> None:
             assert len(claims.reserve(desk.db, quick.owner, desk.sender_id, desk.clock(), 10)) == 1
         return ready
 
-    slow._make_ready = stalled  # type: ignore[method-assign]
+    slow._ahead._make = stalled
     desk.send(slow)
     assert desk.provider.accepted == []
     assert desk.outcome(batch_id) == {"queued": 1}

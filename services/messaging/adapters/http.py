@@ -11,7 +11,7 @@ import datetime as dt
 import logging
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import certifi
 import urllib3
@@ -129,9 +129,8 @@ class PooledHttpClient(HttpClient):
 
 def _parts(url: str) -> tuple[str, str]:
     """An address as (origin, path with query): `https://api.twilio.com`, `/2010-04-01/Accounts.json?PageSize=1`."""
-    scheme, rest = url.split("://", 1)
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host}", slash + path
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}", urlunsplit(("", "", parts.path, parts.query, ""))
 
 
 def _seconds(retry_after: str | None) -> float | None:

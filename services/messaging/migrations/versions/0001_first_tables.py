@@ -160,7 +160,6 @@ def upgrade() -> None:
         sa.Column("updated_at", chassis.columns.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
         sa.UniqueConstraint("firm_id", "batch_id", "subject_id", "client_id", "channel", name="uq_delivery_once"),
-        postgresql_with={"fillfactor": 70},
     )
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.create_index(
@@ -182,7 +181,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_delivery_sending",
-            ["sender_id"],
+            ["lease_until"],
             unique=False,
             sqlite_where=sa.text("state = 'sending'"),
             postgresql_where=sa.text("state = 'sending'"),

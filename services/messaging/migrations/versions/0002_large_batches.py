@@ -12,27 +12,25 @@ depends_on = None
 
 
 def upgrade() -> None:
-    _index(["firm_id", "due_at", "id"])
-    _fill(45)
+    _index("accepted", ["firm_id", "due_at", "id"])
+    # Not of `lease_until`: no index may hold what a lease changes.
+    _index("sending", ["sender_id"])
+    _on_postgresql("ALTER TABLE delivery SET (fillfactor = 45)")
 
 
 def downgrade() -> None:
-    _fill(70)
-    _index(["firm_id", "due_at"])
+    _on_postgresql("ALTER TABLE delivery RESET (fillfactor)")
+    _index("sending", ["lease_until"])
+    _index("accepted", ["firm_id", "due_at"])
 
 
-def _index(columns: list[str]) -> None:
+def _index(state: str, columns: list[str]) -> None:
+    name, where = f"ix_delivery_{state}", sa.text(f"state = '{state}'")
     with op.batch_alter_table("delivery") as batch_op:
-        batch_op.drop_index("ix_delivery_accepted")
-        batch_op.create_index(
-            "ix_delivery_accepted",
-            columns,
-            unique=False,
-            sqlite_where=sa.text("state = 'accepted'"),
-            postgresql_where=sa.text("state = 'accepted'"),
-        )
+        batch_op.drop_index(name)
+        batch_op.create_index(name, columns, unique=False, sqlite_where=where, postgresql_where=where)
 
 
-def _fill(percent: int) -> None:
+def _on_postgresql(statement: str) -> None:
     if op.get_bind().dialect.name == "postgresql":
-        op.execute(f"ALTER TABLE delivery SET (fillfactor = {percent})")
+        op.execute(statement)
