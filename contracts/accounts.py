@@ -34,13 +34,19 @@ class Branding(Schema):
 
 
 class FirmSettings(Schema):
-    """What a firm may set. `quiet_hours` null permits automated messages at all hours; unset times are the law's."""
+    """What a firm may set. `quiet_hours` null permits automated messages at all hours; unset times are the law's.
+    `opt_out_scope`: what a STOP ends, everything on its channel or on every channel. `holiday_calendar`: a country,
+    with a region if it has holidays of its own (`US`, `US-NY`), whose public holidays are the firm's too."""
 
     name = Text(longest=200, shortest=1)
     time_zone = Text(longest=60)
     locale = Choice("en", "es")
     business_hours = fields.Dict(keys=Choice(*WEEKDAYS), values=fields.List(fields.Nested(Hours)))
     holidays = fields.List(fields.Date(), validate=validate.Length(max=400))
+    holiday_calendar = fields.String(
+        allow_none=True, validate=validate.Regexp(r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$", error="Like US or US-NY.")
+    )
+    opt_out_scope = Choice("channel", "all_channels")
     quiet_hours = fields.Nested(Hours, allow_none=True)
     postal_address = fields.Nested(PostalAddress, allow_none=True)
     branding = fields.Nested(Branding)
@@ -50,7 +56,10 @@ class FirmSettings(Schema):
 
 
 class Firm(FirmSettings, Stamped):
-    """`quiet_hours` are the hours in which automated messages are permitted, local to the recipient."""
+    """`quiet_hours` are the hours in which automated messages are permitted, local to the recipient. `closed_days`: the
+    firm's holidays and those of its calendar, from last year's to those of the year after next."""
+
+    closed_days = fields.List(fields.Date())
 
 
 class CreateFirm(FirmSettings):

@@ -112,7 +112,8 @@ class ClientIds(Schema):
 
 
 class Recipient(Schema):
-    """What messaging needs to reach one client. `sms` is the primary phone if it is a mobile, else the first mobile.
+    """What messaging needs to reach one client. `sms` is the primary phone if it is a mobile, else the first mobile;
+    `phone`, for calls, the primary phone of any kind.
 
     `state`: found, blocked (blacklisted or spam), erased (archived or unknown). `postal`: state and country of the
     primary address, for quiet hours.
@@ -128,7 +129,9 @@ class Recipient(Schema):
     postal_state = fields.String(allow_none=True)
     postal_country = fields.String(allow_none=True)
     sms = fields.String(allow_none=True)
+    phone = fields.String(allow_none=True)
     email = fields.String(allow_none=True)
+    assigned_staff_id = Id(allow_none=True)
 
 
 class Recipients(Schema):

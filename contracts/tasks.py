@@ -30,7 +30,7 @@ QUESTION_KINDS = (
 )  # fmt: skip
 STATUSES = ("to_do", "in_progress", "completed", "overdue", "skipped")
 OPEN_STATUSES = ("to_do", "in_progress", "overdue")
-CHANNELS = ("sms", "email")
+CHANNELS = ("sms", "email", "phone")
 
 
 class Checks(Schema):
@@ -201,11 +201,12 @@ class Timing(Schema):
 
 
 class Message(Schema):
-    """What to say: a stored template, or a text of its own (`subject` for email)."""
+    """What to say: a stored template, or a text of its own (`subject` and `html` for email)."""
 
     template_id = Id(load_default=None, allow_none=True)
     body = Text(longest=20000, load_default=None, allow_none=True)
     subject = Text(longest=300, load_default=None, allow_none=True)
+    html = Text(longest=200_000, load_default=None, allow_none=True)
 
 
 class RequestNotifications(Schema):
@@ -215,7 +216,7 @@ class RequestNotifications(Schema):
     statuses = fields.List(Choice(*OPEN_STATUSES, "completed"), load_default=lambda: list(OPEN_STATUSES),
                            validate=validate.Length(min=1))  # fmt: skip
     template_ids = ids(100, load_default=list)
-    channels = fields.List(Choice(*CHANNELS), required=True, validate=validate.Length(min=1, max=2))
+    channels = fields.List(Choice(*CHANNELS), required=True, validate=validate.Length(min=1, max=3))
     fallback = Flag(load_default=False)
     message = fields.Nested(Message, required=True)
     timing = fields.Nested(Timing, load_default=lambda: {"mode": "now", "at": None})

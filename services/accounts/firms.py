@@ -6,12 +6,14 @@ import datetime as dt
 import functools
 import itertools
 import zoneinfo
+from collections.abc import Sequence
 from typing import Any
 
+import holidays
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chassis.columns import new_id
+from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from contracts.accounts import FIRM_CHANGED, STAFF_CHANGED, WEEKDAYS
 from contracts.errors import Conflict, NotFound, invalid_field
@@ -33,6 +35,8 @@ DEFAULTS: Record = {
     "require_opt_in": False,
     "allow_manual_reply": False,
     "link_days": 14,
+    "holiday_calendar": None,
+    "opt_out_scope": "channel",
 }
 """What a firm that says nothing has, as it is stored."""
 
@@ -99,6 +103,8 @@ def stored(settings: Record) -> Record:
         }
     if values.get("quiet_hours") is not None:
         values["quiet_hours"] = _stored_spans([values["quiet_hours"]], "quiet_hours")[0]
+    if values.get("holiday_calendar") is not None and not _knows(values["holiday_calendar"]):
+        raise invalid_field("holiday_calendar", "Not a country, or a region of one, whose holidays are known.")
     if "holidays" in values:
         values["holidays"] = sorted({day.isoformat() for day in values["holidays"]})
     return values
@@ -121,7 +127,10 @@ def as_record(firm: Firm) -> Record:
         "branding": firm.branding,
         "require_opt_in": firm.require_opt_in,
         "allow_manual_reply": firm.allow_manual_reply,
+        "closed_days": closed_days(firm.holidays, firm.holiday_calendar, utc_now().year),
         "link_days": firm.link_days,
+        "holiday_calendar": firm.holiday_calendar,
+        "opt_out_scope": firm.opt_out_scope,
     }
 
 
@@ -152,6 +161,26 @@ def _stored_spans(spans: list[Span], field: str) -> list[dict[str, str]]:
         if later["opens"] < earlier["closes"]:
             raise invalid_field(field, "Hours overlap.")
     return [{name: f"{moment:%H:%M}" for name, moment in span.items()} for span in ordered]
+
+
+def closed_days(own: Sequence[str], calendar: str | None, year: int) -> list[dt.date]:
+    """A firm's own holidays and those of its calendar, from the year before `year` to the second after it, in order."""
+    days = {dt.date.fromisoformat(day) for day in own}
+    if calendar is not None:
+        days |= _public_holidays(calendar, year)
+    return sorted(days)
+
+
+@functools.lru_cache(maxsize=200)
+def _public_holidays(calendar: str, year: int) -> frozenset[dt.date]:
+    country, _, region = calendar.partition("-")
+    return frozenset(holidays.country_holidays(country, subdiv=region or None, years=range(year - 1, year + 3)))
+
+
+def _knows(calendar: str) -> bool:
+    country, _, region = calendar.partition("-")
+    regions = holidays.list_supported_countries().get(country)
+    return regions is not None and (not region or region in regions)
 
 
 def _span(stored_span: dict[str, str]) -> Span:

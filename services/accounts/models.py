@@ -48,6 +48,8 @@ class Firm(FirmScoped, Versioned, Base):
     require_opt_in: Mapped[bool]
     allow_manual_reply: Mapped[bool]
     link_days: Mapped[int]
+    holiday_calendar: Mapped[str | None] = mapped_column(String(10))
+    opt_out_scope: Mapped[str] = mapped_column(String(20), default="channel", server_default="channel")
 
 
 class Staff(FirmScoped, Versioned, Base):

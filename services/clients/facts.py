@@ -15,6 +15,7 @@ from services.clients.names import display_name
 
 _RECIPIENT = (
     "id", "kind", "first_name", "middle_name", "last_name", "company_name", "status", "spam", "language", "time_zone",
+    "assigned_staff_id",
 )  # fmt: skip
 _NOWHERE = dict.fromkeys(
     (
@@ -26,9 +27,12 @@ _NOWHERE = dict.fromkeys(
         "postal_state",
         "postal_country",
         "sms",
+        "phone",
         "email",
+        "assigned_staff_id",
     )
 )
+_TOLD = ("first_name", "last_name", "language", "time_zone", "assigned_staff_id")
 _MOST_FOUND = 100
 
 
@@ -38,7 +42,7 @@ def get_recipients(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]
         columns = [getattr(Client, name) for name in _RECIPIENT]
         known = select(*columns).where(Client.id.in_(client_ids), Client.archived_at.is_(None))
         clients = {row.id: dict(row._mapping) for row in session.execute(known)}
-        numbers = _sms_numbers(session, client_ids)
+        phones = _phones(session, client_ids)
         emails = _primary_emails(session, client_ids)
         postal = _primary_postal(session, client_ids)
     recipients = []
@@ -53,26 +57,27 @@ def get_recipients(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]
                 "client_id": client_id,
                 "state": "blocked" if client["spam"] or client["status"] == "blacklisted" else "found",
                 "display_name": display_name(client),
-                **{name: client[name] for name in ("first_name", "last_name", "language", "time_zone")},
+                **{name: client[name] for name in _TOLD},
                 "postal_state": state,
                 "postal_country": country,
-                "sms": numbers.get(client_id),
+                "sms": sms_number(phones.get(client_id, ())),
+                "phone": next((one["number"] for one in phones.get(client_id, ()) if one["primary"]), None),
                 "email": emails.get(client_id),
             }
         )
     return {"recipients": recipients}
 
 
-def _sms_numbers(session: Session, client_ids: Sequence[str]) -> dict[str, str | None]:
+def _phones(session: Session, client_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     statement = (
         select(ClientPhone.client_id, ClientPhone.number, ClientPhone.kind, ClientPhone.is_primary)
-        .where(ClientPhone.client_id.in_(client_ids), ClientPhone.kind == "mobile")
+        .where(ClientPhone.client_id.in_(client_ids))
         .order_by(ClientPhone.client_id, ClientPhone.position)
     )
     phones: dict[str, list[dict[str, Any]]] = {}
     for client_id, number, kind, primary in session.execute(statement):
         phones.setdefault(client_id, []).append({"number": number, "kind": kind, "primary": primary})
-    return {client_id: sms_number(entries) for client_id, entries in phones.items()}
+    return phones
 
 
 def _primary_emails(session: Session, client_ids: Sequence[str]) -> dict[str, str]:

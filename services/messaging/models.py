@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Float, Index, Integer, SmallInteger, String, Text, UniqueConstraint, text
+from sqlalchemy import Float, Index, Integer, Numeric, SmallInteger, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Json, new_id, utc_now
@@ -41,8 +42,8 @@ class Stamps:
 
 
 class Content(FirmScoped, Base):
-    """A message as it was when somebody asked for it; never changed. `variants`: [{channel, language, subject,
-    body}]; `uses`: the variables they name."""
+    """A message as it was when somebody asked for it; never changed. `variants`: [{channel, language, subject, body,
+    html}]; `uses`: the variables they name."""
 
     __tablename__ = "content"
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
@@ -76,6 +77,28 @@ class Sender(FirmScoped, Stamps, Base):
     tokens: Mapped[float] = mapped_column(Float, default=1.0)
     tokens_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
     held_until: Mapped[dt.datetime | None]
+
+
+class ProviderRate(Base):
+    """What an account at a provider may send a second, over all firms, and its token bucket. It belongs to the
+    installation, not to a firm; a provider without a row has no such limit."""
+
+    __tablename__ = "provider_rate"
+    provider: Mapped[str] = mapped_column(String(30), primary_key=True)
+    rate: Mapped[float] = mapped_column(Float)
+    tokens: Mapped[float] = mapped_column(Float, default=1.0)
+    tokens_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+    held_until: Mapped[dt.datetime | None]
+
+
+class FirmRule(FirmScoped, Base):
+    """What must be known of a firm in the transaction that takes a STOP, kept as `accounts` says it. A firm without a
+    row has the defaults."""
+
+    __tablename__ = "firm_rule"
+    firm_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    opt_out_scope: Mapped[str] = mapped_column(String(20))
+    version: Mapped[int] = mapped_column(Integer)
 
 
 class ConsentEntry(FirmScoped, Base):
@@ -137,6 +160,8 @@ class Batch(FirmScoped, Stamps, Base):
         ),
     )
     id: Mapped[str] = mapped_column(Id, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20), default="notification", server_default="notification")
+    channels: Mapped[list[str]] = mapped_column(Json, default=list, server_default="[]")
     state: Mapped[str] = mapped_column(String(20), default="accepted")
     accepted: Mapped[int] = mapped_column(Integer, default=0)
     chunks: Mapped[int] = mapped_column(Integer, default=0)
@@ -171,7 +196,10 @@ class Delivery(FirmScoped, Stamps, Base):
     `subject_id` is the case task, or the message itself. `address_once` is the address of the one delivery of its batch
     and case task that goes there; duplicates have none. `due_at` is when something must be done next: prepare what is
     accepted, send what is queued, ask about what is unknown. `window_closes`: quiet hours begin then. `variables` are
-    what its text is made of, cleared when it is settled; `body` is the text with its link shortened.
+    what its text is made of, cleared when it is settled; `body` is the text with its link shortened. `joined_to` is the
+    delivery whose one message tells of this one's case task too: it goes wherever that one goes. `staff_id`: a notice
+    to a staff member; `conversation_id`: an answer to somebody who is no client yet. `provider_segments`, `price` and
+    `currency` are the provider's own figures.
     """
 
     __tablename__ = "delivery"
@@ -196,6 +224,8 @@ class Delivery(FirmScoped, Stamps, Base):
         # room in its page is changed in place.
         Index("ix_delivery_sending", "sender_id", **_where("state = 'sending'")),
         Index("ix_delivery_unknown", "due_at", **_where("state = 'unknown'")),
+        Index("ix_delivery_joined_to", "firm_id", "joined_to", **_where("joined_to IS NOT NULL")),
+        Index("ix_delivery_conversation", "firm_id", "conversation_id", **_where("conversation_id IS NOT NULL")),
         {"postgresql_with": {"fillfactor": 45}},
     )
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
@@ -231,6 +261,12 @@ class Delivery(FirmScoped, Stamps, Base):
     subject: Mapped[str | None] = mapped_column(String(300))
     body: Mapped[str | None] = mapped_column(Text)
     segments: Mapped[int | None] = mapped_column(Integer)
+    joined_to: Mapped[str | None] = mapped_column(Id)
+    staff_id: Mapped[str | None] = mapped_column(Id)
+    conversation_id: Mapped[str | None] = mapped_column(Id)
+    provider_segments: Mapped[int | None] = mapped_column(Integer)
+    price: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))
+    currency: Mapped[str | None] = mapped_column(String(10))
 
 
 class Attempt(FirmScoped, Base):
@@ -249,13 +285,15 @@ class Attempt(FirmScoped, Base):
 
 
 class InboundMessage(FirmScoped, Stamps, Base):
-    """What somebody wrote to us. `client_ids`: whose address it is as far as messaging knew when it came."""
+    """What somebody wrote to us. `client_ids`: whose address it is as far as messaging knew when it came, and then as
+    `clients` says. `conversation_id` is null until it is filed."""
 
     __tablename__ = "inbound_message"
     __table_args__ = (
         UniqueConstraint("firm_id", "provider", "provider_id"),
         Index("ix_inbound_message_sender", "firm_id", "sender", "created_at"),
         Index("ix_inbound_message_client", "firm_id", "client_id", "created_at"),
+        Index("ix_inbound_message_conversation", "firm_id", "conversation_id", "created_at"),
     )
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     provider: Mapped[str] = mapped_column(String(30))
@@ -263,12 +301,115 @@ class InboundMessage(FirmScoped, Stamps, Base):
     channel: Mapped[str] = mapped_column(String(10))
     sender: Mapped[str] = mapped_column(String(320))
     recipient: Mapped[str] = mapped_column(String(320))
+    subject: Mapped[str | None] = mapped_column(String(998))
     body: Mapped[str] = mapped_column(Text)
     media: Mapped[list[dict[str, Any]]] = mapped_column(Json)
     effect: Mapped[str] = mapped_column(String(20))
     rule: Mapped[str] = mapped_column(String(60))
     client_id: Mapped[str | None] = mapped_column(Id)
     client_ids: Mapped[list[str]] = mapped_column(Json)
+    conversation_id: Mapped[str | None] = mapped_column(Id)
+
+
+class InboundMedia(FirmScoped, Stamps, Base):
+    """A picture or file that came with a message. `state`: waiting → stored, refused or failed; `due_at` is when it is
+    to be fetched from `url` (next), null when it is not."""
+
+    __tablename__ = "inbound_media"
+    __table_args__ = (
+        UniqueConstraint("firm_id", "message_id", "position"),
+        Index("ix_inbound_media_due_at", "due_at", **_where("due_at IS NOT NULL")),
+    )
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    message_id: Mapped[str] = mapped_column(Id)
+    position: Mapped[int] = mapped_column(Integer)
+    provider: Mapped[str] = mapped_column(String(30))
+    url: Mapped[str | None] = mapped_column(Text)
+    filename: Mapped[str | None] = mapped_column(String(255))
+    content_type: Mapped[str | None] = mapped_column(String(120))
+    size: Mapped[int | None] = mapped_column(Integer)
+    file_key: Mapped[str | None] = mapped_column(String(300))
+    state: Mapped[str] = mapped_column(String(20), default="waiting")
+    reason: Mapped[str | None] = mapped_column(String(60))
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    due_at: Mapped[dt.datetime | None]
+
+
+class ProviderEvent(Base):
+    """A provider's notification that was applied: its id counts once. It belongs to the installation, for the firm is
+    only known from what it is about."""
+
+    __tablename__ = "provider_event"
+    __table_args__ = (Index("ix_provider_event_at", "at"),)
+    provider: Mapped[str] = mapped_column(String(30), primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(120), primary_key=True)
+    at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+
+class Conversation(FirmScoped, Stamps, Base):
+    """What was said with one client over all channels, or with an address that belongs to several clients or to none.
+    `unread`: inbound messages since a person looked."""
+
+    __tablename__ = "conversation"
+    __table_args__ = (
+        Index("uq_conversation_client", "firm_id", "client_id", unique=True, **_where("client_id IS NOT NULL")),
+        Index(
+            "uq_conversation_address",
+            "firm_id",
+            "channel",
+            "address",
+            unique=True,
+            **_where("client_id IS NULL AND address IS NOT NULL"),
+        ),
+        Index("ix_conversation_last_message_at", "firm_id", "last_message_at", "id"),
+    )
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    kind: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(20), default="open")
+    client_id: Mapped[str | None] = mapped_column(Id)
+    client_ids: Mapped[list[str]] = mapped_column(Json, default=list)
+    channel: Mapped[str | None] = mapped_column(String(10))
+    address: Mapped[str | None] = mapped_column(String(320))
+    assigned_staff_id: Mapped[str | None] = mapped_column(Id)
+    unread: Mapped[int] = mapped_column(Integer, default=0)
+    last_message_at: Mapped[dt.datetime | None]
+    last_direction: Mapped[str | None] = mapped_column(String(10))
+    preview: Mapped[str | None] = mapped_column(String(200))
+
+
+class LogEntry(FirmScoped, Stamps, Base):
+    """What staff wrote down about a call or a meeting."""
+
+    __tablename__ = "log_entry"
+    __table_args__ = (Index("ix_log_entry_client", "firm_id", "client_id", "at"),)
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    client_id: Mapped[str] = mapped_column(Id)
+    case_id: Mapped[str | None] = mapped_column(Id)
+    staff_id: Mapped[str | None] = mapped_column(Id)
+    kind: Mapped[str] = mapped_column(String(20))
+    direction: Mapped[str | None] = mapped_column(String(10))
+    at: Mapped[dt.datetime]
+    minutes: Mapped[int | None] = mapped_column(Integer)
+    subject: Mapped[str | None] = mapped_column(String(300))
+    notes: Mapped[str] = mapped_column(Text)
+    participants: Mapped[list[str]] = mapped_column(Json, default=list)
+
+
+class Notice(FirmScoped, Stamps, Base):
+    """Something a staff member should know. `once` keeps the same from being told twice."""
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        UniqueConstraint("firm_id", "staff_id", "once"),
+        Index("ix_notice_staff", "firm_id", "staff_id", "created_at"),
+    )
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    staff_id: Mapped[str] = mapped_column(Id)
+    kind: Mapped[str] = mapped_column(String(60))
+    title: Mapped[str] = mapped_column(String(300))
+    about: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
+    once: Mapped[str | None] = mapped_column(String(120))
+    read_at: Mapped[dt.datetime | None]
 
 
 class SandboxMessage(Base):
@@ -292,8 +433,19 @@ class SandboxMessage(Base):
     recipient: Mapped[str] = mapped_column(String(320))
     subject: Mapped[str | None] = mapped_column(String(300))
     body: Mapped[str] = mapped_column(Text)
+    html: Mapped[str | None] = mapped_column(Text)
+    headers: Mapped[dict[str, str] | None] = mapped_column(Json)
     status: Mapped[str | None] = mapped_column(String(40))
     delivery_token: Mapped[str | None] = mapped_column(String(120))
     callback_url: Mapped[str | None] = mapped_column(Text)
     announce_at: Mapped[dt.datetime | None]
     announcements: Mapped[int] = mapped_column(Integer, default=0)
+
+
+class SandboxAddress(Base):
+    """How a phone or inbox of the sandbox takes what is sent to it. One without a row is normal."""
+
+    __tablename__ = "sandbox_address"
+    address: Mapped[str] = mapped_column(String(320), primary_key=True)
+    behaviour: Mapped[str] = mapped_column(String(20))
+    seconds: Mapped[float] = mapped_column(Float, default=30.0)

@@ -50,7 +50,7 @@ class FirmRules:
                 day: tuple(Hours(span["opens"], span["closes"]) for span in spans)
                 for day, spans in (firm.get("business_hours") or {}).items()
             },
-            holidays=frozenset(firm.get("holidays") or ()),
+            holidays=frozenset(firm.get("closed_days") or firm.get("holidays") or ()),
             require_opt_in=bool(firm.get("require_opt_in")),
             allow_manual_reply=bool(firm.get("allow_manual_reply")),
         )

@@ -35,7 +35,7 @@ class Calendar:
         return cls(
             ZoneInfo(firm.get("time_zone") or "UTC"),
             weekdays or _MONDAY_TO_FRIDAY,
-            frozenset(firm.get("holidays") or ()),
+            frozenset(firm.get("closed_days") or firm.get("holidays") or ()),
         )
 
     def is_business_day(self, day: dt.date) -> bool:

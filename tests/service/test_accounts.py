@@ -293,3 +293,19 @@ def test_a_key_that_makes_no_sense_is_refused(office, values, field):
     with pytest.raises(Invalid) as refused:
         make_key(office, **values)
     assert refused.value.fields[0]["field"] == field
+
+
+def test_a_calendar_adds_its_public_holidays_to_the_firms_own() -> None:
+    days = firms.closed_days(["2026-07-03"], "US-NY", 2026)
+    assert dt.date(2026, 7, 3) in days
+    assert dt.date(2026, 2, 12) in days, "Lincoln's Birthday, in New York"
+    assert dt.date(2026, 2, 12) not in firms.closed_days([], "US", 2026)
+    assert {day.year for day in days} == {2025, 2026, 2027, 2028}
+    assert firms.closed_days(["2026-07-03"], None, 2026) == [dt.date(2026, 7, 3)]
+
+
+@pytest.mark.parametrize("calendar", ["XX", "US-QQ"])
+def test_a_calendar_that_nobody_keeps_is_refused(calendar: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        firms.stored({"holiday_calendar": calendar})
+    assert refused.value.fields[0]["field"] == "holiday_calendar"
