@@ -97,7 +97,7 @@ def test_recipients_come_in_the_order_asked_for_with_their_state(desk: Desk) -> 
     assert found[2] == {
         "client_id": ann, "state": "found", "first_name": "Ann", "last_name": "Lee", "display_name": "Ann Lee",
         "language": "es", "time_zone": "America/Denver", "postal_state": "FL", "postal_country": "US",
-        "sms": "+12125550102", "email": "b@example.com",
+        "sms": "+12125550102", "phone": "+12125550101", "email": "b@example.com", "assigned_staff_id": None,
     }  # fmt: skip
     assert (found[4]["display_name"], found[4]["sms"]) == ("Bad Co", None)
 
