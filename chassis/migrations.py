@@ -16,6 +16,7 @@ from typing import Any
 
 from alembic import command, context
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event, pool
 from sqlalchemy.engine import make_url
 
@@ -32,9 +33,12 @@ def downgrade(service: str, url: str, revision: str) -> None:
 
 
 def make_revision(service: str, url: str, message: str) -> None:
-    """Writes a new revision with what the models have and the database at `url` (brought to head first) has not."""
+    """Writes the next revision, numbered like those before it, with what the models have and the database at `url`
+    (brought to head first) has not."""
     upgrade(service, url)
-    command.revision(_config(service, url), message=message, autogenerate=True)
+    config = _config(service, url)
+    head = ScriptDirectory.from_config(config).get_current_head()
+    command.revision(config, message=message, autogenerate=True, rev_id=f"{int(head or 0) + 1:04d}")
 
 
 def pending_changes(service: str, url: str) -> bool:
