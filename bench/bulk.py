@@ -12,14 +12,13 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from bench.many_cases import Plan, fill
 from bench.stage import Comparison, Stage
 from bench.system import System, system
 from deploy.demo.api import wait_for
 from deploy.processes import wait_until
+from tests.many_cases import Plan, fill
 from tests.stand_ins.twilio import TwilioStandIn
 
 ROUNDS = 3
@@ -68,7 +67,7 @@ def _make_firm(running: System, plan: Plan) -> dict[str, Any]:
     api.put("/v1/senders", {"channel": "sms", "address": "+12125550100", "rate": RATE})
     case_type = api.post("/v1/case-types", {"name": "Bench", "statuses": [{"name": "Open"}]})
     firm_id = api.get("/v1/firm")["id"]
-    fill(Path(running.state()["settings"]), firm_id, case_type, plan)
+    fill(running.database_urls(), firm_id, case_type, plan)
     template = api.post("/v1/task-templates", {"title": "Confirm your address", "kind": "short_text"})
     selector = {"case_filter": {"field": "case_type_id", "op": "eq", "value": case_type["id"]}}
     made = api.post("/v1/case-tasks/bulk-assign", {"selector": selector, "template_ids": [template["id"]]})

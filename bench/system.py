@@ -45,10 +45,14 @@ class System:
         services = self.state()["services"]
         return {name: _peak(entry["pid"]) for name, entry in services.items()}
 
+    def database_urls(self) -> dict[str, str]:
+        """Each service's database."""
+        urls: dict[str, str] = yaml.safe_load(Path(self.state()["settings"]).read_text())["DATABASE_URLS"]
+        return urls
+
     def quiet(self) -> bool:
         """Whether every event is published, and every queue empty."""
-        urls = yaml.safe_load(Path(self.state()["settings"]).read_text())["DATABASE_URLS"]
-        for url in urls.values():
+        for url in self.database_urls().values():
             engine = create_engine(url, poolclass=NullPool)
             with engine.connect() as connection:
                 waits = connection.scalar(text("SELECT EXISTS (SELECT FROM outbox WHERE published_at IS NULL)"))

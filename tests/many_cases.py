@@ -1,18 +1,16 @@
 """A firm with many cases, each with two clients, put straight into the services' databases in sets.
 
-What is measured is asking for a notification and sending it, not importing: the rows are those that the services would
-have written, made by their own functions, without the events that would have announced them.
+What is measured, and what is disturbed by faults, is asking for a notification and sending it, not importing: the rows
+are those that the services would have written, made by their own functions, without the events that would have announced
+them.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
@@ -30,11 +28,13 @@ OPTED_OUT_AT_ONCE = 250
 
 @dataclass(frozen=True)
 class Plan:
-    """`couples` of the cases have two clients who share a number; of the others' clients `opted_out` have said stop."""
+    """`couples` of the cases have two clients who share a number; of the others' clients `opted_out` have said stop. The
+    cases' clients live in `zones` by turns."""
 
     cases: int = 10_000
     couples: int = 1_000
     opted_out: int = 2_000
+    zones: tuple[str, ...] = ("America/New_York",)
 
     @property
     def recipients(self) -> int:
@@ -50,9 +50,8 @@ def number_of(index: int) -> str:
     return f"+1917{2_000_000 + index}"
 
 
-def fill(settings: Path, firm_id: str, case_type: dict[str, Any], plan: Plan) -> None:
-    """Writes the plan's clients, cases and opt-outs. `settings` is the deployment's file of settings."""
-    urls = yaml.safe_load(settings.read_text())["DATABASE_URLS"]
+def fill(urls: Mapping[str, str], firm_id: str, case_type: dict[str, Any], plan: Plan) -> list[str]:
+    """Writes the plan's clients, cases and opt-outs, and returns the cases' ids. `urls`: each service's database."""
     now = utc_now()
     pairs = [(new_id(), new_id()) for _ in range(plan.cases)]
     clients = Database(urls["clients"], Clients, firm_id=firm_id)
@@ -60,8 +59,10 @@ def fill(settings: Path, firm_id: str, case_type: dict[str, Any], plan: Plan) ->
         with clients.unit_of_work() as uow:
             cards.insert(uow, part)
     cases = Database(urls["cases"], Cases, firm_id=firm_id)
+    case_ids: list[str] = []
     for part in _parts(list(enumerate(pairs)), AT_ONCE):
         rows = [_case(index, case_type, now) for index, _ in part]
+        case_ids += [row["id"] for row in rows]
         with cases.unit_of_work() as uow:
             uow.insert(Case, rows)
             uow.insert(
@@ -83,6 +84,7 @@ def fill(settings: Path, firm_id: str, case_type: dict[str, Any], plan: Plan) ->
                 )
     for database in (clients, cases, messaging):
         database.engines.dispose()
+    return case_ids
 
 
 def _parts(rows: list[Any], size: int) -> Iterator[list[Any]]:
@@ -98,7 +100,7 @@ def _clients(pairs: list[tuple[str, str]], plan: Plan, now: dt.datetime) -> Iter
             fields = {
                 "first_name": ("Ann", "Robin")[place],
                 "last_name": f"Number{index}",
-                "time_zone": "America/New_York",
+                "time_zone": plan.zones[index % len(plan.zones)],
                 "language": "en",
                 "phones": [{"number": number, "kind": "mobile", "primary": True}],
             }
