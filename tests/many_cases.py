@@ -1,8 +1,7 @@
 """A firm with many cases, each with two clients, put straight into the services' databases in sets.
 
-What is measured, and what is disturbed by faults, is asking for a notification and sending it, not importing: the rows
-are those that the services would have written, made by their own functions, without the events that would have announced
-them.
+Measurements and faults concern asking for a notification and sending it, not importing: the rows are those that the
+services would have written, made by their own functions, without the events that would have announced them.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ OPTED_OUT_AT_ONCE = 250
 
 @dataclass(frozen=True)
 class Plan:
-    """`couples` of the cases have two clients who share a number; of the others' clients `opted_out` have said stop. The
-    cases' clients live in `zones` by turns."""
+    """`couples` of the cases have two clients who share a number; of the others' clients `opted_out` have said stop.
+    The cases' clients live in `zones` by turns."""
 
     cases: int = 10_000
     couples: int = 1_000
