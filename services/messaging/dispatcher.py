@@ -14,7 +14,8 @@ from chassis.rpc import Calls
 from chassis.telemetry import log_of, log_unexpected
 from contracts import accounts, cases, clients, portal, tasks
 from services.messaging.adapters.base import Provider
-from services.messaging.adapters.sandbox import STATUS_PATH, SandboxProvider
+from services.messaging.adapters.sandbox import SandboxProvider
+from services.messaging.adapters.sandbox_callbacks import STATUS_PATH
 from services.messaging.adapters.twilio import TwilioProvider
 from services.messaging.models import Base
 from services.messaging.sending import Sending

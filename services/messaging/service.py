@@ -26,7 +26,8 @@ from services.messaging import (
     senders,
     statuses,
 )
-from services.messaging.adapters.sandbox import SandboxPhones
+from services.messaging.adapters.sandbox_callbacks import Announcer, Webhooks
+from services.messaging.adapters.sandbox_people import SandboxPeople
 from services.messaging.models import Base
 from services.messaging.settings import MessagingSettings
 
@@ -43,20 +44,21 @@ class Settings(DependencyProvider):
         return self.settings
 
 
-class Phones(Settings):
-    """The sandbox's phones and inboxes."""
+class Sandbox(Settings):
+    """The sandbox's people, and what it announces."""
 
     def setup(self) -> None:
         super().setup()
-        self.phones = SandboxPhones(
-            Database(database_url(self.container.config, Base.service_name), Base),
+        db = Database(database_url(self.container.config, Base.service_name), Base)
+        webhooks = Webhooks(
             public_url=self.settings.public_url,
             webhook_url=self.settings.webhook_url,
             auth_token=self.settings.twilio_auth_token,
         )
+        self.people, self.announcer = SandboxPeople(db, webhooks), Announcer(db, webhooks)
 
-    def get_dependency(self, worker_ctx: Any) -> SandboxPhones:  # type: ignore[override]
-        return self.phones
+    def get_dependency(self, worker_ctx: Any) -> Sandbox:
+        return self
 
 
 class MessagingService:
@@ -67,7 +69,7 @@ class MessagingService:
     db = Data(Base)
     calls = Calls(accounts, cases, clients, portal, tasks)
     settings = Settings()
-    phones = Phones()
+    sandbox = Sandbox()
 
     # Templates and contents
 
@@ -223,15 +225,15 @@ class MessagingService:
 
     @serve(contract.LIST_SANDBOX_MESSAGES)
     def list_sandbox_messages(self, **query: Any) -> Answer:
-        return self.phones.list_messages(**query)
+        return self.sandbox.people.list_messages(**query)
 
     @serve(contract.REPLY_TO_SANDBOX_MESSAGE)
     def reply_to_sandbox_message(self, **command: Any) -> Answer:
-        return self.phones.reply(**command)
+        return self.sandbox.people.reply(**command)
 
     @every(1, "messaging: announce sandbox statuses", everywhere=True)
     def announce_sandbox_statuses(self) -> bool:
-        return self.phones.announce()
+        return self.sandbox.announcer.announce()
 
     @property
     def _sandbox(self) -> bool:
