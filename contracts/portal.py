@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Choice, Empty, Event, Id, Instant, Operation, Stamped, ids
+from contracts.base import Choice, Empty, Event, Id, Instant, Operation, Stamped, Text, ids
 from contracts.errors import Conflict, Gone, Invalid, NotFound, Unavailable
 from contracts.tasks import CaseTask
 
@@ -99,6 +99,40 @@ class SubmitAnswers(LinkId):
     answers = fields.Dict(keys=Id(), values=fields.Raw(allow_none=True), required=True, validate=validate.Length(min=1))
 
 
+class OwnPreferences(Schema):
+    """What the client wants on each channel: null if nothing was ever said."""
+
+    sms = Choice("opted_in", "opted_out", allow_none=True)
+    email = Choice("opted_in", "opted_out", allow_none=True)
+    phone = Choice("opted_in", "opted_out", allow_none=True)
+
+
+class ContactPage(Schema):
+    """What the page for writing to the firm shows. `channels`: those that the client has an address on."""
+
+    link_id = Id()
+    branding = fields.Nested(PageBranding)
+    language = fields.String()
+    first_name = fields.String(allow_none=True)
+    channels = fields.List(fields.String())
+    preferences = fields.Nested(OwnPreferences)
+
+
+class WriteMessage(LinkId):
+    """`once`: the form's own id, so that a form sent twice is one message."""
+
+    body = Text(longest=5000, shortest=1, required=True)
+    once = Text(longest=60, shortest=8, required=True)
+
+
+class SetOwnPreferences(LinkId):
+    """Only the channels that are named change."""
+
+    sms = Choice("opted_in", "opted_out")
+    email = Choice("opted_in", "opted_out")
+    phone = Choice("opted_in", "opted_out")
+
+
 class LinkRevoked(Schema):
     link_id = Id(required=True)
     client_id = Id(required=True)
@@ -135,6 +169,18 @@ GET_PAGE = Operation(
 SUBMIT_ANSWERS = Operation(
     OWNER, "submit_answers", SubmitAnswers, PortalPage, (Gone, Invalid, Conflict, Unavailable), firm=False,
     deadline=10.0, example={"link_id": _ID, "answers": {_ID: "yes"}},
+)  # fmt: skip
+GET_CONTACT_PAGE = Operation(
+    OWNER, "get_contact_page", LinkId, ContactPage, (Gone, Unavailable), firm=False, deadline=10.0,
+    example={"link_id": _ID},
+)  # fmt: skip
+WRITE_MESSAGE = Operation(
+    OWNER, "write_message", WriteMessage, Empty, (Gone, Invalid, Unavailable), firm=False, deadline=10.0,
+    example={"link_id": _ID, "body": "When is my hearing?", "once": "0123456789abcdef"},
+)  # fmt: skip
+SET_OWN_PREFERENCES = Operation(
+    OWNER, "set_own_preferences", SetOwnPreferences, ContactPage, (Gone, Invalid, Unavailable), firm=False,
+    deadline=10.0, example={"link_id": _ID, "sms": "opted_out"},
 )  # fmt: skip
 REQUEST_NEW_LINK = Operation(
     OWNER, "request_new_link", OpenLink, Empty, (), firm=False, example={"token_hash": "0" * 64}

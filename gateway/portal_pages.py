@@ -47,23 +47,23 @@ def open_link(token: str) -> Response:
         opened = g.calls.portal.open_link(token_hash=token_hash)
     except Gone:
         return _gone(token_hash)
-    response = _see_other(".show")
-    _session().open(response, OpenLink(opened["link_id"], token_hash))
+    response = see_other(".show")
+    own_session().open(response, OpenLink(opened["link_id"], token_hash))
     return response
 
 
 @portal_pages.get("/p")
 def show() -> Response:
     """The page. `done` is the case task that was just answered, `change` one whose answer is to be changed."""
-    return _show(_link(), reopened=request.args.get("change"), thanks="done" in request.args)
+    return _show(held_link(), reopened=request.args.get("change"), thanks="done" in request.args)
 
 
 @portal_pages.post("/p")
 def answer() -> Response:
     """Takes one answer."""
-    link = _link()
+    link = held_link()
     case_task_id, typed = request.form.get("task", ""), typed_answer(request.form)
-    if not (_session().is_own_form(link, request.form.get("csrf_token")) and _is_id(case_task_id)):
+    if not (own_session().is_own_form(link, request.form.get("csrf_token")) and _is_id(case_task_id)):
         return _show(link, typed={case_task_id: typed}, stale=True, status=400)
     try:
         g.calls.portal.submit_answers(link_id=link.link_id, answers={case_task_id: typed})
@@ -71,19 +71,19 @@ def answer() -> Response:
         return _show(link, typed={case_task_id: typed}, refused=refused, status=422)
     except Conflict:
         # Closed by somebody else meanwhile: the page says how things are.
-        return _see_other(".show")
+        return see_other(".show")
     except (Unavailable, DeadlineExceeded, RemoteFault) as error:
-        return _trouble(error, kept=[("csrf_token", _session().form_token(link)), *_typed_fields()])
-    return _see_other(".show", done=case_task_id)
+        return trouble(error, kept=[("csrf_token", own_session().form_token(link)), *_typed_fields()])
+    return see_other(".show", done=case_task_id)
 
 
 @portal_pages.post("/p/new-link")
 def ask_for_new_link() -> Response:
     """Asks for a new link; the answer never says whether there was one."""
-    token_hash = _session().asks_for(request)
+    token_hash = own_session().asks_for(request)
     if token_hash is not None:
         g.calls.portal.request_new_link(token_hash=token_hash)
-    return _see_other(".asked")
+    return see_other(".asked")
 
 
 @portal_pages.get("/p/new-link")
@@ -124,14 +124,14 @@ def _no_link(error: _NoLink) -> Response:
 
 @portal_pages.errorhandler(Gone)
 def _link_ended(error: Gone) -> Response:
-    link = _session().opened(request)
+    link = own_session().opened(request)
     return _gone(link.token_hash if link else None)
 
 
 @portal_pages.errorhandler(CasewireError)
 @portal_pages.errorhandler(RemoteFault)
 def _service_failed(error: Exception) -> Response:
-    return _trouble(error)
+    return trouble(error)
 
 
 @portal_pages.errorhandler(HTTPException)
@@ -147,11 +147,12 @@ def _gone(token_hash: str | None) -> Response:
         "portal/gone.html", own_words(), status=410, action=url_for(".ask_for_new_link", **language_asked())
     )
     if token_hash is not None:
-        _session().remember_to_ask(response, token_hash)
+        own_session().remember_to_ask(response, token_hash)
     return response
 
 
-def _trouble(error: Exception, kept: list[tuple[str, str]] | None = None) -> Response:
+def trouble(error: Exception, kept: list[tuple[str, str]] | None = None) -> Response:
+    """The page for what is not to be had just now. `kept`: the fields of a form, to be sent again."""
     code = error.code if isinstance(error, CasewireError) else "remote_fault"
     _log.warning("portal_page_failed", code=code)
     response = render("portal/trouble.html", own_words(), action=action(), kept=kept, status=503)
@@ -159,7 +160,8 @@ def _trouble(error: Exception, kept: list[tuple[str, str]] | None = None) -> Res
     return response
 
 
-def _see_other(endpoint: str, **values: Any) -> Response:
+def see_other(endpoint: str, **values: Any) -> Response:
+    """To another page, in the language that this browser chose."""
     return make_response(redirect(url_for(endpoint, **values, **language_asked()), 303))
 
 
@@ -178,16 +180,18 @@ def _typed_fields() -> Iterable[tuple[str, str]]:
 
 def _show(link: OpenLink, **how: Any) -> Response:
     page = g.calls.portal.get_page(link_id=link.link_id)
-    return page_response(page, _session().form_token(link), **how)
+    return page_response(page, own_session().form_token(link), **how)
 
 
-def _link() -> OpenLink:
-    link = _session().opened(request)
+def held_link() -> OpenLink:
+    """The link that this browser opened. Raises what is answered by the one calm page."""
+    link = own_session().opened(request)
     if link is None:
         raise _NoLink
     return link
 
 
-def _session() -> PortalSession:
+def own_session() -> PortalSession:
+    """What signs and reads the cookies and forms of these pages."""
     settings = current_app.config["CASEWIRE"]
     return session_for(settings.secret_key, settings.public_url)

@@ -83,6 +83,7 @@ def page_response(
         thanks=thanks,
         form_token=form_token,
         action=action(),
+        contact_href=url_for(".show_contact", **language_asked()),
         change_href=lambda case_task_id: url_for(".show", change=case_task_id, **language_asked()),
     )
 
@@ -111,7 +112,8 @@ def _language_of(written: str, spoken: Words) -> Markup:
 
 def _language_href(language: str) -> str:
     """This page in another language. A page that a form or a token led to is reached by its own address only."""
-    endpoint = ".asked" if request.endpoint == "portal_pages.asked" else ".show"
+    own = {"portal_pages.asked": ".asked", "portal_pages.show_contact": ".show_contact"}
+    endpoint = own.get(request.endpoint or "", ".show")
     values: dict[str, Any] = {name: request.args[name] for name in ("change", "done") if name in request.args}
     values["lang"] = language
     return url_for(endpoint, **values)
@@ -128,6 +130,33 @@ def language_asked() -> dict[str, Any]:
     """The language that this browser chose, to be carried along: {"lang": …} or nothing."""
     language = request.args.get("lang")
     return {"lang": language} if language in LANGUAGES else {}
+
+
+def contact_response(page: Record, form_token: str, once: str, *, status: int = 200, **said: Any) -> Response:
+    """The page for writing to the firm, from portal's wire answer. `once`: the message form's own id. `said`: what is
+    to be told of a form that was sent (`error`, `typed`, `done`)."""
+    spoken = words(best_language(request.args.get("lang"), lambda: page["language"]))
+    branding = page["branding"]
+    names = {
+        "sms": spoken.say("Text messages"),
+        "email": spoken.say("Email"),
+        "phone": spoken.say("Calls that read a message to you"),
+    }
+    return render(
+        "portal/contact.html",
+        spoken,
+        status=status,
+        color=branding.get("color"),
+        firm_name=branding["firm_name"],
+        initials=_initials(branding["firm_name"]),
+        channels=[(name, names[name], page["preferences"][name]) for name in page["channels"]],
+        form_token=form_token,
+        once=once,
+        write_to=url_for(".write_message", **language_asked()),
+        prefer_at=url_for(".set_preferences", **language_asked()),
+        back=url_for(".show", **language_asked()),
+        **{"error": None, "typed": "", "done": None, **said},
+    )
 
 
 def action() -> str:

@@ -36,6 +36,15 @@ class InboundMessage(Schema):
     media = fields.List(fields.Nested(InboundMedia), load_default=list, validate=validate.Length(max=20))
 
 
+class PortalMessage(Schema):
+    """What a client wrote behind a secure link. `once`: the same again is the same message."""
+
+    client_id = Id(required=True)
+    link_id = Id(required=True)
+    body = Text(longest=5000, shortest=1, required=True)
+    once = Text(longest=60, shortest=8, required=True)
+
+
 class InboundReceived(Schema):
     """`effect`: what it was taken for. `repeated`: the provider's id was known already."""
 
@@ -123,6 +132,10 @@ RECEIVE_INBOUND_MESSAGE = Operation(
     OWNER, "receive_inbound_message", InboundMessage, InboundReceived, (Invalid, NotFound), firm=False,
     example={"provider": "twilio", "provider_id": "SM1", "channel": "sms", "from": "+12125550123",
              "to": "+12125550100", "body": "STOP"},
+)  # fmt: skip
+RECEIVE_PORTAL_MESSAGE = Operation(
+    OWNER, "receive_portal_message", PortalMessage, InboundReceived, (Invalid,),
+    example={"client_id": AN_ID, "link_id": AN_ID, "body": "When is my hearing?", "once": "0123456789abcdef"},
 )  # fmt: skip
 RECORD_DELIVERY_STATUS = Operation(
     OWNER, "record_delivery_status", DeliveryStatus, StatusRecorded, (Invalid,), firm=False,

@@ -23,6 +23,7 @@ from services.messaging import (
     inbound,
     messages,
     new_links,
+    portal_messages,
     senders,
     statuses,
 )
@@ -190,6 +191,10 @@ class MessagingService:
     @serve(contract.RECEIVE_INBOUND_MESSAGE)
     def receive_inbound_message(self, **message: Any) -> Answer:
         return inbound.receive(self.db, **message)
+
+    @serve(contract.RECEIVE_PORTAL_MESSAGE)
+    def receive_portal_message(self, **message: Any) -> Answer:
+        return portal_messages.receive_portal_message(self.db, now=utc_now(), **message)
 
     @serve(contract.RECORD_DELIVERY_STATUS)
     def record_delivery_status(self, **status: Any) -> Answer:

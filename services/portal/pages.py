@@ -28,7 +28,7 @@ MOST_CASES = 200
 def get_page(db: Database, calls: Any, firms: FirmCache, now: dt.datetime, link_id: str) -> Record:
     """The page behind a live link. Raises Gone `link_gone`, or Unavailable."""
     link = live_link(db, now, link_id)
-    with _in_the_name_of(db, link):
+    with in_the_name_of(db, link):
         return _compose(calls, firms, link)
 
 
@@ -41,7 +41,7 @@ def submit_answers(
     Raises Gone `link_gone`, Invalid that names `answers.<case task id>`, Conflict as tasks does, or Unavailable.
     """
     link = live_link(db, now, link_id)
-    with _in_the_name_of(db, link):
+    with in_the_name_of(db, link):
         shown = {case_task["id"] for case_task in _case_tasks(calls, link)}
         for case_task_id in answers:
             if case_task_id not in shown:
@@ -58,7 +58,7 @@ def submit_answers(
 
 
 @contextmanager
-def _in_the_name_of(db: Database, link: Link) -> Iterator[None]:
+def in_the_name_of(db: Database, link: Link) -> Iterator[None]:
     """Calls to other services are made for the link's firm by its client."""
     context = db.context or Context()
     with use(replace(context, firm_id=link.firm_id, actor_id=link.client_id, actor_kind="client")):
@@ -66,12 +66,26 @@ def _in_the_name_of(db: Database, link: Link) -> Iterator[None]:
 
 
 def _compose(calls: Any, firms: FirmCache, link: Link) -> Record:
-    asked = calls.clients.get_recipients.start(client_ids=[link.client_id])
+    asked = ask_client(calls, link)
     case_tasks = _case_tasks(calls, link)
-    firm = firms.get(link.firm_id, calls.accounts.get_firm)
-    client = asked.result()["recipients"][0]
+    return {**page_head(firms.get(link.firm_id, calls.accounts.get_firm), found(asked), link), "case_tasks": case_tasks}
+
+
+def ask_client(calls: Any, link: Link) -> Any:
+    """Begins to ask who the link's client is; see `found`."""
+    return calls.clients.get_recipients.start(client_ids=[link.client_id])
+
+
+def found(asked: Any) -> Record:
+    """The client that was asked for: `contracts.clients.Recipient`. Raises Gone `link_gone`."""
+    client: Record = asked.result()["recipients"][0]
     if client["state"] == "erased":
         raise Gone("link_gone")
+    return client
+
+
+def page_head(firm: Record, client: Record, link: Link) -> Record:
+    """What every page of a link shows: whose page it is, in which language."""
     branding = firm.get("branding") or {}
     spoken = (client.get("language") or "").split("-")[0]
     return {
@@ -84,7 +98,6 @@ def _compose(calls: Any, firms: FirmCache, link: Link) -> Record:
         },
         "language": spoken if spoken in LANGUAGES else firm["locale"],
         "first_name": client.get("first_name"),
-        "case_tasks": case_tasks,
     }
 
 

@@ -8,8 +8,8 @@ from chassis.columns import utc_now
 from chassis.database import Data
 from chassis.events import ReceivedEvent, on
 from chassis.rpc import Calls, serve
-from contracts import accounts, cases, clients, portal, tasks
-from services.portal import asking, ending, pages
+from contracts import accounts, cases, clients, messaging, portal, tasks
+from services.portal import asking, contact, ending, pages
 from services.portal import links as secure_links
 from services.portal.firms import Firms
 from services.portal.models import Base
@@ -22,7 +22,7 @@ class PortalService:
 
     name = portal.OWNER
     db = Data(Base)
-    calls = Calls(accounts, clients, cases, tasks)
+    calls = Calls(accounts, clients, cases, tasks, messaging)
     firms = Firms()
 
     @serve(portal.REGISTER_LINKS)
@@ -53,6 +53,18 @@ class PortalService:
     @serve(portal.SUBMIT_ANSWERS)
     def submit_answers(self, link_id: str, answers: Record) -> Record:
         return pages.submit_answers(self.db, self.calls, self.firms, utc_now(), link_id, answers)
+
+    @serve(portal.GET_CONTACT_PAGE)
+    def get_contact_page(self, link_id: str) -> Record:
+        return contact.get_contact_page(self.db, self.calls, self.firms, utc_now(), link_id)
+
+    @serve(portal.WRITE_MESSAGE)
+    def write_message(self, link_id: str, body: str, once: str) -> None:
+        contact.write_message(self.db, self.calls, utc_now(), link_id, body, once)
+
+    @serve(portal.SET_OWN_PREFERENCES)
+    def set_own_preferences(self, link_id: str, **said: str) -> Record:
+        return contact.set_own_preferences(self.db, self.calls, self.firms, utc_now(), link_id, **said)
 
     @serve(portal.REQUEST_NEW_LINK)
     def request_new_link(self, token_hash: str) -> None:

@@ -166,10 +166,11 @@ def test_the_keyboard_is_enough(fake, visit):
     assert fake.answer_of(id_of(1)) is False
 
 
-@pytest.mark.parametrize("path", ["/p/token", "/p/wrong"])
+@pytest.mark.parametrize("path", ["/p/token", "/p/wrong", "/p/contact"])
 def test_it_fits_a_small_phone_with_large_targets(fake, visit, path):
     fake.add("token", *EVERY_KIND, branding={"firm_name": "Okafor, Lindqvist, Bartholomew & Daughters"})
-    page = visit(path, SMALL)
+    page = visit("/p/token", SMALL)
+    page.goto(page.url.partition("/p")[0] + path)
     # Without JavaScript on the page, the protocol still measures it.
     for target in page.locator("a:not(.skip), button, input:not([type=hidden]), textarea, .choice").all():
         box = target.bounding_box()
@@ -203,3 +204,17 @@ def test_a_link_that_does_not_open_offers_a_new_one_in_the_clients_language(fake
     page.get_by_role("button", name="Enviarme un enlace nuevo").tap()
     expect(page.get_by_role("heading", level=1)).to_have_text("Mire sus mensajes")
     assert len(fake.asked) == 1
+
+
+def test_a_client_writes_and_chooses_how_to_be_reached(fake, visit):
+    fake.add("token", case_task(1, "phone", "Your number"))
+    page = visit("/p/token")
+    page.get_by_role("link", name="Write to Harbor & Lane").tap()
+    page.get_by_label("Write to Harbor & Lane").fill("When is my hearing?")
+    page.get_by_role("button", name="Send my message").tap()
+    expect(page.get_by_role("status")).to_contain_text("has your message")
+    assert list(fake.written.values()) == ["When is my hearing?"]
+    page.get_by_role("checkbox", name="Text messages").uncheck()
+    page.get_by_role("button", name="Save my choice").tap()
+    expect(page.get_by_role("checkbox", name="Text messages")).not_to_be_checked()
+    assert fake.preferences["sms"] == "opted_out"

@@ -21,7 +21,7 @@ from chassis.testing import (
     received,
 )
 from chassis.tokens import new_token
-from contracts import accounts, cases, clients, tasks
+from contracts import accounts, cases, clients, messaging, tasks
 from contracts.errors import Conflict, Gone, Invalid, NotFound
 from contracts.portal import GET_PAGE, LINK_REQUESTED, LINK_REVOKED, PortalPage
 from services.portal import asking, links, pages
@@ -57,6 +57,7 @@ class Office:
             clients,
             cases,
             tasks,
+            messaging,
             answers={
                 accounts.GET_FIRM: lambda: self.firm,
                 clients.GET_RECIPIENTS: self._recipients,

@@ -11,7 +11,7 @@ from chassis.testing import FakeCalls
 from chassis.tokens import hash_token
 from contracts import portal
 from contracts.errors import Conflict, Gone, Invalid
-from gateway.portal_pages import portal_pages
+from gateway.portal_contact import portal_pages
 from gateway.settings import EdgeSettings
 from services.tasks.answer_checks import Question, check_answer
 
@@ -46,12 +46,15 @@ def case_task(number: int, kind: str, title: str, **values: Any) -> Record:
 
 
 class FakePortal:
-    """`links`: token to page. `trouble`: what the next calls raise. `asked`: hashes for which a new link was wanted."""
+    """`links`: token to page. `trouble`: what the next calls raise. `asked`: hashes for which a new link was wanted.
+    `written`: messages, by their form's own id; `preferences`: what the client wants."""
 
     def __init__(self) -> None:
         self.links: dict[str, Record] = {}
         self.writes = 0
         self.asked: list[str] = []
+        self.written: dict[str, str] = {}
+        self.preferences: Record = {"sms": "opted_in", "email": None, "phone": None}
         self.trouble: Exception | None = None
         self.calls = FakeCalls(
             portal,
@@ -60,6 +63,9 @@ class FakePortal:
                 portal.GET_PAGE: self._get,
                 portal.SUBMIT_ANSWERS: self._submit,
                 portal.REQUEST_NEW_LINK: self._ask,
+                portal.GET_CONTACT_PAGE: self._contact,
+                portal.WRITE_MESSAGE: self._write,
+                portal.SET_OWN_PREFERENCES: self._prefer,
             },
             raw=True,
         )
@@ -119,6 +125,19 @@ class FakePortal:
             task["status"] = "completed"
             self.writes += 1
         return copy.deepcopy(page)
+
+    def _contact(self, link_id: str) -> Record:
+        page = copy.deepcopy(self._page(link_id))
+        del page["case_tasks"]
+        return {**page, "channels": ["sms", "email"], "preferences": self.preferences}
+
+    def _write(self, link_id: str, body: str, once: str) -> None:
+        self._page(link_id)
+        self.written.setdefault(once, body)
+
+    def _prefer(self, link_id: str, **said: str) -> Record:
+        self.preferences = {**self.preferences, **said}
+        return self._contact(link_id)
 
     def _ask(self, token_hash: str) -> None:
         self._maybe_fail()
