@@ -112,6 +112,13 @@ class ConsentReview(Stamped):
     words = fields.String()
     rule = fields.String()
     decision = Choice("opted_out", "opted_in", allow_none=True)
+    decided_by = Id(allow_none=True)
+
+
+class ListConsentReviews(PageRequest):
+    """`decision`: what a person made of it; `undecided`: what waits for one."""
+
+    decision = Choice("undecided", *CONSENT_STATES, load_default=None, allow_none=True)
 
 
 class DecideReview(Schema):
@@ -130,7 +137,7 @@ class ConsentChanged(Schema):
 
 
 LIST_CONSENTS = Operation(
-    OWNER, "list_consents", ListConsents, page_of(ConsentEntry), (Invalid,), permission="consents.read",
+    OWNER, "list_consents", ListConsents, page_of(ConsentEntry), (Invalid, Unavailable), permission="consents.read",
     example={"address": "+12125550123"},
 )  # fmt: skip
 RECORD_CONSENTS = Operation(
@@ -154,7 +161,7 @@ SET_PREFERENCES = Operation(
     permission="consents.write", example={"client_id": AN_ID, "sms": "opted_out"},
 )  # fmt: skip
 LIST_CONSENT_REVIEWS = Operation(
-    OWNER, "list_consent_reviews", PageRequest, page_of(ConsentReview), (Invalid,), permission="consents.read"
+    OWNER, "list_consent_reviews", ListConsentReviews, page_of(ConsentReview), (Invalid,), permission="consents.read"
 )
 DECIDE_CONSENT_REVIEW = Operation(
     OWNER, "decide_consent_review", DecideReview, ConsentReview, (NotFound, Conflict), permission="consents.write",

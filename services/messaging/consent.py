@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id, utc_now
-from chassis.database import Database
-from chassis.paging import page
 from chassis.unit_of_work import UnitOfWork
-from contracts.errors import NotFound
-from contracts.messaging import CONSENT_CHANGED, CONSENT_CHANNELS
+from contracts.messaging import CONSENT_CHANGED
 from services.messaging.models import ConsentEntry, ConsentState, Delivery
 from services.messaging.setwise import among
 from services.messaging.words import RULE_VERSION
@@ -90,50 +88,80 @@ def read_states(session: Session, keys: Iterable[Key], *, lock: str | None = Non
     return {(channel, key): state for channel, key, state in session.execute(statement)}
 
 
-def record_change(
-    uow: UnitOfWork,
-    *,
-    channel: str,
-    state: str,
-    source: str,
-    evidence: Record,
-    address: str | None = None,
-    client_id: str | None = None,
-    client_ids: Sequence[str] = (),
-    at: dt.datetime | None = None,
-) -> str:
-    """Appends to the ledger, sets the projection of the address (else of the client), emits `consent.changed.v1`, and
-    returns the entry's id. `client_ids`: whose address it is, as far as known."""
+@dataclass(frozen=True)
+class Restored:
+    """What a row said before: a state, or null if nothing was ever said."""
+
+    state: str | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of consent, of an address or else of a client. `client_ids`: whose address it is, as far as known.
+    `restores`: instead of having `state` said of it, the row is as it was before a mistaken or a wider opt-out."""
+
+    channel: str
+    state: str
+    source: str
+    evidence: Record
+    address: str | None = None
+    client_id: str | None = None
+    client_ids: Sequence[str] = ()
+    restores: Restored | None = None
+    id: str = field(default_factory=new_id)
+
+    @property
+    def key(self) -> Key:
+        """The row that it changes."""
+        return self.channel, address_key(self.address) if self.address else client_key(str(self.client_id))
+
+
+def record_changes(uow: UnitOfWork, changes: Sequence[Change], at: dt.datetime | None = None) -> None:
+    """Appends to the ledger, sets the projections and emits a `consent.changed.v1` for each, set-based. Of several
+    changes of one row the last one stands."""
     now = at or utc_now()
-    entry_id = new_id()
-    uow.insert(
-        ConsentEntry,
-        [
+    entries, rows = [], {}
+    for change in changes:
+        entries.append(
             {
-                "id": entry_id,
+                "id": change.id,
                 "at": now,
-                "channel": channel,
-                "address": address.lower() if address else None,
-                "client_id": client_id,
-                "state": state,
-                "source": source,
-                "evidence": evidence,
+                "channel": change.channel,
+                "address": change.address.lower() if change.address else None,
+                "client_id": change.client_id,
+                "state": change.state,
+                "source": change.source,
+                "evidence": change.evidence,
                 "rule_version": RULE_VERSION,
             }
-        ],
-    )
-    key = address_key(address) if address else client_key(str(client_id))
-    row = {"channel": channel, "key": key, "state": state, "entry_id": entry_id, "updated_at": now}
-    uow.upsert(ConsentState, [row], key=("channel", "key"), change=("state", "entry_id", "updated_at"))
-    data = {
-        "consent_id": entry_id,
-        "channel": channel,
-        "state": state,
-        "source": source,
-        "client_ids": list(dict.fromkeys([*client_ids, *([client_id] if client_id else [])])),
+        )
+        channel, key = change.key
+        state = change.restores.state if change.restores else change.state
+        row = {"channel": channel, "key": key, "state": state, "entry_id": change.id, "updated_at": now}
+        rows[change.key] = row
+    uow.insert(ConsentEntry, entries)
+    # In key order, as all that takes several of these rows: two transactions then wait for each other.
+    ordered = [rows[key] for key in sorted(rows)]
+    uow.upsert(ConsentState, ordered, key=("channel", "key"), change=("state", "entry_id", "updated_at"))
+    uow.emit_many(CONSENT_CHANGED, [(change.id, _event_data(change)) for change in changes])
+
+
+def record_change(uow: UnitOfWork, *, at: dt.datetime | None = None, **change: Any) -> str:
+    """`record_changes` of one, whose fields are those of `Change`; returns its entry's id."""
+    made = Change(**change)
+    record_changes(uow, [made], at)
+    return made.id
+
+
+def _event_data(change: Change) -> Record:
+    whose = [*change.client_ids, *([change.client_id] if change.client_id else [])]
+    return {
+        "consent_id": change.id,
+        "channel": change.channel,
+        "state": change.state,
+        "source": change.source,
+        "client_ids": list(dict.fromkeys(whose)),
     }
-    uow.emit(CONSENT_CHANGED, entry_id, data)
-    return entry_id
 
 
 def clients_of_address(session: Session, address: str, largest: int = 20) -> list[str]:
@@ -145,92 +173,3 @@ def clients_of_address(session: Session, address: str, largest: int = 20) -> lis
         .limit(largest)
     )
     return sorted(str(client_id) for client_id in session.scalars(statement))
-
-
-# The ledger and preferences
-
-
-def list_consents(
-    db: Database,
-    *,
-    address: str | None,
-    client_id: str | None,
-    limit: int,
-    cursor: str | None,
-    sort: str | None,
-) -> Record:
-    """The ledger, newest first; of a client: what was said by it, and from the addresses it was written to at."""
-    statement = select(ConsentEntry)
-    if address is not None:
-        statement = statement.where(ConsentEntry.address == _as_kept(address))
-    if client_id is not None:
-        addresses = select(Delivery.address).where(Delivery.client_id == client_id, Delivery.address.is_not(None))
-        statement = statement.where(or_(ConsentEntry.client_id == client_id, ConsentEntry.address.in_(addresses)))
-    with db.read() as session:
-        rows, meta = page(
-            session,
-            statement,
-            model=ConsentEntry,
-            sorts={"at": ConsentEntry.at},
-            default_sort="-at",
-            limit=limit,
-            cursor=cursor,
-            sort=sort,
-        )
-        return {"data": [_entry(row) for row in rows], "meta": meta}
-
-
-def _as_kept(address: str) -> str:
-    """An address as the ledger has it. A number may lack its plus sign, which an address bar reads as a blank."""
-    text = address.strip().lower()
-    return text if "@" in text or text.startswith("+") else f"+{text}"
-
-
-def get_preferences(db: Database, calls: Any, *, client_id: str) -> Record:
-    """What a client wants on each channel; an opt-out of the client's present address counts as the client's.
-
-    Raises NotFound for an unknown client.
-    """
-    recipient = calls.clients.get_recipients(client_ids=[client_id])["recipients"][0]
-    if recipient["state"] == "erased":
-        raise NotFound("client_not_found", client_id=client_id)
-    addresses = {"sms": recipient.get("sms"), "email": recipient.get("email"), "phone": recipient.get("sms")}
-    with db.read() as session:
-        return _preferences(session, client_id, addresses)
-
-
-def set_preferences(
-    db: Database, calls: Any, *, client_id: str, source: str, actor_id: str | None, **said: str
-) -> Record:
-    """Records what a client wants on each named channel. An opt-in of the client does not undo an opt-out that came
-    from the address itself. Raises NotFound for an unknown client."""
-    recipient = calls.clients.get_recipients(client_ids=[client_id])["recipients"][0]
-    if recipient["state"] == "erased":
-        raise NotFound("client_not_found", client_id=client_id)
-    addresses = {"sms": recipient.get("sms"), "email": recipient.get("email"), "phone": recipient.get("sms")}
-    with db.unit_of_work() as uow:
-        for channel in sorted(said):
-            record_change(
-                uow,
-                channel=channel,
-                state=said[channel],
-                source=source,
-                evidence={"actor_id": actor_id},
-                client_id=client_id,
-            )
-        return uow.answer(_preferences(uow.session, client_id, addresses))
-
-
-def _preferences(session: Session, client_id: str, addresses: Mapping[str, str | None]) -> Record:
-    keys = {channel: keys_of(channel, addresses.get(channel), client_id) for channel in CONSENT_CHANNELS}
-    states = read_states(session, [key for several in keys.values() for key in several])
-    answer: Record = {"client_id": client_id}
-    for channel, wanted in keys.items():
-        said = [states.get(key) for key in wanted]
-        answer[channel] = OPTED_OUT if OPTED_OUT in said else OPTED_IN if OPTED_IN in said else None
-    return answer
-
-
-def _entry(row: ConsentEntry) -> Record:
-    names = ("id", "at", "channel", "address", "client_id", "state", "source", "evidence", "rule_version")
-    return {name: getattr(row, name) for name in names}

@@ -145,6 +145,12 @@ class ConsentReview(FirmScoped, Stamps, Base):
     rule: Mapped[str] = mapped_column(String(60))
     before: Mapped[str | None] = mapped_column(String(20))
     decision: Mapped[str | None] = mapped_column(String(20))
+    decided_by: Mapped[str | None] = mapped_column(Id)
+
+    def decide(self, decision: str, staff_id: str | None, now: dt.datetime) -> None:
+        """Marks what a person made of it."""
+        self.decision, self.decided_by = decision, staff_id
+        self.touch(now)
 
 
 class Batch(FirmScoped, Stamps, Base):

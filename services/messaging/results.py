@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
-from services.messaging import consent
+from services.messaging import consent, stops
 from services.messaging.adapters.base import (
     REFUSED_ADDRESS,
     REFUSED_OPT_OUT,
@@ -23,6 +23,7 @@ from services.messaging.adapters.base import (
     Unknown,
 )
 from services.messaging.deliveries import STATUSES, may_follow, move, move_each
+from services.messaging.firm_rules import stops_all_channels
 from services.messaging.models import Attempt, Delivery, Sender
 from services.messaging.setwise import update_rows
 
@@ -47,14 +48,7 @@ class Called:
 def record(db: Database, called: Sequence[Called], now: dt.datetime, *, ask_after: float) -> None:
     """Records calls of one firm. `ask_after`: seconds until the provider is asked about what is unknown."""
     with db.unit_of_work() as uow:
-        for number, address, channel in sorted(
-            {
-                (item.delivery_id, item.address, item.channel)
-                for item in called
-                if isinstance(item.result, Refused) and item.result.code == REFUSED_OPT_OUT
-            }
-        ):
-            record_provider_opt_out(uow, channel, address, {"delivery_id": number, "code": REFUSED_OPT_OUT}, now)
+        _record_opt_outs(uow, called, now)
         _record_accepted(uow, [item for item in called if isinstance(item.result, Accepted)], now)
         _record_refused(uow, [item for item in called if isinstance(item.result, Refused)], now)
         _record_postponed(uow, [item for item in called if isinstance(item.result, Deferred | NotConnected)], now)
@@ -147,23 +141,22 @@ def _record_postponed(uow: UnitOfWork, items: Sequence[Called], now: dt.datetime
         )
 
 
-def record_provider_opt_out(
-    uow: UnitOfWork, channel: str, address: str, evidence: dict[str, Any], now: dt.datetime
-) -> None:
-    """Takes a provider's own refusal for what it is: the person has said stop, to the provider."""
-    key = (channel, consent.address_key(address))
-    if consent.read_states(uow.session, [key]).get(key) == consent.OPTED_OUT:
+def _record_opt_outs(uow: UnitOfWork, called: Sequence[Called], now: dt.datetime) -> None:
+    refused = {
+        (item.channel, item.address): item.delivery_id
+        for item in called
+        if isinstance(item.result, Refused) and item.result.code == REFUSED_OPT_OUT
+    }
+    if not refused:
         return
-    consent.record_change(
-        uow,
-        channel=channel,
-        state=consent.OPTED_OUT,
-        source="provider",
-        evidence=evidence,
-        address=address,
-        client_ids=consent.clients_of_address(uow.session, address),
-        at=now,
-    )
+    said = {
+        delivery_id: stops.Speaker(channel, address, consent.clients_of_address(uow.session, address))
+        for (channel, address), delivery_id in refused.items()
+    }
+    states = stops.hold(uow, *said.values(), widely=stops_all_channels(uow.session))
+    for delivery_id, speaker in said.items():
+        evidence = {"delivery_id": delivery_id, "code": REFUSED_OPT_OUT}
+        stops.record_stop(uow, speaker, source="provider", evidence=evidence, at=now, states=states)
 
 
 # Status callbacks
@@ -180,8 +173,11 @@ def record_status(
         if delivery is None or not may_follow(status, delivery.provider_status):
             return False
         if error_code == REFUSED_OPT_OUT and delivery.address:
+            # The provider's own refusal is what it is: the person has said stop, to the provider.
+            client_ids = consent.clients_of_address(uow.session, delivery.address)
+            speaker = stops.Speaker(delivery.channel, delivery.address, client_ids)
             evidence = {"delivery_id": delivery_id, "code": error_code, "provider_id": provider_id}
-            record_provider_opt_out(uow, delivery.channel, delivery.address, evidence, now)
+            stops.record_stop(uow, speaker, source="provider", evidence=evidence, at=now)
         state, reason = STATUSES[status].state, None
         if state in ("failed", "undelivered"):
             reason = (error_code or status)[:60]

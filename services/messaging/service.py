@@ -16,16 +16,20 @@ from contracts import accounts, cases, clients, portal, tasks
 from contracts import messaging as contract
 from services.messaging import (
     batches,
-    consent,
+    consent_ledger,
+    consent_reviews,
     contents,
     deliveries,
     estimates,
+    firm_rules,
     inbound,
     messages,
     new_links,
     portal_messages,
+    preferences,
     senders,
     statuses,
+    stops,
 )
 from services.messaging.adapters.sandbox_callbacks import Announcer, Webhooks
 from services.messaging.adapters.sandbox_people import SandboxPeople
@@ -158,23 +162,31 @@ class MessagingService:
 
     @serve(contract.LIST_CONSENTS)
     def list_consents(self, **query: Any) -> Answer:
-        return consent.list_consents(self.db, **query)
+        return consent_ledger.list_consents(self.db, self.calls, **query)
 
     @serve(contract.GET_PREFERENCES)
     def get_preferences(self, client_id: str) -> Answer:
-        return consent.get_preferences(self.db, self.calls, client_id=client_id)
+        return preferences.get_preferences(self.db, self.calls, client_id=client_id)
 
     @serve(contract.SET_PREFERENCES)
     def set_preferences(self, **command: Any) -> Answer:
-        return consent.set_preferences(self.db, self.calls, actor_id=self._actor, **command)
+        return preferences.set_preferences(self.db, self.calls, actor_id=self._actor, **command)
 
     @serve(contract.LIST_CONSENT_REVIEWS)
     def list_consent_reviews(self, **query: Any) -> Answer:
-        return inbound.list_reviews(self.db, **query)
+        return consent_reviews.list_reviews(self.db, **query)
 
     @serve(contract.DECIDE_CONSENT_REVIEW)
     def decide_consent_review(self, **command: Any) -> Answer:
-        return inbound.decide_review(self.db, actor_id=self._actor, **command)
+        return consent_reviews.decide_review(self.db, actor_id=self._actor, **command)
+
+    @on(accounts.FIRM_CHANGED)
+    def keep_firm_rules(self, event: ReceivedEvent) -> None:
+        firm_rules.refresh(self.db, self.calls, event)
+
+    @on(contract.MESSAGE_RECEIVED)
+    def widen_stop(self, event: ReceivedEvent) -> None:
+        stops.widen(self.db, self.calls, event, utc_now())
 
     # Senders
 

@@ -11,12 +11,11 @@ SYSTEM_TEXTS: dict[tuple[str, str], str] = {
     ("opt_out_confirmation", "es"): (
         "{{ firm.name }}: no le enviaremos más mensajes a este número. Responda START para volver a recibirlos."
     ),
-    (
-        "opt_in_confirmation",
-        "en",
-    ): "{{ firm.name }}: you will get our messages again. Reply STOP to end, HELP for help.",
+    ("opt_in_confirmation", "en"): (
+        "{{ firm.name }}: you will get our messages here. Reply STOP to end, HELP for help."
+    ),
     ("opt_in_confirmation", "es"): (
-        "{{ firm.name }}: volverá a recibir nuestros mensajes. Responda ALTO para terminar, AYUDA para ayuda."
+        "{{ firm.name }}: recibirá nuestros mensajes aquí. Responda ALTO para terminar, AYUDA para ayuda."
     ),
     ("help", "en"): "{{ firm.name }}: messages about your case. Reply STOP to get no more, or call our office.",
     ("help", "es"): "{{ firm.name }}: mensajes sobre su caso. Responda ALTO para no recibir más, o llame a la oficina.",

@@ -39,6 +39,21 @@ _NOT_TYPOS = frozenset(
 )
 
 
+_OUR_MESSAGES = (
+    r"(?:\w+ ){0,4}?(?:texts?|text messages?|messages|sms|reminders|updates|notifications|alerts|emails?|calls)\b"
+)
+_NUESTROS_MENSAJES = r"(?:\w+ ){0,4}?(?:mensajes?|textos?|sms|recordatorios|avisos|correos?|llamadas|notificaciones)\b"
+_ASKS_TO_START = re.compile(
+    r"\b(?:reply|replying|text|respond|answer|send|say) (?:back )?(?:with )?(?:the word )?(?:yes|start)\b"
+    r"(?: or \w+)? (?:if you (?:would like|want|agree|wish) |in order )?to (?:get|receive|start|begin|allow|accept|"
+    rf"keep|continue|opt in|sign up|subscribe|agree|consent|turn on) {_OUR_MESSAGES}"
+    r"|\b(?:may|can|could) we (?:text|message|email|call|contact) you\b(?: \w+){0,20} (?:yes|start)\b"
+    rf"|\b(?:would you like|do you (?:want|agree|consent)) to {_OUR_MESSAGES}(?: \w+){{0,20}} (?:yes|start)\b"
+    r"|\b(?:responda|conteste|envie|escriba|diga) (?:con )?(?:la palabra )?(?:si|start)\b(?: o \w+)? (?:si (?:desea|"
+    rf"quiere|acepta) |para )(?:recibir|aceptar|empezar|autorizar|permitir|seguir) {_NUESTROS_MENSAJES}"
+)
+
+
 @dataclass(frozen=True)
 class Context:
     """What is known of the sender when the message came in."""
@@ -67,6 +82,11 @@ def normalise(text: str) -> str:
     plain = "".join(mark for mark in folded if not unicodedata.combining(mark))
     plain = re.sub(r"['\u2018\u2019\u02bc`\u00b4]", "", plain)
     return re.sub(r"[^\w]+|_+", " ", plain).strip()
+
+
+def asks_to_start(text: str) -> bool:
+    """Whether a message of ours asks its reader to say yes to messages, and not to something else."""
+    return _ASKS_TO_START.search(normalise(text)) is not None
 
 
 def classify(text: str, context: Context = Context()) -> Classification:

@@ -10,7 +10,7 @@ from chassis.columns import new_id
 from chassis.context import use
 from contracts.errors import Conflict, NotFound
 from contracts.messaging import CONSENT_CHANGED, MESSAGE_RECEIVED
-from services.messaging import consent, inbound
+from services.messaging import consent_ledger, consent_reviews, preferences
 from tests.service.messaging_desk import NOW, Desk, desk
 
 __all__ = ["desk"]
@@ -19,7 +19,7 @@ PAGE = {"limit": 50, "cursor": None, "sort": None}
 
 
 def ledger(desk: Desk, number: str) -> list[tuple[str, str]]:
-    entries = consent.list_consents(desk.db, address=number, client_id=None, **PAGE)["data"]
+    entries = consent_ledger.list_consents(desk.db, desk.calls, address=number, **PAGE)["data"]
     return [(entry["state"], entry["evidence"].get("words")) for entry in reversed(entries)]
 
 
@@ -95,12 +95,12 @@ def test_doubtful_words_block_and_a_person_decides(desk: Desk) -> None:
     person = desk.person()
     number = desk.number(person)
     desk.reply(number, "not interested")
-    (review,) = inbound.list_reviews(desk.db, **PAGE)["data"]
+    (review,) = consent_reviews.list_reviews(desk.db, **PAGE)["data"]
     assert (review["words"], review["decision"]) == ("not interested", None)
     batch_id = desk.ask([desk.item(person)])
     desk.run()
     assert desk.outcome(batch_id) == {"opted_out": 1}
-    decided = inbound.decide_review(
+    decided = consent_reviews.decide_review(
         desk.db, consent_review_id=review["id"], decision="opted_in", actor_id=desk.staff_id
     )
     assert decided["decision"] == "opted_in"
@@ -108,22 +108,22 @@ def test_doubtful_words_block_and_a_person_decides(desk: Desk) -> None:
     desk.run()
     assert desk.outcome(again) == {"sent": 1}
     with pytest.raises(Conflict):
-        inbound.decide_review(desk.db, consent_review_id=review["id"], decision="opted_out", actor_id=None)
+        consent_reviews.decide_review(desk.db, consent_review_id=review["id"], decision="opted_out", actor_id=None)
 
 
 def test_a_review_does_not_lift_a_stop_that_came_later(desk: Desk) -> None:
     number = "+12125557005"
     desk.reply(number, "not interested")
-    (review,) = inbound.list_reviews(desk.db, **PAGE)["data"]
+    (review,) = consent_reviews.list_reviews(desk.db, **PAGE)["data"]
     desk.clock.advance(seconds=5)
     desk.reply(number, "STOP")
     with pytest.raises(Conflict, match="opted_out_since"):
-        inbound.decide_review(desk.db, consent_review_id=review["id"], decision="opted_in", actor_id=None)
+        consent_reviews.decide_review(desk.db, consent_review_id=review["id"], decision="opted_in", actor_id=None)
 
 
 def test_a_clients_own_choice_blocks_every_number_of_it(desk: Desk) -> None:
     person = desk.person()
-    wants = consent.set_preferences(
+    wants = preferences.set_preferences(
         desk.db, desk.calls, client_id=person, source="staff", actor_id=desk.staff_id, sms="opted_out"
     )
     assert wants == {"client_id": person, "sms": "opted_out", "email": None, "phone": None}
@@ -136,7 +136,7 @@ def test_a_clients_own_choice_blocks_every_number_of_it(desk: Desk) -> None:
 def test_an_opt_in_of_the_client_does_not_undo_a_stop_of_the_number(desk: Desk) -> None:
     person = desk.person()
     desk.reply(desk.number(person), "STOP")
-    wants = consent.set_preferences(
+    wants = preferences.set_preferences(
         desk.db, desk.calls, client_id=person, source="staff", actor_id=desk.staff_id, sms="opted_in"
     )
     assert wants["sms"] == "opted_out"
@@ -185,7 +185,7 @@ def test_a_stop_concerns_the_firm_that_got_it(desk: Desk) -> None:
 
 def test_unknown_people_of_no_firm_have_no_preferences(desk: Desk) -> None:
     with pytest.raises(NotFound):
-        consent.get_preferences(desk.db, desk.calls, client_id=new_id())
+        preferences.get_preferences(desk.db, desk.calls, client_id=new_id())
 
 
 def test_a_confirmation_comes_soon_or_not_at_all(desk: Desk) -> None:

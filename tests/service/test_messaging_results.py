@@ -6,7 +6,7 @@ import eventlet
 import pytest
 
 from services.messaging.adapters.base import Accepted, Deferred, NotConnected, Refused, Result, Unknown
-from services.messaging.consent import list_consents
+from services.messaging.consent_ledger import list_consents
 from services.messaging.statuses import record_delivery_status
 from tests.service.messaging_desk import Desk, desk
 
@@ -54,7 +54,7 @@ def test_the_providers_own_opt_out_enters_the_ledger(desk: Desk) -> None:
     desk.run()
     assert desk.outcome(batch_id) == {"opted_out": 1}
     page = {"limit": 50, "cursor": None, "sort": None}
-    (entry,) = list_consents(desk.db, address=desk.number(person), client_id=None, **page)["data"]
+    (entry,) = list_consents(desk.db, desk.calls, address=desk.number(person), client_id=None, **page)["data"]
     assert (entry["state"], entry["source"], entry["evidence"]["code"]) == ("opted_out", "provider", "21610")
     again = desk.ask([desk.item(person)])
     desk.run()

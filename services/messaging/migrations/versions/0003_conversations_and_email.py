@@ -162,6 +162,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("kind", sa.String(length=20), server_default="notification", nullable=False))
         batch_op.add_column(sa.Column("channels", chassis.columns.Json, server_default="[]", nullable=False))
 
+    with op.batch_alter_table("consent_review", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("decided_by", chassis.columns.Id, nullable=True))
+
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.add_column(sa.Column("joined_to", chassis.columns.Id, nullable=True))
         batch_op.add_column(sa.Column("staff_id", chassis.columns.Id, nullable=True))
@@ -223,6 +226,9 @@ def downgrade() -> None:
         batch_op.drop_column("conversation_id")
         batch_op.drop_column("staff_id")
         batch_op.drop_column("joined_to")
+
+    with op.batch_alter_table("consent_review", schema=None) as batch_op:
+        batch_op.drop_column("decided_by")
 
     with op.batch_alter_table("batch", schema=None) as batch_op:
         batch_op.drop_column("channels")
