@@ -5,6 +5,8 @@ from __future__ import annotations
 OWNER = "messaging"
 CHANNELS = ("sms", "email", "phone")
 """`phone`: a call that reads the message aloud."""
+NUMBER_CHANNELS = ("sms", "phone")
+"""Those that reach a telephone number."""
 CONSENT_CHANNELS = ("sms", "email", "phone")
 CONSENT_STATES = ("opted_in", "opted_out")
 SUPPRESSIONS = (

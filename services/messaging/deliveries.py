@@ -73,15 +73,23 @@ STATUSES = {
     "scheduled": ProviderStatus("sent", 1),
     "queued": ProviderStatus("sent", 2),
     "sending": ProviderStatus("sent", 3),
+    "initiated": ProviderStatus("sent", 3),
     "sent": ProviderStatus("sent", 4),
-    "canceled": ProviderStatus("failed", 5),
-    "failed": ProviderStatus("failed", 5),
-    "undelivered": ProviderStatus("undelivered", 5),
-    "delivered": ProviderStatus("delivered", 6),
-    "partially_delivered": ProviderStatus("delivered", 6),
-    "read": ProviderStatus("delivered", 7),
+    "ringing": ProviderStatus("sent", 4),
+    "in-progress": ProviderStatus("sent", 5),
+    "canceled": ProviderStatus("failed", 6),
+    "failed": ProviderStatus("failed", 6),
+    "undelivered": ProviderStatus("undelivered", 6),
+    "busy": ProviderStatus("undelivered", 6),
+    "no-answer": ProviderStatus("undelivered", 6),
+    "delivered": ProviderStatus("delivered", 7),
+    "partially_delivered": ProviderStatus("delivered", 7),
+    "completed": ProviderStatus("delivered", 7),
+    "read": ProviderStatus("delivered", 8),
 }
-"""Twilio's statuses of an outbound message. An unknown one is ignored: they are added without notice."""
+"""Twilio's statuses of an outbound message and of an outbound call. A call that failed before anybody answered was not
+delivered; one that was answered, by a person or a machine, was. An unknown status is ignored: they are added without
+notice."""
 
 
 def may_follow(new: str, before: str | None) -> bool:

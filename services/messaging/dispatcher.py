@@ -17,6 +17,7 @@ from services.messaging.adapters.base import Provider
 from services.messaging.adapters.sandbox import SandboxProvider
 from services.messaging.adapters.sandbox_callbacks import STATUS_PATH
 from services.messaging.adapters.twilio import TwilioProvider
+from services.messaging.adapters.twilio_voice import VOICE_PATH
 from services.messaging.models import Base
 from services.messaging.sending import Sending
 from services.messaging.service import Settings
@@ -113,6 +114,7 @@ def make_providers(settings: MessagingSettings, db: Any) -> dict[str, Provider]:
             settings.twilio_account_sid,
             settings.twilio_auth_token,
             callback_url=settings.public_url + STATUS_PATH,
+            voice_url=settings.public_url + VOICE_PATH,
             api_url=settings.twilio_api_url,
             connections=settings.concurrency,
         )

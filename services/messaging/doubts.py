@@ -70,8 +70,10 @@ def reserve_doubts(db: Database, owner: str, now: dt.datetime, limit: int = 50) 
             .limit(limit)
             .with_for_update(skip_locked=True, of=Delivery)
         )
+        rows = uow.session.execute(statement).all()
+        taken = _taken_calls(uow.session, [delivery for delivery, _, _ in rows if delivery.channel == "phone"])
         doubts = []
-        for delivery, provider, sender_address in uow.session.execute(statement):
+        for delivery, provider, sender_address in rows:
             delivery.lease_owner, delivery.lease_until = owner, now + ASKING_FOR
             question = Question(
                 token=delivery.id,
@@ -79,9 +81,27 @@ def reserve_doubts(db: Database, owner: str, now: dt.datetime, limit: int = 50) 
                 sender=sender_address,
                 body=delivery.body or "",
                 begun_at=delivery.begun_at or now,
+                channel=delivery.channel,
+                taken=taken.get(delivery.address or "", frozenset()),
             )
             doubts.append(Doubt(delivery.id, delivery.firm_id, provider, question, delivery.attempts))
         return doubts
+
+
+def _taken_calls(session: Session, calls: Sequence[Delivery]) -> dict[str, frozenset[str]]:
+    """By address: the provider's ids of the calls that are known to be other deliveries'."""
+    if not calls:
+        return {}
+    statement = select(Delivery.address, Delivery.provider_id).where(
+        Delivery.firm_id.in_(sorted({call.firm_id for call in calls})),
+        Delivery.address.in_(sorted({call.address for call in calls if call.address})),
+        Delivery.channel == "phone",
+        Delivery.provider_id.is_not(None),
+    )
+    found: dict[str, set[str]] = {}
+    for address, provider_id in session.execute(statement):
+        found.setdefault(str(address), set()).add(str(provider_id))
+    return {address: frozenset(ids) for address, ids in found.items()}
 
 
 def settle(

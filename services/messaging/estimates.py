@@ -34,6 +34,7 @@ def estimate(
     public_url: str,
     sandbox: bool,
     segment_cost: Decimal,
+    call_cost: Decimal,
     currency: str,
     message: Record,
     channels: list[str],
@@ -75,7 +76,7 @@ def estimate(
     return {
         "recipients": dict(Counter(outcome.reason or "send" for outcome in outcomes)),
         "segments": segments,
-        "cost": (segment_cost * segments).quantize(Decimal("0.0001")),
+        "cost": (segment_cost * segments + call_cost * by_channel["phone"]).quantize(Decimal("0.0001")),
         "currency": currency,
         "seconds": max((count / rates[channel] for channel, count in by_channel.items()), default=0.0),
     }

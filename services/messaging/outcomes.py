@@ -9,6 +9,7 @@ from typing import Any
 
 import phonenumbers
 
+from contracts.messaging import NUMBER_CHANNELS
 from services.messaging import consent
 from services.messaging.models import EXEMPT_KINDS
 from services.messaging.quiet_hours import next_window, place_of
@@ -102,7 +103,9 @@ def addresses_of(wish: Wish, facts: Facts) -> list[tuple[str, str]]:
         return [(wish.channel, wish.address)]
     recipient = facts.recipients.get(wish.client_id or "") or {}
     found = ((channel, recipient.get(channel)) for channel in (wish.channel, *wish.fallback))
-    return [(channel, address if channel == "sms" else address.lower()) for channel, address in found if address]
+    return [
+        (channel, address if channel in NUMBER_CHANNELS else address.lower()) for channel, address in found if address
+    ]
 
 
 class Decider:
@@ -143,17 +146,17 @@ class Decider:
         for channel, address in tried:
             reason = self._reason(wish, request, channel, address)
             if reason is None:
-                return self._queue(wish, request, channel, address, manual=self._answers(wish, address))
+                return self._queue(wish, request, channel, address, manual=self._answers(wish, channel, address))
             refused = refused or Outcome(wish, "suppressed", reason, channel=channel, address=address)
         return refused or Outcome(wish, "suppressed", "no_address")
 
     def _reason(self, wish: Wish, request: Request, channel: str, address: str) -> str | None:
-        if channel == "sms" and not _could_be_valid(address):
+        if channel in NUMBER_CHANNELS and not _could_be_valid(address):
             return "invalid_address"
         blocked = consent.block_reason(
             self.known.states,
             consent.keys_of(channel, address, wish.client_id),
-            needs_opt_in=self._needs_opt_in(wish, address),
+            needs_opt_in=self._needs_opt_in(wish, channel, address),
         )
         if blocked is not None or wish.case_task_id is None or wish.kind != "notification":
             return blocked
@@ -167,13 +170,13 @@ class Decider:
                 return "repeated"
         return None
 
-    def _answers(self, wish: Wish, address: str) -> bool:
-        """Whether a person answers somebody who has just written."""
-        return wish.kind == "message" and address in self.known.wrote
+    def _answers(self, wish: Wish, channel: str, address: str) -> bool:
+        """Whether a person answers somebody who has just written. A call that reads a text aloud is no answer."""
+        return wish.kind == "message" and channel != "phone" and address in self.known.wrote
 
-    def _needs_opt_in(self, wish: Wish, address: str) -> bool:
+    def _needs_opt_in(self, wish: Wish, channel: str, address: str) -> bool:
         rules = self.facts.rules
-        return rules.require_opt_in and not (rules.allow_manual_reply and self._answers(wish, address))
+        return rules.require_opt_in and not (rules.allow_manual_reply and self._answers(wish, channel, address))
 
     def _queue(self, wish: Wish, request: Request, channel: str, address: str, *, manual: bool) -> Outcome:
         sender_id = wish.sender_id or self.known.senders.get(channel)
@@ -196,7 +199,7 @@ class Decider:
             window_closes=closes,
             language=variant.language if variant else self._language(wish),
             variables=variables_for(wish, self.facts, request.uses),
-            needs_opt_in=wish.kind not in EXEMPT_KINDS and self._needs_opt_in(wish, address),
+            needs_opt_in=wish.kind not in EXEMPT_KINDS and self._needs_opt_in(wish, channel, address),
         )
         if wish.case_task_id is not None:
             sent = Sent(wish.id, wish.batch_id, wish.case_task_id, channel, address, "queued", None)
@@ -207,7 +210,7 @@ class Decider:
         self, wish: Wish, channel: str, address: str, earliest: dt.datetime
     ) -> tuple[dt.datetime, dt.datetime | None]:
         permitted = self.facts.rules.permitted
-        if channel != "sms" or permitted is None:
+        if channel not in NUMBER_CHANNELS or permitted is None:
             return earliest, None
         recipient = self.facts.recipients.get(wish.client_id or "") or {}
         place = place_of(

@@ -67,7 +67,7 @@ class Renderer:
                 self._contents[content.id] = (content.variants, frozenset(content.uses))
 
     def _wants_link(self, row: Reserved) -> bool:
-        if row.content_id is None or row.client_id is None:
+        if row.content_id is None or row.client_id is None or row.channel == "phone":
             return False
         return row.content_id in self._contents and "task.link" in self._contents[row.content_id][1]
 

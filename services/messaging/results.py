@@ -180,7 +180,7 @@ def record_status(
             stops.record_stop(uow, speaker, source="provider", evidence=evidence, at=now)
         state, reason = STATUSES[status].state, None
         if state in ("failed", "undelivered"):
-            reason = (error_code or status)[:60]
+            reason = (error_code or status.replace("-", "_"))[:60]
             if error_code == REFUSED_OPT_OUT:
                 state, reason = "failed", "opted_out"
         changes: dict[str, Any] = {"provider_status": status, "provider_id": delivery.provider_id or provider_id}

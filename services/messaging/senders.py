@@ -14,6 +14,7 @@ from chassis.database import Database
 from chassis.paging import page
 from chassis.unit_of_work import UnitOfWork
 from contracts.errors import Conflict, invalid_field
+from contracts.messaging import NUMBER_CHANNELS
 from services.messaging.models import Sender
 
 Record = dict[str, Any]
@@ -77,14 +78,16 @@ def make_sandbox_sender(uow: UnitOfWork, firm_id: str, channel: str) -> Sender |
 
     Numbers are of the range that is kept for fiction (555-0100 to 555-0199 of each area code).
     """
-    digest = hashlib.sha256(f"{firm_id}{channel}".encode()).digest()
+    by_number = channel in NUMBER_CHANNELS
+    # Calls come from the number that texts come from, as with a real contract.
+    digest = hashlib.sha256(f"{firm_id}{'sms' if by_number else channel}".encode()).digest()
     for attempt in range(50):
         area, line = 201 + (digest[0] * 256 + digest[1] + attempt * 37) % 780, 100 + digest[2] % 100
-        address = f"+1{area}5550{line}" if channel == "sms" else f"office-{digest.hex()[:10]}@sandbox.invalid"
+        address = f"+1{area}5550{line}" if by_number else f"office-{digest.hex()[:10]}@sandbox.invalid"
         row = {"channel": channel, "address": address, "provider": "sandbox", "rate": SANDBOX_RATE}
         if uow.insert(Sender, [row], ignore_conflicts=True):
             break
-        if channel == "email":
+        if not by_number:
             break
     return sender_for(uow.session, channel)
 

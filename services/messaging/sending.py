@@ -327,4 +327,5 @@ def _outgoing(sender: DueSender, item: Ready) -> Outgoing:
         body=item.body,
         subject=item.subject,
         messaging_service_sid=sender.messaging_service_sid,
+        language=reserved.language,
     )

@@ -108,6 +108,7 @@ class MessagingService:
             public_url=self.settings.public_url,
             sandbox=self._sandbox,
             segment_cost=self.settings.segment_cost,
+            call_cost=self.settings.call_cost,
             currency=self.settings.currency,
             **query,
         )

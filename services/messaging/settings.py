@@ -18,7 +18,8 @@ SETTINGS = (
     Setting("WEBHOOK_URL", url("http", "https"), "where the sandbox reaches the gateway, if not by PUBLIC_URL", None),
     Setting("DISPATCH_CONCURRENCY", whole(1, 1000), "calls to providers at once in one dispatcher", 64),
     Setting("SEGMENT_COST", number(), "what one SMS segment costs, for estimates", 0.0083),
-    Setting("CURRENCY", text, "the currency of SEGMENT_COST", "USD"),
+    Setting("CALL_COST", number(), "what one call costs, for estimates", 0.014),
+    Setting("CURRENCY", text, "the currency of these costs", "USD"),
 )
 
 
@@ -34,6 +35,7 @@ class MessagingSettings:
     webhook_url: str
     concurrency: int
     segment_cost: Decimal
+    call_cost: Decimal
     currency: str
 
     @classmethod
@@ -50,5 +52,6 @@ class MessagingSettings:
             webhook_url=str(found["WEBHOOK_URL"] or public_url).rstrip("/"),
             concurrency=int(found["DISPATCH_CONCURRENCY"]),
             segment_cost=Decimal(str(found["SEGMENT_COST"])),
+            call_cost=Decimal(str(found["CALL_COST"])),
             currency=str(found["CURRENCY"]),
         )

@@ -27,6 +27,8 @@ _CUSTOM_FIELD = re.compile(re.escape(CUSTOM_FIELDS) + "[a-z][a-z0-9_]{0,59}")
 FILTERS = frozenset({"default", "upper", "lower", "title", "capitalize", "trim", "truncate"})
 LONGEST_SMS = 1600
 """Characters that the provider takes in one text message."""
+LONGEST_CALL = 1000
+"""Characters that a call reads aloud: about a minute. Read twice, they fit into what the provider takes."""
 
 _ALLOWED_NODES = (
     nodes.Output, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.If, nodes.Filter, nodes.Const, nodes.Not,
@@ -121,7 +123,10 @@ def check_variants(variants: Iterable[Variant], field: str = "variants") -> list
         for part, text in (("body", variant.body), ("subject", variant.subject)):
             uses |= _checked_part(f"{at}.{part}", text)
         if variant.channel == "sms":
-            _check_sms(at, variant)
+            _check_plain(at, variant, "a text message", LONGEST_SMS)
+        elif variant.channel == "phone":
+            _check_plain(at, variant, "a call", LONGEST_CALL)
+            _check_no_link(at, variant)
     return sorted(uses)
 
 
@@ -134,11 +139,16 @@ def _checked_part(field: str, text: str | None) -> frozenset[str]:
         raise invalid(field, f"{said[:1].upper()}{said[1:]}.", code) from error
 
 
-def _check_sms(at: str, variant: Variant) -> None:
+def _check_plain(at: str, variant: Variant, what: str, longest: int) -> None:
     if variant.subject:
-        raise invalid(f"{at}.subject", "A text message has no subject.", "subject_not_allowed")
-    if len(re.sub(r"\{[{%].*?[}%]\}", "", variant.body, flags=re.S)) > LONGEST_SMS:
-        raise invalid(f"{at}.body", f"Longer than the {LONGEST_SMS} characters of a text message.", "too_long")
+        raise invalid(f"{at}.subject", f"{what.capitalize()} has no subject.", "subject_not_allowed")
+    if len(re.sub(r"\{[{%].*?[}%]\}", "", variant.body, flags=re.S)) > longest:
+        raise invalid(f"{at}.body", f"Longer than the {longest} characters of {what}.", "too_long")
+
+
+def _check_no_link(at: str, variant: Variant) -> None:
+    if "task.link" in check_text(variant.body):
+        raise invalid(f"{at}.body", "A call reads the text aloud: nobody can open a link in it.", "link_not_in_call")
 
 
 def invalid(field: str, message: str, code: str) -> Invalid:

@@ -4,7 +4,7 @@ provider that records every request it accepts."""
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import eventlet
@@ -161,9 +161,9 @@ class Desk:
         }  # fmt: skip
         return case_task_id
 
-    def content(self, body: str = BODY) -> str:
+    def content(self, body: str = BODY, channels: Sequence[str] = ("sms", "email")) -> str:
         message = {"template_id": None, "body": body, "subject": None}
-        return str(contents.save_content(self.db, message=message, channels=["sms", "email"])["content_id"])
+        return str(contents.save_content(self.db, message=message, channels=list(channels))["content_id"])
 
     def item(self, *client_ids: str, case_task_id: str | None = None) -> dict[str, Any]:
         task_id = case_task_id or self.task()

@@ -185,7 +185,8 @@ def test_the_dry_run_says_what_the_batch_then_does(desk: Desk) -> None:
         desk.item(desk.person(first_name="\U0001f600")),
     ]
     estimate = estimates.estimate(
-        desk.db, desk.calls, public_url=PUBLIC_URL, sandbox=False, segment_cost=Decimal("0.01"), currency="USD",
+        desk.db, desk.calls, public_url=PUBLIC_URL, sandbox=False, segment_cost=Decimal("0.01"),
+        call_cost=Decimal("0.02"), currency="USD",
         message={"template_id": None, "body": "Hi {{ client.first_name }}: {{ task.link }}"}, channels=["sms"],
         fallback=False, allow_repeat=False, items=items, now=desk.clock(),
     )  # fmt: skip

@@ -25,6 +25,8 @@ from services.messaging.adapters.twilio import TwilioProvider
 from tests.stand_ins.twilio import TwilioStandIn
 
 TO = "+12125550123"
+STATUS_URL = "https://casewire.test/webhooks/twilio/status"
+VOICE_URL = "https://casewire.test/webhooks/twilio/voice"
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +42,7 @@ def twilio(running: TwilioStandIn) -> TwilioStandIn:
 
 
 def provider(url: str, seconds: float = 0.5) -> TwilioProvider:
-    return TwilioProvider(
-        "ACtest", "token", callback_url="https://casewire.test/webhooks/twilio/status", api_url=url, seconds=seconds
-    )
+    return TwilioProvider("ACtest", "token", callback_url=STATUS_URL, voice_url=VOICE_URL, api_url=url, seconds=seconds)
 
 
 def outgoing(body: str = "Hello: https://casewire.test/p/abcdefgh", **given: str) -> Outgoing:

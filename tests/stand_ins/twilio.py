@@ -6,6 +6,7 @@
         twilio.when(to="+12125550123", do="refuse", status=400, code=21610)
         client = Client("AC…", "token"); client.api.base_url = twilio.url
         twilio.accepted()                              # the oracle: every request that was accepted, with its time
+        twilio.calls()                                 # the same of telephone calls
 
 Rules are tried in order, the first that fits decides; `every` counts the requests that it might fit, `times` ends it.
 `do`: refuse (`status`, `code`, `retry_after`), stall (never answers), late (answers after `seconds`), cut (accepts,
@@ -65,6 +66,7 @@ class Callbacks:
 
     auth_token: str
     statuses: list[str] = field(default_factory=lambda: ["sent", "delivered"])
+    call_statuses: list[str] = field(default_factory=lambda: ["initiated", "ringing", "in-progress", "completed"])
     delay: float = 0.0
     repeat: int = 1
     instead_of: str | None = None
@@ -82,6 +84,7 @@ class Account:
         """Forgets everything."""
         self.rules: list[Rule] = []
         self.messages: list[dict[str, Any]] = []
+        self.calls: list[dict[str, Any]] = []
         self.refused = 0
         self.requests = 0
         self.latency = 0.0
@@ -102,6 +105,23 @@ class Account:
         }
         self.messages.append(message)
         return message
+
+    def accept_call(self, form: dict[str, str], events: list[str]) -> dict[str, Any]:
+        """Takes a call: from here on the telephone rings."""
+        callback = form.get("StatusCallback", "")
+        call = {
+            "sid": f"CA{next(self._numbers):032x}",
+            "to": form.get("To", ""),
+            "from": form.get("From", ""),
+            "twiml": form.get("Twiml", ""),
+            "events": events,
+            "machine_detection": form.get("MachineDetection"),
+            "at": time.time(),
+            "callback": callback,
+            "token": dict(parse_qsl(urlsplit(callback).query)).get("token"),
+        }
+        self.calls.append(call)
+        return call
 
     def decide(self, to: str) -> Rule | None:
         """The rule for a request, if there is one."""
@@ -134,6 +154,26 @@ def _resource(message: dict[str, Any], status: str = "queued") -> dict[str, Any]
         "uri": f"/2010-04-01/Accounts/ACstandin/Messages/{message['sid']}.json",
         "subresource_uris": {},
         "messaging_service_sid": None,
+    }
+
+
+def _call_resource(call: dict[str, Any], status: str = "queued") -> dict[str, Any]:
+    created = email.utils.formatdate(call["at"])
+    names = ("answered_by", "duration", "end_time", "parent_call_sid", "price", "start_time", "group_sid", "trunk_sid")
+    return {
+        **dict.fromkeys(names),
+        "sid": call["sid"],
+        "account_sid": "ACstandin",
+        "to": call["to"],
+        "from": call["from"],
+        "status": status,
+        "direction": "outbound-api",
+        "price_unit": "USD",
+        "date_created": created,
+        "date_updated": created,
+        "api_version": "2010-04-01",
+        "uri": f"/2010-04-01/Accounts/ACstandin/Calls/{call['sid']}.json",
+        "subresource_uris": {},
     }
 
 
@@ -184,12 +224,17 @@ class Connection(asyncio.Protocol):
             self.transport.write(_control(self.account, method, target.removeprefix("/_stand_in/"), body))
         elif method == "POST" and target.endswith("/Messages.json"):
             self.create(dict(parse_qsl(body, keep_blank_values=True)))
+        elif method == "POST" and target.endswith("/Calls.json"):
+            events = parse_qs(body).get("StatusCallbackEvent", [])
+            self.create(dict(parse_qsl(body, keep_blank_values=True)), call_events=events)
+        elif method == "GET" and "/Calls.json" in target:
+            self.transport.write(_response(200, _listing(self.account.calls, "calls", _call_resource, target)))
         elif method == "GET" and "/Messages.json" in target:
-            self.transport.write(_response(200, _listing(self.account, target)))
+            self.transport.write(_response(200, _listing(self.account.messages, "messages", _sent, target)))
         else:
             self.transport.write(_response(404, {"status": 404, "code": 20404, "message": "Not found"}))
 
-    def create(self, form: dict[str, str]) -> None:
+    def create(self, form: dict[str, str], call_events: list[str] | None = None) -> None:
         account = self.account
         account.requests += 1
         rule = account.decide(form.get("To", "")) if account.rules else None
@@ -203,7 +248,8 @@ class Connection(asyncio.Protocol):
         if do == "cut_before":
             self.transport.abort()
             return
-        message = account.accept(form)
+        is_call = call_events is not None
+        message = account.accept_call(form, call_events) if call_events is not None else account.accept(form)
         if account.callbacks:
             _spawn(_call_back(account.callbacks, message))
         if do == "stall":
@@ -214,7 +260,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(_response(rule.status, {"status": rule.status, "code": 20500, "message": "error"}))
         else:
             wait = rule.seconds if rule and do == "late" else account.latency
-            answer = _response(201, _resource(message))
+            answer = _response(201, _call_resource(message) if is_call else _resource(message))
             if wait:
                 asyncio.get_running_loop().call_later(wait, self._write, answer)
             else:
@@ -225,12 +271,18 @@ class Connection(asyncio.Protocol):
             self.transport.write(answer)
 
 
-def _listing(account: Account, target: str) -> dict[str, Any]:
-    query = parse_qs(urlsplit(target).query)
-    to = query.get("To", [None])[0]
-    found = [message for message in reversed(account.messages) if to is None or message["to"] == to]
+def _sent(message: dict[str, Any]) -> dict[str, Any]:
+    return _resource(message, "sent")
+
+
+def _listing(
+    kept: list[dict[str, Any]], name: str, resource: Callable[[dict[str, Any]], dict[str, Any]], target: str
+) -> dict[str, Any]:
+    query = dict(parse_qsl(urlsplit(target).query))
+    wanted = {key: query[name] for name, key in (("To", "to"), ("From", "from")) if name in query}
+    found = [one for one in reversed(kept) if all(one[key] == value for key, value in wanted.items())]
     return {
-        "messages": [_resource(message, "sent") for message in found[:1000]],
+        name: [resource(one) for one in found[:1000]],
         "end": len(found),
         "first_page_uri": target,
         "next_page_uri": None,
@@ -245,9 +297,16 @@ def _listing(account: Account, target: str) -> dict[str, Any]:
 def _control(account: Account, method: str, name: str, body: str) -> bytes:
     if (method, name) == ("GET", "accepted"):
         return _response(200, account.messages)
+    if (method, name) == ("GET", "calls"):
+        return _response(200, account.calls)
     if (method, name) == ("GET", "counts"):
         return _response(
-            200, {"requests": account.requests, "accepted": len(account.messages), "refused": account.refused}
+            200,
+            {
+                "requests": account.requests,
+                "accepted": len(account.messages) + len(account.calls),
+                "refused": account.refused,
+            },
         )
     given = json.loads(body or "{}")
     actions: dict[str, Callable[[], Any]] = {
@@ -284,18 +343,16 @@ async def _call_back(callbacks: Callbacks, message: dict[str, Any]) -> None:
     target = address
     if callbacks.instead_of and callbacks.post_to:
         target = address.replace(callbacks.instead_of, callbacks.post_to, 1)
-    for status in callbacks.statuses:
+    is_call = message["sid"].startswith("CA")
+    for status in callbacks.call_statuses if is_call else callbacks.statuses:
         if callbacks.delay:
             await asyncio.sleep(callbacks.delay)
-        form = {
-            "MessageSid": message["sid"],
-            "MessageStatus": status,
-            "SmsSid": message["sid"],
-            "SmsStatus": status,
-            "AccountSid": "ACstandin",
-            "From": message["from"],
-            "To": message["to"],
-        }
+        named = {"CallSid": "CallStatus"} if is_call else {"MessageSid": "MessageStatus", "SmsSid": "SmsStatus"}
+        form = {"AccountSid": "ACstandin", "From": message["from"], "To": message["to"]}
+        if is_call:
+            form["Direction"] = "outbound-api"
+        for sid_name, status_name in named.items():
+            form |= {sid_name: message["sid"], status_name: status}
         signature = RequestValidator(callbacks.auth_token).compute_signature(address, form)
         for _ in range(callbacks.repeat):
             with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):
@@ -367,6 +424,10 @@ class TwilioStandIn:
     def accepted(self) -> list[dict[str, Any]]:
         """Every accepted request, in order: sid, to, from, body, at (seconds since the epoch), token."""
         return self._ask("accepted")
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every accepted call, in order: sid, to, from, twiml, events, machine_detection, at, token."""
+        return self._ask("calls")
 
     def counts(self) -> dict[str, int]:
         """requests, accepted, refused."""

@@ -19,6 +19,7 @@ class Outgoing:
     body: str
     subject: str | None = None
     messaging_service_sid: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,16 @@ Result = Accepted | Refused | Deferred | NotConnected | Unknown
 @dataclass(frozen=True)
 class Question:
     """What is asked about a delivery whose call ended without an answer. `body` is the stored text, in which a link is
-    shortened to its ending."""
+    shortened to its ending. `taken`: the provider's ids of what is known to be other deliveries' (of telephone calls,
+    in which nothing tells one from another)."""
 
     token: str
     to: str
     sender: str
     body: str
     begun_at: dt.datetime
+    channel: str = "sms"
+    taken: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

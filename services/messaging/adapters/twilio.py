@@ -1,4 +1,4 @@
-"""Text messages through Twilio's REST API.
+"""Text messages and calls through Twilio's REST API. What a call is made of is `twilio_voice.py`.
 
 https://www.twilio.com/docs/messaging/api/message-resource: there is no idempotency key, so that a request is made once
 and what became of it, if no answer came, is looked up among the messages to the same number.
@@ -7,6 +7,8 @@ and what became of it, if no answer came, is looked up among the messages to the
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 from twilio.base.exceptions import TwilioRestException
@@ -26,6 +28,7 @@ from services.messaging.adapters.base import (
     Unknown,
 )
 from services.messaging.adapters.http import NeverSent, NoAnswer, PooledHttpClient, TooManyRequests
+from services.messaging.adapters.twilio_voice import call_fields, find_call
 from services.messaging.links import matches_stored
 
 log = log_of(__name__)
@@ -39,7 +42,8 @@ CLOCK_SLACK = dt.timedelta(minutes=5)
 
 
 class TwilioProvider:
-    """`callback_url` is the address of our status webhook; the delivery's token is added to it."""
+    """`callback_url` and `voice_url` are the addresses of our webhooks for texts and for calls; the delivery's token is
+    added to them."""
 
     name = "twilio"
     ask_after: tuple[float, ...] = (60.0, 300.0, 1800.0)
@@ -50,30 +54,39 @@ class TwilioProvider:
         auth_token: str,
         *,
         callback_url: str,
+        voice_url: str,
         api_url: str | None = None,
         connections: int = 32,
         seconds: float = 10.0,
     ) -> None:
         self.seconds = seconds + 3.0
-        self._callback_url = callback_url
+        self._callback_url, self._voice_url = callback_url, voice_url
         self._client = Client(account_sid, auth_token, http_client=PooledHttpClient(connections, seconds))
         if api_url:
             self._client.api.base_url = api_url.rstrip("/")
 
     def send(self, message: Outgoing) -> Result:
-        """One request to create a message."""
+        """One request to create a message or a call."""
+        if message.channel == "phone":
+            fields = call_fields(message, self._voice_url)
+            return self._request(lambda: self._client.calls.create(**fields))
         origin = (
             {"messaging_service_sid": message.messaging_service_sid}
             if message.messaging_service_sid
             else {"from_": message.sender}
         )
-        try:
-            created = self._client.messages.create(
+        return self._request(
+            lambda: self._client.messages.create(
                 to=message.to,
                 body=message.body,
                 status_callback=f"{self._callback_url}?token={quote(message.token)}",
                 **origin,
             )
+        )
+
+    def _request(self, create: Callable[[], Any]) -> Result:
+        try:
+            created = create()
         except NeverSent:
             return NotConnected()
         except NoAnswer as error:
@@ -91,14 +104,17 @@ class TwilioProvider:
         return Accepted(str(created.sid), str(created.status or "queued"))
 
     def find(self, question: Question) -> Finding:
-        """Looks through the messages to the number since the call was begun."""
-        since = question.begun_at - CLOCK_SLACK
+        """Looks through what went to the number since the request was begun."""
         try:
-            for message in self._client.messages.stream(to=question.to, limit=LOOKED_THROUGH, page_size=100):
-                if message.date_created is not None and message.date_created < since:
-                    break
-                if str(message.direction).startswith("outbound") and matches_stored(str(message.body), question.body):
-                    return Accepted(str(message.sid), str(message.status))
+            return find_call(self._client, question) if question.channel == "phone" else self._find_text(question)
         except (NeverSent, NoAnswer, TooManyRequests, TwilioRestException, ValueError):
             return None
+
+    def _find_text(self, question: Question) -> Finding:
+        since = question.begun_at - CLOCK_SLACK
+        for message in self._client.messages.stream(to=question.to, limit=LOOKED_THROUGH, page_size=100):
+            if message.date_created is not None and message.date_created < since:
+                break
+            if str(message.direction).startswith("outbound") and matches_stored(str(message.body), question.body):
+                return Accepted(str(message.sid), str(message.status))
         return Absent()
