@@ -16,7 +16,8 @@ from chassis.paging import page
 from chassis.unit_of_work import UnitOfWork
 from contracts.errors import Conflict, NotFound
 from contracts.messaging import BATCH_FINISHED
-from services.messaging.deliveries import move
+from services.messaging import joining
+from services.messaging.deliveries import is_message, move
 from services.messaging.doorbell import ring
 from services.messaging.models import OPEN, WAITING, Batch, BatchChunk, Delivery, Sender
 
@@ -38,6 +39,8 @@ def accept_chunk(db: Database, event: ReceivedEvent, now: dt.datetime | None = N
         _fill(batch, data, now)
         uow.session.flush()
         uow.insert(Delivery, _deliveries(batch, data, now), ignore_conflicts=True)
+        if batch.coalesce and batch.chunks_seen >= batch.chunks:
+            joining.group(uow.session, batch.id)
         uow.after_commit(lambda: ring(db.url))
 
 
@@ -70,7 +73,7 @@ def _deliveries(batch: Batch, data: Record, now: dt.datetime) -> Iterator[Record
         "kind": "notification",
         "state": "cancelled" if batch.state == "cancelled" else "accepted",
         "send_after": send_after,
-        "due_at": send_after,
+        "due_at": joining.NEVER if batch.coalesce else send_after,
         "content_id": batch.content_id,
         "requested_by": batch.requested_by,
         "fallback": data["channels"][1:] if batch.fallback else None,
@@ -139,7 +142,9 @@ def _finish_expected(session: Session, batch: Batch, counts: dict[str, int]) -> 
     if not waiting or batch.state not in ("accepted", "running"):
         return None
     last_due = session.scalar(
-        select(func.max(Delivery.due_at)).where(Delivery.batch_id == batch.id, Delivery.state.in_(WAITING))
+        select(func.max(Delivery.due_at)).where(
+            Delivery.batch_id == batch.id, Delivery.state.in_(WAITING), Delivery.due_at < joining.NEVER
+        )
     )
     rate = session.scalar(select(func.max(Sender.rate))) or 1.0
     now = utc_now()
@@ -199,13 +204,15 @@ def list_deliveries(
 
 _DELIVERY_FIELDS = (
     "id", "version", "created_at", "updated_at", "batch_id", "case_task_id", "case_id", "client_id", "channel", "state",
-    "reason", "address", "segments", "attempts", "provider_id", "send_after", "sent_at",
+    "reason", "address", "segments", "attempts", "provider_id", "provider_segments", "price", "currency", "send_after",
+    "sent_at",
 )  # fmt: skip
 
 
 def delivery_record(row: Delivery) -> Record:
     """A delivery as the contract shows it."""
-    return {name: getattr(row, name) for name in _DELIVERY_FIELDS}
+    joined_to = None if row.joined_to == row.id else row.joined_to
+    return {**{name: getattr(row, name) for name in _DELIVERY_FIELDS}, "joined_to": joined_to}
 
 
 # Commands
@@ -252,7 +259,8 @@ def sweep_cancelled(db: Database, batch_id: str) -> int:
     total = 0
     while True:
         with db.unit_of_work() as uow:
-            some = select(Delivery.id).where(Delivery.batch_id == batch_id, Delivery.state.in_(WAITING)).limit(SWEEP)
+            waiting = (Delivery.batch_id == batch_id, Delivery.state.in_(WAITING), is_message())
+            some = select(Delivery.id).where(*waiting).limit(SWEEP)
             moved = move(uow, "cancelled", utc_now(), where=[Delivery.id.in_(some)])
         total += len(moved)
         if not moved:

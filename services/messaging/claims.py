@@ -52,6 +52,7 @@ class Reserved:
     fallback: list[str] | None
     window_closes: dt.datetime | None
     attempts: int
+    joined_to: str | None
     lease_until: dt.datetime
 
 

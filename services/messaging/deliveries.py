@@ -11,13 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import null, select, update
+from sqlalchemy import ColumnElement, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.base import Event
 from contracts.messaging import DELIVERY_DELIVERED, DELIVERY_FAILED, DELIVERY_SENT, DELIVERY_SUPPRESSED
-from services.messaging.models import WAITING, Delivery
+from services.messaging.models import WAITING, Batch, Delivery
 from services.messaging.setwise import update_rows
 
 MOVES: dict[str, tuple[str, ...]] = {
@@ -57,6 +57,8 @@ _TOLD = (
     Delivery.channel,
     Delivery.state,
     Delivery.reason,
+    Delivery.joined_to,
+    Delivery.sent_at,
 )
 
 
@@ -108,7 +110,7 @@ def move(
     **values: Any,
 ) -> list[str]:
     """Moves the deliveries that meet `where` to `state`, with the same `values` for all; returns the ids of those that
-    were moved, and emits their events."""
+    were moved, and emits their events. What is joined to one of them goes along."""
     statement = (
         update(Delivery)
         .where(Delivery.state.in_(MOVES[state]), *where)
@@ -126,9 +128,11 @@ def move_each(
     rows: Iterable[dict[str, Any]],
     *,
     where: Sequence[Any] = (),
+    alone: bool = False,
     **values: Any,
 ) -> list[str]:
-    """Like `move`, for rows that name a delivery's `id` and each their own values."""
+    """Like `move`, for rows that name a delivery's `id` and each their own values. `alone`: what is joined to them
+    stays where it is."""
     moved = update_rows(
         uow.session,
         Delivery,
@@ -137,7 +141,7 @@ def move_each(
         also={**_changes(state, now), **values},
         returning=_TOLD,
     )
-    return _tell(uow, state, moved, now)
+    return _tell(uow, state, moved, now, alone=alone)
 
 
 def _changes(state: str, now: dt.datetime) -> dict[str, Any]:
@@ -151,11 +155,31 @@ def _changes(state: str, now: dt.datetime) -> dict[str, Any]:
     return changes
 
 
-def _tell(uow: UnitOfWork, state: str, moved: Sequence[Any], now: dt.datetime) -> list[str]:
+def _tell(uow: UnitOfWork, state: str, moved: Sequence[Any], now: dt.datetime, *, alone: bool = False) -> list[str]:
+    leaders = [] if alone else [row for row in moved if row.joined_to == row.id]
+    followed = _follow(uow.session, state, leaders, now) if leaders else ()
     event = _EVENTS.get(state)
     if event is not None:
-        uow.emit_many(event, [(row.id, event_data(row, now)) for row in moved if row.client_id is not None])
+        told = [(row.id, event_data(row, now)) for row in (*moved, *followed) if row.client_id is not None]
+        uow.emit_many(event, told)
     return [row.id for row in moved]
+
+
+def _follow(session: Session, state: str, leaders: Sequence[Any], now: dt.datetime) -> Sequence[Any]:
+    return update_rows(
+        session,
+        Delivery,
+        [{"joined_to": row.id, "reason": row.reason, "sent_at": row.sent_at} for row in leaders],
+        key=("joined_to",),
+        where=(Delivery.id != Delivery.joined_to,),
+        also=_changes(state, now),
+        returning=_TOLD,
+    )
+
+
+def is_message() -> ColumnElement[bool]:
+    """Whether a delivery is a message of its own: not joined to another one, which it follows."""
+    return or_(Delivery.joined_to.is_(None), Delivery.joined_to == Delivery.id)
 
 
 def event_data(row: Any, now: dt.datetime) -> dict[str, Any]:
@@ -178,24 +202,26 @@ def event_data(row: Any, now: dt.datetime) -> dict[str, Any]:
 
 def suppress_closed_tasks(uow: UnitOfWork, case_task_ids: Iterable[str], now: dt.datetime) -> list[str]:
     """Suppresses what still waits to notify about case tasks that were completed, unless completed ones were asked
-    for."""
-    from services.messaging.models import Batch
-
-    ids = sorted(set(case_task_ids))
-    asked = {
+    for. A message that tells of others too is prepared again, which leaves these out."""
+    where = [
+        Delivery.case_task_id.in_(sorted(set(case_task_ids))),
+        Delivery.state.in_(WAITING),
+        Delivery.kind == "notification",
+    ]
+    waiting = uow.session.execute(select(Delivery.batch_id, Delivery.joined_to).distinct().where(*where)).all()
+    if not waiting:
+        return []
+    batch_ids = sorted({row.batch_id for row in waiting})
+    asked = [
         batch.id
-        for batch in uow.session.scalars(
-            select(Batch).where(
-                Batch.id.in_(
-                    select(Delivery.batch_id).where(Delivery.case_task_id.in_(ids), Delivery.state.in_(WAITING))
-                )
-            )
-        )
+        for batch in uow.session.scalars(select(Batch).where(Batch.id.in_(batch_ids)))
         if "completed" in batch.statuses
-    }
-    where = [Delivery.case_task_id.in_(ids), Delivery.state.in_(WAITING), Delivery.kind == "notification"]
-    if asked:
-        where.append(Delivery.batch_id.not_in(sorted(asked)))
+    ]
+    leaders = {row.joined_to for row in waiting if row.joined_to and row.batch_id not in asked}
+    if leaders:
+        again = [Delivery.id.in_(sorted(leaders)), Delivery.state == "queued"]
+        move(uow, "accepted", now, where=again, due_at=Delivery.send_after)
+    where += [Delivery.joined_to.is_(None), Delivery.batch_id.not_in(asked)]
     return move(uow, "suppressed", now, where=where, reason="task_closed")
 
 
@@ -205,7 +231,7 @@ def prepare_again(uow: UnitOfWork, client_ids: Iterable[str], now: dt.datetime) 
         uow,
         "accepted",
         now,
-        where=[Delivery.client_id.in_(sorted(set(client_ids))), Delivery.state == "queued"],
+        where=[Delivery.client_id.in_(sorted(set(client_ids))), Delivery.state == "queued", is_message()],
         due_at=Delivery.send_after,
         address=None,
     )
@@ -217,7 +243,7 @@ def suppress_erased(uow: UnitOfWork, client_id: str, now: dt.datetime) -> list[s
         uow,
         "suppressed",
         now,
-        where=[Delivery.client_id == client_id, Delivery.state.in_(WAITING)],
+        where=[Delivery.client_id == client_id, Delivery.state.in_(WAITING), is_message()],
         reason="client_erased",
     )
 

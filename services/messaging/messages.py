@@ -18,7 +18,7 @@ from contracts.errors import NotFound
 from contracts.messaging import DELIVERY_SUPPRESSED
 from services.messaging import consent
 from services.messaging.contents import resolve_message
-from services.messaging.deliveries import event_data
+from services.messaging.deliveries import event_data, is_message
 from services.messaging.doorbell import ring
 from services.messaging.links import PLACEHOLDER_TOKEN, link_of, shorten
 from services.messaging.models import URGENT, Content, Delivery, InboundMessage, Sender
@@ -187,7 +187,7 @@ def list_messages(
     sort: str | None,
 ) -> Record:
     """Outbound and inbound together, newest first. A number shared by several clients shows what it wrote to each."""
-    outbound, inbound = select(Delivery), select(InboundMessage)
+    outbound, inbound = select(Delivery).where(is_message()), select(InboundMessage)
     if client_id is not None:
         theirs = select(Delivery.address).where(Delivery.client_id == client_id, Delivery.address.is_not(None))
         outbound = outbound.where(Delivery.client_id == client_id)

@@ -27,7 +27,7 @@ _LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True)
 class Wish:
-    """A delivery as it is before it is prepared."""
+    """A delivery as it is before it is prepared; `followers` are joined to it."""
 
     id: str
     kind: str
@@ -44,6 +44,18 @@ class Wish:
     language: str | None = None
     sender_id: str | None = None
     send_after: dt.datetime = _LONG_AGO
+    joined_to: str | None = None
+    followers: Sequence[Wish] = ()
+
+    @classmethod
+    def columns(cls) -> list[str]:
+        """The names of what a delivery's row tells."""
+        return [name for name in cls.__dataclass_fields__ if name != "followers"]
+
+    @classmethod
+    def from_row(cls, row: Any) -> Wish:
+        """From a row of `columns`."""
+        return cls(**{**row._mapping, "fallback": tuple(row.fallback or ())})
 
 
 @dataclass(frozen=True)
@@ -95,6 +107,7 @@ class Outcome:
     language: str | None = None
     variables: dict[str, Any] | None = None
     needs_opt_in: bool = False
+    joined_to: str | None = None
 
 
 def addresses_of(wish: Wish, facts: Facts) -> list[tuple[str, str]]:

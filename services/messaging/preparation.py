@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
-from services.messaging import consent
+from services.messaging import consent, joining
 from services.messaging.deliveries import move, move_each
 from services.messaging.models import NOTIFIED, Batch, Content, Delivery, InboundMessage
 from services.messaging.outcomes import FRESH_INBOUND, Decider, Known, Outcome, Request, Sent, Wish, addresses_of
@@ -28,10 +28,9 @@ work as well, and only one of the two outcomes is written."""
 
 def reserve(db: Database, owner: str, now: dt.datetime, limit: int = PREPARED_AT_ONCE) -> list[Wish]:
     """Takes up to `limit` deliveries of one firm whose time to be prepared has come, under a lease."""
-    names = list(Wish.__dataclass_fields__)
     with db.unit_of_work() as uow:
         due = (
-            select(*(getattr(Delivery, name) for name in names))
+            select(*(getattr(Delivery, name) for name in Wish.columns()))
             .where(
                 Delivery.state == "accepted",
                 Delivery.due_at <= now,
@@ -42,7 +41,8 @@ def reserve(db: Database, owner: str, now: dt.datetime, limit: int = PREPARED_AT
             .limit(limit)
             .with_for_update(skip_locked=True, of=Delivery)
         )
-        wishes = [Wish(**{**row._mapping, "fallback": tuple(row.fallback or ())}) for row in uow.session.execute(due)]
+        found = [Wish.from_row(row) for row in uow.session.execute(due)]
+        wishes = joining.with_followers(uow.session, found)
         if wishes:
             uow.session.execute(
                 update(Delivery)
@@ -97,7 +97,8 @@ def prepare(
         return 0
     requests = read_requests(db, wishes)
     uses = {name for request in requests.values() for name in request.uses}
-    facts = gather(calls, wishes, uses)
+    members = joining.members_of(wishes)
+    facts = gather(calls, members, uses)
     keys = [key for wish in wishes for key in _keys(wish, facts)]
     with db.unit_of_work() as uow:
         consent.ensure_rows(uow, keys)
@@ -105,15 +106,33 @@ def prepare(
         states = consent.read_states(uow.session, keys, lock="update")
         senders = _senders(uow, wishes, str(db.firm_id), sandbox)
         moment = now()
-        known = read_known(uow.session, wishes, facts, states, senders, moment)
+        known = read_known(uow.session, members, facts, states, senders, moment)
         decider = Decider(facts, known, requests, moment)
-        outcomes = [decider.decide(wish) for wish in wishes]
-        mine = (Delivery.lease_owner == owner, Delivery.state == "accepted")
-        for state in sorted({outcome.state for outcome in outcomes}):
-            rows = [_row(outcome) for outcome in outcomes if outcome.state == state]
-            move_each(uow, state, moment, rows, where=mine)
+        outcomes = joining.join([decider.decide(member) for member in members])
+        _write(uow, outcomes, owner, moment)
         _start_batches(uow.session, wishes, moment)
     return len(wishes)
+
+
+def _write(uow: UnitOfWork, outcomes: Sequence[Outcome], owner: str, now: dt.datetime) -> None:
+    """Those that are reserved first: what is joined to one follows only where that one was still ours."""
+    followers = [outcome for outcome in outcomes if outcome.wish.joined_to not in (None, outcome.wish.id)]
+    mine = (Delivery.lease_owner == owner, Delivery.state == "accepted")
+    if not followers:
+        _move_by_state(uow, outcomes, now, mine)
+        return
+    apart = {outcome.wish.id for outcome in followers}
+    moved = _move_by_state(uow, [outcome for outcome in outcomes if outcome.wish.id not in apart], now, mine)
+    rest = [outcome for outcome in followers if outcome.wish.joined_to in moved]
+    _move_by_state(uow, rest, now, (Delivery.state == "accepted",))
+
+
+def _move_by_state(uow: UnitOfWork, outcomes: Sequence[Outcome], now: dt.datetime, where: Sequence[Any]) -> set[str]:
+    moved: set[str] = set()
+    for state in sorted({outcome.state for outcome in outcomes}):
+        rows = [_row(outcome) for outcome in outcomes if outcome.state == state]
+        moved.update(move_each(uow, state, now, rows, where=where, alone=True))
+    return moved
 
 
 def give_up(db: Database, wishes: Sequence[Wish], owner: str, now: dt.datetime) -> None:
@@ -147,9 +166,10 @@ def _start_batches(session: Any, wishes: Sequence[Wish], now: dt.datetime) -> No
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": outcome.wish.id}
+    row: dict[str, Any] = {"id": outcome.wish.id, "joined_to": outcome.joined_to}
+    due_at = joining.NEVER if outcome.joined_to not in (None, outcome.wish.id) else outcome.due_at
     if outcome.state == "accepted":
-        return {**row, "due_at": outcome.due_at, "send_after": outcome.due_at}
+        return {**row, "due_at": due_at, "send_after": outcome.due_at}
     row |= {"reason": outcome.reason, "channel": outcome.channel or outcome.wish.channel, "address": outcome.address}
     if outcome.state != "queued":
         return row
@@ -158,7 +178,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     return row | {
         "address_once": once,
         "sender_id": outcome.sender_id,
-        "due_at": outcome.due_at,
+        "due_at": due_at,
         "window_closes": outcome.window_closes,
         "language": outcome.language,
         "variables": outcome.variables,

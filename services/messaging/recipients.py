@@ -92,6 +92,7 @@ def variables_for(row: Asked, facts: Facts, uses: Iterable[str]) -> dict[str, An
         "case.name": case.get("name"),
         "case.number": case.get("number"),
         "task.title": task.get("title"),
+        "task.count": 1,
         "firm.name": facts.rules.name,
         "staff.name": facts.staff_names.get(row.requested_by or ""),
     }

@@ -102,11 +102,12 @@ def _segments(body: str) -> int:
 
 
 def _registration(row: Reserved, token_hash: str) -> dict[str, Any]:
-    kind = "tasks" if row.case_task_id is None else "task"
+    kind = "tasks" if row.case_task_id is None or row.joined_to else "task"
+    case_task_id = row.case_task_id if kind == "task" else None
     return {
         "token_hash": token_hash,
         "client_id": row.client_id,
-        "scope": {"kind": kind, "case_task_id": row.case_task_id, "case_ids": []},
+        "scope": {"kind": kind, "case_task_id": case_task_id, "case_ids": []},
         "channel": row.channel,
         "delivery_id": row.id,
     }

@@ -19,7 +19,7 @@ from contracts.errors import Invalid
 
 VARIABLES = frozenset({
     "client.first_name", "client.last_name", "client.display_name", "case.name", "case.number", "task.title",
-    "task.link", "firm.name", "staff.name",
+    "task.count", "task.link", "firm.name", "staff.name",
 })  # fmt: skip
 CUSTOM_FIELDS = "case.custom_fields."
 """Followed by a custom field's key: `{{ case.custom_fields.court }}`. A case without the field shows nothing there."""
