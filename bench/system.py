@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 from sqlalchemy import NullPool, create_engine, text
 
@@ -50,6 +51,13 @@ class System:
         urls: dict[str, str] = yaml.safe_load(Path(self.state()["settings"]).read_text())["DATABASE_URLS"]
         return urls
 
+    def cpu_seconds(self) -> dict[str, float]:
+        """The processor time that each service process, RabbitMQ and PostgreSQL have used since their start, in
+        seconds. Of PostgreSQL all backends, also those that have ended."""
+        state = self.state()
+        services = {name: cpu_of(entry["pid"]) for name, entry in state["services"].items()}
+        return services | {name: cpu_of(pid) for name, pid in state["servers"].items()}
+
     def quiet(self) -> bool:
         """Whether every event is published, and every queue empty."""
         for url in self.database_urls().values():
@@ -60,6 +68,19 @@ class System:
                 return False
         queues = management_request(self.state()["management"], "GET", "/api/queues")
         return not sum(queue.get("messages", 0) for queue in queues)
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of processor time of a process and its children."""
+    process = psutil.Process(pid)
+    used = 0.0
+    for part in [process, *process.children(recursive=True)]:
+        try:
+            times = part.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        used += times.user + times.system + times.children_user + times.children_system
+    return used
 
 
 def _peak(pid: int) -> float:

@@ -50,7 +50,7 @@ class FakeCalls:
         if unknown := set(arguments) - known:
             raise AssertionError(f"{operation} takes no {', '.join(sorted(unknown))}")
         wire = arguments if self.raw else request.dump(arguments)
-        if problems := request.validate(wire):
+        if problems := request.schema.validate(wire):
             raise AssertionError(f"{operation} refuses the request: {problems}")
         loaded = dict(request.load(wire))
         self.calls.append((operation, loaded))
@@ -64,7 +64,7 @@ class FakeCalls:
             raise
         response = strict(operation.response)
         dumped = response.dump(answer or {})
-        if problems := response.validate(dumped):
+        if problems := response.schema.validate(dumped):
             raise AssertionError(f"{operation} cannot answer that: {problems}")
         return dumped if self.raw else dict(response.load(dumped))
 

@@ -7,21 +7,22 @@ from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
 
+from chassis.swift_schemas import SwiftSchema
 from contracts.base import Event
 
 
 @functools.cache
-def strict(schema: type[Schema]) -> Schema:
+def strict(schema: type[Schema]) -> SwiftSchema:
     """The schema as its owner applies it: an unknown field is an error."""
-    return schema(unknown=RAISE)
+    return SwiftSchema(schema(unknown=RAISE))
 
 
 @functools.cache
-def lenient(schema: type[Schema]) -> Schema:
+def lenient(schema: type[Schema]) -> SwiftSchema:
     """The schema as a reader applies it: unknown fields are left out at every depth, so that additions keep v1."""
     instance = schema(unknown=EXCLUDE)
     _exclude_unknown(instance)
-    return instance
+    return SwiftSchema(instance)
 
 
 def _exclude_unknown(schema: Schema) -> None:

@@ -18,7 +18,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from contracts.errors import CasewireError
 
 # Most ids are ours and canonical already; parsing each of the thousands in a bulk event costs ten times this look.
-_CANONICAL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+CANONICAL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Id(fields.String):
@@ -28,7 +28,7 @@ class Id(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        if _CANONICAL_ID.fullmatch(text):
+        if CANONICAL_ID.fullmatch(text):
             return text
         try:
             return str(uuid.UUID(text))

@@ -69,7 +69,7 @@ class Desk:
 
     @staticmethod
     def _checked(record: dict[str, Any]) -> dict[str, Any]:
-        assert strict(Client).validate(strict(Client).dump(record)) == {}
+        assert strict(Client).schema.validate(strict(Client).dump(record)) == {}
         return record
 
     # Events
