@@ -12,6 +12,8 @@ SETTINGS = (
     Setting("PUBLIC_URL", url("http", "https"), "the address that clients and providers reach this edge by"),
     Setting("SECRET_KEY", text, "signs the portal's cookies", secret=True),
     Setting("TWILIO_AUTH_TOKEN", text, "checks the signature of Twilio's webhooks", None, secret=True),
+    Setting("SNS_TOPICS", text, "ARNs, with commas between them, of the topics by which SES tells of email", None),
+    Setting("SNS_CERT_HOSTS", text, "hosts other than Amazon's that sign for SNS, for tests", None),
     Setting("SANDBOX_PAGES", flag, "whether /sandbox is served", False),
     Setting("CORS_ORIGINS", text, "origins, with commas between them, whose pages may call the API", None),
     Setting("MAX_JSON_BYTES", whole(1024), "the largest body that is not an upload", 2 * 1024 * 1024),
@@ -29,6 +31,8 @@ class EdgeSettings:
     secret_key: str
     twilio_auth_token: str | None
     sandbox_pages: bool
+    sns_topics: tuple[str, ...]
+    sns_cert_hosts: tuple[str, ...]
     cors_origins: tuple[str, ...]
     max_json_bytes: int
     max_upload_bytes: int
@@ -37,13 +41,18 @@ class EdgeSettings:
     def from_config(cls, config: Mapping[str, Any]) -> EdgeSettings:
         """From the checked configuration; a default stands in where a key is not set."""
         found = {setting.name: config.get(setting.name, setting.default) for setting in SETTINGS}
-        origins = found["CORS_ORIGINS"] or ""
         return cls(
             public_url=str(found["PUBLIC_URL"]).rstrip("/"),
             secret_key=str(found["SECRET_KEY"]),
             twilio_auth_token=found["TWILIO_AUTH_TOKEN"],
             sandbox_pages=bool(found["SANDBOX_PAGES"]),
-            cors_origins=tuple(origin.strip() for origin in origins.split(",") if origin.strip()),
+            sns_topics=_listed(found["SNS_TOPICS"]),
+            sns_cert_hosts=_listed(found["SNS_CERT_HOSTS"]),
+            cors_origins=_listed(found["CORS_ORIGINS"]),
             max_json_bytes=int(found["MAX_JSON_BYTES"]),
             max_upload_bytes=int(found["MAX_UPLOAD_BYTES"]),
         )
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())

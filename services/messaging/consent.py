@@ -28,6 +28,9 @@ Key = tuple[str, str]
 States = Mapping[Key, str | None]
 
 OPTED_IN, OPTED_OUT = "opted_in", "opted_out"
+UNREACHABLE = "unreachable"
+"""Of the projection only: the provider says that the address does not exist. The ledger has it as opted_out, with a
+bounce as its evidence; what anybody says about the address afterwards replaces it."""
 
 
 def address_key(address: str) -> str:
@@ -47,11 +50,13 @@ def keys_of(channel: str, address: str | None, client_id: str | None) -> list[Ke
 
 
 def block_reason(states: States, keys: Iterable[Key], *, needs_opt_in: bool) -> str | None:
-    """Why a message may not be sent: opted_out if the address or the client has opted out, no_consent if an opt-in is
-    demanded and neither has opted in, else None."""
+    """Why a message may not be sent: opted_out if the address or the client has opted out, invalid_address if the
+    address does not exist, no_consent if an opt-in is demanded and neither has opted in, else None."""
     said = [states.get(key) for key in keys]
     if OPTED_OUT in said:
         return OPTED_OUT
+    if UNREACHABLE in said:
+        return "invalid_address"
     if needs_opt_in and OPTED_IN not in said:
         return "no_consent"
     return None
@@ -98,7 +103,8 @@ class Restored:
 @dataclass(frozen=True)
 class Change:
     """One change of consent, of an address or else of a client. `client_ids`: whose address it is, as far as known.
-    `restores`: instead of having `state` said of it, the row is as it was before a mistaken or a wider opt-out."""
+    `restores`: instead of having `state` said of it, the row is as it was before a mistaken or a wider opt-out.
+    `unreachable`: it is not that somebody said stop, but that the address does not exist."""
 
     channel: str
     state: str
@@ -108,6 +114,7 @@ class Change:
     client_id: str | None = None
     client_ids: Sequence[str] = ()
     restores: Restored | None = None
+    unreachable: bool = False
     id: str = field(default_factory=new_id)
 
     @property
@@ -136,7 +143,7 @@ def record_changes(uow: UnitOfWork, changes: Sequence[Change], at: dt.datetime |
             }
         )
         channel, key = change.key
-        state = change.restores.state if change.restores else change.state
+        state = change.restores.state if change.restores else UNREACHABLE if change.unreachable else change.state
         row = {"channel": channel, "key": key, "state": state, "entry_id": change.id, "updated_at": now}
         rows[change.key] = row
     uow.insert(ConsentEntry, entries)

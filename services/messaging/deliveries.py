@@ -26,7 +26,7 @@ MOVES: dict[str, tuple[str, ...]] = {
     "sending": ("queued",),
     "sent": ("queued", "sending", "unknown"),
     "delivered": ("queued", "sending", "unknown", "sent", "undelivered"),
-    "undelivered": ("sending", "unknown", "sent"),
+    "undelivered": ("sending", "unknown", "sent", "delivered"),
     "failed": ("accepted", "queued", "sending", "unknown", "sent"),
     "suppressed": ("accepted", "queued", "sending", "unknown"),
     "cancelled": WAITING,
@@ -88,10 +88,15 @@ STATUSES = {
     "partially_delivered": ProviderStatus("delivered", 7),
     "completed": ProviderStatus("delivered", 7),
     "read": ProviderStatus("delivered", 8),
+    # Of an email. A soft bounce may be an out-of-office answer, and says nothing once the email was delivered.
+    "rejected": ProviderStatus("failed", 6),
+    "soft_bounced": ProviderStatus("undelivered", 6),
+    "bounced": ProviderStatus("undelivered", 9),
+    "complained": ProviderStatus("delivered", 10),
 }
-"""Twilio's statuses of an outbound message and of an outbound call. A call that failed before anybody answered was not
-delivered; one that was answered, by a person or a machine, was. An unknown status is ignored: they are added without
-notice."""
+"""Twilio's statuses of an outbound message and of an outbound call, and what becomes of an email. A call that failed
+before anybody answered was not delivered; one that was answered, by a person or a machine, was. An unknown status is
+ignored: they are added without notice."""
 
 
 def may_follow(new: str, before: str | None) -> bool:

@@ -100,7 +100,7 @@ class Dispatcher:
             make_providers(self.settings, self.db),
             public_url=self.settings.public_url,
             concurrency=self.settings.concurrency,
-            sandbox=self.settings.provider == "sandbox",
+            sandbox=self.settings.channels_of("sandbox"),
         )
         stoppable.append(sending)
         sending.run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -32,7 +32,7 @@ def estimate(
     calls: Any,
     *,
     public_url: str,
-    sandbox: bool,
+    sandbox: Collection[str],
     segment_cost: Decimal,
     call_cost: Decimal,
     currency: str,
@@ -101,8 +101,8 @@ def _wishes(
                 )
 
 
-def _rates(session: Any, channels: list[str], *, sandbox: bool) -> dict[str, float]:
-    rates = dict.fromkeys(channels, SANDBOX_RATE) if sandbox else {}
+def _rates(session: Any, channels: list[str], *, sandbox: Collection[str]) -> dict[str, float]:
+    rates = {channel: SANDBOX_RATE for channel in channels if channel in sandbox}
     statement = select(Sender).where(Sender.channel.in_(channels)).order_by(Sender.created_at.desc(), Sender.id.desc())
     for sender in session.scalars(statement):
         rates[sender.channel] = sender.rate

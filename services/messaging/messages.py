@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -38,7 +38,7 @@ def send_message(
     calls: Any,
     *,
     public_url: str,
-    sandbox: bool,
+    sandbox: Collection[str],
     actor_id: str | None,
     client_id: str,
     channel: str,
@@ -48,7 +48,7 @@ def send_message(
     **message: Any,
 ) -> Record:
     """Takes one message to one client, or says at once why it cannot be sent: the message, `state` accepted or
-    suppressed. The dispatcher decides again when it goes out.
+    suppressed. The dispatcher decides again when it goes out. `sandbox`: the channels that the sandbox carries.
 
     Raises Invalid, NotFound for an unknown client, case task or template, Unavailable.
     """
@@ -104,7 +104,9 @@ def _send_after(facts: Facts, timing: Mapping[str, Any], now: dt.datetime) -> dt
     return now
 
 
-def _decide(uow: UnitOfWork, wish: Wish, facts: Facts, request: Request, now: dt.datetime, *, sandbox: bool) -> Outcome:
+def _decide(
+    uow: UnitOfWork, wish: Wish, facts: Facts, request: Request, now: dt.datetime, *, sandbox: Collection[str]
+) -> Outcome:
     keys = [
         key
         for channel, address in addresses_of(wish, facts)
@@ -113,7 +115,7 @@ def _decide(uow: UnitOfWork, wish: Wish, facts: Facts, request: Request, now: dt
     states = consent.read_states(uow.session, keys)
     sender = sender_for(uow.session, wish.channel)
     # The dispatcher gives a firm without a sender one of the sandbox's.
-    senders = {wish.channel: sender.id if sender else wish.id} if sender or sandbox else {}
+    senders = {wish.channel: sender.id if sender else wish.id} if sender or wish.channel in sandbox else {}
     known = read_known(uow.session, [wish], facts, states, senders, now)
     return Decider(facts, known, {wish.id: request}, now).decide(wish)
 

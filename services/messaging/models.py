@@ -342,13 +342,13 @@ class InboundMedia(FirmScoped, Stamps, Base):
 
 
 class ProviderEvent(Base):
-    """A provider's notification that was applied: its id counts once. It belongs to the installation, for the firm is
-    only known from what it is about."""
+    """A provider's notification that was applied for a firm: its id, with the firm's after it, counts once. It belongs
+    to the installation, whose provider it is."""
 
     __tablename__ = "provider_event"
     __table_args__ = (Index("ix_provider_event_at", "at"),)
     provider: Mapped[str] = mapped_column(String(30), primary_key=True)
-    event_id: Mapped[str] = mapped_column(String(120), primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(160), primary_key=True)
     at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
 

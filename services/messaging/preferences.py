@@ -75,7 +75,7 @@ def _in_force(session: Session, client_id: str, addresses: Addresses) -> Record:
     states = consent.read_states(session, [key for several in keys.values() for key in several])
     answer: Record = {"client_id": client_id}
     for channel, wanted in keys.items():
-        said = [states.get(key) for key in wanted]
+        said = [consent.OPTED_OUT if states.get(key) == consent.UNREACHABLE else states.get(key) for key in wanted]
         named = (state for state in (consent.OPTED_OUT, consent.OPTED_IN) if state in said)
         answer[channel] = next(named, None)
     return answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import or_, select, update
@@ -86,10 +86,11 @@ def prepare(
     wishes: Sequence[Wish],
     owner: str,
     *,
-    sandbox: bool,
+    sandbox: Collection[str],
     now: Callable[[], dt.datetime] = utc_now,
 ) -> int:
-    """Prepares reserved deliveries of one firm and returns how many. With `sandbox`, a firm without a sender gets one.
+    """Prepares reserved deliveries of one firm and returns how many. A firm without a sender gets one of the
+    sandbox's on the channels that the `sandbox` carries.
 
     Raises Unavailable, DeadlineExceeded; then they are free again once the lease has ended.
     """
@@ -143,11 +144,11 @@ def give_up(db: Database, wishes: Sequence[Wish], owner: str, now: dt.datetime) 
         move(uow, "failed", now, where=where, reason="not_prepared")
 
 
-def _senders(uow: UnitOfWork, wishes: Sequence[Wish], firm_id: str, sandbox: bool) -> dict[str, str]:
+def _senders(uow: UnitOfWork, wishes: Sequence[Wish], firm_id: str, sandbox: Collection[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for channel in sorted({channel for wish in wishes for channel in (wish.channel, *wish.fallback)}):
         sender = sender_for(uow.session, channel)
-        if sender is None and sandbox:
+        if sender is None and channel in sandbox:
             sender = make_sandbox_sender(uow, firm_id, channel)
         if sender is not None:
             found[channel] = sender.id

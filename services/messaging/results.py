@@ -167,25 +167,32 @@ def record_status(
 ) -> bool:
     """Applies a provider's word on a delivery, unless it is older than what is known. Returns whether it did."""
     with db.unit_of_work() as uow:
-        delivery = uow.session.scalars(
-            select(Delivery).where(Delivery.id == delivery_id).with_for_update()
-        ).one_or_none()
-        if delivery is None or not may_follow(status, delivery.provider_status):
-            return False
-        if error_code == REFUSED_OPT_OUT and delivery.address:
-            # The provider's own refusal is what it is: the person has said stop, to the provider.
-            client_ids = consent.clients_of_address(uow.session, delivery.address)
-            speaker = stops.Speaker(delivery.channel, delivery.address, client_ids)
-            evidence = {"delivery_id": delivery_id, "code": error_code, "provider_id": provider_id}
-            stops.record_stop(uow, speaker, source="provider", evidence=evidence, at=now)
-        state, reason = STATUSES[status].state, None
-        if state in ("failed", "undelivered"):
-            reason = (error_code or status.replace("-", "_"))[:60]
-            if error_code == REFUSED_OPT_OUT:
-                state, reason = "failed", "opted_out"
-        changes: dict[str, Any] = {"provider_status": status, "provider_id": delivery.provider_id or provider_id}
-        if delivery.sent_at is None and state in ("sent", "delivered"):
-            changes["sent_at"] = now
-        if delivery.state == state:
-            return bool(update_rows(uow.session, Delivery, [{"id": delivery_id, **changes}], returning=[Delivery.id]))
-        return bool(move(uow, state, now, where=[Delivery.id == delivery_id], reason=reason, **changes))
+        return apply_status(
+            uow, provider_id=provider_id, status=status, error_code=error_code, delivery_id=delivery_id, now=now
+        )
+
+
+def apply_status(
+    uow: UnitOfWork, *, provider_id: str, status: str, error_code: str | None, delivery_id: str, now: dt.datetime
+) -> bool:
+    """`record_status`, in a transaction that does more."""
+    delivery = uow.session.scalars(select(Delivery).where(Delivery.id == delivery_id).with_for_update()).one_or_none()
+    if delivery is None or not may_follow(status, delivery.provider_status):
+        return False
+    if error_code == REFUSED_OPT_OUT and delivery.address:
+        # The provider's own refusal is what it is: the person has said stop, to the provider.
+        client_ids = consent.clients_of_address(uow.session, delivery.address)
+        speaker = stops.Speaker(delivery.channel, delivery.address, client_ids)
+        evidence = {"delivery_id": delivery_id, "code": error_code, "provider_id": provider_id}
+        stops.record_stop(uow, speaker, source="provider", evidence=evidence, at=now)
+    state, reason = STATUSES[status].state, None
+    if state in ("failed", "undelivered"):
+        reason = (error_code or status.replace("-", "_"))[:60]
+        if error_code == REFUSED_OPT_OUT:
+            state, reason = "failed", "opted_out"
+    changes: dict[str, Any] = {"provider_status": status, "provider_id": delivery.provider_id or provider_id}
+    if delivery.sent_at is None and state in ("sent", "delivered"):
+        changes["sent_at"] = now
+    if delivery.state == state:
+        return bool(update_rows(uow.session, Delivery, [{"id": delivery_id, **changes}], returning=[Delivery.id]))
+    return bool(move(uow, state, now, where=[Delivery.id == delivery_id], reason=reason, **changes))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -65,7 +65,7 @@ class Sending:
         *,
         public_url: str,
         concurrency: int,
-        sandbox: bool = False,
+        sandbox: Collection[str] = (),
         idle: float | None = None,
         now: Callable[[], dt.datetime] = utc_now,
     ) -> None:

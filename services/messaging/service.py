@@ -20,6 +20,7 @@ from services.messaging import (
     consent_reviews,
     contents,
     deliveries,
+    email_events,
     estimates,
     firm_rules,
     inbound,
@@ -197,7 +198,7 @@ class MessagingService:
 
     @serve(contract.PUT_SENDER)
     def put_sender(self, **command: Any) -> Answer:
-        return senders.put_sender(self.db, provider=self.settings.provider, **command)
+        return senders.put_sender(self.db, provider=self.settings.provider_of(command["channel"]), **command)
 
     # What providers tell us
 
@@ -208,6 +209,14 @@ class MessagingService:
     @serve(contract.RECEIVE_PORTAL_MESSAGE)
     def receive_portal_message(self, **message: Any) -> Answer:
         return portal_messages.receive_portal_message(self.db, now=utc_now(), **message)
+
+    @serve(contract.RECORD_EMAIL_EVENT)
+    def record_email_event(self, **event: Any) -> Answer:
+        return email_events.record_email_event(self.db, **event)
+
+    @every(3600, "messaging: forget provider events")
+    def forget_provider_events(self) -> bool:
+        return email_events.forget_old_events(self.db, utc_now())
 
     @serve(contract.RECORD_DELIVERY_STATUS)
     def record_delivery_status(self, **status: Any) -> Answer:
@@ -254,8 +263,8 @@ class MessagingService:
         return self.sandbox.announcer.announce()
 
     @property
-    def _sandbox(self) -> bool:
-        return bool(self.settings.provider == "sandbox")
+    def _sandbox(self) -> frozenset[str]:
+        return self.settings.channels_of("sandbox")
 
     @property
     def _actor(self) -> str | None:

@@ -8,10 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from chassis.config import Setting, number, one_of, text, url, whole
+from contracts.messaging import CHANNELS
 
 SETTINGS = (
     Setting("PUBLIC_URL", url("http", "https"), "the address that clients and providers reach the gateway by"),
-    Setting("PROVIDER", one_of("sandbox", "twilio"), "who carries the messages of new senders", "sandbox"),
+    Setting("PROVIDER", one_of("sandbox", "twilio"), "who carries texts and calls of new senders", "sandbox"),
+    Setting("EMAIL_PROVIDER", one_of("sandbox", "ses", "smtp"), "who carries the email of new senders", "sandbox"),
     Setting("TWILIO_ACCOUNT_SID", text, "the account at Twilio", None),
     Setting("TWILIO_AUTH_TOKEN", text, "the account's secret; the sandbox signs with it too", None, secret=True),
     Setting("TWILIO_API_URL", url("http", "https"), "another address of Twilio's API, for tests", None),
@@ -29,6 +31,7 @@ class MessagingSettings:
 
     public_url: str
     provider: str
+    email_provider: str
     twilio_account_sid: str | None
     twilio_auth_token: str | None
     twilio_api_url: str | None
@@ -46,6 +49,7 @@ class MessagingSettings:
         return cls(
             public_url=public_url,
             provider=str(found["PROVIDER"]),
+            email_provider=str(found["EMAIL_PROVIDER"]),
             twilio_account_sid=found["TWILIO_ACCOUNT_SID"],
             twilio_auth_token=found["TWILIO_AUTH_TOKEN"],
             twilio_api_url=found["TWILIO_API_URL"],
@@ -55,3 +59,11 @@ class MessagingSettings:
             call_cost=Decimal(str(found["CALL_COST"])),
             currency=str(found["CURRENCY"]),
         )
+
+    def provider_of(self, channel: str) -> str:
+        """Who carries what a new sender of a channel sends."""
+        return self.email_provider if channel == "email" else self.provider
+
+    def channels_of(self, provider: str) -> frozenset[str]:
+        """The channels that a provider carries for new senders."""
+        return frozenset(channel for channel in CHANNELS if self.provider_of(channel) == provider)

@@ -26,7 +26,7 @@ def record_delivery_status(
 
     The token finds the delivery even where the callback comes before the answer to our request is recorded.
     """
-    delivery_id = _as_id(token)
+    delivery_id = as_delivery_id(token)
     if delivery_id is None:
         return {"applied": False}
     everyone = db.across_firms("a callback names its delivery, and the delivery its firm")
@@ -45,7 +45,8 @@ def record_delivery_status(
     return {"applied": applied}
 
 
-def _as_id(token: str | None) -> str | None:
+def as_delivery_id(token: str | None) -> str | None:
+    """The delivery that a token names: the token is its id. None for what cannot be one."""
     try:
         return str(uuid.UUID(token))
     except (TypeError, ValueError):

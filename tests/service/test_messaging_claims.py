@@ -176,7 +176,7 @@ def prepare_apart(desk: Desk, events: int) -> list[Callable[[], Any]]:
 
         def prepare(wishes: Any = wishes, owner: str = owner) -> None:
             with use(Context(firm_id=desk.firm_id)):
-                preparation.prepare(desk.db, desk.calls, wishes, owner, sandbox=False, now=desk.clock)
+                preparation.prepare(desk.db, desk.calls, wishes, owner, sandbox=(), now=desk.clock)
 
         halves.append(prepare)
     return halves

@@ -26,7 +26,7 @@ def variant(body: str, **given: Any) -> dict[str, Any]:
 def say(desk: Desk, client_id: str, body: str | None = "See you at nine.", **given: Any) -> dict[str, Any]:
     command = {"channel": "sms", "timing": NOW_TIMING, "template_id": None, "subject": None, "case_task_id": None}
     return messages.send_message(
-        desk.db, desk.calls, public_url=PUBLIC_URL, sandbox=False, actor_id=desk.staff_id, now=desk.clock(),
+        desk.db, desk.calls, public_url=PUBLIC_URL, sandbox=(), actor_id=desk.staff_id, now=desk.clock(),
         **{**command, "client_id": client_id, "body": body, **given},
     )  # fmt: skip
 
@@ -185,7 +185,7 @@ def test_the_dry_run_says_what_the_batch_then_does(desk: Desk) -> None:
         desk.item(desk.person(first_name="\U0001f600")),
     ]
     estimate = estimates.estimate(
-        desk.db, desk.calls, public_url=PUBLIC_URL, sandbox=False, segment_cost=Decimal("0.01"),
+        desk.db, desk.calls, public_url=PUBLIC_URL, sandbox=(), segment_cost=Decimal("0.01"),
         call_cost=Decimal("0.02"), currency="USD",
         message={"template_id": None, "body": "Hi {{ client.first_name }}: {{ task.link }}"}, channels=["sms"],
         fallback=False, allow_repeat=False, items=items, now=desk.clock(),

@@ -10,7 +10,8 @@ from typing import Protocol
 @dataclass(frozen=True)
 class Outgoing:
     """One message to send. `token` is the delivery's own: the provider's callback brings it back. `body` holds the
-    live link, so that it is never stored or logged."""
+    live link, so that it is never stored or logged. For email `body` is the text part and `html` the page;
+    `sender_name` is shown in place of the address, and `unsubscribe_url` takes the recipient off by one POST."""
 
     token: str
     channel: str
@@ -20,6 +21,9 @@ class Outgoing:
     subject: str | None = None
     messaging_service_sid: str | None = None
     language: str | None = None
+    html: str | None = None
+    sender_name: str | None = None
+    unsubscribe_url: str | None = None
 
 
 @dataclass(frozen=True)

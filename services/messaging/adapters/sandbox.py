@@ -16,6 +16,7 @@ from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from contracts.errors import Unavailable
 from services.messaging.adapters.base import Absent, Accepted, Finding, Outgoing, Question, Refused, Result, Unknown
+from services.messaging.adapters.email_headers import extra_headers, from_header
 from services.messaging.models import SandboxMessage
 
 REFUSED_NUMBERS = {"+15005550001": "21211", "+15005550009": "21614", "+15005550004": "21610"}
@@ -47,6 +48,8 @@ class SandboxProvider:
             "recipient": message.to,
             "subject": message.subject,
             "body": message.body,
+            "html": message.html,
+            "headers": _headers(message),
             "status": "queued",
             "delivery_token": message.token,
             "announce_at": now + dt.timedelta(seconds=random.uniform(0.5, 2.0)),  # noqa: S311 - spreads the callbacks
@@ -67,3 +70,9 @@ class SandboxProvider:
         except Unavailable:
             return None
         return Absent() if found is None else Accepted(found.id, found.status or "queued")
+
+
+def _headers(message: Outgoing) -> dict[str, str] | None:
+    if message.channel != "email":
+        return None
+    return {"From": from_header(message), **extra_headers(message)}

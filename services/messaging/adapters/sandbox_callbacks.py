@@ -1,12 +1,16 @@
-"""The sandbox's requests to our own gateway: status callbacks, and what people do, signed as Twilio signs them."""
+"""The sandbox's requests to our own gateway: status callbacks, and what people do, signed as Twilio signs them; of
+email as Amazon SES tells it, signed with the sandbox's own secret."""
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import hmac
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import eventlet
+import orjson
 import urllib3
 from sqlalchemy import select
 from twilio.request_validator import RequestValidator
@@ -14,15 +18,18 @@ from twilio.request_validator import RequestValidator
 from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.telemetry import log_of
+from services.messaging.adapters.sandbox_email import EMAIL_PATH, email_event
 from services.messaging.models import SandboxMessage
 from services.messaging.setwise import update_rows
 
 Record = dict[str, Any]
 log = log_of(__name__)
 
-BOUNCING_NUMBER = "+15005550005"
+BOUNCING_NUMBER, BOUNCING_MAILBOX = "+15005550005", "bounce@sandbox.invalid"
 """Accepted, and reported as undelivered."""
 STATUS_PATH, SMS_PATH = "/webhooks/twilio/status", "/webhooks/twilio/sms"
+SIGNATURE = "X-Casewire-Sandbox-Signature"
+"""HMAC-SHA256 of the body as hex, in place of the certificate that SNS signs with."""
 ANNOUNCED_AT_ONCE = 40
 """Callbacks of one round: few enough that a process that is to end has not long to wait."""
 PUT_ASIDE = dt.timedelta(seconds=60)
@@ -40,6 +47,7 @@ class Webhooks:
 
     def __init__(self, *, public_url: str, webhook_url: str, auth_token: str | None) -> None:
         self._public_url, self._webhook_url = public_url, webhook_url
+        self._auth_token = auth_token or ""
         self._validator = RequestValidator(auth_token) if auth_token else None
         self._http = urllib3.PoolManager(maxsize=8, retries=False, timeout=urllib3.Timeout(total=_SECONDS))
 
@@ -56,6 +64,14 @@ class Webhooks:
             "X-Twilio-Signature": self._validator.compute_signature(self._public_url + path, form),
         }
         answer = self._http.request("POST", self._webhook_url + path, body=urlencode(form), headers=headers)
+        return int(answer.status)
+
+    def post_email_notification(self, notification: Record) -> int:
+        """Posts what `sandbox_email` says; returns and raises as `post` does."""
+        body = orjson.dumps(notification)
+        signature = hmac.new(self._auth_token.encode(), body, hashlib.sha256).hexdigest()
+        headers = {"Content-Type": "text/plain; charset=UTF-8", SIGNATURE: signature}
+        answer = self._http.request("POST", self._webhook_url + EMAIL_PATH, body=body, headers=headers)
         return int(answer.status)
 
 
@@ -98,23 +114,11 @@ class Announcer:
         return due
 
     def _announce(self, message: SandboxMessage) -> Record:
-        bounces = message.recipient == BOUNCING_NUMBER
+        bounces = message.recipient in (BOUNCING_NUMBER, BOUNCING_MAILBOX)
         status = "undelivered" if bounces else "delivered"
-        form = {
-            "MessageSid": message.id,
-            "SmsSid": message.id,
-            "AccountSid": "ACsandbox",
-            "From": message.sender,
-            "To": message.recipient,
-            "MessageStatus": status,
-            "SmsStatus": status,
-        }
-        if bounces:
-            form["ErrorCode"] = "30003"
         tried = message.announcements + 1
         try:
-            answered = self._webhooks.post(f"{STATUS_PATH}?token={quote(message.delivery_token or '')}", form)
-            posted = 200 <= answered < 300
+            posted = 200 <= self._post_outcome(message, status) < 300
         except (urllib3.exceptions.HTTPError, OSError) as error:
             # The gateway may be restarting; it is tried again, also by the next process.
             log.info("callback_postponed", error=type(error).__name__)
@@ -126,6 +130,23 @@ class Announcer:
             "announce_at": again,
             "announcements": tried,
         }
+
+    def _post_outcome(self, message: SandboxMessage, status: str) -> int:
+        if message.channel == "email":
+            kind = "bounced" if status == "undelivered" else status
+            return self._webhooks.post_email_notification(email_event(message, kind))
+        form = {
+            "MessageSid": message.id,
+            "SmsSid": message.id,
+            "AccountSid": "ACsandbox",
+            "From": message.sender,
+            "To": message.recipient,
+            "MessageStatus": status,
+            "SmsStatus": status,
+        }
+        if status == "undelivered":
+            form["ErrorCode"] = "30003"
+        return self._webhooks.post(f"{STATUS_PATH}?token={quote(message.delivery_token or '')}", form)
 
 
 def _due(now: dt.datetime) -> tuple[Any, ...]:

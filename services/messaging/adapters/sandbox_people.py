@@ -15,6 +15,7 @@ from chassis.database import Database
 from chassis.paging import page
 from contracts.errors import NotFound, Unavailable
 from services.messaging.adapters.sandbox_callbacks import SMS_PATH, Webhooks
+from services.messaging.adapters.sandbox_email import received_email
 from services.messaging.models import SandboxMessage
 
 Record = dict[str, Any]
@@ -74,26 +75,35 @@ class SandboxPeople:
         with self._db.unit_of_work() as uow:
             row = {"id": provider_id, "direction": "inbound", "channel": message.channel, "sender": phone}
             uow.insert(SandboxMessage, [{**row, "recipient": office, "body": body, "status": "received"}])
-        form = {
-            "MessageSid": provider_id,
-            "SmsMessageSid": provider_id,
-            "AccountSid": "ACsandbox",
-            "From": phone,
-            "To": office,
-            "Body": body,
-            "NumMedia": "0",
-            "NumSegments": "1",
-        }
         if not self._replying.acquire(blocking=False):
             raise Unavailable("sandbox_busy")
         try:
-            return {"status": self._webhooks.post(SMS_PATH, form), "provider_id": provider_id}
+            return {"status": self._post_reply(message, provider_id, phone, office, body), "provider_id": provider_id}
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Unavailable("gateway_unreachable") from error
         finally:
             self._replying.release()
 
+    def _post_reply(self, message: SandboxMessage, provider_id: str, sender: str, recipient: str, body: str) -> int:
+        if message.channel == "email":
+            subject = f"Re: {message.subject or ''}".strip()
+            email = received_email(
+                provider_id=provider_id, sender=sender, recipient=recipient, subject=subject, body=body
+            )
+            return self._webhooks.post_email_notification(email)
+        form = {
+            "MessageSid": provider_id,
+            "SmsMessageSid": provider_id,
+            "AccountSid": "ACsandbox",
+            "From": sender,
+            "To": recipient,
+            "Body": body,
+            "NumMedia": "0",
+            "NumSegments": "1",
+        }
+        return self._webhooks.post(SMS_PATH, form)
+
 
 def _record(row: SandboxMessage) -> Record:
-    names: Sequence[str] = ("id", "channel", "direction", "subject", "body", "at", "status")
+    names: Sequence[str] = ("id", "channel", "direction", "subject", "body", "html", "headers", "at", "status")
     return {**{name: getattr(row, name) for name in names}, "to": row.recipient, "from_": row.sender}

@@ -135,7 +135,7 @@ def upgrade() -> None:
     op.create_table(
         "provider_event",
         sa.Column("provider", sa.String(length=30), nullable=False),
-        sa.Column("event_id", sa.String(length=120), nullable=False),
+        sa.Column("event_id", sa.String(length=160), nullable=False),
         sa.Column("at", chassis.columns.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("provider", "event_id", name=op.f("pk_provider_event")),
     )
