@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response, current_app, request
 from twilio.request_validator import RequestValidator
+from twilio.twiml.voice_response import Gather, VoiceResponse
 
 from chassis.telemetry import log_of
 from contracts import messaging
@@ -29,11 +32,15 @@ def _verified_form() -> dict[str, str]:
     signature = request.headers.get("X-Twilio-Signature", "")
     if settings.twilio_auth_token is None or not signature:
         raise Forbidden("signature_missing")
-    query = request.query_string.decode("latin-1")
-    url = settings.public_url + request.path + (f"?{query}" if query else "")
-    if not RequestValidator(settings.twilio_auth_token).validate(url, request.form, signature):
+    if not RequestValidator(settings.twilio_auth_token).validate(_public_address(), request.form, signature):
         raise Forbidden("signature_invalid")
     return request.form.to_dict()
+
+
+def _public_address() -> str:
+    """This request's address as the provider was told it."""
+    query = request.query_string.decode("latin-1")
+    return str(current_app.config["CASEWIRE"].public_url) + request.path + (f"?{query}" if query else "")
 
 
 @blueprint.post("/twilio/sms")
@@ -83,3 +90,80 @@ def twilio_status() -> Response:
         token=request.args.get("token"),
     )
     return Response(status=204)
+
+
+_CALL_ENDED = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+_KEY_SECONDS = 8
+
+
+@blueprint.post("/twilio/voice")
+def twilio_voice() -> Response:
+    """What happens in calls. With the delivery's `token` in its address: a key that was pressed in a call of ours, or
+    what became of the call; without one: somebody calls us. A key and a call are answered with what is said next."""
+    form = _verified_form()
+    if not form.get("CallSid"):
+        raise Invalid("parameter_missing", fields=[{"field": "CallSid", "message": "Missing."}])
+    if request.args.get("token") is None:
+        return _answer_call(form)
+    if form.get("Digits"):
+        return _answer_key(form, request.args["token"])
+    if not form.get("CallStatus"):
+        raise Invalid("parameter_missing", fields=[{"field": "CallStatus", "message": "Missing."}])
+    call(
+        messaging.RECORD_DELIVERY_STATUS,
+        provider="twilio",
+        provider_id=form["CallSid"],
+        status=form["CallStatus"],
+        token=request.args["token"],
+    )
+    return Response(status=204)
+
+
+def _answer_key(form: dict[str, str], token: str) -> Response:
+    try:
+        spoken = call(
+            messaging.RECORD_KEY_PRESS,
+            provider="twilio",
+            provider_id=form["CallSid"],
+            digits=form["Digits"],
+            token=token,
+        )
+    except NotFound:
+        log.warning("key_press_in_unknown_call")
+        spoken = None
+    return _speak(spoken)
+
+
+def _answer_call(form: dict[str, str]) -> Response:
+    if form.get("CallStatus") in _CALL_ENDED:
+        return Response(status=204)
+    for name in ("From", "To"):
+        if not form.get(name):
+            raise Invalid("parameter_missing", fields=[{"field": name, "message": "Missing."}])
+    try:
+        spoken = call(
+            messaging.RECEIVE_INBOUND_CALL,
+            provider="twilio",
+            provider_id=form["CallSid"],
+            to=form["To"],
+            digits=form.get("Digits") or None,
+            **{"from": form["From"]},
+        )
+    except NotFound:
+        log.warning("call_for_unknown_sender")
+        spoken = None
+    return _speak(spoken)
+
+
+def _speak(spoken: dict[str, Any] | None) -> Response:
+    """What is said next, as TwiML: with a key to wait for, or the end of the call after it. A key comes back to the
+    address of this very request."""
+    response = VoiceResponse()
+    if spoken is not None and spoken["awaits_key"]:
+        gather = Gather(num_digits=1, timeout=_KEY_SECONDS, action=_public_address(), method="POST")
+        gather.say(spoken["text"], language=spoken["language"])
+        response.append(gather)
+    elif spoken is not None:
+        response.say(spoken["text"], language=spoken["language"])
+    response.hangup()
+    return Response(str(response), content_type="text/xml")

@@ -26,6 +26,7 @@ from services.messaging import (
     inbound,
     messages,
     new_links,
+    phone_calls,
     portal_messages,
     preferences,
     senders,
@@ -217,6 +218,14 @@ class MessagingService:
     @every(3600, "messaging: forget provider events")
     def forget_provider_events(self) -> bool:
         return email_events.forget_old_events(self.db, utc_now())
+
+    @serve(contract.RECORD_KEY_PRESS)
+    def record_key_press(self, **press: Any) -> Answer:
+        return phone_calls.press_key(self.db, self.calls, **press)
+
+    @serve(contract.RECEIVE_INBOUND_CALL)
+    def receive_inbound_call(self, **call: Any) -> Answer:
+        return phone_calls.receive_call(self.db, self.calls, **call)
 
     @serve(contract.RECORD_DELIVERY_STATUS)
     def record_delivery_status(self, **status: Any) -> Answer:

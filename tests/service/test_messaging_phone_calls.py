@@ -1,0 +1,145 @@
+"""Key presses in our calls and calls that come in: 9 is a STOP, before it is confirmed, and the ledger proves it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chassis.columns import new_id
+from contracts import accounts
+from contracts.errors import NotFound, Unavailable
+from contracts.messaging import CONSENT_CHANGED
+from services.messaging import consent_ledger, phone_calls, senders
+from services.messaging.models import Delivery
+from tests.service.messaging_desk import OFFICE, Desk, desk, together
+
+__all__ = ["desk"]
+
+LANDLINE = "+12125559000"
+MESSAGE = "Your hearing is on Monday."
+
+
+@pytest.fixture
+def call(desk: Desk) -> Delivery:
+    """A call that was made to somebody."""
+    sender = {"provider": "recording", "channel": "phone", "rate": 1000.0, "messaging_service_sid": None}
+    senders.put_sender(desk.db, address="+12125550101", **sender)
+    desk.ask([desk.item(desk.person(phone=LANDLINE))], channels=["phone"], content_id=desk.content(MESSAGE, ["phone"]))
+    desk.run()
+    (row,) = desk.deliveries()
+    return row
+
+
+def press(desk: Desk, token: str, digits: str = "9", provider_id: str = "CA1") -> dict[str, Any]:
+    return phone_calls.press_key(
+        desk.everywhere, desk.calls, provider="twilio", provider_id=provider_id, digits=digits, token=token
+    )
+
+
+def ring(desk: Desk, caller: str = LANDLINE, to: str = OFFICE, digits: str | None = None) -> dict[str, Any]:
+    return phone_calls.receive_call(
+        desk.everywhere, desk.calls, provider="twilio", provider_id="CA2", from_=caller, to=to, digits=digits
+    )
+
+
+def ledger(desk: Desk) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = consent_ledger.list_consents(desk.db, desk.calls, address=LANDLINE)["data"]
+    return found
+
+
+def call_again(desk: Desk) -> dict[str, int]:
+    content_id = desk.content("One more thing.", ["phone"])
+    batch_id = desk.ask([desk.item(desk.person(phone=LANDLINE))], channels=["phone"], content_id=content_id)
+    desk.run()
+    return desk.outcome(batch_id)
+
+
+def test_nine_ends_calls_at_once_and_the_ledger_says_why(desk: Desk, call: Delivery) -> None:
+    spoken = press(desk, call.id)
+    assert spoken == {
+        "text": "Harbor & Lane. You will get no more calls from us. Goodbye.", "language": "en-US", "awaits_key": False,
+    }  # fmt: skip
+    (entry,) = ledger(desk)
+    assert (entry["channel"], entry["state"], entry["source"]) == ("phone", "opted_out", "reply")
+    evidence = entry["evidence"]
+    assert (evidence["digits"], evidence["provider_id"], evidence["delivery_id"]) == ("9", "CA1", call.id)
+    assert call_again(desk) == {"opted_out": 1}
+    (event,) = desk.emitted(CONSENT_CHANGED)
+    assert (event["channel"], event["client_ids"]) == ("phone", [call.client_id])
+
+
+def test_the_same_key_again_is_confirmed_and_changes_nothing(desk: Desk, call: Delivery) -> None:
+    first = press(desk, call.id)
+    again = together(*[lambda: press(desk, call.id), lambda: press(desk, call.id, provider_id="CA3")])
+    assert [*again, ring(desk, digits="9")] == [first] * 3
+    assert len(ledger(desk)) == 1
+
+
+def test_texts_still_go_to_who_stopped_calls(desk: Desk, call: Delivery) -> None:
+    press(desk, call.id)
+    batch_id = desk.ask([desk.item(desk.person(number=LANDLINE))])
+    desk.run()
+    assert desk.outcome(batch_id) == {"sent": 1}
+
+
+def test_another_key_has_the_message_read_again(desk: Desk, call: Delivery) -> None:
+    spoken = press(desk, call.id, digits="1")
+    assert spoken["text"] == f"{MESSAGE} To get no more calls from us, press 9."
+    assert spoken["awaits_key"]
+    assert ledger(desk) == []
+
+
+@pytest.mark.parametrize("token", [None, "", "no-id", new_id()])
+def test_a_key_in_a_call_that_we_did_not_make_is_refused(desk: Desk, call: Delivery, token: str | None) -> None:
+    with pytest.raises(NotFound, match="call_not_found"):
+        press(desk, token)  # type: ignore[arg-type]
+
+
+def test_a_texts_token_is_no_calls(desk: Desk) -> None:
+    desk.ask([desk.item(desk.person())])
+    desk.run()
+    with pytest.raises(NotFound, match="call_not_found"):
+        press(desk, desk.deliveries()[0].id)
+
+
+@pytest.mark.parametrize("office", ["+12125550101", OFFICE])
+def test_who_calls_back_hears_whose_number_it_is_and_can_stop_calls(desk: Desk, call: Delivery, office: str) -> None:
+    greeting = ring(desk, to=office)
+    assert greeting["text"].startswith("Harbor & Lane. ")
+    assert greeting["awaits_key"]
+    assert ledger(desk) == []
+    assert not ring(desk, to=office, digits="9")["awaits_key"]
+    (entry,) = ledger(desk)
+    assert (entry["channel"], entry["evidence"]["called"]) == ("phone", office)
+    assert call_again(desk) == {"opted_out": 1}
+
+
+def test_nobody_is_stopped_for_a_number_that_is_withheld(desk: Desk, call: Delivery) -> None:
+    for caller in ("anonymous", "+266696687"):
+        spoken = ring(desk, caller=caller, digits="9")
+        assert "cannot see your number" in spoken["text"]
+        assert not spoken["awaits_key"]
+    assert desk.emitted(CONSENT_CHANGED) == []
+
+
+def test_a_number_that_no_firm_has_is_no_firms(desk: Desk) -> None:
+    with pytest.raises(NotFound, match="sender_not_found"):
+        ring(desk, to="+12125550111")
+
+
+def test_a_spanish_call_is_confirmed_in_spanish(desk: Desk) -> None:
+    sender = {"provider": "recording", "channel": "phone", "rate": 1000.0, "messaging_service_sid": None}
+    senders.put_sender(desk.db, address="+12125550101", **sender)
+    desk.firm["locale"] = "es"
+    assert ring(desk)["language"] == "es-US"
+    assert "marque 9" in ring(desk)["text"]
+
+
+def test_a_key_does_what_it_does_while_accounts_is_away(desk: Desk, call: Delivery) -> None:
+    def away() -> dict[str, Any]:
+        raise Unavailable("accounts_away")
+
+    desk.calls.answers[accounts.GET_FIRM] = away
+    assert press(desk, call.id)["text"] == "You will get no more calls from us. Goodbye."
+    assert len(ledger(desk)) == 1
