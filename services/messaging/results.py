@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,17 +163,38 @@ def _record_opt_outs(uow: UnitOfWork, called: Sequence[Called], now: dt.datetime
 
 
 def record_status(
-    db: Database, *, provider_id: str, status: str, error_code: str | None, delivery_id: str, now: dt.datetime
+    db: Database,
+    *,
+    provider_id: str,
+    status: str,
+    error_code: str | None,
+    delivery_id: str,
+    now: dt.datetime,
+    figures: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Applies a provider's word on a delivery, unless it is older than what is known. Returns whether it did."""
+    """Applies a provider's word on a delivery, unless it is older than what is known. Returns whether it did.
+    `figures`: the provider's own, by the names of a delivery's attributes; None where it gave none."""
     with db.unit_of_work() as uow:
         return apply_status(
-            uow, provider_id=provider_id, status=status, error_code=error_code, delivery_id=delivery_id, now=now
+            uow,
+            provider_id=provider_id,
+            status=status,
+            error_code=error_code,
+            delivery_id=delivery_id,
+            now=now,
+            figures=figures,
         )
 
 
 def apply_status(
-    uow: UnitOfWork, *, provider_id: str, status: str, error_code: str | None, delivery_id: str, now: dt.datetime
+    uow: UnitOfWork,
+    *,
+    provider_id: str,
+    status: str,
+    error_code: str | None,
+    delivery_id: str,
+    now: dt.datetime,
+    figures: Mapping[str, Any] | None = None,
 ) -> bool:
     """`record_status`, in a transaction that does more."""
     delivery = uow.session.scalars(select(Delivery).where(Delivery.id == delivery_id).with_for_update()).one_or_none()
@@ -191,6 +212,7 @@ def apply_status(
         if error_code == REFUSED_OPT_OUT:
             state, reason = "failed", "opted_out"
     changes: dict[str, Any] = {"provider_status": status, "provider_id": delivery.provider_id or provider_id}
+    changes |= {name: value for name, value in (figures or {}).items() if value is not None}
     if delivery.sent_at is None and state in ("sent", "delivered"):
         changes["sent_at"] = now
     if delivery.state == state:

@@ -59,7 +59,10 @@ def update_rows(
     attributes = inspect(model).column_attrs
     types = {name: attributes[name].columns[0].type for name in given[0]}
     to_wire = {name: _binder(kind, dialect) for name, kind in types.items()}
-    wire = orjson.dumps([{name: to_wire[name](value) for name, value in row.items()} for row in given]).decode()
+    # A decimal travels as its digits.
+    wire = orjson.dumps(
+        [{name: to_wire[name](value) for name, value in row.items()} for row in given], default=str
+    ).decode()
     read = _open_rows(wire, types, dialect.name)
     statement: Update = (
         update(model)

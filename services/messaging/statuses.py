@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
@@ -21,10 +22,14 @@ def record_delivery_status(
     status: str,
     error_code: str | None = None,
     token: str | None = None,
+    segments: int | None = None,
+    price: Decimal | None = None,
+    currency: str | None = None,
 ) -> dict[str, Any]:
     """{"applied"}: false for a repeat, a status that would go back, or a delivery that is not known.
 
-    The token finds the delivery even where the callback comes before the answer to our request is recorded.
+    `segments`, `price` and `currency` are kept where the provider names them. The token finds the delivery even where
+    the callback comes before the answer to our request is recorded.
     """
     delivery_id = as_delivery_id(token)
     if delivery_id is None:
@@ -40,6 +45,7 @@ def record_delivery_status(
         status=status.lower(),
         error_code=error_code,
         delivery_id=delivery_id,
+        figures={"provider_segments": segments, "price": price, "currency": currency},
         now=utc_now(),
     )
     return {"applied": applied}

@@ -280,6 +280,7 @@ def test_a_status_callback_carries_the_deliverys_token(edge: Edge) -> None:
     assert edge.http.post(path, data=form, headers=signed(path, form)).status_code == 204
     assert edge.calls.asked(RECORD_DELIVERY_STATUS)[0] == {
         "provider": "twilio", "provider_id": "SM1", "status": "undelivered", "error_code": "30003", "token": "t-1",
+        "segments": None, "price": None, "currency": None,
     }  # fmt: skip
 
 

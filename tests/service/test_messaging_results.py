@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import eventlet
 import pytest
 
@@ -235,6 +237,19 @@ def test_a_bounce_that_comes_before_our_commit_was_sent_all_the_same(desk: Desk)
     (delivery,) = desk.deliveries(batch_id)
     assert delivery.state == "undelivered"
     assert delivery.sent_at is not None
+
+
+def test_the_providers_own_figures_are_kept(desk: Desk) -> None:
+    batch_id = ask_one(desk)
+    desk.run()
+    (delivery,) = desk.deliveries(batch_id)
+    told = {"provider": "twilio", "provider_id": "SM1", "token": delivery.id}
+    figures = {"segments": 3, "price": Decimal("-0.0249"), "currency": "USD"}
+    record_delivery_status(desk.everywhere, status="sent", **told, **figures)
+    record_delivery_status(desk.everywhere, status="delivered", **told)
+    (delivery,) = desk.deliveries(batch_id)
+    kept = (delivery.provider_segments, delivery.price, delivery.currency)
+    assert kept == (3, Decimal("-0.0249"), "USD")
 
 
 def test_a_callback_about_nothing_of_ours_changes_nothing(desk: Desk) -> None:
