@@ -65,9 +65,10 @@ def page(
     return [row[0] for row in rows] if single else rows, meta
 
 
-def cursor_after(row: Any, sort: str, column: Any) -> str:
-    """The cursor that goes on after `row` in a list by `sort`; for lists that are put together from several."""
-    return _write_cursor(sort, getattr(row, column.key), row.id)
+def cursor_after(sort: str, value: Any, row_id: str) -> str:
+    """The cursor that goes on after the row with this value and id in a list by `sort`; for lists that are put together
+    from several."""
+    return _write_cursor(sort, value, row_id)
 
 
 def _total(session: Session, statement: Select[Any], cap: int) -> int:

@@ -7,6 +7,7 @@ Wire values are JSON primitives: ids and decimals as strings, instants as UTC IS
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 import uuid
 from collections.abc import Callable
@@ -120,6 +121,7 @@ class PageMeta(Schema):
     total_is_lower_bound = fields.Boolean()
 
 
+@functools.cache
 def page_of(record: type[Schema]) -> type[Schema]:
     """The answer of a list: {"data": [record], "meta": PageMeta}."""
     return Schema.from_dict(

@@ -14,7 +14,8 @@ from contracts.errors import NotFound
 from contracts.messaging import MESSAGE_RECEIVED
 from services.messaging import consent, replies, stops
 from services.messaging.doorbell import ring
-from services.messaging.models import InboundMessage, Sender
+from services.messaging.media import media_rows
+from services.messaging.models import InboundMedia, InboundMessage, Sender
 from services.messaging.senders import normalise_address
 
 Record = dict[str, Any]
@@ -44,7 +45,6 @@ def receive(
             "recipient": said["to"],
             "subject": said.get("subject"),
             "body": said.get("body") or "",
-            "media": said.get("media") or [],
             "effect": reply.effect,
             "rule": reply.found.rule,
             "client_id": speaker.client_id,
@@ -54,6 +54,7 @@ def receive(
         }
         if not uow.insert(InboundMessage, [row], ignore_conflicts=True):
             return _known(uow.session, provider, provider_id)
+        uow.insert(InboundMedia, media_rows(message_id, provider, said.get("media") or (), now))
         replies.act(uow, reply, row, sender.id, now)
         data = {
             "message_id": message_id,

@@ -1,4 +1,4 @@
-"""Single messages, and the list of everything that was said: outbound and inbound together."""
+"""One message to one recipient, at once or at its time."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
-
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
-from chassis.paging import cursor_after, page
 from chassis.unit_of_work import UnitOfWork
 from contracts.errors import NotFound
 from contracts.messaging import DELIVERY_SUPPRESSED
 from services.messaging import consent
 from services.messaging.contents import resolve_message
-from services.messaging.deliveries import event_data, is_message
+from services.messaging.deliveries import event_data
 from services.messaging.doorbell import ring
+from services.messaging.filing import conversation_of_client, preview_of
+from services.messaging.history import records
 from services.messaging.links import PLACEHOLDER_TOKEN, link_of, shorten
-from services.messaging.models import URGENT, Content, Delivery, InboundMessage, Sender
+from services.messaging.models import URGENT, Content, Delivery
 from services.messaging.outcomes import Decider, Outcome, Request, Wish, addresses_of
 from services.messaging.preparation import read_known
 from services.messaging.recipients import Facts, gather, variables_for
@@ -76,8 +74,10 @@ def send_message(
         uow.session.flush()
         if delivery.state == "suppressed":
             uow.emit(DELIVERY_SUPPRESSED, delivery.id, event_data(delivery, now))
+        if delivery.state == "accepted":
+            conversation_of_client(uow, client_id, now).say(now, preview_of(delivery.body), now)
         uow.after_commit(lambda: ring(db.url))
-        return uow.answer(_outbound(delivery, {}))
+        return uow.answer(records(uow.session, [delivery])[0])
 
 
 def _about(calls: Any, wish: Wish, uses: list[str]) -> tuple[Wish, Facts]:
@@ -160,124 +160,3 @@ def _shown(
     filled = with_link(variables, link_of(public_url, PLACEHOLDER_TOKEN))
     body = shorten(render(variant.body, filled), public_url, PLACEHOLDER_TOKEN)
     return body, render(variant.subject, filled)[:300] if variant.subject else None
-
-
-# Reading
-
-
-def get_message(db: Database, *, message_id: str) -> Record:
-    """Raises NotFound."""
-    with db.read() as session:
-        delivery = session.get(Delivery, message_id)
-        if delivery is not None:
-            return _outbound(delivery, _senders(session))
-        inbound = session.get(InboundMessage, message_id)
-    if inbound is None:
-        raise NotFound("message_not_found", message_id=message_id)
-    return _inbound(inbound)
-
-
-def list_messages(
-    db: Database,
-    *,
-    client_id: str | None,
-    address: str | None,
-    direction: str | None,
-    batch_id: str | None,
-    limit: int,
-    cursor: str | None,
-    sort: str | None,
-) -> Record:
-    """Outbound and inbound together, newest first. A number shared by several clients shows what it wrote to each."""
-    outbound, inbound = select(Delivery).where(is_message()), select(InboundMessage)
-    if client_id is not None:
-        theirs = select(Delivery.address).where(Delivery.client_id == client_id, Delivery.address.is_not(None))
-        outbound = outbound.where(Delivery.client_id == client_id)
-        inbound = inbound.where(or_(InboundMessage.client_id == client_id, InboundMessage.sender.in_(theirs)))
-    if address is not None:
-        outbound = outbound.where(Delivery.address == address)
-        inbound = inbound.where(InboundMessage.sender == address)
-    if batch_id is not None:
-        outbound = outbound.where(Delivery.batch_id == batch_id)
-    wanted: list[tuple[Any, Any]] = []
-    if direction != "inbound":
-        wanted.append((Delivery, outbound))
-    if direction != "outbound" and batch_id is None:
-        wanted.append((InboundMessage, inbound))
-    return _merged(db, wanted, limit, cursor, sort or "-created_at")
-
-
-def _merged(db: Database, wanted: list[tuple[Any, Any]], limit: int, cursor: str | None, sort: str) -> Record:
-    """One page of several lists with the same order."""
-    rows: list[Any] = []
-    total, more, lower_bound = 0, False, False
-    with db.read() as session:
-        for model, statement in wanted:
-            found, meta = page(
-                session,
-                statement,
-                model=model,
-                sorts={"created_at": model.created_at},
-                default_sort="-created_at",
-                limit=limit,
-                cursor=cursor,
-                sort=sort,
-            )
-            rows += found
-            total += meta["total"]
-            more = more or meta["next_cursor"] is not None
-            lower_bound = lower_bound or bool(meta.get("total_is_lower_bound"))
-        rows.sort(key=lambda row: (row.created_at, row.id), reverse=sort.startswith("-"))
-        shown = rows[:limit]
-        senders = _senders(session)
-    follows = more or len(rows) > limit
-    result_meta: Record = {
-        "next_cursor": cursor_after(shown[-1], sort, Delivery.created_at) if follows and shown else None,
-        "total": total,
-    }
-    if lower_bound:
-        result_meta["total_is_lower_bound"] = True
-    data = [_outbound(row, senders) if isinstance(row, Delivery) else _inbound(row) for row in shown]
-    return {"data": data, "meta": result_meta}
-
-
-def _senders(session: Session) -> dict[str, str]:
-    return {sender.id: sender.address for sender in session.scalars(select(Sender))}
-
-
-def _outbound(row: Delivery, senders: Mapping[str, str]) -> Record:
-    return {
-        **_stamps(row),
-        "client_id": row.client_id,
-        "channel": row.channel,
-        "direction": "outbound",
-        "to": row.address,
-        "from_": senders.get(row.sender_id or ""),
-        "body": row.body,
-        "state": row.state,
-        "reason": row.reason,
-        "batch_id": row.batch_id,
-        "case_task_id": row.case_task_id,
-        "kind": row.kind,
-    }
-
-
-def _inbound(row: InboundMessage) -> Record:
-    return {
-        **_stamps(row),
-        "client_id": row.client_id,
-        "channel": row.channel,
-        "direction": "inbound",
-        "to": row.recipient,
-        "from_": row.sender,
-        "body": row.body,
-        "state": "received",
-        "reason": None,
-        "batch_id": None,
-        "case_task_id": None,
-        "kind": "message",
-    }
-
-
-def _stamps(row: Any) -> Record:
-    return {name: getattr(row, name) for name in ("id", "version", "created_at", "updated_at")}

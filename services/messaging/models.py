@@ -309,7 +309,6 @@ class InboundMessage(FirmScoped, Stamps, Base):
     recipient: Mapped[str] = mapped_column(String(320))
     subject: Mapped[str | None] = mapped_column(String(998))
     body: Mapped[str] = mapped_column(Text)
-    media: Mapped[list[dict[str, Any]]] = mapped_column(Json)
     effect: Mapped[str] = mapped_column(String(20))
     rule: Mapped[str] = mapped_column(String(60))
     client_id: Mapped[str | None] = mapped_column(Id)
@@ -354,7 +353,8 @@ class ProviderEvent(Base):
 
 class Conversation(FirmScoped, Stamps, Base):
     """What was said with one client over all channels, or with an address that belongs to several clients or to none.
-    `unread`: inbound messages since a person looked."""
+    `unread`: inbound messages since a person looked. `last_message_at` is null where all of it was assigned to a
+    client's own."""
 
     __tablename__ = "conversation"
     __table_args__ = (
@@ -373,7 +373,6 @@ class Conversation(FirmScoped, Stamps, Base):
     kind: Mapped[str] = mapped_column(String(20))
     state: Mapped[str] = mapped_column(String(20), default="open")
     client_id: Mapped[str | None] = mapped_column(Id)
-    client_ids: Mapped[list[str]] = mapped_column(Json, default=list)
     channel: Mapped[str | None] = mapped_column(String(10))
     address: Mapped[str | None] = mapped_column(String(320))
     assigned_staff_id: Mapped[str | None] = mapped_column(Id)
@@ -381,6 +380,46 @@ class Conversation(FirmScoped, Stamps, Base):
     last_message_at: Mapped[dt.datetime | None]
     last_direction: Mapped[str | None] = mapped_column(String(10))
     preview: Mapped[str | None] = mapped_column(String(200))
+
+    def hear(self, at: dt.datetime, preview: str | None, now: dt.datetime) -> None:
+        """Something came in: there is something to read, and a closed conversation is open again."""
+        self.unread += 1
+        self.state = "open"
+        self.show_last(at, "inbound", preview)
+        self.touch(now)
+
+    def say(self, at: dt.datetime, preview: str | None, now: dt.datetime) -> None:
+        """Something goes out."""
+        self.show_last(at, "outbound", preview)
+        self.touch(now)
+
+    def show_last(self, at: dt.datetime, direction: str | None, preview: str | None) -> None:
+        """Shows a message as the last one, unless a later one is shown: they are filed in any order."""
+        if self.last_message_at is None or at >= self.last_message_at:
+            self.last_message_at, self.last_direction, self.preview = at, direction, preview
+
+    def take_over(self, other: Conversation, now: dt.datetime) -> None:
+        """Takes what the other one holds, which is empty afterwards."""
+        if other.last_message_at is None:
+            return
+        self.show_last(other.last_message_at, other.last_direction, other.preview)
+        self.unread += other.unread
+        self.state = "open" if "open" in (self.state, other.state) else "closed"
+        self.assigned_staff_id = self.assigned_staff_id or other.assigned_staff_id
+        other.unread, other.state = 0, "closed"
+        other.last_message_at = other.last_direction = other.preview = None
+        self.touch(now)
+        other.touch(now)
+
+
+class ConversationClient(FirmScoped, Base):
+    """One of the clients whose shared address a conversation is with, as `clients` said when its last message came."""
+
+    __tablename__ = "conversation_client"
+    __table_args__ = (Index("ix_conversation_client_firm_id_client_id", "firm_id", "client_id"),)
+    firm_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    client_id: Mapped[str] = mapped_column(Id, primary_key=True)
 
 
 class LogEntry(FirmScoped, Stamps, Base):

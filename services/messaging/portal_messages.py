@@ -33,7 +33,6 @@ def receive_portal_message(
         "sender": client_id,
         "recipient": CHANNEL,
         "body": body,
-        "media": [],
         "effect": "none",
         "rule": "none",
         "client_id": client_id,

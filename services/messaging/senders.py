@@ -105,6 +105,13 @@ def normalise_address(channel: str, address: str) -> str:
     return f"+{digits}" if text.startswith("+") else digits
 
 
+def as_kept(address: str) -> str:
+    """An address that somebody asks about, as it is kept. A number may lack its plus sign, which an address bar reads
+    as a blank."""
+    text = address.strip().lower()
+    return text if "@" in text or text.startswith("+") else f"+{text}"
+
+
 def _record(sender: Sender) -> Record:
     names = ("id", "version", "created_at", "updated_at", "channel", "address", "rate", "provider")
     record: Record = {name: getattr(sender, name) for name in names}

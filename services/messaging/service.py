@@ -19,10 +19,13 @@ from services.messaging import (
     consent_ledger,
     consent_reviews,
     contents,
+    conversations,
     deliveries,
     email_events,
     estimates,
+    filing,
     firm_rules,
+    history,
     inbound,
     messages,
     new_links,
@@ -31,7 +34,7 @@ from services.messaging import (
     preferences,
     senders,
     statuses,
-    stops,
+    threads,
 )
 from services.messaging.adapters.sandbox_callbacks import Announcer, Webhooks
 from services.messaging.adapters.sandbox_people import SandboxPeople
@@ -155,11 +158,37 @@ class MessagingService:
 
     @serve(contract.GET_MESSAGE)
     def get_message(self, message_id: str) -> Answer:
-        return messages.get_message(self.db, message_id=message_id)
+        return history.get_message(self.db, message_id=message_id)
 
     @serve(contract.LIST_MESSAGES)
     def list_messages(self, **query: Any) -> Answer:
-        return messages.list_messages(self.db, **query)
+        return history.list_messages(self.db, **query)
+
+    # Conversations
+
+    @on(contract.MESSAGE_RECEIVED)
+    def file_message(self, event: ReceivedEvent) -> None:
+        filing.file_message(self.db, self.calls, event, utc_now())
+
+    @serve(contract.LIST_CONVERSATIONS)
+    def list_conversations(self, **query: Any) -> Answer:
+        return conversations.list_conversations(self.db, **query)
+
+    @serve(contract.GET_CONVERSATION)
+    def get_conversation(self, conversation_id: str) -> Answer:
+        return conversations.get_conversation(self.db, conversation_id=conversation_id)
+
+    @serve(contract.UPDATE_CONVERSATION)
+    def update_conversation(self, **command: Any) -> Answer:
+        return conversations.update_conversation(self.db, self.calls, **command)
+
+    @serve(contract.ASSIGN_CONVERSATION)
+    def assign_conversation(self, **command: Any) -> Answer:
+        return conversations.assign_conversation(self.db, self.calls, **command)
+
+    @serve(contract.LIST_CONVERSATION_MESSAGES)
+    def list_conversation_messages(self, **query: Any) -> Answer:
+        return threads.list_conversation_messages(self.db, **query)
 
     # Consent
 
@@ -186,10 +215,6 @@ class MessagingService:
     @on(accounts.FIRM_CHANGED)
     def keep_firm_rules(self, event: ReceivedEvent) -> None:
         firm_rules.refresh(self.db, self.calls, event)
-
-    @on(contract.MESSAGE_RECEIVED)
-    def widen_stop(self, event: ReceivedEvent) -> None:
-        stops.widen(self.db, self.calls, event, utc_now())
 
     # Senders
 

@@ -16,8 +16,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chassis.database import Database
-from chassis.envelope import ReceivedEvent
 from chassis.unit_of_work import UnitOfWork
 from contracts.messaging import CONSENT_CHANNELS
 from services.messaging import consent
@@ -201,24 +199,15 @@ def _entries_behind(session: Session, keys: Sequence[Key]) -> dict[Key, ConsentE
     return {(channel, key): entry for channel, key, entry in rows if (channel, key) in wanted}
 
 
-def widen(db: Database, calls: Any, event: ReceivedEvent, now: dt.datetime) -> None:
-    """`message.received.v1`, our own: where a STOP ends all channels, also for the clients whose address it is
-    according to `clients` and whom messaging has never written to there. The STOP itself waits for no other service.
-
-    Raises Unavailable; then it is tried again.
-    """
-    if event.data["effect"] != OPTED_OUT:
+def widen(uow: UnitOfWork, message: InboundMessage, owners: Sequence[str], now: dt.datetime) -> None:
+    """Where a STOP ends all channels: also for the `owners` of its address, according to `clients`, whom messaging has
+    never written to there. The STOP itself waited for no other service."""
+    if message.effect != OPTED_OUT or not stops_all_channels(uow.session):
         return
-    with db.read() as session:
-        message = session.get(InboundMessage, event.data["message_id"])
-        if message is None or not stops_all_channels(session):
-            return
-    found = calls.clients.find_clients_by_address(channel=message.channel, address=message.sender)["client_ids"]
-    speaker = Speaker(message.channel, message.sender, sorted({*found, *message.client_ids}))
-    with db.unit_of_work(once=event) as uow:
-        states = hold(uow, speaker, widely=True)
-        stop = entry_behind(uow.session, speaker)
-        if stop is None or stop.state != OPTED_OUT or stop.evidence.get("message_id") != message.id:
-            return
-        proof = {name: value for name, value in stop.evidence.items() if name not in _OF_THE_ADDRESS}
-        consent.record_changes(uow, _widened(speaker, stop.id, stop.source, proof, states), now)
+    speaker = Speaker(message.channel, message.sender, sorted({*owners, *message.client_ids}))
+    states = hold(uow, speaker, widely=True)
+    stop = entry_behind(uow.session, speaker)
+    if stop is None or stop.state != OPTED_OUT or stop.evidence.get("message_id") != message.id:
+        return
+    proof = {name: value for name, value in stop.evidence.items() if name not in _OF_THE_ADDRESS}
+    consent.record_changes(uow, _widened(speaker, stop.id, stop.source, proof, states), now)

@@ -63,6 +63,11 @@ class Firm:
         self.api.post(f"/sandbox/messages/{text['id']}/reply", {"body": "not interested"})
         found = eventually(lambda: self.api.get("/v1/consent-reviews")["data"], "a review")
         self.ids["consent-reviews"] = found[0]["id"]
+        self.converse()
+
+    def converse(self) -> None:
+        """The conversation that the first message to the client has begun."""
+        self.ids["conversations"] = self.api.get("/v1/conversations")["data"][0]["id"]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +79,9 @@ def owner(system: Embedded) -> Firm:
 
 @pytest.fixture(scope="module")
 def stranger(system: Embedded) -> Firm:
-    return Firm(second_firm(system), sender="+12125550191").fill()
+    firm = Firm(second_firm(system), sender="+12125550191").fill()
+    firm.converse()
+    return firm
 
 
 # What makes a request valid but for the foreign id.
@@ -109,6 +116,8 @@ def test_every_route_with_an_id_in_its_path(system: Embedded, owner: Firm, stran
         body = BODIES.get(f"{method} {path}", {})
         if path == "/v1/cases/{id}/tasks" and method == "POST":
             body = {"template_id": stranger.ids["task-templates"]}
+        if path == "/v1/conversations/{id}/assign":
+            body = {"client_id": stranger.ids["clients"]}
         kwargs = {} if method in ("GET", "DELETE") else {"json": body}
         nobodys = str(uuid.uuid4())
         foreign = answer(stranger.api, method, path.replace("{id}", owner.ids[kind]), **kwargs)
@@ -151,6 +160,8 @@ def bodies_with(ids: dict[str, str], own: dict[str, str]) -> Iterator[tuple[str,
     yield "POST", "/v1/portal-links", {"client_id": client, **links}
     yield "POST", "/v1/portal-links", {"client_id": own["clients"],
                                        "scope": {"kind": "task", "case_task_id": ids["case-tasks"]}}  # fmt: skip
+    yield "POST", f"/v1/conversations/{own['conversations']}/assign", {"client_id": client}
+    yield "PATCH", f"/v1/conversations/{own['conversations']}", {"assigned_staff_id": ids["staff"]}
     yield "POST", "/v1/api-keys", {"name": "x", "staff_id": ids["staff"]}
     for selector in (
         {"case_ids": [case]}, {"include_case_ids": [case]}, {"case_list_ids": [ids["case-lists"]]},
@@ -187,6 +198,8 @@ def test_every_body_that_names_a_record(owner: Firm, stranger: Firm) -> None:
         ("/v1/messages", "client_id", "clients"),
         ("/v1/messages", "batch_id", "message-batches"),
         ("/v1/consents", "client_id", "clients"),
+        ("/v1/conversations", "client_id", "clients"),
+        ("/v1/conversations", "assigned_staff_id", "staff"),
     ],
 )
 def test_every_query_that_names_a_record(owner: Firm, stranger: Firm, path: str, parameter: str, kind: str) -> None:

@@ -14,8 +14,8 @@ from sqlalchemy import select
 from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.database import Database
-from chassis.testing import Clock, FakeCalls, make_service, outbox_events, received
-from contracts import accounts, cases, clients, portal, tasks
+from chassis.testing import Clock, FakeCalls, deliver, make_service, outbox_events, received
+from contracts import accounts, cases, clients, messaging, portal, tasks
 from contracts.base import Event
 from contracts.errors import NotFound
 from services.messaging import batches, contents, inbound, senders
@@ -69,7 +69,9 @@ class Desk:
 
     def __init__(self, database: Database, firm_id: str | None = None, office: str = OFFICE) -> None:
         self.everywhere = database
-        self.firm_id, self.staff_id = firm_id or new_id(), new_id()
+        self.firm_id = firm_id or new_id()
+        self.colleagues: dict[str, dict[str, Any]] = {}
+        self.staff_id = self.colleague()
         self.context = Context(firm_id=self.firm_id, actor_id=self.staff_id, actor_kind="staff")
         self.db = database.for_firm(self.firm_id)
         self.clock = Clock(NOW)
@@ -93,7 +95,25 @@ class Desk:
     def _answers(self) -> dict[Any, Any]:
         return {
             accounts.GET_FIRM: lambda: {"id": self.firm_id, **self.firm},
-            accounts.GET_STAFF: lambda staff_id: {"id": staff_id, "name": "Ada"},
+            accounts.GET_STAFF: self._staff_member,
+            accounts.LIST_STAFF: lambda **query: {
+                "data": list(self.colleagues.values()),
+                "meta": {"next_cursor": None, "total": len(self.colleagues)},
+            },
+            clients.FIND_CLIENTS_BY_ADDRESS: lambda channel, address: {
+                "client_ids": [
+                    id_
+                    for id_, person in self.people.items()
+                    if address in (person.get("sms"), person.get("email")) and person["state"] != "erased"
+                ]
+            },
+            clients.GET_CLIENT_FACTS: lambda client_ids: {
+                "clients": [
+                    {"client_id": id_, "status": "active", "tags": [], "language": "en", "version": 1}
+                    for id_ in client_ids
+                    if self.people.get(id_, {"state": "erased"})["state"] != "erased"
+                ]
+            },
             clients.GET_RECIPIENTS: lambda client_ids: {
                 "recipients": [self.people.get(id_, {"client_id": id_, "state": "erased"}) for id_ in client_ids]
             },
@@ -109,6 +129,17 @@ class Desk:
             },
             portal.REGISTER_LINKS: self._register,
         }
+
+    def colleague(self, **facts: Any) -> str:
+        """A staff member's id."""
+        id_ = new_id()
+        self.colleagues[id_] = {"id": id_, "name": "Ada", "email": None, "role": "member", "active": True, **facts}
+        return id_
+
+    def _staff_member(self, staff_id: str) -> dict[str, Any]:
+        if staff_id not in self.colleagues:
+            raise NotFound("staff_not_found", staff_id=staff_id)
+        return self.colleagues[staff_id]
 
     def _request(self, batch_id: str) -> dict[str, Any]:
         if batch_id not in self.requests:
@@ -221,6 +252,21 @@ class Desk:
         return inbound.receive(
             self.everywhere, provider="twilio", provider_id=provider_id, channel="sms", now=self.clock(), **said
         )
+
+    def write(self, number: str, words: str = "Hello", **given: Any) -> str:
+        """A message comes in and is filed, as the bus would have it: twice. Its id."""
+        answer = self.reply(number, words, **given)
+        for _ in range(2):
+            deliver(self.service, "file_message", *self.arrived(answer["message_id"]))
+        return str(answer["message_id"])
+
+    def arrived(self, message_id: str) -> list[Any]:
+        """The events that tell of an inbound message, as they are received."""
+        return [
+            received(messaging.MESSAGE_RECEIVED, found.data, firm_id=self.firm_id, event_id=found.id, time=self.clock())
+            for found in outbox_events(self.everywhere, messaging.MESSAGE_RECEIVED)
+            if found.subject == message_id
+        ]
 
     def deliveries(self, batch_id: str | None = None) -> list[Delivery]:
         statement = select(Delivery).order_by(Delivery.created_at, Delivery.id)

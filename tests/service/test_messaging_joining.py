@@ -12,7 +12,7 @@ from chassis.testing import deliver, received
 from contracts import tasks
 from contracts.base import Event
 from contracts.messaging import DELIVERY_DELIVERED, DELIVERY_FAILED, DELIVERY_SENT, DELIVERY_SUPPRESSED
-from services.messaging import batches, deliveries, joining, messages, preparation, statuses
+from services.messaging import batches, deliveries, history, joining, preparation, statuses
 from services.messaging.adapters.base import Deferred, Outgoing, Refused, Unknown
 from services.messaging.models import Delivery
 from tests.service.messaging_desk import Desk, desk, together
@@ -75,7 +75,7 @@ def test_ten_open_tasks_are_one_message_with_one_link(desk: Desk) -> None:
     assert sum(row["attempts"] for row in ledger) == sum(row["segments"] or 0 for row in ledger) == 2
     batch = desk.batch(batch_id)
     assert (batch["state"], batch["deliveries"], batch["counts"]) == ("finished", 11, {"sent": 11})
-    said = messages.list_messages(
+    said = history.list_messages(
         desk.db, client_id=person, address=None, direction=None, batch_id=None, limit=50, cursor=None, sort=None
     )
     assert [row["id"] for row in said["data"]] == [leader.id]

@@ -10,7 +10,7 @@ import pytest
 
 from chassis.columns import new_id
 from contracts.errors import Conflict, Invalid, NotFound
-from services.messaging import contents, estimates, messages, senders
+from services.messaging import contents, estimates, history, messages, senders
 from tests.service.messaging_desk import NOW, PUBLIC_URL, Desk, desk
 
 __all__ = ["desk"]
@@ -89,7 +89,7 @@ def test_a_single_message_goes_out_before_a_batch(desk: Desk) -> None:
     desk.prepare()
     desk.send()
     assert desk.provider.accepted[0].body == "See you at nine."
-    assert messages.get_message(desk.db, message_id=answer["id"])["state"] == "sent"
+    assert history.get_message(desk.db, message_id=answer["id"])["state"] == "sent"
 
 
 def test_a_single_message_to_one_who_stopped_says_so_at_once(desk: Desk) -> None:
@@ -146,7 +146,7 @@ def test_an_answer_to_somebody_who_just_wrote_is_not_held_for_the_night(desk: De
 
 def listed(desk: Desk, **query: Any) -> dict[str, Any]:
     given = {"client_id": None, "address": None, "direction": None, "batch_id": None, **PAGE, **query}
-    return messages.list_messages(desk.db, **given)
+    return history.list_messages(desk.db, **given)
 
 
 def test_what_was_said_is_listed_both_ways_newest_first(desk: Desk) -> None:

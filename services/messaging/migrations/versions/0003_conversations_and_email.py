@@ -21,7 +21,6 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("client_id", chassis.columns.Id, nullable=True),
-        sa.Column("client_ids", chassis.columns.Json, nullable=False),
         sa.Column("channel", sa.String(length=10), nullable=True),
         sa.Column("address", sa.String(length=320), nullable=True),
         sa.Column("assigned_staff_id", chassis.columns.Id, nullable=True),
@@ -50,6 +49,16 @@ def upgrade() -> None:
             sqlite_where=sa.text("client_id IS NOT NULL"),
             postgresql_where=sa.text("client_id IS NOT NULL"),
         )
+
+    op.create_table(
+        "conversation_client",
+        sa.Column("firm_id", chassis.columns.Id, nullable=False),
+        sa.Column("conversation_id", chassis.columns.Id, nullable=False),
+        sa.Column("client_id", chassis.columns.Id, nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "conversation_id", "client_id", name=op.f("pk_conversation_client")),
+    )
+    with op.batch_alter_table("conversation_client", schema=None) as batch_op:
+        batch_op.create_index("ix_conversation_client_firm_id_client_id", ["firm_id", "client_id"], unique=False)
 
     op.create_table(
         "firm_rule",
@@ -190,6 +199,8 @@ def upgrade() -> None:
     with op.batch_alter_table("inbound_message", schema=None) as batch_op:
         batch_op.add_column(sa.Column("subject", sa.String(length=998), nullable=True))
         batch_op.add_column(sa.Column("conversation_id", chassis.columns.Id, nullable=True))
+        # What it named was never fetched.
+        batch_op.drop_column("media")
         batch_op.create_index(
             "ix_inbound_message_conversation", ["firm_id", "conversation_id", "created_at"], unique=False
         )
@@ -208,6 +219,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_inbound_message_conversation")
         batch_op.drop_column("conversation_id")
         batch_op.drop_column("subject")
+        batch_op.add_column(sa.Column("media", chassis.columns.Json, server_default="[]", nullable=False))
 
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.drop_index(
@@ -257,6 +269,10 @@ def downgrade() -> None:
 
     op.drop_table("inbound_media")
     op.drop_table("firm_rule")
+    with op.batch_alter_table("conversation_client", schema=None) as batch_op:
+        batch_op.drop_index("ix_conversation_client_firm_id_client_id")
+
+    op.drop_table("conversation_client")
     with op.batch_alter_table("conversation", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_conversation_client",

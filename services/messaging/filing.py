@@ -1,0 +1,110 @@
+"""Filing: which conversation an inbound message belongs to.
+
+A STOP waits for nothing, so nobody is asked before it is committed. Whose address it is comes after, from the service
+that knows: one client, and the message is in that client's conversation; several, and it is in the address's own, which
+shows for each of them; none, and it waits there for a person to say whose it is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from chassis.columns import new_id
+from chassis.database import Database
+from chassis.envelope import ReceivedEvent
+from chassis.unit_of_work import UnitOfWork
+from services.messaging import consent, stops
+from services.messaging.models import Conversation, ConversationClient, InboundMessage
+
+PREVIEW = 200
+"""Characters of a message that a list of conversations shows."""
+
+
+def file_message(db: Database, calls: Any, event: ReceivedEvent, now: dt.datetime) -> None:
+    """`message.received.v1`, our own: puts the message into its conversation, once.
+
+    Raises Unavailable, DeadlineExceeded; then it is filed later.
+    """
+    with db.read() as session:
+        message = session.get(InboundMessage, event.data["message_id"])
+        if message is None or message.conversation_id is not None:
+            return
+        known = _known_owners(session, message)
+    owners = _owners(calls, message, known)
+    with db.unit_of_work(once=event) as uow:
+        statement = select(InboundMessage).where(InboundMessage.id == message.id).with_for_update()
+        message = uow.session.scalars(statement).one()
+        if message.conversation_id is not None:
+            return
+        stops.widen(uow, message, owners, now)
+        conversation = conversation_for(uow, message.channel, message.sender, owners, now)
+        message.client_ids = owners
+        message.client_id = conversation.client_id
+        message.conversation_id = conversation.id
+        message.touch(now)
+        conversation.hear(message.created_at, preview_of(message.body or message.subject), now)
+
+
+def _known_owners(session: Session, message: InboundMessage) -> list[str]:
+    """Who was written to at the address, and whose a person said that earlier messages from it are."""
+    if message.client_id is not None and message.channel == "portal":
+        return [message.client_id]
+    assigned = select(InboundMessage.client_id).where(
+        InboundMessage.sender == message.sender,
+        InboundMessage.channel == message.channel,
+        InboundMessage.client_id.is_not(None),
+    )
+    earlier = [str(client_id) for client_id in session.scalars(assigned.distinct().limit(20))]
+    return sorted({*consent.clients_of_address(session, message.sender), *earlier})
+
+
+def _owners(calls: Any, message: InboundMessage, known: list[str]) -> list[str]:
+    """The clients that a message may be from. Only where `clients` knows nobody with the address does it count what
+    messaging remembers: the address may have been changed since it was written to."""
+    if message.channel == "portal":
+        return known
+    found: list[str] = calls.clients.find_clients_by_address(channel=message.channel, address=message.sender)[
+        "client_ids"
+    ]
+    if found or not known:
+        return sorted(found)
+    still_there = calls.clients.get_client_facts(client_ids=known)["clients"]
+    return sorted(client["client_id"] for client in still_there)
+
+
+def conversation_for(
+    uow: UnitOfWork, channel: str, address: str, owners: Sequence[str], now: dt.datetime
+) -> Conversation:
+    """The one conversation for an address of these clients, made if there is none, and locked."""
+    if len(owners) == 1:
+        return conversation_of_client(uow, owners[0], now)
+    kind = "shared" if owners else "unmatched"
+    row = {"id": new_id(), "kind": kind, "channel": channel, "address": address, "created_at": now, "updated_at": now}
+    uow.insert(Conversation, [row], ignore_conflicts=True)
+    own = (Conversation.client_id.is_(None), Conversation.channel == channel, Conversation.address == address)
+    conversation = uow.session.scalars(select(Conversation).where(*own).with_for_update()).one()
+    conversation.kind = kind
+    sharing = ConversationClient.conversation_id == conversation.id
+    uow.session.execute(delete(ConversationClient).where(sharing, ConversationClient.client_id.not_in(owners)))
+    links = [{"conversation_id": conversation.id, "client_id": client_id} for client_id in owners]
+    uow.insert(ConversationClient, links, ignore_conflicts=True)
+    return conversation
+
+
+def conversation_of_client(uow: UnitOfWork, client_id: str, now: dt.datetime) -> Conversation:
+    """A client's conversation, made if there is none, and locked."""
+    row = {"id": new_id(), "kind": "client", "client_id": client_id, "created_at": now, "updated_at": now}
+    uow.insert(Conversation, [row], ignore_conflicts=True)
+    statement = select(Conversation).where(Conversation.client_id == client_id).with_for_update()
+    return uow.session.scalars(statement).one()
+
+
+def preview_of(text: str | None) -> str | None:
+    """The beginning of a text in one line."""
+    line = " ".join((text or "").split())
+    return line if len(line) <= PREVIEW else f"{line[: PREVIEW - 1]}…"
