@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from contracts.base import Choice, Count, Instant, Operation, PageRequest, Text, page_of
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
-from contracts.messaging.common import CHANNELS, OWNER
+from contracts.messaging.common import CHANNELS, CONSENT_STATES, OWNER
 
 
 class SandboxMessage(Schema):
@@ -80,6 +80,36 @@ class ListSandboxAddresses(PageRequest):
     channel = Choice(*CHANNELS, load_default=None, allow_none=True)
 
 
+class SandboxAddressId(Schema):
+    address = Text(longest=320, shortest=1, required=True)
+
+
+class SandboxConsent(Schema):
+    """What a firm's ledger says of an address by now. `office`: the firm's number or address on that channel."""
+
+    office = fields.String(allow_none=True)
+    channel = fields.String()
+    state = Choice(*CONSENT_STATES)
+    at = Instant()
+
+
+class SandboxProfile(SandboxAddress):
+    """`consents`: of the firms that wrote to the address or were written to, where something was said."""
+
+    consents = fields.List(fields.Nested(SandboxConsent))
+
+
+class SandboxOffice(Schema):
+    channel = fields.String()
+    address = fields.String()
+
+
+class SandboxOffices(Schema):
+    """The firms' own numbers and addresses that the sandbox carries, oldest first."""
+
+    offices = fields.List(fields.Nested(SandboxOffice))
+
+
 class SandboxReplied(Schema):
     """`status` is the HTTP status that our own webhook answered with."""
 
@@ -105,6 +135,11 @@ WRITE_FROM_SANDBOX = Operation(
 LIST_SANDBOX_ADDRESSES = Operation(
     OWNER, "list_sandbox_addresses", ListSandboxAddresses, page_of(SandboxAddress), (Invalid,), firm=False
 )
+DESCRIBE_SANDBOX_ADDRESS = Operation(
+    OWNER, "describe_sandbox_address", SandboxAddressId, SandboxProfile, (), firm=False,
+    example={"address": "+12125550123"},
+)  # fmt: skip
+LIST_SANDBOX_OFFICES = Operation(OWNER, "list_sandbox_offices", response=SandboxOffices, firm=False)
 SET_SANDBOX_ADDRESS = Operation(
     OWNER, "set_sandbox_address", SetSandboxAddress, SandboxAddress, (Invalid,), firm=False,
     example={"address": "+12125550123", "behaviour": "bounce"},

@@ -460,13 +460,14 @@ class Notice(FirmScoped, Stamps, Base):
 class SandboxMessage(Base):
     """The sandbox provider's own record: every request it accepted, never deduplicated, and every reply of a person.
 
-    It belongs to the stand-in for a provider, not to a firm. `delivery_token` came with the request. `status` moves
-    queued → sent → delivered; `announce_at` is when the next status callback is due, null when none is."""
+    It belongs to the stand-in for a provider, not to a firm. `address` is the person's side, whoever wrote.
+    `delivery_token` came with the request. `status` moves queued → sent → delivered; `outcome` (delivered or bounced)
+    is what the next status callback will say, and `announce_at` when it is due, null when none is."""
 
     __tablename__ = "sandbox_message"
     __table_args__ = (
         Index("ix_sandbox_message_at", "at", "id"),
-        Index("ix_sandbox_message_recipient", "recipient", "at"),
+        Index("ix_sandbox_message_address", "address", "at", "id"),
         Index("ix_sandbox_message_token", "delivery_token"),
         Index("ix_sandbox_message_announce_at", "announce_at", **_where("announce_at IS NOT NULL")),
     )
@@ -476,6 +477,7 @@ class SandboxMessage(Base):
     channel: Mapped[str] = mapped_column(String(10))
     sender: Mapped[str] = mapped_column(String(320))
     recipient: Mapped[str] = mapped_column(String(320))
+    address: Mapped[str] = mapped_column(String(320))
     subject: Mapped[str | None] = mapped_column(String(300))
     body: Mapped[str] = mapped_column(Text)
     html: Mapped[str | None] = mapped_column(Text)
@@ -483,6 +485,7 @@ class SandboxMessage(Base):
     status: Mapped[str | None] = mapped_column(String(40))
     delivery_token: Mapped[str | None] = mapped_column(String(120))
     callback_url: Mapped[str | None] = mapped_column(Text)
+    outcome: Mapped[str] = mapped_column(String(20), default="delivered", server_default="delivered")
     announce_at: Mapped[dt.datetime | None]
     announcements: Mapped[int] = mapped_column(Integer, default=0)
 

@@ -37,6 +37,7 @@ from services.messaging import (
     threads,
 )
 from services.messaging.adapters.sandbox_callbacks import Announcer, Webhooks
+from services.messaging.adapters.sandbox_inboxes import SandboxInboxes
 from services.messaging.adapters.sandbox_people import SandboxPeople
 from services.messaging.models import Base
 from services.messaging.settings import MessagingSettings
@@ -55,7 +56,7 @@ class Settings(DependencyProvider):
 
 
 class Sandbox(Settings):
-    """The sandbox's people, and what it announces."""
+    """The sandbox's phones and inboxes, its people, and what it announces."""
 
     def setup(self) -> None:
         super().setup()
@@ -65,7 +66,8 @@ class Sandbox(Settings):
             webhook_url=self.settings.webhook_url,
             auth_token=self.settings.twilio_auth_token,
         )
-        self.people, self.announcer = SandboxPeople(db, webhooks), Announcer(db, webhooks)
+        self.inboxes, self.people = SandboxInboxes(db), SandboxPeople(db, webhooks)
+        self.announcer = Announcer(db, webhooks)
 
     def get_dependency(self, worker_ctx: Any) -> Sandbox:
         return self
@@ -286,7 +288,31 @@ class MessagingService:
 
     @serve(contract.LIST_SANDBOX_MESSAGES)
     def list_sandbox_messages(self, **query: Any) -> Answer:
-        return self.sandbox.people.list_messages(**query)
+        return self.sandbox.inboxes.list_messages(**query)
+
+    @serve(contract.LIST_SANDBOX_ADDRESSES)
+    def list_sandbox_addresses(self, **query: Any) -> Answer:
+        return self.sandbox.inboxes.list_addresses(**query)
+
+    @serve(contract.DESCRIBE_SANDBOX_ADDRESS)
+    def describe_sandbox_address(self, address: str) -> Answer:
+        return self.sandbox.inboxes.describe(address=address)
+
+    @serve(contract.SET_SANDBOX_ADDRESS)
+    def set_sandbox_address(self, **command: Any) -> Answer:
+        return self.sandbox.inboxes.set_behaviour(**command)
+
+    @serve(contract.LIST_SANDBOX_OFFICES)
+    def list_sandbox_offices(self) -> Answer:
+        return self.sandbox.inboxes.list_offices()
+
+    @serve(contract.ACT_ON_SANDBOX_MESSAGE)
+    def act_on_sandbox_message(self, **command: Any) -> Answer:
+        return self.sandbox.people.act(**command)
+
+    @serve(contract.WRITE_FROM_SANDBOX)
+    def write_from_sandbox(self, **command: Any) -> Answer:
+        return self.sandbox.people.write(**command)
 
     @serve(contract.REPLY_TO_SANDBOX_MESSAGE)
     def reply_to_sandbox_message(self, **command: Any) -> Answer:

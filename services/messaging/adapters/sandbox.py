@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from typing import Any
 
 from sqlalchemy import select
 
@@ -17,10 +18,15 @@ from chassis.database import Database
 from contracts.errors import Unavailable
 from services.messaging.adapters.base import Absent, Accepted, Finding, Outgoing, Question, Refused, Result, Unknown
 from services.messaging.adapters.email_headers import extra_headers, from_header
-from services.messaging.models import SandboxMessage
+from services.messaging.models import SandboxAddress, SandboxMessage
+from services.messaging.spoken import script_of
 
 REFUSED_NUMBERS = {"+15005550001": "21211", "+15005550009": "21614", "+15005550004": "21610"}
 """Numbers that Twilio's test credentials refuse, and their codes."""
+REFUSALS = {"sms": "21211", "phone": "21217", "email": "MessageRejected"}
+"""What the real provider of a channel says of an address that it does not take."""
+BOUNCING = frozenset({"+15005550005", "bounce@sandbox.invalid"})
+"""Accepted, and reported as undelivered."""
 
 
 class SandboxProvider:
@@ -38,28 +44,16 @@ class SandboxProvider:
         code = REFUSED_NUMBERS.get(message.to)
         if code is not None:
             return Refused(code)
-        now = utc_now()
-        row = {
-            "id": f"SM{new_id().replace('-', '')}",
-            "at": now,
-            "direction": "outbound",
-            "channel": message.channel,
-            "sender": message.sender,
-            "recipient": message.to,
-            "subject": message.subject,
-            "body": message.body,
-            "html": message.html,
-            "headers": _headers(message),
-            "status": "queued",
-            "delivery_token": message.token,
-            "announce_at": now + dt.timedelta(seconds=random.uniform(0.5, 2.0)),  # noqa: S311 - spreads the callbacks
-        }
         try:
             with self._db.unit_of_work() as uow:
+                behaviour = uow.session.get(SandboxAddress, message.to.lower())
+                if behaviour is not None and behaviour.behaviour == "refuse":
+                    return Refused(REFUSALS[message.channel])
+                row = _row(message, behaviour, utc_now())
                 uow.insert(SandboxMessage, [row])
         except Unavailable:
             return Unknown("unavailable")
-        return Accepted(str(row["id"]), "queued")
+        return Accepted(row["id"], "queued")
 
     def find(self, question: Question) -> Finding:
         """By the delivery's token."""
@@ -70,6 +64,38 @@ class SandboxProvider:
         except Unavailable:
             return None
         return Absent() if found is None else Accepted(found.id, found.status or "queued")
+
+
+def _row(message: Outgoing, behaviour: SandboxAddress | None, now: dt.datetime) -> dict[str, Any]:
+    """A message as it is kept, with when and what will be announced of it."""
+    kind = behaviour.behaviour if behaviour is not None else "normal"
+    after = behaviour.seconds if behaviour is not None and kind == "delay" else random.uniform(0.5, 2.0)  # noqa: S311
+    bounces = kind == "bounce" or message.to in BOUNCING
+    return {
+        "id": f"{'CA' if message.channel == 'phone' else 'SM'}{new_id().replace('-', '')}",
+        "at": now,
+        "direction": "outbound",
+        "channel": message.channel,
+        "sender": message.sender,
+        "recipient": message.to,
+        "address": message.to.lower(),
+        "subject": message.subject,
+        "body": _body(message),
+        "html": message.html,
+        "headers": _headers(message),
+        "status": "queued",
+        "outcome": "bounced" if bounces else "delivered",
+        "delivery_token": message.token,
+        "announce_at": now + dt.timedelta(seconds=after),
+    }
+
+
+def _body(message: Outgoing) -> str:
+    """What is read, or what a call says aloud."""
+    if message.channel != "phone":
+        return message.body
+    script = script_of(message.body, message.language)
+    return f"{script.message} {script.menu}"
 
 
 def _headers(message: Outgoing) -> dict[str, str] | None:

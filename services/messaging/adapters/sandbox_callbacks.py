@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,14 +20,13 @@ from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.telemetry import log_of
 from services.messaging.adapters.sandbox_email import EMAIL_PATH, email_event
+from services.messaging.adapters.twilio_voice import VOICE_PATH
 from services.messaging.models import SandboxMessage
 from services.messaging.setwise import update_rows
 
 Record = dict[str, Any]
 log = log_of(__name__)
 
-BOUNCING_NUMBER, BOUNCING_MAILBOX = "+15005550005", "bounce@sandbox.invalid"
-"""Accepted, and reported as undelivered."""
 STATUS_PATH, SMS_PATH = "/webhooks/twilio/status", "/webhooks/twilio/sms"
 SIGNATURE = "X-Casewire-Sandbox-Signature"
 """HMAC-SHA256 of the body as hex, in place of the certificate that SNS signs with."""
@@ -38,7 +38,33 @@ ANNOUNCERS = 4
 """Callbacks under way at one time."""
 _ANNOUNCEMENTS = 8
 """Times that a status callback is tried."""
+ACCOUNT = "ACsandbox"
+STATUS_WORDS: dict[tuple[str, str], tuple[str, str | None]] = {
+    ("sms", "delivered"): ("delivered", None),
+    ("sms", "bounced"): ("undelivered", "30003"),
+    ("phone", "delivered"): ("completed", None),
+    ("phone", "bounced"): ("no-answer", None),
+}
+"""Channel and outcome to Twilio's word for it, and its code."""
 _SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What our webhook answered with."""
+
+    status: int
+    text: str = ""
+
+    @property
+    def taken(self) -> bool:
+        """Whether a provider would be content with it."""
+        return 200 <= self.status < 300
+
+
+def status_of(channel: str, outcome: str) -> str:
+    """The word that a message is shown with once its outcome is announced."""
+    return outcome if channel == "email" else STATUS_WORDS[channel, outcome][0]
 
 
 class Webhooks:
@@ -56,23 +82,76 @@ class Webhooks:
         """Whether there is a secret to sign with."""
         return self._validator is not None
 
-    def post(self, path: str, form: dict[str, str]) -> int:
-        """Posts a signed form; returns the status of the answer. Raises urllib3's errors and OSError."""
+    def post(self, path: str, form: dict[str, str]) -> Answer:
+        """Posts a signed form. Raises urllib3's errors and OSError."""
         assert self._validator is not None
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
             "X-Twilio-Signature": self._validator.compute_signature(self._public_url + path, form),
         }
         answer = self._http.request("POST", self._webhook_url + path, body=urlencode(form), headers=headers)
-        return int(answer.status)
+        return Answer(int(answer.status), answer.data.decode("utf-8", "replace"))
 
-    def post_email_notification(self, notification: Record) -> int:
-        """Posts what `sandbox_email` says; returns and raises as `post` does."""
+    def unsubscribe(self, address: str) -> Answer | None:
+        """The one-click POST of RFC 8058, as a mail program makes it; None if the address is none of ours."""
+        if not address.startswith(f"{self._public_url}/"):
+            return None
+        target = self._webhook_url + address.removeprefix(self._public_url)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = self._http.request("POST", target, body="List-Unsubscribe=One-Click", headers=headers)
+        return Answer(int(answer.status))
+
+    def post_outcome(self, message: SandboxMessage, outcome: str) -> Answer:
+        """Says of a message that it was delivered or bounced: a text, a call or an email, each in its own words."""
+        if message.channel == "email":
+            return self.post_email_notification(email_event(message, outcome))
+        word, code = STATUS_WORDS[message.channel, outcome]
+        form = {"AccountSid": ACCOUNT, "From": message.sender, "To": message.recipient}
+        if message.channel == "phone":
+            form |= {"CallSid": message.id, "CallStatus": word, "Direction": "outbound-api"}
+        else:
+            form |= {"MessageSid": message.id, "SmsSid": message.id, "MessageStatus": word, "SmsStatus": word}
+        path = VOICE_PATH if message.channel == "phone" else STATUS_PATH
+        return self.post(_with_token(path, message), form | ({"ErrorCode": code} if code else {}))
+
+    def post_key(self, message: SandboxMessage, digits: str) -> Answer:
+        """Says that a key was pressed in a call; the answer is what is said next."""
+        form = {
+            "CallSid": message.id,
+            "AccountSid": ACCOUNT,
+            "From": message.sender,
+            "To": message.recipient,
+            "Direction": "outbound-api",
+            "CallStatus": "in-progress",
+            "Digits": digits,
+        }
+        return self.post(_with_token(VOICE_PATH, message), form)
+
+    def post_text(self, *, provider_id: str, sender: str, recipient: str, body: str) -> Answer:
+        """Says that somebody wrote a text."""
+        form = {
+            "MessageSid": provider_id,
+            "SmsMessageSid": provider_id,
+            "AccountSid": ACCOUNT,
+            "From": sender,
+            "To": recipient,
+            "Body": body,
+            "NumMedia": "0",
+            "NumSegments": "1",
+        }
+        return self.post(SMS_PATH, form)
+
+    def post_email_notification(self, notification: Record) -> Answer:
+        """Posts what `sandbox_email` says; raises as `post` does."""
         body = orjson.dumps(notification)
         signature = hmac.new(self._auth_token.encode(), body, hashlib.sha256).hexdigest()
         headers = {"Content-Type": "text/plain; charset=UTF-8", SIGNATURE: signature}
         answer = self._http.request("POST", self._webhook_url + EMAIL_PATH, body=body, headers=headers)
-        return int(answer.status)
+        return Answer(int(answer.status))
+
+
+def _with_token(path: str, message: SandboxMessage) -> str:
+    return f"{path}?token={quote(message.delivery_token or '')}"
 
 
 class Announcer:
@@ -114,11 +193,9 @@ class Announcer:
         return due
 
     def _announce(self, message: SandboxMessage) -> Record:
-        bounces = message.recipient in (BOUNCING_NUMBER, BOUNCING_MAILBOX)
-        status = "undelivered" if bounces else "delivered"
         tried = message.announcements + 1
         try:
-            posted = 200 <= self._post_outcome(message, status) < 300
+            posted = self._webhooks.post_outcome(message, message.outcome).taken
         except (urllib3.exceptions.HTTPError, OSError) as error:
             # The gateway may be restarting; it is tried again, also by the next process.
             log.info("callback_postponed", error=type(error).__name__)
@@ -126,27 +203,10 @@ class Announcer:
         again = None if posted or tried >= _ANNOUNCEMENTS else utc_now() + dt.timedelta(seconds=2.0**tried)
         return {
             "id": message.id,
-            "status": status if posted else message.status,
+            "status": status_of(message.channel, message.outcome) if posted else message.status,
             "announce_at": again,
             "announcements": tried,
         }
-
-    def _post_outcome(self, message: SandboxMessage, status: str) -> int:
-        if message.channel == "email":
-            kind = "bounced" if status == "undelivered" else status
-            return self._webhooks.post_email_notification(email_event(message, kind))
-        form = {
-            "MessageSid": message.id,
-            "SmsSid": message.id,
-            "AccountSid": "ACsandbox",
-            "From": message.sender,
-            "To": message.recipient,
-            "MessageStatus": status,
-            "SmsStatus": status,
-        }
-        if status == "undelivered":
-            form["ErrorCode"] = "30003"
-        return self._webhooks.post(f"{STATUS_PATH}?token={quote(message.delivery_token or '')}", form)
 
 
 def _due(now: dt.datetime) -> tuple[Any, ...]:

@@ -208,10 +208,21 @@ def upgrade() -> None:
     with op.batch_alter_table("sandbox_message", schema=None) as batch_op:
         batch_op.add_column(sa.Column("html", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("headers", chassis.columns.Json, nullable=True))
+        batch_op.add_column(sa.Column("address", sa.String(length=320), nullable=True))
+        batch_op.add_column(sa.Column("outcome", sa.String(length=20), server_default="delivered", nullable=False))
+    op.execute("UPDATE sandbox_message SET address = CASE WHEN direction = 'outbound' THEN recipient ELSE sender END")
+    with op.batch_alter_table("sandbox_message", schema=None) as batch_op:
+        batch_op.alter_column("address", existing_type=sa.String(length=320), nullable=False)
+        batch_op.drop_index("ix_sandbox_message_recipient")
+        batch_op.create_index("ix_sandbox_message_address", ["address", "at", "id"], unique=False)
 
 
 def downgrade() -> None:
     with op.batch_alter_table("sandbox_message", schema=None) as batch_op:
+        batch_op.drop_index("ix_sandbox_message_address")
+        batch_op.create_index("ix_sandbox_message_recipient", ["recipient", "at"], unique=False)
+        batch_op.drop_column("outcome")
+        batch_op.drop_column("address")
         batch_op.drop_column("headers")
         batch_op.drop_column("html")
 
