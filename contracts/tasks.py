@@ -226,14 +226,16 @@ class RequestNotifications(Schema):
 
 
 class NotificationEstimate(Schema):
-    """Recipients by outcome (`send`, or a suppression reason), segments, cost in `currency`, and the seconds it would
-    take at the senders' rates."""
+    """Recipients by outcome (`send`, `joined` to another's message, or a suppression reason), segments, cost in
+    `currency`, and the seconds until the last would have gone out at the senders' rates; `waits_seconds` of them go by
+    with what waits there already."""
 
     recipients = fields.Dict(keys=fields.String(), values=Count())
     segments = Count()
     cost = fields.Decimal(places=4, as_string=True)
     currency = fields.String()
     seconds = fields.Float()
+    waits_seconds = fields.Float()
 
 
 class NotificationRequest(Schema):

@@ -26,7 +26,8 @@ from contracts.tasks import Message, NotificationEstimate, NotificationItem, Tim
 
 class EstimateNotifications(Schema):
     """At most 500 case tasks in one call, each with all its clients: outcomes of different case tasks do not depend
-    on each other, so that the caller may add up the answers."""
+    on each other, so that the caller may add up the answers, but for `waits_seconds`, which is in each. With
+    `coalesce`, a client's case tasks belong into one call, or are counted as a message in each."""
 
     message = fields.Nested(Message, required=True)
     channels = fields.List(Choice(*CHANNELS), required=True, validate=validate.Length(min=1))
@@ -116,7 +117,26 @@ class RequestedMessages(Schema):
     estimate = fields.Nested(NotificationEstimate, allow_none=True)
 
 
+class MessagesRequested(Schema):
+    """messaging's own: one chunk (about 500 clients) of a request. `accepted` is the whole request's count of clients,
+    `chunk` counts from 1 to `chunks`."""
+
+    batch_id = Id(required=True)
+    chunk = Count(required=True)
+    chunks = Count(required=True)
+    accepted = Count(required=True)
+    content_id = Id(required=True)
+    channels = fields.List(fields.String(), required=True)
+    fallback = fields.Boolean(required=True)
+    timing = fields.Nested(Timing, required=True)
+    requested_by = Id(required=True, allow_none=True)
+    requested_at = Instant(required=True)
+    client_ids = fields.List(Id(), required=True)
+
+
 class ListBatches(PageRequest):
+    """Newest first. A record of a list leaves out `finish_expected_at`, `segments`, `price` and `currency`."""
+
     state = Choice("accepted", "running", "paused", "cancelled", "finished", load_default=None, allow_none=True)
     kind = Choice("notification", "message", load_default=None, allow_none=True)
 
@@ -257,6 +277,10 @@ REQUEST_MESSAGES = Operation(
     permission="messages.bulk", deadline=30.0,
     example={"client_ids": [AN_ID], "channels": ["email"], "message": {"subject": "News", "body": "We moved."}},
 )  # fmt: skip
+CANCEL_MESSAGE = Operation(
+    OWNER, "cancel_message", MessageId, MessageRecord, (NotFound, Conflict), permission="messages.write",
+    example={"message_id": AN_ID},
+)  # fmt: skip
 LIST_BATCHES = Operation(OWNER, "list_batches", ListBatches, page_of(Batch), (Invalid,), permission="messages.read")
 SEND_MESSAGE = Operation(
     OWNER, "send_message", SendMessage, MessageRecord, (Invalid, NotFound, Unavailable), permission="messages.write",
@@ -287,6 +311,14 @@ DELIVERY_FAILED = Event(
 DELIVERY_SUPPRESSED = Event(
     OWNER, "delivery.suppressed.v1", DeliveryEvent,
     example={**_DELIVERY, "state": "suppressed", "reason": "opted_out"},
+)  # fmt: skip
+MESSAGES_REQUESTED = Event(
+    OWNER, "messages.requested.v1", MessagesRequested,
+    example={
+        "batch_id": AN_ID, "chunk": 1, "chunks": 1, "accepted": 1, "content_id": AN_ID, "channels": ["email"],
+        "fallback": False, "timing": {"mode": "now"}, "requested_by": AN_ID, "requested_at": "2026-11-21T15:00:00Z",
+        "client_ids": [AN_ID],
+    },
 )  # fmt: skip
 BATCH_FINISHED = Event(
     OWNER, "batch.finished.v1", BatchFinished, example={"batch_id": AN_ID, "state": "finished", "deliveries": 3}

@@ -20,6 +20,10 @@ expose(blueprint, "GET", "/messages", messaging.LIST_MESSAGES)
 expose(blueprint, "POST", "/messages", messaging.SEND_MESSAGE, status=202, location="/v1/messages")
 expose(blueprint, "GET", "/messages/<uuid:id>", messaging.GET_MESSAGE, rename={"id": "message_id"})
 
+expose(blueprint, "POST", "/messages/<uuid:id>/cancel", messaging.CANCEL_MESSAGE, rename={"id": "message_id"})
+
+expose(blueprint, "GET", "/message-batches", messaging.LIST_BATCHES)
+expose(blueprint, "POST", "/message-batches", messaging.REQUEST_MESSAGES, status=202)
 expose(blueprint, "GET", "/message-batches/<uuid:id>", messaging.GET_BATCH, rename=BATCH)
 expose(blueprint, "GET", "/message-batches/<uuid:id>/deliveries", messaging.LIST_DELIVERIES, rename=BATCH)
 expose(blueprint, "POST", "/message-batches/<uuid:id>/pause", messaging.PAUSE_BATCH, rename=BATCH)

@@ -1,4 +1,4 @@
-"""Bulk requests: their chunks become deliveries; progress, pause, resume, cancel, and the ledger."""
+"""Bulk requests: their chunks become deliveries; pause, resume, cancel, and their end."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
-from chassis.paging import page
 from chassis.unit_of_work import UnitOfWork
 from contracts.errors import Conflict, NotFound
 from contracts.messaging import BATCH_FINISHED
 from services.messaging import joining
+from services.messaging.batch_views import batch_record
 from services.messaging.deliveries import is_message, move
 from services.messaging.doorbell import ring
-from services.messaging.models import OPEN, WAITING, Batch, BatchChunk, Delivery, Sender
+from services.messaging.models import OPEN, WAITING, Batch, BatchChunk, Delivery
 
 Record = dict[str, Any]
 
@@ -30,7 +29,11 @@ SWEEP = 2000
 def accept_chunk(db: Database, event: ReceivedEvent, now: dt.datetime | None = None) -> None:
     """Writes one delivery per case task, client and channel of a chunk; with `fallback` one per case task and client,
     which may change its channel when it is prepared. A chunk that is known already adds nothing."""
-    data, now = event.data, now or utc_now()
+    accept(db, event, {**event.data, "kind": "notification"}, now or utc_now())
+
+
+def accept(db: Database, event: ReceivedEvent, data: Record, now: dt.datetime) -> None:
+    """Writes the deliveries of one chunk of either kind. An item without a case task is about the batch's message."""
     with db.unit_of_work(once=event) as uow:
         batch = _lock(uow, data["batch_id"], accepted=data["accepted"])
         number = {"batch_id": batch.id, "chunk": data["chunk"]}
@@ -45,7 +48,7 @@ def accept_chunk(db: Database, event: ReceivedEvent, now: dt.datetime | None = N
 
 
 def _fill(batch: Batch, data: Record, now: dt.datetime) -> None:
-    batch.content_id = data["content_id"]
+    batch.kind, batch.channels, batch.content_id = data["kind"], data["channels"], data["content_id"]
     batch.accepted = data["accepted"]
     batch.chunks = data["chunks"]
     batch.chunks_seen += 1
@@ -70,7 +73,7 @@ def _deliveries(batch: Batch, data: Record, now: dt.datetime) -> Iterator[Record
     channels = data["channels"][:1] if batch.fallback else data["channels"]
     same = {
         "batch_id": batch.id,
-        "kind": "notification",
+        "kind": batch.kind,
         "state": "cancelled" if batch.state == "cancelled" else "accepted",
         "send_after": send_after,
         "due_at": joining.NEVER if batch.coalesce else send_after,
@@ -86,7 +89,7 @@ def _deliveries(batch: Batch, data: Record, now: dt.datetime) -> Iterator[Record
                 yield {
                     **same,
                     "id": new_id(),
-                    "subject_id": item["case_task_id"],
+                    "subject_id": item["case_task_id"] or batch.id,
                     "case_task_id": item["case_task_id"],
                     "case_id": item["case_id"],
                     "client_id": client_id,
@@ -99,120 +102,6 @@ def _lock(uow: UnitOfWork, batch_id: str, *, accepted: int) -> Batch:
     row = {"id": batch_id, "state": "accepted", "accepted": accepted, "statuses": [], "timing": {}}
     uow.insert(Batch, [row], ignore_conflicts=True)
     return uow.session.scalars(select(Batch).where(Batch.id == batch_id).with_for_update()).one()
-
-
-# Reading
-
-
-def get_batch(db: Database, calls: Any, *, batch_id: str) -> Record:
-    """Progress and counts. Until the first chunk has come, tasks' request answers.
-
-    Raises NotFound, Unavailable.
-    """
-    with db.read() as session:
-        found = session.get(Batch, batch_id)
-        if found is not None:
-            return _record(session, found)
-    request = calls.tasks.get_notification_request(batch_id=batch_id)
-    now = request.get("created_at") or utc_now()
-    shell = Batch(
-        id=batch_id, state="accepted", accepted=request["accepted"], version=1, created_at=now, updated_at=now
-    )
-    return _shape(shell, {}, {}, None)
-
-
-def _record(session: Session, batch: Batch) -> Record:
-    counts: dict[str, int] = {}
-    suppressions: dict[str, int] = {}
-    grouped = (
-        select(Delivery.state, Delivery.reason, func.count())
-        .where(Delivery.batch_id == batch.id)
-        .group_by(Delivery.state, Delivery.reason)
-    )
-    for state, reason, count in session.execute(grouped):
-        counts[state] = counts.get(state, 0) + count
-        if state == "suppressed" and reason is not None:
-            suppressions[reason] = suppressions.get(reason, 0) + count
-    return _shape(batch, counts, suppressions, _finish_expected(session, batch, counts))
-
-
-def _finish_expected(session: Session, batch: Batch, counts: dict[str, int]) -> dt.datetime | None:
-    """When the last would go out at the senders' rates, and not before its time."""
-    waiting = sum(counts.get(state, 0) for state in WAITING)
-    if not waiting or batch.state not in ("accepted", "running"):
-        return None
-    last_due = session.scalar(
-        select(func.max(Delivery.due_at)).where(
-            Delivery.batch_id == batch.id, Delivery.state.in_(WAITING), Delivery.due_at < joining.NEVER
-        )
-    )
-    rate = session.scalar(select(func.max(Sender.rate))) or 1.0
-    now = utc_now()
-    return max(now, last_due or now) + dt.timedelta(seconds=waiting / rate)
-
-
-def _shape(batch: Batch, counts: dict[str, int], suppressions: dict[str, int], finish: dt.datetime | None) -> Record:
-    total = sum(counts.values())
-    return {
-        "id": batch.id,
-        "version": batch.version,
-        "created_at": batch.created_at,
-        "updated_at": batch.updated_at,
-        "state": batch.state,
-        "accepted": batch.accepted,
-        "deliveries": total,
-        "counts": counts,
-        "suppressions": suppressions,
-        "progress": {"done": total - sum(counts.get(state, 0) for state in OPEN), "total": total},
-        "finish_expected_at": finish,
-    }
-
-
-def list_deliveries(
-    db: Database,
-    calls: Any,
-    *,
-    batch_id: str,
-    state: str | None,
-    reason: str | None,
-    limit: int,
-    cursor: str | None,
-    sort: str | None,
-) -> Record:
-    """The ledger: one row per case task, recipient and channel. Raises NotFound, Unavailable."""
-    statement = select(Delivery).where(Delivery.batch_id == batch_id)
-    if state is not None:
-        statement = statement.where(Delivery.state == state)
-    if reason is not None:
-        statement = statement.where(Delivery.reason == reason)
-    with db.read() as session:
-        known = session.get(Batch, batch_id) is not None
-        rows, meta = page(
-            session,
-            statement,
-            model=Delivery,
-            sorts={"created_at": Delivery.created_at, "state": Delivery.state, "sent_at": Delivery.sent_at},
-            default_sort="created_at",
-            limit=limit,
-            cursor=cursor,
-            sort=sort,
-        )
-    if not known:
-        calls.tasks.get_notification_request(batch_id=batch_id)
-    return {"data": [delivery_record(row) for row in rows], "meta": meta}
-
-
-_DELIVERY_FIELDS = (
-    "id", "version", "created_at", "updated_at", "batch_id", "case_task_id", "case_id", "client_id", "channel", "state",
-    "reason", "address", "segments", "attempts", "provider_id", "provider_segments", "price", "currency", "send_after",
-    "sent_at",
-)  # fmt: skip
-
-
-def delivery_record(row: Delivery) -> Record:
-    """A delivery as the contract shows it."""
-    joined_to = None if row.joined_to == row.id else row.joined_to
-    return {**{name: getattr(row, name) for name in _DELIVERY_FIELDS}, "joined_to": joined_to}
 
 
 # Commands
@@ -234,7 +123,7 @@ def cancel_batch(db: Database, calls: Any, *, batch_id: str) -> Record:
     answer = _command(db, calls, batch_id, "cancelled", ("accepted", "running", "paused"))
     if sweep_cancelled(db, batch_id):
         with db.read() as session:
-            return _record(session, session.get_one(Batch, batch_id))
+            return batch_record(session, session.get_one(Batch, batch_id))
     return answer
 
 
@@ -251,7 +140,7 @@ def _command(db: Database, calls: Any, batch_id: str, state: str, allowed: tuple
             batch.touch(utc_now())
             uow.after_commit(lambda: ring(db.url))
         uow.session.flush()
-        return uow.answer(_record(uow.session, batch))
+        return uow.answer(batch_record(uow.session, batch))
 
 
 def sweep_cancelled(db: Database, batch_id: str) -> int:

@@ -26,7 +26,7 @@ def create_template(db: Database, *, name: str, variants: list[Record]) -> Recor
     uses = check_variants(texts)
     try:
         with db.unit_of_work() as uow:
-            content = _keep(uow, texts, uses)
+            content = keep(uow, texts, uses)
             template = MessageTemplate(id=new_id(), name=name.strip(), content_id=content.id)
             uow.session.add(template)
             uow.session.flush()
@@ -50,7 +50,7 @@ def update_template(
             if expected_version is not None and template.version != expected_version:
                 raise Conflict("stale_version", version=template.version)
             if texts:
-                template.content_id = _keep(uow, texts, uses).id
+                template.content_id = keep(uow, texts, uses).id
             if changes.get("name"):
                 template.name = changes["name"].strip()
             template.touch(utc_now())
@@ -95,7 +95,7 @@ def save_content(db: Database, *, message: Record, channels: list[str]) -> Recor
         return {"content_id": content_id}
     uses = check_variants(texts, "message")
     with db.unit_of_work() as uow:
-        return uow.answer({"content_id": _keep(uow, texts, uses).id})
+        return uow.answer({"content_id": keep(uow, texts, uses).id})
 
 
 def resolve_message(session: Session, message: Record, channels: Iterable[str]) -> tuple[str | None, list[Variant]]:
@@ -120,7 +120,8 @@ def resolve_message(session: Session, message: Record, channels: Iterable[str]) 
     return content.id, texts
 
 
-def _keep(uow: UnitOfWork, texts: list[Variant], uses: list[str]) -> Content:
+def keep(uow: UnitOfWork, texts: list[Variant], uses: list[str]) -> Content:
+    """A message as it is now, kept for good."""
     content = Content(id=new_id(), variants=[text.as_row() for text in texts], uses=uses)
     uow.session.add(content)
     uow.session.flush()

@@ -4,50 +4,95 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
-
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
-from services.messaging import consent
+from services.messaging import consent, joining, queues
 from services.messaging.contents import resolve_message
 from services.messaging.links import PLACEHOLDER_TOKEN, link_of
-from services.messaging.models import Sender
-from services.messaging.outcomes import Decider, Outcome, Request, Wish, addresses_of
+from services.messaging.outcomes import Decider, Known, Outcome, Request, Wish, addresses_of
 from services.messaging.preparation import read_known
-from services.messaging.recipients import gather
+from services.messaging.recipients import Facts, gather
 from services.messaging.rendering import with_link
 from services.messaging.segments import count_segments
-from services.messaging.senders import SANDBOX_RATE
+from services.messaging.settings import MessagingSettings
 from services.messaging.templates import check_variants, pick_variant, render
 
 Record = dict[str, Any]
+
+LOOKED_UP_AT_ONCE = 2000
+"""Wishes whose consent is read by one statement."""
 
 
 def estimate(
     db: Database,
     calls: Any,
+    settings: MessagingSettings,
     *,
-    public_url: str,
-    sandbox: Collection[str],
-    segment_cost: Decimal,
-    call_cost: Decimal,
-    currency: str,
     message: Record,
     channels: list[str],
     fallback: bool,
     allow_repeat: bool,
+    coalesce: bool,
     items: list[Record],
     now: dt.datetime | None = None,
 ) -> Record:
-    """Recipients by outcome, segments, cost, and the seconds that sending takes at the senders' rates.
+    """Of notifications: recipients by outcome (`joined`: told of by another's message), segments, cost, and the seconds
+    until the last has gone out.
 
     Raises Invalid, NotFound for an unknown template, Unavailable.
     """
-    now = now or utc_now()
+    now, batch_id = now or utc_now(), new_id()
+    wishes = list(_notifications(items, channels, fallback, batch_id, now, coalesce=coalesce))
+    return _estimate(db, calls, settings, message, channels, wishes, now, allow_repeat=allow_repeat)
+
+
+def estimate_messages(
+    db: Database,
+    calls: Any,
+    settings: MessagingSettings,
+    *,
+    message: Record,
+    channels: list[str],
+    fallback: bool,
+    client_ids: list[str],
+    requested_by: str | None,
+    now: dt.datetime,
+) -> Record:
+    """Of one message to each of many clients. Raises as `estimate` does."""
+    batch_id = new_id()
+    wishes = [
+        Wish(
+            id=new_id(),
+            kind="message",
+            channel=channel,
+            client_id=client_id,
+            batch_id=batch_id,
+            subject_id=batch_id,
+            requested_by=requested_by,
+            fallback=channels[1:] if fallback else (),
+            send_after=now,
+        )
+        for client_id in client_ids
+        for channel in (channels[:1] if fallback else channels)
+    ]
+    return _estimate(db, calls, settings, message, channels, wishes, now)
+
+
+def _estimate(
+    db: Database,
+    calls: Any,
+    settings: MessagingSettings,
+    message: Record,
+    channels: list[str],
+    wishes: list[Wish],
+    now: dt.datetime,
+    *,
+    allow_repeat: bool = True,
+) -> Record:
     with db.read() as session:
         _, variants = resolve_message(session, message, channels)
     request = Request(
@@ -55,35 +100,33 @@ def estimate(
         variants=[variant.as_row() for variant in variants],
         uses=check_variants(variants, "message"),
     )
-    batch_id = new_id()
-    wishes = list(_wishes(items, channels, fallback, batch_id, now))
     facts = gather(calls, wishes, request.uses)
-    keys = [
-        key
-        for wish in wishes
-        for channel, address in addresses_of(wish, facts)
-        for key in consent.keys_of(channel, address, wish.client_id)
-    ]
     with db.read() as session:
-        states = consent.read_states(session, keys)
-        rates = _rates(session, channels, sandbox=sandbox)
-        known = read_known(session, wishes, facts, states, dict.fromkeys(rates, batch_id), now)
-    decider = Decider(facts, known, {batch_id: request}, now)
-    outcomes = [decider.decide(wish) for wish in wishes]
-    sent = [outcome for outcome in outcomes if outcome.reason is None]
-    segments = sum(_segments(outcome, request, public_url) for outcome in sent)
+        rates = queues.rates_of(session, channels, sandbox=settings.channels_of("sandbox"))
+        states = _states(session, wishes, facts)
+        senders = dict.fromkeys(rates, "any")
+        known = Known(states, senders)
+        if any(wish.case_task_id for wish in wishes):  # else nothing of the kind went out before
+            known = read_known(session, wishes, facts, states, senders, now)
+    decider = Decider(facts, known, dict.fromkeys((wish.batch_id for wish in wishes), request), now)
+    outcomes = joining.join([decider.decide(wish) for wish in wishes])
+    sent = [outcome for outcome in outcomes if outcome.reason is None and not outcome.follows]
+    segments = sum(_segments(outcome, request, settings.public_url) for outcome in sent)
     by_channel = Counter(outcome.channel or outcome.wish.channel for outcome in sent)
+    cost = settings.segment_cost * segments + settings.call_cost * by_channel["phone"]
+    with db.read() as session:
+        took = queues.seconds_for(session, by_channel, rates, now) if sent else {"seconds": 0.0, "waits_seconds": 0.0}
     return {
-        "recipients": dict(Counter(outcome.reason or "send" for outcome in outcomes)),
+        "recipients": dict(Counter("joined" if one.follows else one.reason or "send" for one in outcomes)),
         "segments": segments,
-        "cost": (segment_cost * segments + call_cost * by_channel["phone"]).quantize(Decimal("0.0001")),
-        "currency": currency,
-        "seconds": max((count / rates[channel] for channel, count in by_channel.items()), default=0.0),
+        "cost": cost.quantize(Decimal("0.0001")),
+        "currency": settings.currency,
+        **took,
     }
 
 
-def _wishes(
-    items: list[Record], channels: list[str], fallback: bool, batch_id: str, now: dt.datetime
+def _notifications(
+    items: list[Record], channels: list[str], fallback: bool, batch_id: str, now: dt.datetime, *, coalesce: bool
 ) -> Iterator[Wish]:
     for item in items:
         for client_id in dict.fromkeys(item["client_ids"]):
@@ -98,15 +141,21 @@ def _wishes(
                     case_id=item["case_id"],
                     fallback=channels[1:] if fallback else (),
                     send_after=now,
+                    joined_to=f"{client_id} {channel}" if coalesce else None,
                 )
 
 
-def _rates(session: Any, channels: list[str], *, sandbox: Collection[str]) -> dict[str, float]:
-    rates = {channel: SANDBOX_RATE for channel in channels if channel in sandbox}
-    statement = select(Sender).where(Sender.channel.in_(channels)).order_by(Sender.created_at.desc(), Sender.id.desc())
-    for sender in session.scalars(statement):
-        rates[sender.channel] = sender.rate
-    return rates
+def _states(session: Any, wishes: Sequence[Wish], facts: Facts) -> consent.States:
+    states: dict[consent.Key, str | None] = {}
+    for start in range(0, len(wishes), LOOKED_UP_AT_ONCE):
+        keys = [
+            key
+            for wish in wishes[start : start + LOOKED_UP_AT_ONCE]
+            for channel, address in addresses_of(wish, facts)
+            for key in consent.keys_of(channel, address, wish.client_id)
+        ]
+        states |= consent.read_states(session, keys)
+    return states
 
 
 def _segments(outcome: Outcome, request: Request, public_url: str) -> int:

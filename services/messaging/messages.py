@@ -7,26 +7,28 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import select
+
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
-from contracts.errors import NotFound
+from contracts.errors import Conflict, NotFound
 from contracts.messaging import DELIVERY_SUPPRESSED
 from services.messaging import consent
-from services.messaging.contents import resolve_message
-from services.messaging.deliveries import event_data
+from services.messaging.contents import keep, resolve_message
+from services.messaging.deliveries import event_data, move
 from services.messaging.doorbell import ring
 from services.messaging.filing import conversation_of_client, preview_of
 from services.messaging.history import records
 from services.messaging.links import PLACEHOLDER_TOKEN, link_of, shorten
-from services.messaging.models import URGENT, Content, Delivery
+from services.messaging.models import URGENT, WAITING, Delivery
 from services.messaging.outcomes import Decider, Outcome, Request, Wish, addresses_of
 from services.messaging.preparation import read_known
 from services.messaging.recipients import Facts, gather, variables_for
 from services.messaging.rendering import with_link
 from services.messaging.senders import sender_for
 from services.messaging.templates import Variant, check_variants, invalid, pick_variant, render
-from services.messaging.timing import next_business_moment
+from services.messaging.timing import check_timing, next_business_moment
 
 Record = dict[str, Any]
 
@@ -51,6 +53,7 @@ def send_message(
     Raises Invalid, NotFound for an unknown client, case task or template, Unavailable.
     """
     now = now or utc_now()
+    check_timing(timing, now)
     with db.read() as session:
         content_id, variants = resolve_message(session, message, [channel])
     uses = check_variants(variants, "message")
@@ -66,7 +69,7 @@ def send_message(
     with db.unit_of_work() as uow:
         outcome = _decide(uow, wish, facts, request, now, sandbox=sandbox)
         if content_id is None:
-            content_id = _keep(uow, rows, uses)
+            content_id = keep(uow, variants, uses).id
         variables = variables_for(wish, facts, uses)
         delivery = _delivery(wish, outcome, content_id, send_after, now)
         delivery.body, delivery.subject = _shown(rows, outcome, facts, wish, variables, public_url)
@@ -96,8 +99,6 @@ def _about(calls: Any, wish: Wish, uses: list[str]) -> tuple[Wish, Facts]:
 
 def _send_after(facts: Facts, timing: Mapping[str, Any], now: dt.datetime) -> dt.datetime:
     if timing["mode"] == "at":
-        if timing.get("at") is None:
-            raise invalid("timing.at", "Say when.", "timing_required")
         return max(timing["at"], now)
     if timing["mode"] == "business_hours":
         return next_business_moment(facts.rules, now)
@@ -118,12 +119,6 @@ def _decide(
     senders = {wish.channel: sender.id if sender else wish.id} if sender or wish.channel in sandbox else {}
     known = read_known(uow.session, [wish], facts, states, senders, now)
     return Decider(facts, known, {wish.id: request}, now).decide(wish)
-
-
-def _keep(uow: UnitOfWork, rows: list[Record], uses: list[str]) -> str:
-    content_id = new_id()
-    uow.insert(Content, [{"id": content_id, "variants": rows, "uses": uses}])
-    return content_id
 
 
 def _delivery(wish: Wish, outcome: Outcome, content_id: str, send_after: dt.datetime, now: dt.datetime) -> Delivery:
@@ -160,3 +155,25 @@ def _shown(
     filled = with_link(variables, link_of(public_url, PLACEHOLDER_TOKEN))
     body = shorten(render(variant.body, filled), public_url, PLACEHOLDER_TOKEN)
     return body, render(variant.subject, filled)[:300] if variant.subject else None
+
+
+def cancel_message(db: Database, *, message_id: str, now: dt.datetime | None = None) -> Record:
+    """Takes back a single message that waits for its time. Harmless to repeat.
+
+    Raises NotFound, Conflict once it has begun or is settled, or if it is an automatic answer or of a batch.
+    """
+    with db.unit_of_work() as uow:
+        statement = select(Delivery).where(Delivery.id == message_id).with_for_update()
+        found = uow.session.scalars(statement).one_or_none()
+        if found is None:
+            raise NotFound("message_not_found", message_id=message_id)
+        if found.batch_id is not None:
+            raise Conflict("message_of_batch", batch_id=found.batch_id)
+        if found.kind != "message":
+            raise Conflict("message_kind", kind=found.kind)
+        if found.state != "cancelled" and not move(
+            uow, "cancelled", now or utc_now(), where=[Delivery.id == message_id, Delivery.state.in_(WAITING)]
+        ):
+            raise Conflict("message_state", state=found.state)
+        uow.session.refresh(found)
+        return uow.answer(records(uow.session, [found])[0])

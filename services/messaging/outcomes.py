@@ -47,6 +47,13 @@ class Wish:
     joined_to: str | None = None
     followers: Sequence[Wish] = ()
 
+    @property
+    def about(self) -> str | None:
+        """What an address hears of once in a batch: a case task, or the batch's own message."""
+        if self.kind == "notification":
+            return self.case_task_id
+        return self.subject_id if self.batch_id else None
+
     @classmethod
     def columns(cls) -> list[str]:
         """The names of what a delivery's row tells."""
@@ -71,11 +78,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Sent:
-    """A delivery that has been, or is about to be, sent to an address about a case task."""
+    """A delivery that has been, or is about to be, sent to an address about something (`Wish.about`)."""
 
     id: str
     batch_id: str | None
-    case_task_id: str
+    about: str
     channel: str
     address: str
     state: str
@@ -109,6 +116,11 @@ class Outcome:
     needs_opt_in: bool = False
     joined_to: str | None = None
 
+    @property
+    def follows(self) -> bool:
+        """Whether another's message tells of it."""
+        return self.joined_to not in (None, self.wish.id)
+
 
 def addresses_of(wish: Wish, facts: Facts) -> list[tuple[str, str]]:
     """(channel, address) in the order in which they are to be tried."""
@@ -128,7 +140,7 @@ class Decider:
         self.facts, self.known, self.requests, self.now = facts, known, requests, now
         self._taken: dict[tuple[str, str, str], list[Sent]] = {}
         for sent in known.sent:
-            self._taken.setdefault((sent.case_task_id, sent.channel, sent.address), []).append(sent)
+            self._taken.setdefault((sent.about, sent.channel, sent.address), []).append(sent)
 
     def decide(self, wish: Wish) -> Outcome:
         """The outcome of one wish."""
@@ -171,9 +183,9 @@ class Decider:
             consent.keys_of(channel, address, wish.client_id),
             needs_opt_in=self._needs_opt_in(wish, channel, address),
         )
-        if blocked is not None or wish.case_task_id is None or wish.kind != "notification":
+        if blocked is not None or wish.about is None:
             return blocked
-        for sent in self._taken.get((wish.case_task_id, channel, address), ()):
+        for sent in self._taken.get((wish.about, channel, address), ()):
             if sent.id == wish.id:
                 continue
             if sent.batch_id == wish.batch_id:
@@ -185,7 +197,8 @@ class Decider:
 
     def _answers(self, wish: Wish, channel: str, address: str) -> bool:
         """Whether a person answers somebody who has just written. A call that reads a text aloud is no answer."""
-        return wish.kind == "message" and channel != "phone" and address in self.known.wrote
+        by_hand = wish.kind == "message" and wish.batch_id is None
+        return by_hand and channel != "phone" and address in self.known.wrote
 
     def _needs_opt_in(self, wish: Wish, channel: str, address: str) -> bool:
         rules = self.facts.rules
@@ -214,9 +227,9 @@ class Decider:
             variables=variables_for(wish, self.facts, request.uses),
             needs_opt_in=wish.kind not in EXEMPT_KINDS and self._needs_opt_in(wish, channel, address),
         )
-        if wish.case_task_id is not None:
-            sent = Sent(wish.id, wish.batch_id, wish.case_task_id, channel, address, "queued", None)
-            self._taken.setdefault((wish.case_task_id, channel, address), []).append(sent)
+        if wish.about is not None:
+            sent = Sent(wish.id, wish.batch_id, wish.about, channel, address, "queued", None)
+            self._taken.setdefault((wish.about, channel, address), []).append(sent)
         return outcome
 
     def _window(

@@ -168,7 +168,7 @@ def _start_batches(session: Any, wishes: Sequence[Wish], now: dt.datetime) -> No
 
 def _row(outcome: Outcome) -> dict[str, Any]:
     row: dict[str, Any] = {"id": outcome.wish.id, "joined_to": outcome.joined_to}
-    due_at = joining.NEVER if outcome.joined_to not in (None, outcome.wish.id) else outcome.due_at
+    due_at = joining.NEVER if outcome.follows else outcome.due_at
     if outcome.state == "accepted":
         return {**row, "due_at": due_at, "send_after": outcome.due_at}
     row |= {"reason": outcome.reason, "channel": outcome.channel or outcome.wish.channel, "address": outcome.address}
@@ -216,7 +216,7 @@ def read_requests(db: Database, wishes: Iterable[Wish]) -> dict[str | None, Requ
         content = contents.get(wish.content_id or "")
         batch = batches.get(wish.batch_id or "")
         requests[key] = Request(
-            statuses=frozenset(batch.statuses) if batch else None,
+            statuses=frozenset(batch.statuses) if batch and batch.kind == "notification" else None,
             allow_repeat=batch.allow_repeat if batch else True,
             business_hours=bool(batch and batch.timing.get("mode") == "business_hours"),
             variants=content.variants if content else (),
@@ -236,20 +236,29 @@ def read_known(
     """What messaging's own tables say about the addresses of these wishes."""
     rows = list(wishes)
     addresses = sorted({address for wish in rows for _, address in addresses_of(wish, facts)})
-    task_ids = sorted({wish.case_task_id for wish in rows if wish.case_task_id and wish.kind == "notification"})
+    task_ids = {wish.case_task_id for wish in rows if wish.case_task_id and wish.kind == "notification"}
+    batch_ids = {wish.about for wish in rows if wish.about and wish.kind == "message"}
     sent: list[Sent] = []
-    if addresses and task_ids:
-        names = ("id", "batch_id", "case_task_id", "channel", "address", "state", "sent_at")
-        statement = select(*(getattr(Delivery, name) for name in names)).where(
-            among(session, Delivery.address, addresses),
-            among(session, Delivery.case_task_id, task_ids),
-            Delivery.state.in_(NOTIFIED),
-        )
-        sent = [Sent(**row._mapping) for row in session.execute(statement)]
+    for about, ids in ((Delivery.case_task_id, task_ids), (Delivery.batch_id, batch_ids)):
+        if addresses and ids:
+            names = (
+                Delivery.id,
+                Delivery.batch_id,
+                Delivery.channel,
+                Delivery.address,
+                Delivery.state,
+                Delivery.sent_at,
+            )
+            statement = select(*names, about.label("about")).where(
+                among(session, Delivery.address, addresses),
+                among(session, about, sorted(ids)),
+                Delivery.state.in_(NOTIFIED),
+            )
+            sent += [Sent(**row._mapping) for row in session.execute(statement)]
     wrote: frozenset[str] = frozenset()
-    if any(wish.kind == "message" for wish in rows):
-        statement = select(InboundMessage.sender).where(
+    if any(wish.kind == "message" and wish.batch_id is None for wish in rows):
+        writers = select(InboundMessage.sender).where(
             among(session, InboundMessage.sender, addresses), InboundMessage.created_at > now - FRESH_INBOUND
         )
-        wrote = frozenset(session.scalars(statement))
+        wrote = frozenset(session.scalars(writers))
     return Known(states, senders, sent, wrote)

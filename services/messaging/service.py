@@ -15,7 +15,9 @@ from chassis.timers import every
 from contracts import accounts, cases, clients, portal, tasks
 from contracts import messaging as contract
 from services.messaging import (
+    batch_views,
     batches,
+    bulk_messages,
     consent_ledger,
     consent_reviews,
     contents,
@@ -109,29 +111,32 @@ class MessagingService:
 
     @serve(contract.ESTIMATE_NOTIFICATIONS)
     def estimate_notifications(self, **query: Any) -> Answer:
-        return estimates.estimate(
-            self.db,
-            self.calls,
-            public_url=self.settings.public_url,
-            sandbox=self._sandbox,
-            segment_cost=self.settings.segment_cost,
-            call_cost=self.settings.call_cost,
-            currency=self.settings.currency,
-            **query,
-        )
+        return estimates.estimate(self.db, self.calls, self.settings, **query)
 
     @on(tasks.NOTIFICATION_REQUESTED)
     def accept_chunk(self, event: ReceivedEvent) -> None:
         batches.accept_chunk(self.db, event)
         crash_point("after_chunk")
 
+    @serve(contract.REQUEST_MESSAGES)
+    def request_messages(self, **command: Any) -> Answer:
+        return bulk_messages.request_messages(self.db, self.calls, self.settings, actor_id=self._actor, **command)
+
+    @on(contract.MESSAGES_REQUESTED)
+    def accept_clients(self, event: ReceivedEvent) -> None:
+        bulk_messages.accept_clients(self.db, event, utc_now())
+
+    @serve(contract.LIST_BATCHES)
+    def list_batches(self, **query: Any) -> Answer:
+        return batch_views.list_batches(self.db, **query)
+
     @serve(contract.GET_BATCH)
     def get_batch(self, batch_id: str) -> Answer:
-        return batches.get_batch(self.db, self.calls, batch_id=batch_id)
+        return batch_views.get_batch(self.db, self.calls, batch_id=batch_id)
 
     @serve(contract.LIST_DELIVERIES)
     def list_deliveries(self, **query: Any) -> Answer:
-        return batches.list_deliveries(self.db, self.calls, **query)
+        return batch_views.list_deliveries(self.db, self.calls, **query)
 
     @serve(contract.PAUSE_BATCH)
     def pause_batch(self, batch_id: str) -> Answer:
@@ -157,6 +162,10 @@ class MessagingService:
             actor_id=self._actor,
             **command,
         )
+
+    @serve(contract.CANCEL_MESSAGE)
+    def cancel_message(self, message_id: str) -> Answer:
+        return messages.cancel_message(self.db, message_id=message_id)
 
     @serve(contract.GET_MESSAGE)
     def get_message(self, message_id: str) -> Answer:

@@ -9,8 +9,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from contracts.accounts import WEEKDAYS
+from contracts.errors import invalid_field
 from services.messaging.quiet_hours import known_zone
 
+LONGEST_AHEAD = dt.timedelta(days=366)
 _LOOK_AHEAD_DAYS = 400
 """Longer than any run of holidays that a firm can enter."""
 
@@ -54,6 +56,19 @@ class FirmRules:
             require_opt_in=bool(firm.get("require_opt_in")),
             allow_manual_reply=bool(firm.get("allow_manual_reply")),
         )
+
+
+def check_timing(timing: Mapping[str, Any], now: dt.datetime) -> None:
+    """Raises Invalid for a time that is missing, contradicts its mode, or is more than a year ahead. One that has gone
+    by means at once: it may have gone by on the way here."""
+    at = timing.get("at")
+    if timing["mode"] != "at":
+        if at is not None:
+            raise invalid_field("timing.at", f"Not with the mode {timing['mode']}.", code="contradictory_timing")
+    elif at is None:
+        raise invalid_field("timing.at", "Needed when the mode is at.", code="incomplete_timing")
+    elif at > now + LONGEST_AHEAD:
+        raise invalid_field("timing.at", "More than a year ahead.", code="timing_too_far")
 
 
 def next_business_moment(rules: FirmRules, at: dt.datetime) -> dt.datetime:

@@ -6,6 +6,7 @@ import datetime as dt
 from collections import Counter, deque
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import orjson
@@ -25,6 +26,8 @@ CHUNK_SIZE = 500
 EVENTS_AT_ONCE = 10
 """Chunks that are unpacked at the same time: what is selected waits as compact bytes, however much it is."""
 ESTIMATES_AT_ONCE = 4
+LONGEST_AHEAD = dt.timedelta(days=366)
+"""How far ahead a notification may be asked for."""
 
 Item = dict[str, Any]
 """A contract's NotificationItem: {"case_task_id", "case_id", "client_ids"}, the primary client first."""
@@ -54,13 +57,19 @@ def request_notifications(
     transaction; an outcome without any case task is a batch that is finished at once. Raises Invalid and NotFound, as
     `messaging.save_content` and `cases.select_cases` do, and Unavailable.
     """
-    _check_timing(timing)
+    _check_timing(timing, now)
     channels = list(dict.fromkeys(channels))
     statuses = list(dict.fromkeys(statuses))
     selected = _chunks(_select_items(db, raw_calls, now, selector, statuses, template_ids))
     if dry_run:
         return _estimate(
-            raw_calls, selected, message=message, channels=channels, fallback=fallback, allow_repeat=allow_repeat
+            raw_calls,
+            _by_client(selected) if coalesce else selected,
+            message=message,
+            channels=channels,
+            fallback=fallback,
+            allow_repeat=allow_repeat,
+            coalesce=coalesce,
         )
     content_id = calls.messaging.save_content(message=message, channels=channels)["content_id"]
     accepted, chunks = 0, []
@@ -140,11 +149,13 @@ def request_view(request: NotificationRequest) -> dict[str, Any]:
     }
 
 
-def _check_timing(timing: dict[str, Any]) -> None:
+def _check_timing(timing: dict[str, Any], now: dt.datetime) -> None:
     if timing["mode"] == "at" and timing["at"] is None:
         raise invalid_field("timing.at", "Needed when the mode is at.", "incomplete_timing")
     if timing["mode"] != "at" and timing["at"] is not None:
         raise invalid_field("timing.at", f"Not with the mode {timing['mode']}.", "contradictory_timing")
+    if timing["at"] is not None and timing["at"] > now + LONGEST_AHEAD:
+        raise invalid_field("timing.at", "More than a year ahead.", "timing_too_far")
 
 
 def _select_items(
@@ -184,18 +195,40 @@ def _chunks(pages: Iterator[list[Item]]) -> Iterator[list[Item]]:
         yield waiting
 
 
+def _by_client(chunks: Iterator[list[Item]]) -> Iterator[list[Item]]:
+    """The items in lists of about `CHUNK_SIZE`, those of one primary client together where they fit into one: what is
+    joined is counted once. A client who is only an additional one of some cases may be counted once for each list."""
+    items = sorted((item for chunk in chunks for item in chunk), key=_primary)
+    waiting: list[Item] = []
+    for _, of_client in groupby(items, key=_primary):
+        several = list(of_client)
+        if len(waiting) + len(several) > CHUNK_SIZE and waiting:
+            yield waiting
+            waiting = []
+        waiting += several
+        while len(waiting) > CHUNK_SIZE:
+            yield waiting[:CHUNK_SIZE]
+            del waiting[:CHUNK_SIZE]
+    yield waiting
+
+
+def _primary(item: Item) -> str:
+    return str(next(iter(item["client_ids"]), ""))
+
+
 def _estimate(raw_calls: Any, chunks: Iterator[list[Item]], **message: Any) -> dict[str, Any]:
-    """The sum of messaging's estimates, a few of them under way at a time."""
-    accepted, segments, seconds, cost, currency = 0, 0, 0.0, Decimal(0), "USD"
+    """The sum of messaging's estimates, a few of them under way at a time. What waits already is waited for once."""
+    accepted, segments, seconds, waits, cost, currency = 0, 0, 0.0, 0.0, Decimal(0), "USD"
     recipients: Counter[str] = Counter()
     under_way: deque[Any] = deque()
 
     def settle() -> None:
-        nonlocal segments, seconds, cost, currency
+        nonlocal segments, seconds, waits, cost, currency
         part = under_way.popleft().result()
         recipients.update(part["recipients"])
         segments += part["segments"]
-        seconds += part["seconds"]
+        seconds += part["seconds"] - part["waits_seconds"]
+        waits = max(waits, part["waits_seconds"])
         cost += Decimal(part["cost"])
         currency = part["currency"]
 
@@ -211,6 +244,7 @@ def _estimate(raw_calls: Any, chunks: Iterator[list[Item]], **message: Any) -> d
         "segments": segments,
         "cost": cost,
         "currency": currency,
-        "seconds": seconds,
+        "seconds": seconds + waits,
+        "waits_seconds": waits,
     }
     return {"batch_id": None, "accepted": accepted, "estimate": estimate, "created_at": None}

@@ -18,7 +18,7 @@ from chassis.testing import Clock, FakeCalls, deliver, make_service, outbox_even
 from contracts import accounts, cases, clients, messaging, portal, tasks
 from contracts.base import Event
 from contracts.errors import NotFound
-from services.messaging import batches, contents, inbound, senders
+from services.messaging import batch_views, batches, contents, inbound, senders
 from services.messaging.adapters.base import Absent, Accepted, Finding, Outgoing, Question, Result
 from services.messaging.models import Base, Delivery
 from services.messaging.sending import Sending
@@ -116,6 +116,13 @@ class Desk:
             },
             clients.GET_RECIPIENTS: lambda client_ids: {
                 "recipients": [self.people.get(id_, {"client_id": id_, "state": "erased"}) for id_ in client_ids]
+            },
+            clients.GET_CLIENT_FACTS: lambda client_ids: {
+                "clients": [
+                    {"client_id": id_, "status": "active", "tags": [], "language": None, "version": 1}
+                    for id_ in client_ids
+                    if id_ in self.people
+                ]
             },
             tasks.GET_CASE_TASK_FACTS: lambda case_task_ids: {
                 "case_tasks": [self.tasks[id_] for id_ in case_task_ids if id_ in self.tasks]
@@ -284,7 +291,7 @@ class Desk:
         return found
 
     def batch(self, batch_id: str) -> dict[str, Any]:
-        return batches.get_batch(self.db, self.calls, batch_id=batch_id)
+        return batch_views.get_batch(self.db, self.calls, batch_id=batch_id)
 
     def emitted(self, event: Event) -> list[dict[str, Any]]:
         return [found.data for found in outbox_events(self.everywhere, event) if found.firm_id == self.firm_id]

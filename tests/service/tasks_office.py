@@ -77,7 +77,8 @@ class Messaging:
             "segments": outcome["send"] * 2,
             "cost": str(outcome["send"] * 0.01),
             "currency": "USD",
-            "seconds": outcome["send"] / 50,
+            "seconds": outcome["send"] / 50 + 60.0,
+            "waits_seconds": 60.0,
         }
 
 

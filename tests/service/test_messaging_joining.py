@@ -12,7 +12,7 @@ from chassis.testing import deliver, received
 from contracts import tasks
 from contracts.base import Event
 from contracts.messaging import DELIVERY_DELIVERED, DELIVERY_FAILED, DELIVERY_SENT, DELIVERY_SUPPRESSED
-from services.messaging import batches, deliveries, history, joining, preparation, statuses
+from services.messaging import batch_views, batches, deliveries, estimates, history, joining, preparation, statuses
 from services.messaging.adapters.base import Deferred, Outgoing, Refused, Unknown
 from services.messaging.models import Delivery
 from tests.service.messaging_desk import Desk, desk, together
@@ -68,7 +68,7 @@ def test_ten_open_tasks_are_one_message_with_one_link(desk: Desk) -> None:
     assert told_of(desk, DELIVERY_SENT) == set(desk.tasks)
     leader, followers = leader_and_followers(desk, batch_id)
     assert {row.sent_at for row in followers} == {leader.sent_at}
-    ledger = batches.list_deliveries(
+    ledger = batch_views.list_deliveries(
         desk.db, desk.calls, batch_id=batch_id, state=None, reason=None, limit=50, cursor=None, sort=None
     )["data"]
     assert sorted(row["joined_to"] or "" for row in ledger) == ["", "", *[leader.id] * 9]
@@ -253,7 +253,7 @@ def test_what_was_reserved_and_lost_leaves_the_group_to_the_next(desk: Desk) -> 
     assert [len(wish.followers) for wish in late] == [2]
     desk.clock.advance(seconds=20)
     assert len(preparation.reserve(desk.db, "another", desk.clock())) == 1
-    preparation.prepare(desk.db, desk.calls, late, "one that was slow", sandbox=False, now=desk.clock)
+    preparation.prepare(desk.db, desk.calls, late, "one that was slow", sandbox=(), now=desk.clock)
     preparation.give_up(desk.db, late, "one that was slow", desk.clock())
     assert desk.outcome(batch_id) == {"accepted": 3}
     desk.clock.advance(seconds=20)
@@ -307,3 +307,15 @@ def test_a_joined_batch_waits_for_the_firm_to_open_as_one(desk: Desk) -> None:
     desk.run()
     assert desk.outcome(batch_id) == {"task_closed": 1, "sent": 2}
     assert desk.provider.texts_to(desk.number(person))[0].startswith("2: Two and Three ")
+
+
+def test_the_dry_run_counts_the_messages_that_go_out(desk: Desk) -> None:
+    person, other = desk.person(), desk.person(number=None)
+    items = [desk.item(person, other) for _ in range(4)]
+    given = {"message": {"template_id": None, "body": TITLES}, "channels": ["sms"], "fallback": False}
+    found = estimates.estimate(
+        desk.db, desk.calls, desk.service.settings, allow_repeat=False, coalesce=True, items=items, now=desk.clock(),
+        **given,
+    )  # fmt: skip
+    assert found["recipients"] == {"send": 1, "joined": 3, "no_address": 4}
+    assert found["segments"] == 1

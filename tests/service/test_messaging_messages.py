@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -184,15 +185,18 @@ def test_the_dry_run_says_what_the_batch_then_does(desk: Desk) -> None:
         desk.item(stopped, desk.person(number=None)),
         desk.item(desk.person(first_name="\U0001f600")),
     ]
+    settings = replace(
+        desk.service.settings, provider="recording", segment_cost=Decimal("0.01"), call_cost=Decimal("0.02")
+    )
     estimate = estimates.estimate(
-        desk.db, desk.calls, public_url=PUBLIC_URL, sandbox=(), segment_cost=Decimal("0.01"),
-        call_cost=Decimal("0.02"), currency="USD",
+        desk.db, desk.calls, settings, coalesce=False,
         message={"template_id": None, "body": "Hi {{ client.first_name }}: {{ task.link }}"}, channels=["sms"],
         fallback=False, allow_repeat=False, items=items, now=desk.clock(),
     )  # fmt: skip
     assert estimate["recipients"] == {"send": 2, "duplicate": 1, "opted_out": 1, "no_address": 1}
     assert (estimate["segments"], estimate["cost"]) == (3, Decimal("0.0300"))
-    assert estimate["seconds"] == 2 / 1000
+    # Behind the confirmation of the STOP.
+    assert (estimate["seconds"], estimate["waits_seconds"]) == (3 / 1000, 1 / 1000)
     batch_id = desk.ask(items)
     desk.run()
     assert desk.outcome(batch_id) == {"sent": 2, "duplicate": 1, "opted_out": 1, "no_address": 1}
@@ -206,3 +210,34 @@ def test_a_number_belongs_to_one_firm(desk: Desk) -> None:
     made = senders.put_sender(other, address="+1 (212) 555-0177", **given)
     assert made["address"] == "+12125550177"
     assert [row["address"] for row in senders.list_senders(other, **PAGE)["data"]] == ["+12125550177"]
+
+
+def test_a_message_that_waits_can_be_taken_back(desk: Desk) -> None:
+    at = {"mode": "at", "at": NOW + dt.timedelta(hours=1)}
+    waiting = say(desk, desk.person(), timing=at)
+    for _ in range(2):
+        taken_back = messages.cancel_message(desk.db, message_id=waiting["id"], now=desk.clock())
+        assert (taken_back["id"], taken_back["state"]) == (waiting["id"], "cancelled")
+    sent = say(desk, desk.person())
+    desk.clock.advance(hours=2)
+    desk.run()
+    assert len(desk.provider.accepted) == 1
+    with pytest.raises(Conflict, match="message_state"):
+        messages.cancel_message(desk.db, message_id=sent["id"], now=desk.clock())
+    desk.ask([desk.item(desk.person())], timing=at)
+    of_batch = desk.deliveries()[-1]
+    with pytest.raises(Conflict, match="message_of_batch"):
+        messages.cancel_message(desk.db, message_id=of_batch.id, now=desk.clock())
+    with pytest.raises(NotFound):
+        messages.cancel_message(desk.db, message_id=new_id(), now=desk.clock())
+    other = desk.everywhere.for_firm(new_id())
+    with pytest.raises(NotFound):
+        messages.cancel_message(other, message_id=waiting["id"], now=desk.clock())
+
+
+def test_a_time_that_has_gone_by_means_at_once_and_one_too_far_is_refused(desk: Desk) -> None:
+    past = say(desk, desk.person(), timing={"mode": "at", "at": NOW - dt.timedelta(days=3)})
+    desk.run()
+    assert history.get_message(desk.db, message_id=past["id"])["state"] == "sent"
+    with pytest.raises(Invalid, match="timing_too_far"):
+        say(desk, desk.person(), timing={"mode": "at", "at": NOW + dt.timedelta(days=400)})

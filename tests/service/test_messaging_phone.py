@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -135,9 +136,12 @@ def test_a_template_may_have_a_link_for_texts_and_none_for_calls(desk: Desk) -> 
 
 def test_the_dry_run_knows_what_calls_cost(desk: Desk) -> None:
     phone_sender(desk)
+    settings = replace(
+        desk.service.settings, provider="recording", segment_cost=Decimal("0.01"), call_cost=Decimal("0.02")
+    )
     estimate = estimates.estimate(
-        desk.db, desk.calls, public_url=PUBLIC_URL, sandbox=False, segment_cost=Decimal("0.01"),
-        call_cost=Decimal("0.02"), currency="USD", message={"template_id": None, "body": "Hello."},
+        desk.db, desk.calls, settings, coalesce=False,
+        message={"template_id": None, "body": "Hello."},
         channels=["phone"], fallback=False, allow_repeat=False, now=desk.clock(),
         items=[desk.item(desk.person(phone=LANDLINE)), desk.item(desk.person(phone="+12125559001"))],
     )  # fmt: skip

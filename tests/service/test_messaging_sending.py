@@ -14,7 +14,7 @@ from chassis.testing import deliver, received
 from contracts import accounts, clients, tasks
 from contracts.errors import NotFound, Unavailable
 from contracts.messaging import BATCH_FINISHED, DELIVERY_SENT, DELIVERY_SUPPRESSED
-from services.messaging import batches, contents, outcomes, senders
+from services.messaging import batch_views, batches, contents, outcomes, senders
 from services.messaging.adapters.base import Refused
 from services.messaging.models import Delivery
 from tests.service.messaging_desk import NOW, PUBLIC_URL, Desk, desk
@@ -151,7 +151,7 @@ def test_a_cancel_that_comes_before_the_chunks_is_applied_to_them(desk: Desk) ->
 
 
 def test_a_batch_of_nobody_is_not_found(desk: Desk) -> None:
-    for command in (batches.get_batch, batches.cancel_batch, batches.pause_batch):
+    for command in (batch_views.get_batch, batches.cancel_batch, batches.pause_batch):
         with pytest.raises(NotFound):
             command(desk.db, desk.calls, batch_id=new_id())
 

@@ -107,6 +107,7 @@ def test_a_request_that_finds_nothing_is_a_batch_all_the_same(office: Office) ->
         ({"selector": {}}, "selector"),
         ({"timing": {"mode": "at"}}, "timing.at"),
         ({"timing": {"mode": "now", "at": "2026-12-01T15:00:00Z"}}, "timing.at"),
+        ({"timing": {"mode": "at", "at": "2029-12-01T15:00:00Z"}}, "timing.at"),
     ],
 )
 def test_a_bad_request_leaves_nothing(office: Office, given: dict[str, Any], field: str) -> None:
@@ -138,12 +139,30 @@ def test_a_dry_run_adds_up_the_estimates_and_writes_nothing(office: Office) -> N
     estimate = answer["estimate"]
     assert estimate["recipients"] == {"send": 14, "opted_out": 7}
     assert (estimate["segments"], estimate["cost"], estimate["currency"]) == (28, Decimal("0.14"), "USD")
-    assert estimate["seconds"] == pytest.approx(0.28)
+    # What waits already is waited for once.
+    assert (estimate["seconds"], estimate["waits_seconds"]) == (pytest.approx(60.28), 60.0)
     asked = office.raw_calls.asked(ESTIMATE_NOTIFICATIONS)
     assert [len(call["items"]) for call in asked] == [3, 3, 1]
     assert all(call["fallback"] and call["channels"] == ["email"] for call in asked)
     assert office.calls.asked(SAVE_CONTENT) == []
     assert chunks(office) == []
+
+
+def test_a_joined_dry_run_asks_about_all_of_a_clients_tasks_at_once(office: Office) -> None:
+    template_id = office.template()
+    cases_of_two = [office.cases.open(clients=1) for _ in range(4)]
+    primary = office.cases.clients[cases_of_two[0]]
+    office.cases.clients[cases_of_two[2]] = primary
+    for case_id in cases_of_two:
+        office.assign(case_id, template_id)
+    for _ in range(4):  # more than one call takes
+        office.assign(cases_of_two[1], template_id)
+    assert request(office, dry_run=True, coalesce=True)["accepted"] == 8
+    asked = [call["items"] for call in office.raw_calls.asked(ESTIMATE_NOTIFICATIONS)]
+    assert sum(len(items) for items in asked) == 8
+    assert all(len(items) <= 3 for items in asked)
+    assert sum(any(item["client_ids"] == primary for item in items) for items in asked) == 1
+    assert all(call["coalesce"] for call in office.raw_calls.asked(ESTIMATE_NOTIFICATIONS))
 
 
 def test_a_dry_run_of_nothing_still_checks_the_message(office: Office) -> None:
