@@ -117,13 +117,6 @@ class Desk:
             clients.GET_RECIPIENTS: lambda client_ids: {
                 "recipients": [self.people.get(id_, {"client_id": id_, "state": "erased"}) for id_ in client_ids]
             },
-            clients.GET_CLIENT_FACTS: lambda client_ids: {
-                "clients": [
-                    {"client_id": id_, "status": "active", "tags": [], "language": None, "version": 1}
-                    for id_ in client_ids
-                    if id_ in self.people
-                ]
-            },
             tasks.GET_CASE_TASK_FACTS: lambda case_task_ids: {
                 "case_tasks": [self.tasks[id_] for id_ in case_task_ids if id_ in self.tasks]
             },
