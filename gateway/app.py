@@ -15,7 +15,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from chassis.context import Context, use
 from contracts.errors import Invalid
-from gateway import portal_contact, problems, sandbox_pages, ses_webhook, status, webhooks
+from gateway import portal_contact, problems, sandbox_pages, ses_webhook, status, unsubscribe_pages, webhooks
 from gateway.credentials import CredentialCache, authenticate
 from gateway.routes import accounts, cases, clients, conversations, imports, messaging, portal, tasks
 from gateway.settings import EdgeSettings
@@ -91,6 +91,7 @@ def create_app(settings: EdgeSettings, credentials: CredentialCache | None = Non
     # After flask-smorest, whose own error answers ours replace.
     problems.register(app)
     app.register_blueprint(portal_contact.portal_pages)
+    app.register_blueprint(unsubscribe_pages.unsubscribe_pages)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(ses_webhook.blueprint)
     app.register_blueprint(status.blueprint)

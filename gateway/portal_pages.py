@@ -96,7 +96,8 @@ def asked() -> Response:
 
 
 @portal_pages.after_request
-def _protect(response: Response) -> Response:
+def protect(response: Response) -> Response:
+    """Sets the headers that keep a page private and its content its own."""
     headers = response.headers
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"

@@ -65,7 +65,7 @@ def page_response(
         status=status,
         color=branding.get("color"),
         firm_name=branding["firm_name"],
-        initials=_initials(branding["firm_name"]),
+        initials=initials(branding["firm_name"]),
         first_name=page.get("first_name"),
         questions=questions,
         own_language=_language_of(branding["locale"], spoken),
@@ -148,7 +148,7 @@ def contact_response(page: Record, form_token: str, once: str, *, status: int = 
         status=status,
         color=branding.get("color"),
         firm_name=branding["firm_name"],
-        initials=_initials(branding["firm_name"]),
+        initials=initials(branding["firm_name"]),
         channels=[(name, names[name], page["preferences"][name]) for name in page["channels"]],
         form_token=form_token,
         once=once,
@@ -164,7 +164,8 @@ def action() -> str:
     return url_for(".show", **language_asked())
 
 
-def _initials(name: str) -> str:
+def initials(name: str) -> str:
+    """Two letters that stand for a firm."""
     letters = [word[0] for word in name.split() if word[0].isalnum()]
     return "".join(letters[:1] + letters[-1:] if len(letters) > 1 else letters).upper()
 

@@ -31,11 +31,11 @@ class EdgeSettings:
     secret_key: str
     twilio_auth_token: str | None
     sandbox_pages: bool
-    sns_topics: tuple[str, ...]
-    sns_cert_hosts: tuple[str, ...]
     cors_origins: tuple[str, ...]
     max_json_bytes: int
     max_upload_bytes: int
+    sns_topics: tuple[str, ...] = ()
+    sns_cert_hosts: tuple[str, ...] = ()
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> EdgeSettings:

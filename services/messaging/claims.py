@@ -58,13 +58,17 @@ class Reserved:
 
 @dataclass(frozen=True)
 class Ready:
-    """A reserved delivery with its text. `body` goes to the provider, `stored` is what is kept of it."""
+    """A reserved delivery with its text. `body` goes to the provider, `stored` is what is kept of it. Of an email,
+    `html`, `sender_name` and `unsubscribe_url` go to the provider as well, and nothing is kept of them."""
 
     reserved: Reserved
     body: str
     stored: str
     subject: str | None
     segments: int | None
+    html: str | None = None
+    sender_name: str | None = None
+    unsubscribe_url: str | None = None
 
 
 @dataclass(frozen=True)

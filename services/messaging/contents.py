@@ -107,8 +107,9 @@ def resolve_message(session: Session, message: Record, channels: Iterable[str]) 
     if (template_id is None) == (not body):
         raise invalid("message", "Give either a template_id or a body.", "message_required")
     if template_id is None:
+        email = {"subject": message.get("subject"), "html": message.get("html")}
         return None, [
-            Variant(channel, "en", str(body), message.get("subject") if channel == "email" else None)
+            Variant(channel, "en", str(body), **(email if channel == "email" else {}))
             for channel in dict.fromkeys(channels)
         ]
     template = _get(session, template_id)

@@ -99,6 +99,7 @@ class Dispatcher:
             self.calls,
             make_providers(self.settings, self.db),
             public_url=self.settings.public_url,
+            unsubscribing=self.settings.unsubscribing,
             concurrency=self.settings.concurrency,
             sandbox=self.settings.channels_of("sandbox"),
         )

@@ -27,7 +27,7 @@ from services.messaging.preparation import read_known
 from services.messaging.recipients import Facts, gather, variables_for
 from services.messaging.rendering import with_link
 from services.messaging.senders import sender_for
-from services.messaging.templates import Variant, check_variants, invalid, pick_variant, render
+from services.messaging.templates import Variant, check_variants, invalid, pick_variant, render, render_line
 from services.messaging.timing import check_timing, next_business_moment
 
 Record = dict[str, Any]
@@ -154,7 +154,7 @@ def _shown(
     assert variant is not None  # resolve_message has checked it
     filled = with_link(variables, link_of(public_url, PLACEHOLDER_TOKEN))
     body = shorten(render(variant.body, filled), public_url, PLACEHOLDER_TOKEN)
-    return body, render(variant.subject, filled)[:300] if variant.subject else None
+    return body, render_line(variant.subject, filled) if variant.subject else None
 
 
 def cancel_message(db: Database, *, message_id: str, now: dt.datetime | None = None) -> Record:

@@ -11,6 +11,7 @@ import phonenumbers
 
 from contracts.messaging import NUMBER_CHANNELS
 from services.messaging import consent
+from services.messaging.email_parts import NAMES as EMAIL_NAMES
 from services.messaging.models import EXEMPT_KINDS
 from services.messaging.quiet_hours import next_window, place_of
 from services.messaging.recipients import Facts, variables_for
@@ -224,7 +225,7 @@ class Decider:
             due_at=due_at,
             window_closes=closes,
             language=variant.language if variant else self._language(wish),
-            variables=variables_for(wish, self.facts, request.uses),
+            variables=variables_for(wish, self.facts, [*request.uses, *(EMAIL_NAMES if channel == "email" else ())]),
             needs_opt_in=wish.kind not in EXEMPT_KINDS and self._needs_opt_in(wish, channel, address),
         )
         if wish.about is not None:

@@ -94,6 +94,7 @@ def variables_for(row: Asked, facts: Facts, uses: Iterable[str]) -> dict[str, An
         "task.title": task.get("title"),
         "task.count": 1,
         "firm.name": facts.rules.name,
+        "firm.postal_address": facts.rules.postal_address,
         "staff.name": facts.staff_names.get(row.requested_by or ""),
     }
     filled: dict[str, Any] = {}

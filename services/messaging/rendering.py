@@ -12,22 +12,26 @@ from chassis.database import Database
 from chassis.telemetry import log_of, log_unexpected
 from chassis.tokens import new_token
 from services.messaging.claims import Ready, Reserved
+from services.messaging.email_parts import compose
 from services.messaging.links import link_of, shorten
 from services.messaging.models import EXEMPT_KINDS, Content
 from services.messaging.segments import count_segments
 from services.messaging.templates import Variant, pick_variant, render
 from services.messaging.texts import system_text
+from services.messaging.unsubscribing import UnsubscribeLinks
 
 log = log_of(__name__)
 
 _CONTENTS_KEPT = 1000
+NOTHING_TO_LEAVE = ("opt_out_confirmation", "staff_notice")
+"""Kinds of email that have no address to unsubscribe by: who gets them has just done so, or works for the firm."""
 
 
 class Renderer:
     """Keeps contents, which never change. `public_url` is where links lead."""
 
-    def __init__(self, public_url: str) -> None:
-        self._public_url = public_url
+    def __init__(self, public_url: str, unsubscribing: UnsubscribeLinks) -> None:
+        self._public_url, self._unsubscribing = public_url, unsubscribing
         self._contents: dict[str, tuple[list[dict[str, Any]], frozenset[str]]] = {}
 
     def make_ready(self, db: Database, calls: Any, reserved: Sequence[Reserved]) -> tuple[list[Ready], list[str]]:
@@ -50,7 +54,7 @@ class Renderer:
         broken: list[str] = []
         for row in reserved:
             try:
-                ready.append(self._ready(row, tokens.get(row.id)))
+                ready.append(self._ready(str(db.firm_id), row, tokens.get(row.id)))
             except Exception as error:
                 log_unexpected(log, error, event="text_broken", delivery_id=row.id)
                 broken.append(row.id)
@@ -78,17 +82,39 @@ class Renderer:
         assert variant is not None  # a message is checked for its channels when it is asked for
         return variant
 
-    def _ready(self, row: Reserved, token: str | None) -> Ready:
+    def _ready(self, firm_id: str, row: Reserved, token: str | None) -> Ready:
         variant = self._variant(row)
         variables = with_link(row.variables or {}, link_of(self._public_url, token) if token else "")
+        if row.channel == "email":
+            return self._ready_email(firm_id, row, variant, variables, token)
         body = render(variant.body, variables)
         return Ready(
             reserved=row,
             body=body,
-            stored=shorten(body, self._public_url, token) if token else body,
-            subject=render(variant.subject, variables)[:300] if variant.subject else None,
+            stored=self._stored(body, token),
+            subject=None,
             segments=_segments(body) if row.channel == "sms" else None,
         )
+
+    def _ready_email(
+        self, firm_id: str, row: Reserved, variant: Variant, variables: dict[str, Any], token: str | None
+    ) -> Ready:
+        leads_off = row.kind not in NOTHING_TO_LEAVE
+        unsubscribe_url = self._unsubscribing.url_of(firm_id, row.id) if leads_off else None
+        parts = compose(variant, variables, unsubscribe_url)
+        return Ready(
+            reserved=row,
+            body=parts.text,
+            stored=self._stored(parts.words, token),
+            subject=parts.subject,
+            segments=None,
+            html=parts.html,
+            sender_name=parts.sender_name,
+            unsubscribe_url=unsubscribe_url,
+        )
+
+    def _stored(self, text: str, token: str | None) -> str:
+        return shorten(text, self._public_url, token) if token else text
 
 
 def with_link(variables: dict[str, Any], link: str) -> dict[str, Any]:

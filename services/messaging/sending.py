@@ -31,6 +31,7 @@ from services.messaging.outcomes import Wish
 from services.messaging.recorder import Recorder
 from services.messaging.rendering import Renderer
 from services.messaging.results import Called
+from services.messaging.unsubscribing import UnsubscribeLinks
 
 log = log_of(__name__)
 
@@ -64,6 +65,7 @@ class Sending:
         providers: Mapping[str, Provider],
         *,
         public_url: str,
+        unsubscribing: UnsubscribeLinks,
         concurrency: int,
         sandbox: Collection[str] = (),
         idle: float | None = None,
@@ -74,7 +76,7 @@ class Sending:
         self._across = db.across_firms("a dispatcher looks for work of every firm")
         self._calls = calls
         self._providers = dict(providers)
-        self._renderer = Renderer(public_url)
+        self._renderer = Renderer(public_url, unsubscribing)
         self._concurrency = concurrency
         self._sandbox = sandbox
         self._idle = idle or (IDLE_BESIDE if db.engines.is_sqlite else IDLE)
@@ -328,4 +330,7 @@ def _outgoing(sender: DueSender, item: Ready) -> Outgoing:
         subject=item.subject,
         messaging_service_sid=sender.messaging_service_sid,
         language=reserved.language,
+        html=item.html,
+        sender_name=item.sender_name,
+        unsubscribe_url=item.unsubscribe_url,
     )

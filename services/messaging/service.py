@@ -37,6 +37,7 @@ from services.messaging import (
     senders,
     statuses,
     threads,
+    unsubscribing,
 )
 from services.messaging.adapters.sandbox_callbacks import Announcer, Webhooks
 from services.messaging.adapters.sandbox_inboxes import SandboxInboxes
@@ -206,6 +207,14 @@ class MessagingService:
     @serve(contract.LIST_CONSENTS)
     def list_consents(self, **query: Any) -> Answer:
         return consent_ledger.list_consents(self.db, self.calls, **query)
+
+    @serve(contract.DESCRIBE_UNSUBSCRIPTION)
+    def describe_unsubscription(self, token: str) -> Answer:
+        return unsubscribing.describe_unsubscription(self.db, self.calls, self.settings.unsubscribing, token=token)
+
+    @serve(contract.UNSUBSCRIBE)
+    def unsubscribe(self, token: str) -> Answer:
+        return unsubscribing.unsubscribe(self.db, self.calls, self.settings.unsubscribing, token=token, now=utc_now())
 
     @serve(contract.GET_PREFERENCES)
     def get_preferences(self, client_id: str) -> Answer:

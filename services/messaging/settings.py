@@ -9,9 +9,11 @@ from typing import Any
 
 from chassis.config import Setting, number, one_of, text, url, whole
 from contracts.messaging import CHANNELS
+from services.messaging.unsubscribing import UnsubscribeLinks
 
 SETTINGS = (
     Setting("PUBLIC_URL", url("http", "https"), "the address that clients and providers reach the gateway by"),
+    Setting("SECRET_KEY", text, "signs the addresses that take somebody off email", secret=True),
     Setting("PROVIDER", one_of("sandbox", "twilio"), "who carries texts and calls of new senders", "sandbox"),
     Setting("EMAIL_PROVIDER", one_of("sandbox", "ses", "smtp"), "who carries the email of new senders", "sandbox"),
     Setting("TWILIO_ACCOUNT_SID", text, "the account at Twilio", None),
@@ -30,6 +32,7 @@ class MessagingSettings:
     """The checked settings. Addresses have no slash at their end."""
 
     public_url: str
+    secret_key: str
     provider: str
     email_provider: str
     twilio_account_sid: str | None
@@ -48,6 +51,7 @@ class MessagingSettings:
         public_url = str(found["PUBLIC_URL"]).rstrip("/")
         return cls(
             public_url=public_url,
+            secret_key=str(found["SECRET_KEY"]),
             provider=str(found["PROVIDER"]),
             email_provider=str(found["EMAIL_PROVIDER"]),
             twilio_account_sid=found["TWILIO_ACCOUNT_SID"],
@@ -59,6 +63,11 @@ class MessagingSettings:
             call_cost=Decimal(str(found["CALL_COST"])),
             currency=str(found["CURRENCY"]),
         )
+
+    @property
+    def unsubscribing(self) -> UnsubscribeLinks:
+        """What makes and reads the addresses that take somebody off email."""
+        return UnsubscribeLinks(self.secret_key, self.public_url)
 
     def provider_of(self, channel: str) -> str:
         """Who carries what a new sender of a channel sends."""

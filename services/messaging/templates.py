@@ -1,21 +1,25 @@
 """Message texts with checked variables.
 
 A text is Jinja2 in a sandbox, cut down to what a message needs: variables, `if`, and a few filters. A variable that
-does not exist is found when the text is saved, never when it is sent. What is rendered is plain text.
+does not exist is found when the text is saved, never when it is sent. What is rendered is plain text, or for the page
+of an email HTML, in which the values of variables are escaped.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
 from jinja2 import ChainableUndefined, Template, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
 
 from contracts.errors import Invalid
+from services.messaging.adapters.email_headers import header_text
+from services.messaging.email_html import find_refused
 
 VARIABLES = frozenset({
     "client.first_name", "client.last_name", "client.display_name", "case.name", "case.number", "task.title",
@@ -35,12 +39,18 @@ _ALLOWED_NODES = (
     nodes.And, nodes.Or, nodes.Compare, nodes.Operand, nodes.Keyword, nodes.CondExpr,
 )  # fmt: skip
 
-_environment = ImmutableSandboxedEnvironment(
-    autoescape=False, undefined=ChainableUndefined, keep_trailing_newline=False
-)
-_environment.globals.clear()
-_environment.filters = {name: _environment.filters[name] for name in FILTERS}
-_environment.tests = {}
+
+def _sandbox(*, autoescape: bool) -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        autoescape=autoescape, undefined=ChainableUndefined, keep_trailing_newline=False
+    )
+    environment.globals.clear()
+    environment.filters = {name: environment.filters[name] for name in FILTERS}
+    environment.tests = {}
+    return environment
+
+
+_environment, _html_environment = _sandbox(autoescape=False), _sandbox(autoescape=True)
 
 
 class BadTemplate(Exception):
@@ -97,18 +107,34 @@ def render(text: str, variables: dict[str, Any]) -> str:
     return _compiled(text).render(variables).strip()
 
 
+def render_line(text: str, variables: dict[str, Any]) -> str:
+    """A text as a header takes it: one line, at most 300 characters."""
+    return header_text(render(text, variables))[:300]
+
+
+@lru_cache(maxsize=128)
+def _compiled_html(html: str) -> Template:
+    return _html_environment.from_string(html)
+
+
+def render_html(html: str, variables: dict[str, Any]) -> Markup:
+    """A page, checked before, with its variables filled in and their values escaped."""
+    return Markup(_compiled_html(html).render(variables).strip())  # noqa: S704 # nosec B704 - its author's own markup
+
+
 @dataclass(frozen=True)
 class Variant:
-    """One text of a message. `subject` only for email."""
+    """One text of a message. `subject` and `html` only for email."""
 
     channel: str
     language: str
     body: str
     subject: str | None = None
+    html: str | None = None
 
     def as_row(self) -> dict[str, Any]:
         """As `Content.variants` keeps it."""
-        return {"channel": self.channel, "language": self.language, "body": self.body, "subject": self.subject}
+        return asdict(self)
 
 
 def check_variants(variants: Iterable[Variant], field: str = "variants") -> list[str]:
@@ -120,9 +146,11 @@ def check_variants(variants: Iterable[Variant], field: str = "variants") -> list
         if (variant.channel, variant.language) in seen:
             raise invalid(f"{at}.language", "This channel has a text in this language already.", "duplicate_variant")
         seen.add((variant.channel, variant.language))
-        for part, text in (("body", variant.body), ("subject", variant.subject)):
+        for part, text in (("body", variant.body), ("subject", variant.subject), ("html", variant.html)):
             uses |= _checked_part(f"{at}.{part}", text)
-        if variant.channel == "sms":
+        if variant.channel == "email":
+            _check_email(at, variant)
+        elif variant.channel == "sms":
             _check_plain(at, variant, "a text message", LONGEST_SMS)
         elif variant.channel == "phone":
             _check_plain(at, variant, "a call", LONGEST_CALL)
@@ -142,8 +170,18 @@ def _checked_part(field: str, text: str | None) -> frozenset[str]:
 def _check_plain(at: str, variant: Variant, what: str, longest: int) -> None:
     if variant.subject:
         raise invalid(f"{at}.subject", f"{what.capitalize()} has no subject.", "subject_not_allowed")
+    if variant.html:
+        raise invalid(f"{at}.html", f"{what.capitalize()} is plain text.", "html_not_allowed")
     if len(re.sub(r"\{[{%].*?[}%]\}", "", variant.body, flags=re.S)) > longest:
         raise invalid(f"{at}.body", f"Longer than the {longest} characters of {what}.", "too_long")
+
+
+def _check_email(at: str, variant: Variant) -> None:
+    if variant.subject and "task.link" in check_text(variant.subject):
+        raise invalid(f"{at}.subject", "A link belongs into the text: a subject cannot be tapped.", "link_in_subject")
+    refused = find_refused(variant.html) if variant.html else None
+    if refused is not None:
+        raise invalid(f"{at}.html", f"{refused[:1].upper()}{refused[1:]}.", "html_not_allowed")
 
 
 def _check_no_link(at: str, variant: Variant) -> None:

@@ -9,7 +9,7 @@ SYSTEM_TEXTS: dict[tuple[str, str], str] = {
         "{{ firm.name }}: you are opted out and will get no more messages from us here. Reply START to get them again."
     ),
     ("opt_out_confirmation", "es"): (
-        "{{ firm.name }}: no le enviaremos más mensajes a este número. Responda START para volver a recibirlos."
+        "{{ firm.name }}: no le enviaremos más mensajes por este medio. Responda START para volver a recibirlos."
     ),
     ("opt_in_confirmation", "en"): (
         "{{ firm.name }}: you will get our messages here. Reply STOP to end, HELP for help."
@@ -26,4 +26,5 @@ def system_text(kind: str, channel: str, language: str | None) -> Variant:
     """The text of a kind of message of our own."""
     short = (language or "en").partition("-")[0]
     body = SYSTEM_TEXTS.get((kind, short)) or SYSTEM_TEXTS[(kind, "en")]
-    return Variant(channel, short, body, "Your messages from us" if channel == "email" else None)
+    subject = "Nuestros mensajes para usted" if short == "es" else "Your messages from us"
+    return Variant(channel, short, body, subject if channel == "email" else None)

@@ -27,7 +27,8 @@ class Hours:
 
 @dataclass(frozen=True)
 class FirmRules:
-    """What messaging needs to know of a firm. `permitted` None: automated messages at all hours."""
+    """What messaging needs to know of a firm. `permitted` None: automated messages at all hours. `postal_address`: as
+    on an envelope, in lines."""
 
     name: str
     time_zone: str = "America/New_York"
@@ -37,6 +38,7 @@ class FirmRules:
     holidays: frozenset[dt.date] = frozenset()
     require_opt_in: bool = False
     allow_manual_reply: bool = False
+    postal_address: str = ""
 
     @classmethod
     def from_firm(cls, firm: Mapping[str, Any]) -> FirmRules:
@@ -55,6 +57,7 @@ class FirmRules:
             holidays=frozenset(firm.get("closed_days") or firm.get("holidays") or ()),
             require_opt_in=bool(firm.get("require_opt_in")),
             allow_manual_reply=bool(firm.get("allow_manual_reply")),
+            postal_address=_on_an_envelope(firm.get("postal_address") or {}),
         )
 
 
@@ -69,6 +72,14 @@ def check_timing(timing: Mapping[str, Any], now: dt.datetime) -> None:
         raise invalid_field("timing.at", "Needed when the mode is at.", code="incomplete_timing")
     elif at > now + LONGEST_AHEAD:
         raise invalid_field("timing.at", "More than a year ahead.", code="timing_too_far")
+
+
+def _on_an_envelope(address: Mapping[str, Any]) -> str:
+    region = " ".join(part for part in (address.get("state"), address.get("postal_code")) if part)
+    place = ", ".join(part for part in (address.get("city"), region) if part)
+    country = address.get("country")
+    lines = (address.get("line1"), address.get("line2"), place, None if country == "US" else country)
+    return "\n".join(line for line in lines if line)
 
 
 def next_business_moment(rules: FirmRules, at: dt.datetime) -> dt.datetime:

@@ -24,6 +24,7 @@ from services.messaging.models import Base, Delivery
 from services.messaging.sending import Sending
 from services.messaging.service import MessagingService
 from services.messaging.settings import MessagingSettings
+from services.messaging.unsubscribing import UnsubscribeLinks
 
 NOW = dt.datetime(2026, 11, 21, 17, 0, tzinfo=dt.UTC)  # noon in New York
 OFFICE = "+12125550100"
@@ -162,6 +163,7 @@ class Desk:
             self.calls,
             {"recording": self.provider},
             public_url=PUBLIC_URL,
+            unsubscribing=UnsubscribeLinks("a test's", PUBLIC_URL),
             concurrency=concurrency,
             idle=0.001,
             now=self.clock,

@@ -66,7 +66,7 @@ def test_a_call_is_no_answer_to_a_text(desk: Desk) -> None:
 
 def send(desk: Desk, client_id: str, channel: str) -> dict[str, Any]:
     return messages.send_message(
-        desk.db, desk.calls, public_url=PUBLIC_URL, sandbox=False, actor_id=desk.staff_id, client_id=client_id,
+        desk.db, desk.calls, public_url=PUBLIC_URL, sandbox=(), actor_id=desk.staff_id, client_id=client_id,
         channel=channel, timing={"mode": "now", "at": None}, body="We call you.", now=desk.clock(),
     )  # fmt: skip
 
