@@ -1,13 +1,14 @@
-"""`python -m bench [NAME …]`: runs the measurements and prints each as a ratio to its peer."""
+"""`python -m bench [NAME …]`: runs the measurements and prints each as a ratio to its peer, or as its own figures."""
 
 from __future__ import annotations
 
 import importlib
 import sys
+from contextlib import ExitStack
 
-from bench.stage import stage
+from bench.stage import Stage, stage
 
-MEASUREMENTS = ("read", "events", "bulk")
+MEASUREMENTS = ("revocations", "read", "events", "bulk")
 
 
 def main() -> int:
@@ -16,10 +17,14 @@ def main() -> int:
     if unknown:
         sys.stderr.write(f"there is no measurement {sorted(unknown)[0]}; there are {', '.join(MEASUREMENTS)}\n")
         return 2
-    with stage() as where:
+    with ExitStack() as stack:
+        where: Stage | None = None
         for name in chosen:
             print(f"measuring {name} …", file=sys.stderr)
-            for line in importlib.import_module(f"bench.{name}").report(where):
+            measurement = importlib.import_module(f"bench.{name}")
+            if where is None and getattr(measurement, "NEEDS_SERVERS", True):
+                where = stack.enter_context(stage())
+            for line in measurement.report(where):
                 print(line, flush=True)
     return 0
 
