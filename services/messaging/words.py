@@ -9,15 +9,15 @@ uses a stop word for something else ("stop by the office at 3") is no revocation
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
 from rapidfuzz.distance import OSA
 
 from services.messaging.revocations import find_revocation
+from services.messaging.spelling import normalise
 
-RULE_VERSION = "2026-1"
+RULE_VERSION = "2026-2"
 """Kept with every ledger entry that these rules produced. Grows whenever a rule changes."""
 
 Kind = Literal["stop", "start", "help", "none"]
@@ -76,14 +76,6 @@ class Classification:
 NOTHING = Classification("none", "none")
 
 
-def normalise(text: str) -> str:
-    """Lower case, accents and apostrophes removed, everything that is not a letter or a digit a single space."""
-    folded = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(mark for mark in folded if not unicodedata.combining(mark))
-    plain = re.sub(r"['\u2018\u2019\u02bc`\u00b4]", "", plain)
-    return re.sub(r"[^\w]+|_+", " ", plain).strip()
-
-
 def asks_to_start(text: str) -> bool:
     """Whether a message of ours asks its reader to say yes to messages, and not to something else."""
     return _ASKS_TO_START.search(normalise(text)) is not None
@@ -92,9 +84,7 @@ def asks_to_start(text: str) -> bool:
 def classify(text: str, context: Context = Context()) -> Classification:
     """What `text` asks for. A message of many words is judged by its plain meaning, a short one by its keyword."""
     plain = normalise(text)
-    if not plain:
-        return NOTHING
-    return _keyword(plain, context) or _plain_language(plain) or NOTHING
+    return (_keyword(plain, context) if plain else None) or _plain_language(text) or NOTHING
 
 
 def _keyword(plain: str, context: Context) -> Classification | None:
@@ -123,13 +113,14 @@ def _ceases(word: str) -> bool:
 
 
 def _typo(words: list[str]) -> Classification | None:
-    """A single mistyped stop word ("stopp", "sotp", "unsuscribe"): blocked, and shown to a person."""
-    if len(words) != 1 or len(words[0]) < 4:
+    """A mistyped stop word alone ("stopp", "sotp", "unsuscribe"): blocked, and shown to a person."""
+    if len(words) > 2 or len("".join(words)) < 4:
         return None
-    word = re.sub(r"(.)\1+", r"\1", words[0])
+    joined = "".join(words)
+    word = re.sub(r"(.)\1+", r"\1", joined)
     if word in STOP_WORDS:
         return Classification("stop", f"typo:{word}", confident=False)
-    if words[0] in _NOT_TYPOS:
+    if joined in _NOT_TYPOS:
         return None
     for target, allowed in (("unsubscribe", 3), ("stopall", 1), ("optout", 1), ("cancelar", 1)):
         if OSA.distance(word, target, score_cutoff=allowed) <= allowed:
@@ -139,8 +130,8 @@ def _typo(words: list[str]) -> Classification | None:
     return None
 
 
-def _plain_language(plain: str) -> Classification | None:
-    found = find_revocation(plain)
+def _plain_language(text: str) -> Classification | None:
+    found = find_revocation(text)
     if found is None:
         return None
     rule, confident = found
