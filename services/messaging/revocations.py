@@ -19,8 +19,11 @@ Found = tuple[str, bool]
 BRIEF = 20
 """Words. A longer message may quote or tell a story: it blocks all the same, but a person reads it."""
 
-_SENTENCE_ENDS = re.compile(r"[.!?;。！？…]+(?=\s|$|[A-Z])|\n+")
-_PART_ENDS = re.compile(r",|\s[-–—]\s|:\s|，|、")
+READ_AT_MOST = 4000
+"""Characters. Nobody says so far down for the first time that they want no messages, and rules take their time."""
+
+_SENTENCE_ENDS = re.compile("[.!?;\u3002\uff01\uff1f\u2026]+(?=\\s|$|[A-Z])|\n+")
+_PART_ENDS = re.compile("[,\uff0c\u3001]|\\s[-\u2013\u2014]\\s|:\\s")
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def find_revocation(text: str) -> Found | None:
 
 
 def _sentences(text: str) -> Iterator[tuple[str, list[str]]]:
-    for raw in _SENTENCE_ENDS.split(text):
+    for raw in _SENTENCE_ENDS.split(text[:READ_AT_MOST]):
         parts = [spelled_out(normalise(part)) for part in _PART_ENDS.split(raw)]
         sentence = " ".join(part for part in parts if part)
         if sentence:

@@ -16,7 +16,7 @@ _ABBREVIATIONS = {
     "dnt": "dont", "dunt": "dont", "wnt": "want", "wanna": "want to", "gonna": "going to", "mor": "more", "w": "with",
     "ppl": "people", "thx": "thanks", "ty": "thanks", "nvr": "never", "nomore": "no more", "stp": "stop",
     "unsub": "unsubscribe", "num": "number", "numb": "number", "nbr": "number", "lemme": "let me", "yall": "you all",
-    "q": "que", "xq": "porque", "porfa": "por favor", "porfabor": "por favor", "xfa": "por favor", "xfavor": "por favor",
+    "q": "que", "xq": "porque", "porfa": "por favor", "porfabor": "por favor", "xfa": "por favor",
     "mensage": "mensaje", "mensages": "mensajes", "qiero": "quiero", "kiero": "quiero",
 }  # fmt: skip
 _KNOWN = (
@@ -29,12 +29,13 @@ _REAL_WORDS = frozenset({
     "tests", "tents", "texas", "taxes", "testing", "taxing", "massage", "massages", "messenger", "passage", "passages",
     "numbers", "numbered", "removed", "removes", "remote", "leaves", "lease", "leased", "leaver", "heave", "along",
     "aloe", "atone", "clone", "contract", "contracts", "contacts", "contracting", "content", "spending", "lending",
-    "tending", "mending", "vending", "bending", "pending", "seeding", "wring", "prong", "wrongs", "lease", "pleas",
+    "tending", "mending", "vending", "bending", "pending", "seeding", "wring", "prong", "wrongs", "pleas",
     "pleased", "cancer", "cancels", "falling", "filling", "selling", "mailing", "billing", "reminder", "remainders",
-    "notification", "alters", "alert", "consents", "content", "enviara", "mandan", "mandes", "envia", "enviaron",
+    "notification", "alters", "alert", "consents", "enviara", "mandan", "mandes", "envia", "enviaron",
     "escribas", "escriben", "molestan", "equivocada", "permissions", "mandado", "manda",
 })  # fmt: skip
 _DROPPED_G = re.compile(r"\b(text|send|messag|call|contact|bother|spam|harass|bugg|keep|gett|receiv)in\b")
+_DRAWN_OUT = re.compile(r"([a-z])\1{2,}")
 _LONGEST_FOR_TWO = 9
 """From this length on, two slips in a word are forgiven."""
 
@@ -53,8 +54,9 @@ def only_refusing_emoji(text: str) -> bool:
 
 
 def spelled_out(plain: str) -> str:
-    """Normalised text with its abbreviations spelled out."""
-    words = (_ABBREVIATIONS.get(word, word) for word in plain.split())
+    """Normalised text with its abbreviations spelled out, and no letter more than twice."""
+    short = _DRAWN_OUT.sub(r"\1", plain)
+    words = (_ABBREVIATIONS.get(word, word) for word in short.split())
     return _DROPPED_G.sub(r"\1ing", " ".join(words))
 
 
@@ -67,9 +69,8 @@ def corrected(plain: str) -> str:
 def _nearest(word: str) -> str:
     if len(word) < 4 or word in _KNOWN or word in _REAL_WORDS or word.isdigit():
         return word
-    single = re.sub(r"(.)\1{2,}", r"\1", word)
     for known in _KNOWN:
         allowed = 2 if len(known) >= _LONGEST_FOR_TWO else 1
-        if abs(len(single) - len(known)) <= allowed and OSA.distance(single, known, score_cutoff=allowed) <= allowed:
+        if abs(len(word) - len(known)) <= allowed and OSA.distance(word, known, score_cutoff=allowed) <= allowed:
             return known
     return word
