@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, ColumnElement, Row, Table, any_, bindparam, func, select, update
+from sqlalchemy import Row, Table, func, select, update
 from sqlalchemy.orm import Session
 
-from chassis.columns import Id, utc_now
+from chassis.bulk import among
+from chassis.columns import utc_now
 from chassis.envelope import CONTENT_TYPE, wrap
 from chassis.publisher import Outgoing
 
@@ -24,7 +25,7 @@ def unpublished(session: Session, outbox: Table, limit: int, without: Collection
     """
     statement = select(outbox).where(outbox.c.published_at.is_(None))
     if without:
-        statement = statement.where(_not_among(session, outbox.c.id, without))
+        statement = statement.where(~among(session, outbox.c.id, without))
     ordered = statement.order_by(outbox.c.attempts, outbox.c.id).limit(limit)
     return session.execute(ordered.with_for_update(skip_locked=True)).all()
 
@@ -76,25 +77,3 @@ def exchange_name(service: str) -> str:
 def waiting(session: Session, outbox: Table) -> int:
     """How many events are not yet published."""
     return session.execute(select(func.count()).where(outbox.c.published_at.is_(None))).scalar_one()
-
-
-def among(session: Session, column: Any, ids: Collection[str]) -> ColumnElement[bool]:
-    """`column IN (ids)`, as one parameter on PostgreSQL, so that any number of ids is one cached statement."""
-    if session.get_bind().dialect.name == "postgresql":
-        same: ColumnElement[bool] = column == any_(bindparam("among", list(ids), type_=ARRAY(Id)))
-        return same
-    listed: ColumnElement[bool] = column.in_(_listed(ids))
-    return listed
-
-
-def _not_among(session: Session, column: Any, ids: Collection[str]) -> ColumnElement[bool]:
-    if session.get_bind().dialect.name == "postgresql":
-        return ~among(session, column, ids)
-    unlisted: ColumnElement[bool] = column.not_in(_listed(ids))
-    return unlisted
-
-
-def _listed(ids: Collection[str]) -> Any:
-    # Id is stored on SQLite as hexadecimal digits without dashes.
-    packed = orjson.dumps([value.replace("-", "") for value in ids]).decode()
-    return select(func.json_each(packed).table_valued("value").c.value)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from chassis.bulk import among
 from chassis.columns import new_id
 from chassis.context import current
 from chassis.database import Database, UnitOfWork
@@ -111,7 +112,10 @@ def _touch(uow: UnitOfWork, entries: Sequence[Entry]) -> None:
     if not newest:
         return
     statement = (
-        select(Client.id, Client.last_activity_at).where(Client.id.in_(newest)).order_by(Client.id).with_for_update()
+        select(Client.id, Client.last_activity_at)
+        .where(among(uow.session, Client.id, newest))
+        .order_by(Client.id)
+        .with_for_update()
     )
     later = [
         {"id": client_id, "last_activity_at": newest[client_id]}

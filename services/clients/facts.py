@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from chassis.bulk import among
 from chassis.database import Database
 from services.clients.addresses import UnfitAddress, email_key, parse_phone, sms_number
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag
@@ -40,7 +41,7 @@ def get_recipients(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]
     """`contracts.clients.Recipients`: one for each id, in the order asked for, by four queries for any number."""
     with db.read() as session:
         columns = [getattr(Client, name) for name in _RECIPIENT]
-        known = select(*columns).where(Client.id.in_(client_ids), Client.archived_at.is_(None))
+        known = select(*columns).where(among(session, Client.id, client_ids), Client.archived_at.is_(None))
         clients = {row.id: dict(row._mapping) for row in session.execute(known)}
         phones = _phones(session, client_ids)
         emails = _primary_emails(session, client_ids)
@@ -71,7 +72,7 @@ def get_recipients(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]
 def _phones(session: Session, client_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     statement = (
         select(ClientPhone.client_id, ClientPhone.number, ClientPhone.kind, ClientPhone.is_primary)
-        .where(ClientPhone.client_id.in_(client_ids))
+        .where(among(session, ClientPhone.client_id, client_ids))
         .order_by(ClientPhone.client_id, ClientPhone.position)
     )
     phones: dict[str, list[dict[str, Any]]] = {}
@@ -82,14 +83,14 @@ def _phones(session: Session, client_ids: Sequence[str]) -> dict[str, list[dict[
 
 def _primary_emails(session: Session, client_ids: Sequence[str]) -> dict[str, str]:
     statement = select(ClientEmail.client_id, ClientEmail.address).where(
-        ClientEmail.client_id.in_(client_ids), ClientEmail.is_primary
+        among(session, ClientEmail.client_id, client_ids), ClientEmail.is_primary
     )
     return dict(session.execute(statement).all())
 
 
 def _primary_postal(session: Session, client_ids: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:
     statement = select(ClientAddress.client_id, ClientAddress.state, ClientAddress.country).where(
-        ClientAddress.client_id.in_(client_ids), ClientAddress.kind == "primary"
+        among(session, ClientAddress.client_id, client_ids), ClientAddress.kind == "primary"
     )
     return {client_id: (state, country) for client_id, state, country in session.execute(statement)}
 

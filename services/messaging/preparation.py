@@ -18,7 +18,7 @@ from services.messaging.models import NOTIFIED, Batch, Content, Delivery, Inboun
 from services.messaging.outcomes import FRESH_INBOUND, Decider, Known, Outcome, Request, Sent, Wish, addresses_of
 from services.messaging.recipients import Facts, gather
 from services.messaging.senders import make_sandbox_sender, sender_for
-from services.messaging.setwise import among
+from services.messaging.setwise import among, one_of
 
 PREPARED_AT_ONCE = 500
 LEASE = dt.timedelta(seconds=8)
@@ -236,11 +236,17 @@ def read_known(
     """What messaging's own tables say about the addresses of these wishes."""
     rows = list(wishes)
     addresses = sorted({address for wish in rows for _, address in addresses_of(wish, facts)})
-    task_ids = {wish.case_task_id for wish in rows if wish.case_task_id and wish.kind == "notification"}
-    batch_ids = {wish.about for wish in rows if wish.about and wish.kind == "message"}
     sent: list[Sent] = []
-    for about, ids in ((Delivery.case_task_id, task_ids), (Delivery.batch_id, batch_ids)):
-        if addresses and ids:
+    for about, kind in (("case_task_id", "notification"), ("batch_id", "message")):
+        told = sorted(
+            {
+                (address, wish.about)
+                for wish in rows
+                if wish.about and wish.kind == kind
+                for _, address in addresses_of(wish, facts)
+            }
+        )
+        if told:
             names = (
                 Delivery.id,
                 Delivery.batch_id,
@@ -249,10 +255,9 @@ def read_known(
                 Delivery.state,
                 Delivery.sent_at,
             )
-            statement = select(*names, about.label("about")).where(
-                among(session, Delivery.address, addresses),
-                among(session, about, sorted(ids)),
-                Delivery.state.in_(NOTIFIED),
+            pairs = [{"address": address, about: subject} for address, subject in told]
+            statement = select(*names, getattr(Delivery, about).label("about")).where(
+                *one_of(session, Delivery, pairs), Delivery.state.in_(NOTIFIED)
             )
             sent += [Sent(**row._mapping) for row in session.execute(statement)]
     wrote: frozenset[str] = frozenset()

@@ -222,7 +222,7 @@ class Sending:
         if free <= 0:
             self._few_since = None
             return False
-        if free >= max(1, self._concurrency // (2 * LANES)):
+        if free >= max(1, self._concurrency // 2):
             self._few_since = None
             return True
         if self._few_since is None:

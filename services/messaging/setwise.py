@@ -37,6 +37,14 @@ def among(session: Session, attribute: InstrumentedAttribute[Any], values: Itera
     return attribute == any_(array)
 
 
+def one_of(session: Session, model: type[Any], rows: Iterable[dict[str, Any]]) -> list[ColumnElement[bool]]:
+    """Conditions that select the records whose attributes are those of a row. No two rows are the same, and all name
+    the same attributes."""
+    given = list(rows)
+    read = _read_rows(session, model, given)
+    return [getattr(model, name) == read(name) for name in given[0]]
+
+
 def update_rows(
     session: Session,
     model: type[Any],
@@ -55,15 +63,7 @@ def update_rows(
     given = list(rows)
     if not given:
         return []
-    dialect = session.get_bind().dialect
-    attributes = inspect(model).column_attrs
-    types = {name: attributes[name].columns[0].type for name in given[0]}
-    to_wire = {name: _binder(kind, dialect) for name, kind in types.items()}
-    # A decimal travels as its digits.
-    wire = orjson.dumps(
-        [{name: to_wire[name](value) for name, value in row.items()} for row in given], default=str
-    ).decode()
-    read = _open_rows(wire, types, dialect.name)
+    read = _read_rows(session, model, given)
     statement: Update = (
         update(model)
         .where(*(getattr(model, name) == read(name) for name in key), *where)
@@ -74,6 +74,19 @@ def update_rows(
         return session.execute(statement.returning(*returning)).all()
     session.execute(statement)
     return []
+
+
+def _read_rows(session: Session, model: type[Any], given: list[dict[str, Any]]) -> Callable[[str], Any]:
+    """A function that reads an attribute of the rows, inside the database, by its name."""
+    dialect = session.get_bind().dialect
+    attributes = inspect(model).column_attrs
+    types = {name: attributes[name].columns[0].type for name in given[0]}
+    to_wire = {name: _binder(kind, dialect) for name, kind in types.items()}
+    # A decimal travels as its digits.
+    wire = orjson.dumps(
+        [{name: to_wire[name](value) for name, value in row.items()} for row in given], default=str
+    ).decode()
+    return _open_rows(wire, types, dialect.name)
 
 
 def _binder(kind: Any, dialect: Any) -> Any:

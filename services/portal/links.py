@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from chassis.bulk import among
 from chassis.columns import new_id
 from chassis.database import Database
 from contracts.errors import Gone, Invalid, NotFound, invalid_field
@@ -35,9 +36,10 @@ def register_links(db: Database, now: dt.datetime, *, links: list[Record], link_
             known = _stored(uow.session, rows)
         deliveries = [row["delivery_id"] for row in rows if row["delivery_id"] is not None]
         if deliveries:
+            stays = among(uow.session, Link.id, [link.id for link in known.values()])
             replaced = (
                 update(Link)
-                .where(Link.delivery_id.in_(deliveries), Link.token_hash.not_in(hashes), Link.revoked_at.is_(None))
+                .where(among(uow.session, Link.delivery_id, deliveries), ~stays, Link.revoked_at.is_(None))
                 .values(revoked_at=now, revoked_for="replaced", version=Link.version + 1, updated_at=now)
             )
             uow.session.execute(replaced, execution_options={"synchronize_session": False})

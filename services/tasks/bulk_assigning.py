@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from chassis.bulk import among
 from chassis.columns import utc_now
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
@@ -19,7 +20,6 @@ from contracts.tasks import BULK_ASSIGNMENT_REQUESTED, TASKS_ASSIGNED
 from services.tasks import due_dates
 from services.tasks.assigning import due_to_wire, firm_calendar
 from services.tasks.models import BulkAssignment, CaseTask
-from services.tasks.selecting import among
 from services.tasks.templates import load_templates
 
 PAGE_OF_CASES = 1_000

@@ -12,13 +12,14 @@ from typing import Any
 import orjson
 from sqlalchemy import select
 
+from chassis.bulk import among
 from chassis.columns import new_id
 from chassis.context import Context, current
 from chassis.database import Database
 from contracts.errors import NotFound, invalid_field
 from contracts.tasks import NOTIFICATION_REQUESTED, Timing
 from services.tasks.models import CaseTask, NotificationChunk, NotificationRequest
-from services.tasks.selecting import among, pages_of_cases
+from services.tasks.selecting import pages_of_cases
 from services.tasks.statuses import has_status
 
 CHUNK_SIZE = 500

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
-
-import orjson
-from sqlalchemy import ColumnElement, String, bindparam, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Session
-
-from chassis.columns import Id
 
 LARGEST_PAGE = 5_000
 
@@ -29,15 +22,3 @@ def pages_of_cases(calls: Any, selector: dict[str, Any]) -> Iterator[list[dict[s
         cursor = found["meta"]["next_cursor"]
         if cursor is None:
             return
-
-
-def among(session: Session, column: Any, ids: Iterable[str]) -> ColumnElement[bool]:
-    """`column IN ids` with the ids as one parameter, however many: one statement to parse, whatever the page."""
-    if session.get_bind().dialect.name == "postgresql":
-        wanted: ColumnElement[bool] = column == func.any(bindparam(None, list(ids), type_=ARRAY(Id)))
-        return wanted
-    # SQLite keeps a UUID as its 32 digits.
-    digits = orjson.dumps([id_.replace("-", "") for id_ in ids]).decode()
-    values = func.json_each(bindparam(None, digits, type_=String)).table_valued("value")
-    chosen: ColumnElement[bool] = column.in_(select(values.c.value))
-    return chosen
