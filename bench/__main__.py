@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from bench.stage import Stage, stage
 
-MEASUREMENTS = ("revocations", "read", "events", "bulk")
+MEASUREMENTS = ("revocations", "read", "events", "bulk", "dispatchers", "stops", "accept", "queues")
 
 
 def main() -> int:

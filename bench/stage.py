@@ -67,8 +67,9 @@ class Comparison:
     name: str
     ours: list[float]
     peer: list[float]
-    promised: float
+    promised: float | None
     note: str = ""
+    peer_name: str = "the peer"
 
     @property
     def ratio(self) -> float:
@@ -76,8 +77,23 @@ class Comparison:
         return statistics.median(mine / theirs for mine, theirs in zip(self.ours, self.peer, strict=True))
 
     def line(self) -> str:
-        reached = "reached" if self.ratio >= self.promised else "NOT reached"
+        promised = ""
+        if self.promised is not None:
+            reached = "reached" if self.ratio >= self.promised else "NOT reached"
+            promised = f" (promised {self.promised:.1f}, {reached})"
         return (
-            f"{self.name}: {self.ratio:.2f} x the peer (promised {self.promised:.1f}, {reached}); ours "
-            f"{statistics.median(self.ours):,.0f}/s, peer {statistics.median(self.peer):,.0f}/s{self.note}"
+            f"{self.name}: {self.ratio:.2f} x {self.peer_name}{promised}; "
+            f"{statistics.median(self.ours):,.0f}/s against {statistics.median(self.peer):,.0f}/s{self.note}"
         )
+
+
+LARGEST = 300.0
+"""MB that no process of ours may pass."""
+
+
+def memory_line(memory: dict[str, float], what: str = "memory") -> str:
+    """The peak of each process against what is promised."""
+    name, largest = max(memory.items(), key=lambda entry: entry[1])
+    reached = "reached" if largest < LARGEST else f"NOT reached by {name}"
+    each = ", ".join(f"{name} {size:.0f}" for name, size in memory.items())
+    return f"{what}, the peak of each process in MB (promised under {LARGEST:.0f}, {reached}): {each}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, cast
 
@@ -55,35 +56,50 @@ def insert_of(dialect: str, table: Table, rows: list[Row]) -> tuple[PostgresInse
     On PostgreSQL many rows travel as one array for each column: one compiled statement for any number of rows, and a
     third of the time of VALUES lists.
     """
-    statement = dialect_insert(dialect, table)
     if dialect == "postgresql" and len(rows) >= MANY and _fits_arrays(table, rows[0]):
-        return statement.from_select(list(rows[0]), _unnested(table, rows), include_defaults=False), None
-    return statement, rows
+        columns = tuple(rows[0])
+        arrays: Any = {f"rows_{name}": [row[name] for row in rows] for name in columns}
+        return _insert_of_arrays(table, columns), arrays
+    return dialect_insert(dialect, table), rows
+
+
+@functools.cache
+def _insert_of_arrays(table: Table, columns: tuple[str, ...]) -> PostgresInsert:
+    # Made once: to make it takes as long as to run it.
+    return dialect_insert("postgresql", table).from_select(
+        list(columns), _unnested(table, columns), include_defaults=False
+    )
 
 
 def update_of(dialect: str, table: Table, rows: list[Row], keys: set[str]) -> tuple[Update, list[Row] | None]:
     """An UPDATE that sets each row's columns on the record with its keys, and the parameters to execute it with."""
     changed = [name for name in rows[0] if name not in keys]
     if dialect == "postgresql" and len(rows) >= MANY and _fits_arrays(table, rows[0]):
-        new = _unnested(table, rows).subquery("new_rows")
-        matches = [table.c[name] == new.c[name] for name in sorted(keys)]
-        return update(table).where(*matches).values({name: new.c[name] for name in changed}), None
+        arrays: Any = {f"rows_{name}": [row[name] for row in rows] for name in rows[0]}
+        return _update_of_arrays(table, tuple(rows[0]), frozenset(keys)), arrays
     matches = [table.c[name] == bindparam(f"key_{name}", type_=table.c[name].type) for name in sorted(keys)]
     values = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in changed}
     parameters = [{f"key_{name}" if name in keys else f"new_{name}": row[name] for name in row} for row in rows]
     return update(table).where(*matches).values(values), parameters
 
 
+@functools.cache
+def _update_of_arrays(table: Table, columns: tuple[str, ...], keys: frozenset[str]) -> Update:
+    new = _unnested(table, columns).subquery("new_rows")
+    matches = [table.c[name] == new.c[name] for name in sorted(keys)]
+    return update(table).where(*matches).values({name: new.c[name] for name in columns if name not in keys})
+
+
 def _fits_arrays(table: Table, names: Iterable[str]) -> bool:
     return not any(isinstance(table.c[name].type, ARRAY) for name in names)
 
 
-def _unnested(table: Table, rows: list[Row]) -> Select[Any]:
+def _unnested(table: Table, names: Iterable[str]) -> Select[Any]:
     columns = []
-    for name in rows[0]:
+    for name in names:
         kind = table.c[name].type
         # One dimension, said outright: a JSON value may be a list itself.
-        values = bindparam(f"rows_{name}", [row[name] for row in rows], type_=ARRAY(kind, dimensions=1))
+        values = bindparam(f"rows_{name}", type_=ARRAY(kind, dimensions=1))
         columns.append(func.unnest(values, type_=kind).label(name))
     return select(*columns)
 

@@ -28,16 +28,17 @@ OPTED_OUT_AT_ONCE = 250
 @dataclass(frozen=True)
 class Plan:
     """`couples` of the cases have two clients who share a number; of the others' clients `opted_out` have said stop.
-    The cases' clients live in `zones` by turns."""
+    The cases' clients, `clients_each` of them, live in `zones` by turns."""
 
     cases: int = 10_000
     couples: int = 1_000
     opted_out: int = 2_000
     zones: tuple[str, ...] = ("America/New_York",)
+    clients_each: int = 2
 
     @property
     def recipients(self) -> int:
-        return 2 * self.cases
+        return self.clients_each * self.cases
 
     @property
     def to_send(self) -> int:
@@ -52,7 +53,7 @@ def number_of(index: int) -> str:
 def fill(urls: Mapping[str, str], firm_id: str, case_type: dict[str, Any], plan: Plan) -> list[str]:
     """Writes the plan's clients, cases and opt-outs, and returns the cases' ids. `urls`: each service's database."""
     now = utc_now()
-    pairs = [(new_id(), new_id()) for _ in range(plan.cases)]
+    pairs = [tuple(new_id() for _ in range(plan.clients_each)) for _ in range(plan.cases)]
     clients = Database(urls["clients"], Clients, firm_id=firm_id)
     for part in _parts(list(_clients(pairs, plan, now)), AT_ONCE):
         with clients.unit_of_work() as uow:
@@ -91,7 +92,7 @@ def _parts(rows: list[Any], size: int) -> Iterator[list[Any]]:
         yield rows[start : start + size]
 
 
-def _clients(pairs: list[tuple[str, str]], plan: Plan, now: dt.datetime) -> Iterator[dict[str, Any]]:
+def _clients(pairs: list[tuple[str, ...]], plan: Plan, now: dt.datetime) -> Iterator[dict[str, Any]]:
     for index, pair in enumerate(pairs):
         for place, client_id in enumerate(pair):
             shared = index < plan.couples
@@ -115,8 +116,8 @@ def _case(index: int, case_type: dict[str, Any], now: dt.datetime) -> dict[str, 
     }  # fmt: skip
 
 
-def _links(case: dict[str, Any], pair: tuple[str, str]) -> list[dict[str, Any]]:
+def _links(case: dict[str, Any], pair: tuple[str, ...]) -> list[dict[str, Any]]:
     return [
         {"case_id": case["id"], "client_id": client_id, "role": role, "label": None, "position": position}
-        for position, (client_id, role) in enumerate(zip(pair, ("primary", "additional"), strict=True))
+        for position, (client_id, role) in enumerate(zip(pair, ("primary", "additional"), strict=False))
     ]

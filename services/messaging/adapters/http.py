@@ -61,20 +61,40 @@ class _Polled:
         return not poll.poll(0)
 
 
-class _PolledHTTP(_Polled, HTTPConnection):
+class _Together:
+    """Sends a request by one system call. The library would send its head by one and its body by another."""
+
+    _parts: list[bytes] | None = None
+
+    def request(self, *arguments: Any, **options: Any) -> None:
+        parts = self._parts = []
+        try:
+            super().request(*arguments, **options)  # type: ignore[misc]
+        finally:
+            self._parts = None
+        self.send(b"".join(parts))
+
+    def send(self, data: Any) -> None:
+        if self._parts is None:
+            super().send(data)  # type: ignore[misc]
+        else:
+            self._parts.append(data)
+
+
+class _OwnHTTP(_Polled, _Together, HTTPConnection):
     pass
 
 
-class _PolledHTTPS(_Polled, HTTPSConnection):
+class _OwnHTTPS(_Polled, _Together, HTTPSConnection):
     pass
 
 
 class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _PolledHTTP
+    ConnectionCls = _OwnHTTP
 
 
 class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _PolledHTTPS
+    ConnectionCls = _OwnHTTPS
 
 
 class PooledHttpClient(HttpClient):
