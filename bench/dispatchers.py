@@ -1,8 +1,8 @@
 """Two dispatcher processes against one, sending to a stand-in whose answers take 50 ms as a provider's do.
 
-Each has the same few slots in both runs. A slot is taken for 50 ms by each call, so that the slots, and not the machine,
-are what bounds the rate: that is what another replica adds to. (Where the machine's cores are what bounds it, another
-replica on the same cores adds nothing, and one with 128 slots fills two cores: see `bulk`.)
+Each has the same few slots in both runs. A slot is taken for 50 ms by each call, so that the slots, and not the
+machine, are what bounds the rate: that is what another replica adds to. (Where the machine's cores are what bounds it,
+another replica on the same cores adds nothing, and one with 128 slots fills two cores: see `bulk`.)
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """How soon a STOP is in force while two dispatchers send a batch: from its webhook to the last call to its number.
 
-A STOP comes as Twilio posts it, signed, by the gateway. It is answered when it is committed. What was claimed before may
-still be on its way to the provider then, so that the moment from which nothing goes to the number any more is the later
-of the answer and the last request that the provider saw. Numbers to which nothing went after the STOP, because it came
-in time or because they had their message already, are in force with the answer.
+A STOP comes as Twilio posts it, signed, by the gateway. It is answered when it is committed. What was claimed before
+may still be on its way to the provider then, so that the moment from which nothing goes to the number any more is the
+later of the answer and the last request that the provider saw. Where nothing went to the number after the STOP, because
+it came in time or because the number had its message already, it is in force with the answer.
 """
 
 from __future__ import annotations

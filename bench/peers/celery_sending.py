@@ -1,6 +1,6 @@
 """Celery, in the plain way of its documentation: one task a message, acknowledged late, publishes confirmed, one worker
-on its eventlet pool. `celery --app bench.peers.celery_sending worker --pool eventlet --concurrency N`; to fill its queue
-`python -m bench.peers.celery_sending COUNT`."""
+on its eventlet pool. `celery --app bench.peers.celery_sending worker --pool eventlet --concurrency N`; to fill its
+queue `python -m bench.peers.celery_sending COUNT`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ app = Celery("sending", broker=os.environ["PEER_AMQP_URI"])
 app.conf.update(task_acks_late=True, task_ignore_result=True, broker_transport_options={"confirm_publish": True})
 
 
-@app.task
+@app.task(name="send")
 def send(delivery_id: str) -> None:
     sending.send(delivery_id)
 
@@ -26,5 +26,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.modules["bench.peers.celery_sending"] = sys.modules["__main__"]
     main()

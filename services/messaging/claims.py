@@ -131,10 +131,13 @@ _DUE_NOW = (
 _RESERVED_NAMES = [name for name in Reserved.__dataclass_fields__ if name != "lease_until"]
 _SENDERS_WITH_WORK = select(*(getattr(Sender, name) for name in DueSender.__dataclass_fields__)).where(
     or_(
+        # Not EXISTS, which PostgreSQL may answer for all senders at once, by every queued delivery there is.
         *(
             select(Delivery.id)
             .where(Delivery.sender_id == Sender.id, Delivery.priority == priority, *_DUE_NOW)
-            .exists()
+            .limit(1)
+            .scalar_subquery()
+            .is_not(None)
             for priority in (URGENT, BULK)
         )
     )

@@ -49,7 +49,7 @@ STOP_WITHIN = 20.0
 PREPARING = 2
 LANES = 3
 """Rounds of preparing, and of sending, side by side: while one waits for the database or for others, another works."""
-GATHER_SLOTS = 0.01
+GATHER_SLOTS = 0.1
 """Seconds to wait for more calls to end, so that a claim begins several: claims of one cost the most."""
 LOOK_AGAIN = 0.2
 """Seconds for which senders that had more to send are served without looking for others."""
@@ -77,11 +77,12 @@ class Sending:
         self._calls = calls
         self._providers = dict(providers)
         self._renderer = Renderer(public_url, unsubscribing)
-        self._concurrency = concurrency
         self._sandbox = sandbox
         self._idle = idle or (IDLE_BESIDE if db.engines.is_sqlite else IDLE)
         self._now = now
         self._pool = eventlet.GreenPool(concurrency)
+        self._worth_claiming = max(1, concurrency // 4)
+        self._ended = Signal()
         self.recorder = Recorder(db, self._providers, now)
         self._bell = Signal()
         self._ahead = ReadyAhead(self._make_ready, now)
@@ -191,7 +192,9 @@ class Sending:
     def send_some(self) -> bool:
         """One round over the senders that have something to send. Returns whether there may be more at once."""
         if not self._slots():
-            eventlet.sleep(0.002)
+            ended = self._ended
+            with eventlet.Timeout(GATHER_SLOTS, False):
+                ended.wait()
             return True
         due = self._due_senders()
         begun, shortest = 0, self._idle
@@ -222,7 +225,7 @@ class Sending:
         if free <= 0:
             self._few_since = None
             return False
-        if free >= max(1, self._concurrency // 2):
+        if free >= self._worth_claiming:
             self._few_since = None
             return True
         if self._few_since is None:
@@ -306,6 +309,9 @@ class Sending:
         crash_point("after_provider")
         called = Called(reserved.id, reserved.attempts + 1, reserved.address, reserved.channel, sender.id, result)
         self.recorder.add(sender.firm_id, sender.provider, called)
+        if self._free() + 1 >= self._worth_claiming:  # this call's own slot is about to be free
+            ended, self._ended = self._ended, Signal()
+            ended.send(None)
 
     # Settling
 
