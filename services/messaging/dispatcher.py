@@ -16,6 +16,8 @@ from contracts import accounts, cases, clients, portal, tasks
 from services.messaging.adapters.base import Provider
 from services.messaging.adapters.sandbox import SandboxProvider
 from services.messaging.adapters.sandbox_callbacks import STATUS_PATH
+from services.messaging.adapters.ses import SesProvider
+from services.messaging.adapters.smtp import SmtpProvider
 from services.messaging.adapters.twilio import TwilioProvider
 from services.messaging.adapters.twilio_voice import VOICE_PATH
 from services.messaging.models import Base
@@ -119,4 +121,13 @@ def make_providers(settings: MessagingSettings, db: Any) -> dict[str, Provider]:
             api_url=settings.twilio_api_url,
             connections=settings.concurrency,
         )
+    if settings.ses_region:
+        providers["ses"] = SesProvider(
+            region=settings.ses_region,
+            configuration_set=settings.ses_configuration_set,
+            endpoint_url=settings.ses_endpoint_url,
+            connections=settings.concurrency,
+        )
+    if settings.smtp_url:
+        providers["smtp"] = SmtpProvider(settings.smtp_url)
     return providers

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from chassis.config import Setting, number, one_of, text, url, whole
+from chassis.config import Setting, SettingsError, number, one_of, text, url, whole
 from contracts.messaging import CHANNELS
 from services.messaging.unsubscribing import UnsubscribeLinks
 
@@ -19,6 +19,10 @@ SETTINGS = (
     Setting("TWILIO_ACCOUNT_SID", text, "the account at Twilio", None),
     Setting("TWILIO_AUTH_TOKEN", text, "the account's secret; the sandbox signs with it too", None, secret=True),
     Setting("TWILIO_API_URL", url("http", "https"), "another address of Twilio's API, for tests", None),
+    Setting("SES_REGION", text, "the region of Amazon SES, such as us-east-1", None),
+    Setting("SES_CONFIGURATION_SET", text, "the configuration set by which SES publishes events", None),
+    Setting("SES_ENDPOINT_URL", url("http", "https"), "another address of SES, for tests", None),
+    Setting("SMTP_URL", url("smtp", "smtps"), "the mail server: smtp://user:password@host:587", None, secret=True),
     Setting("WEBHOOK_URL", url("http", "https"), "where the sandbox reaches the gateway, if not by PUBLIC_URL", None),
     Setting("DISPATCH_CONCURRENCY", whole(1, 1000), "calls to providers at once in one dispatcher", 64),
     Setting("SEGMENT_COST", number(), "what one SMS segment costs, for estimates", 0.0083),
@@ -38,6 +42,10 @@ class MessagingSettings:
     twilio_account_sid: str | None
     twilio_auth_token: str | None
     twilio_api_url: str | None
+    ses_region: str | None
+    ses_configuration_set: str | None
+    ses_endpoint_url: str | None
+    smtp_url: str | None
     webhook_url: str
     concurrency: int
     segment_cost: Decimal
@@ -46,8 +54,12 @@ class MessagingSettings:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> MessagingSettings:
-        """From the checked configuration; a default stands in where a key is not set."""
+        """From the checked configuration; a default stands in where a key is not set. Raises SettingsError for a
+        provider of email that is not told how to send."""
         found = {setting.name: config.get(setting.name, setting.default) for setting in SETTINGS}
+        needed = {"ses": "SES_REGION", "smtp": "SMTP_URL"}.get(str(found["EMAIL_PROVIDER"]))
+        if needed is not None and not found[needed]:
+            raise SettingsError(f"the setting {needed} is missing: EMAIL_PROVIDER is {found['EMAIL_PROVIDER']}")
         public_url = str(found["PUBLIC_URL"]).rstrip("/")
         return cls(
             public_url=public_url,
@@ -57,6 +69,10 @@ class MessagingSettings:
             twilio_account_sid=found["TWILIO_ACCOUNT_SID"],
             twilio_auth_token=found["TWILIO_AUTH_TOKEN"],
             twilio_api_url=found["TWILIO_API_URL"],
+            ses_region=found["SES_REGION"],
+            ses_configuration_set=found["SES_CONFIGURATION_SET"],
+            ses_endpoint_url=found["SES_ENDPOINT_URL"],
+            smtp_url=found["SMTP_URL"],
             webhook_url=str(found["WEBHOOK_URL"] or public_url).rstrip("/"),
             concurrency=int(found["DISPATCH_CONCURRENCY"]),
             segment_cost=Decimal(str(found["SEGMENT_COST"])),

@@ -8,56 +8,21 @@
         twilio.accepted()                              # the oracle: every request that was accepted, with its time
         twilio.calls()                                 # the same of telephone calls
 
-Rules are tried in order, the first that fits decides; `every` counts the requests that it might fit, `times` ends it.
-`do`: refuse (`status`, `code`, `retry_after`), stall (never answers), late (answers after `seconds`), cut (accepts,
-then closes without an answer), cut_before (closes without accepting), error (accepts, then answers `status`), accept.
-
-It answers in one write per response and serves several thousand requests a second, so that it does not measure itself.
+What it can do wrong with a request is in `server.py`.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import contextlib
 import email.utils
 import itertools
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
-import requests
-
-
-@dataclass
-class Rule:
-    """What to do with a request that fits."""
-
-    do: str
-    to: str | None = None
-    every: int = 1
-    times: int | None = None
-    status: int = 500
-    code: int | None = None
-    retry_after: float | None = None
-    seconds: float = 0.0
-    _seen: int = field(default=0, repr=False)
-
-    def fits(self, to: str) -> bool:
-        """Whether this request is one of those it is meant for. Counts it."""
-        if (self.to is not None and self.to != to) or self.times == 0:
-            return False
-        self._seen += 1
-        if self._seen % self.every:
-            return False
-        if self.times is not None:
-            self.times -= 1
-        return True
+from tests.stand_ins.server import Account, Connection, Rule, StandIn, post, response, serve, spawn
 
 
 @dataclass
@@ -74,22 +39,18 @@ class Callbacks:
     post_to: str | None = None
 
 
-class Account:
-    """What the stand-in knows: rules, accepted messages, callbacks."""
-
-    def __init__(self) -> None:
-        self.reset()
+class TwilioAccount(Account):
+    """What the stand-in accepted, and where it tells of it."""
 
     def reset(self) -> None:
-        """Forgets everything."""
-        self.rules: list[Rule] = []
-        self.messages: list[dict[str, Any]] = []
+        super().reset()
         self.calls: list[dict[str, Any]] = []
-        self.refused = 0
-        self.requests = 0
-        self.latency = 0.0
         self.callbacks: Callbacks | None = None
         self._numbers = itertools.count(1)
+
+    def counts(self) -> dict[str, int]:
+        found = super().counts()
+        return {**found, "accepted": found["accepted"] + len(self.calls)}
 
     def accept(self, form: dict[str, str]) -> dict[str, Any]:
         """Takes a message: from here on it counts as sent."""
@@ -122,13 +83,6 @@ class Account:
         }
         self.calls.append(call)
         return call
-
-    def decide(self, to: str) -> Rule | None:
-        """The rule for a request, if there is one."""
-        for rule in self.rules:
-            if rule.fits(to):
-                return rule
-        return None
 
 
 def _resource(message: dict[str, Any], status: str = "queued") -> dict[str, Any]:
@@ -177,98 +131,60 @@ def _call_resource(call: dict[str, Any], status: str = "queued") -> dict[str, An
     }
 
 
-_REASONS = {200: "OK", 201: "Created", 400: "Bad Request", 404: "Not Found", 429: "Too Many Requests", 500: "Error"}
+class TwilioConnection(Connection):
+    """Twilio's messages and calls."""
 
+    account: TwilioAccount
 
-def _response(status: int, body: Any, headers: str = "") -> bytes:
-    payload = json.dumps(body).encode()
-    head = (
-        f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(payload)}\r\n{headers}\r\n"
-    )
-    return head.encode() + payload
-
-
-class Connection(asyncio.Protocol):
-    """One client connection: HTTP/1.1 with keep-alive and Content-Length, no more."""
-
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: TwilioAccount) -> None:
+        super().__init__()
         self.account = account
-        self.buffer = b""
-        self.transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        while True:
-            end = self.buffer.find(b"\r\n\r\n")
-            if end < 0:
-                return
-            head = self.buffer[:end]
-            length = 0
-            at = head.lower().find(b"content-length:")
-            if at >= 0:
-                length = int(head[at + 15 :].split(b"\r\n", 1)[0])
-            if len(self.buffer) < end + 4 + length:
-                return
-            body = self.buffer[end + 4 : end + 4 + length]
-            self.buffer = self.buffer[end + 4 + length :]
-            method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ", 2)
-            self.handle(method, target, body.decode())
 
     def handle(self, method: str, target: str, body: str) -> None:
-        if target.startswith("/_stand_in/"):
-            self.transport.write(_control(self.account, method, target.removeprefix("/_stand_in/"), body))
-        elif method == "POST" and target.endswith("/Messages.json"):
+        if method == "POST" and target.endswith("/Messages.json"):
             self.create(dict(parse_qsl(body, keep_blank_values=True)))
         elif method == "POST" and target.endswith("/Calls.json"):
             events = parse_qs(body).get("StatusCallbackEvent", [])
             self.create(dict(parse_qsl(body, keep_blank_values=True)), call_events=events)
         elif method == "GET" and "/Calls.json" in target:
-            self.transport.write(_response(200, _listing(self.account.calls, "calls", _call_resource, target)))
+            self.write(response(200, _listing(self.account.calls, "calls", _call_resource, target)))
         elif method == "GET" and "/Messages.json" in target:
-            self.transport.write(_response(200, _listing(self.account.messages, "messages", _sent, target)))
+            self.write(response(200, _listing(self.account.messages, "messages", _sent, target)))
         else:
-            self.transport.write(_response(404, {"status": 404, "code": 20404, "message": "Not found"}))
+            self.write(response(404, {"status": 404, "code": 20404, "message": "Not found"}))
+
+    def actions(self, given: dict[str, Any]) -> dict[str, Callable[[], Any]]:
+        return {
+            "calls": lambda: self.account.calls,
+            "callbacks": lambda: setattr(self.account, "callbacks", Callbacks(**given)),
+        }
 
     def create(self, form: dict[str, str], call_events: list[str] | None = None) -> None:
         account = self.account
-        account.requests += 1
-        rule = account.decide(form.get("To", "")) if account.rules else None
-        do = rule.do if rule else "accept"
-        if rule and do == "refuse":
-            account.refused += 1
-            headers = "" if rule.retry_after is None else f"Retry-After: {rule.retry_after:g}\r\n"
-            error = {"status": rule.status, "code": rule.code or 20000 + rule.status, "message": "refused"}
-            self.transport.write(_response(rule.status, error, headers))
-            return
-        if do == "cut_before":
-            self.transport.abort()
-            return
-        is_call = call_events is not None
-        message = account.accept_call(form, call_events) if call_events is not None else account.accept(form)
-        if account.callbacks:
-            _spawn(_call_back(account.callbacks, message))
-        if do == "stall":
-            return
-        if do == "cut":
-            self.transport.abort()
-        elif rule and do == "error":
-            self.transport.write(_response(rule.status, {"status": rule.status, "code": 20500, "message": "error"}))
-        else:
-            wait = rule.seconds if rule and do == "late" else account.latency
-            answer = _response(201, _call_resource(message) if is_call else _resource(message))
-            if wait:
-                asyncio.get_running_loop().call_later(wait, self._write, answer)
-            else:
-                self.transport.write(answer)
 
-    def _write(self, answer: bytes) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(answer)
+        def accept() -> bytes:
+            if call_events is None:
+                message = account.accept(form)
+                answer = response(201, _resource(message))
+            else:
+                message = account.accept_call(form, call_events)
+                answer = response(201, _call_resource(message))
+            if account.callbacks:
+                spawn(_call_back(account.callbacks, message))
+            return answer
+
+        self.take(
+            form.get("To", ""),
+            refusal=_refusal,
+            accept=accept,
+            failure=lambda rule: response(rule.status, {"status": rule.status, "code": 20500, "message": "error"}),
+        )
+
+
+def _refusal(rule: Rule) -> bytes:
+    headers = "" if rule.retry_after is None else f"Retry-After: {rule.retry_after:g}\r\n"
+    error = {"status": rule.status, "code": rule.code or 20000 + rule.status, "message": "refused"}
+    return response(rule.status, error, headers)
 
 
 def _sent(message: dict[str, Any]) -> dict[str, Any]:
@@ -294,51 +210,12 @@ def _listing(
     }
 
 
-def _control(account: Account, method: str, name: str, body: str) -> bytes:
-    if (method, name) == ("GET", "accepted"):
-        return _response(200, account.messages)
-    if (method, name) == ("GET", "calls"):
-        return _response(200, account.calls)
-    if (method, name) == ("GET", "counts"):
-        return _response(
-            200,
-            {
-                "requests": account.requests,
-                "accepted": len(account.messages) + len(account.calls),
-                "refused": account.refused,
-            },
-        )
-    given = json.loads(body or "{}")
-    actions: dict[str, Callable[[], Any]] = {
-        "rules": lambda: account.rules.append(Rule(**given)),
-        "latency": lambda: setattr(account, "latency", float(given["seconds"])),
-        "callbacks": lambda: setattr(account, "callbacks", Callbacks(**given)),
-        "clear_rules": lambda: account.rules.clear(),
-        "reset": account.reset,
-    }
-    actions[name]()
-    return _response(200, {})
-
-
-_tasks: set[asyncio.Task[None]] = set()
-_session: list[Any] = []
-
-
-def _spawn(work: Any) -> None:
-    task = asyncio.get_running_loop().create_task(work)
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
-
-
 async def _call_back(callbacks: Callbacks, message: dict[str, Any]) -> None:
     """Posts the signed status callbacks of one message."""
-    import aiohttp
     from twilio.request_validator import RequestValidator
 
     if not message["callback"]:
         return
-    if not _session:
-        _session.append(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=16)))
     address = message["callback"]
     target = address
     if callbacks.instead_of and callbacks.post_to:
@@ -355,93 +232,25 @@ async def _call_back(callbacks: Callbacks, message: dict[str, Any]) -> None:
             form |= {sid_name: message["sid"], status_name: status}
         signature = RequestValidator(callbacks.auth_token).compute_signature(address, form)
         for _ in range(callbacks.repeat):
-            with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):
-                headers = {"X-Twilio-Signature": signature}
-                async with _session[0].post(target, data=form, headers=headers) as answer:
-                    await answer.read()
+            await post(target, data=form, headers={"X-Twilio-Signature": signature})
 
 
-async def _serve(port: int) -> None:
-    account = Account()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(account), "127.0.0.1", port, backlog=1024
-    )
-    print(f"listening on {server.sockets[0].getsockname()[1]}", flush=True)
-    async with server:
-        await server.serve_forever()
+class TwilioStandIn(StandIn):
+    """The stand-in as a process of its own, and what a test asks of it. An accepted request: sid, to, from, body, at,
+    token."""
 
-
-class TwilioStandIn:
-    """The stand-in as a process of its own, and what a test asks of it."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
-        self.url = ""
-
-    def start(self) -> TwilioStandIn:
-        """Starts the process and waits until it serves."""
-        command = [sys.executable, "-m", "tests.stand_ins.twilio", "--port", "0"]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        self.url = f"http://127.0.0.1:{line.rpartition(' ')[2].strip()}"
-        return self
-
-    def stop(self) -> None:
-        """Ends the process."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(timeout=10)
-            assert self._process.stdout is not None
-            self._process.stdout.close()
-
-    def __enter__(self) -> TwilioStandIn:
-        return self.start()
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
-
-    def when(self, do: str, **rule: Any) -> None:
-        """Adds a rule: see `Rule`."""
-        self._ask("rules", {"do": do, **rule})
-
-    def take_everything(self) -> None:
-        """Removes the rules."""
-        self._ask("clear_rules", {})
-
-    def answer_after(self, seconds: float) -> None:
-        """How long every answer takes."""
-        self._ask("latency", {"seconds": seconds})
+    module = "tests.stand_ins.twilio"
 
     def call_back(self, auth_token: str, **given: Any) -> None:
         """Posts status callbacks from now on: see `Callbacks`."""
-        self._ask("callbacks", {"auth_token": auth_token, **given})
-
-    def reset(self) -> None:
-        """Forgets messages, rules and callbacks."""
-        self._ask("reset", {})
-
-    def accepted(self) -> list[dict[str, Any]]:
-        """Every accepted request, in order: sid, to, from, body, at (seconds since the epoch), token."""
-        return self._ask("accepted")
+        self.ask("callbacks", {"auth_token": auth_token, **given})
 
     def calls(self) -> list[dict[str, Any]]:
         """Every accepted call, in order: sid, to, from, twiml, events, machine_detection, at, token."""
-        return self._ask("calls")
-
-    def counts(self) -> dict[str, int]:
-        """requests, accepted, refused."""
-        return self._ask("counts")
-
-    def _ask(self, name: str, body: dict[str, Any] | None = None) -> Any:
-        method = "GET" if body is None else "POST"
-        answer = requests.request(method, f"{self.url}/_stand_in/{name}", json=body, timeout=30)
-        answer.raise_for_status()
-        return answer.json()
+        found: list[dict[str, Any]] = self.ask("calls")
+        return found
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--port", type=int, default=0)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(parser.parse_args().port))
+    account = TwilioAccount()
+    serve(lambda: TwilioConnection(account))

@@ -104,5 +104,7 @@ class Provider(Protocol):
 
 REFUSED_OPT_OUT = "21610"
 """Twilio: the recipient has replied STOP to this sender."""
-REFUSED_ADDRESS = frozenset({"21211", "21214", "21217", "21265", "21614"})
-"""Twilio: `To` is no number, or none that takes text messages."""
+REFUSED_RECIPIENT = "recipient_refused"
+"""SMTP: the server has no such mailbox."""
+REFUSED_ADDRESS = frozenset({"21211", "21214", "21217", "21265", "21614", REFUSED_RECIPIENT})
+"""Twilio: `To` is no number, or none that takes text messages; and SMTP's."""
