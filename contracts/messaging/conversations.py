@@ -232,8 +232,8 @@ LOG_COMMUNICATION = Operation(
     permission="messages.write", example={"client_id": AN_ID, "kind": "call", "notes": "Asked for the deed."},
 )  # fmt: skip
 UPDATE_LOG_ENTRY = Operation(
-    OWNER, "update_log_entry", UpdateLogEntry, LogEntry, (Invalid, NotFound, Conflict), permission="messages.write",
-    example={"log_entry_id": AN_ID, "changes": {"minutes": 10}},
+    OWNER, "update_log_entry", UpdateLogEntry, LogEntry, (Invalid, NotFound, Conflict, Unavailable),
+    permission="messages.write", example={"log_entry_id": AN_ID, "changes": {"minutes": 10}},
 )  # fmt: skip
 LIST_NOTICES = Operation(OWNER, "list_notices", ListNotices, page_of(Notice), (Invalid,), permission="messages.read")
 MARK_NOTICES_READ = Operation(

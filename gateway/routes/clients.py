@@ -37,6 +37,10 @@ expose(
 )  # fmt: skip
 
 
+expose(blueprint, "POST", "/<uuid:id>/communications", messaging.LOG_COMMUNICATION, rename=CLIENT, status=201,
+       location="/v1/communications")  # fmt: skip
+
+
 @blueprint.route("/<uuid:id>/cases", methods=["GET"])
 @permitted(cases.LIST_CASES)
 @query_arguments(blueprint, cases.ListCases, {"client_id"})
@@ -50,12 +54,12 @@ def list_cases_of_client(query: dict[str, Any], id: Any) -> Response:
 
 
 @blueprint.route("/<uuid:id>/communications", methods=["GET"])
-@permitted(messaging.LIST_MESSAGES)
-@query_arguments(blueprint, messaging.ListMessages, {"client_id"})
-@blueprint.response(200, messaging.LIST_MESSAGES.response)
+@permitted(messaging.LIST_COMMUNICATIONS)
+@query_arguments(blueprint, messaging.ListCommunications, {"client_id"})
+@blueprint.response(200, messaging.LIST_COMMUNICATIONS.response)
 def list_communications(query: dict[str, Any], id: Any) -> Response:
-    """What was written to a client and what came back, newest first."""
+    """What was written to a client and what came back, and notes of calls and meetings, newest first."""
     exists = start(clients.GET_CLIENT, client_id=str(id))
-    listed = start(messaging.LIST_MESSAGES, **query, client_id=str(id))
+    listed = start(messaging.LIST_COMMUNICATIONS, **query, client_id=str(id))
     exists.result()
     return json_response(listed.result())

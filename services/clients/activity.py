@@ -19,6 +19,7 @@ from services.clients.models import Activity, Client
 
 _CONSENT_FACTS = ("consent_id", "channel", "state", "source")
 _TASK_FACTS = ("case_task_id", "case_id", "template_id", "answered_by")
+_LOG_FACTS = ("log_entry_id", "kind", "staff_id")
 _DELIVERY_FACTS = ("delivery_id", "batch_id", "case_task_id", "case_id", "channel", "state", "reason")
 
 Entry = dict[str, Any]
@@ -74,6 +75,11 @@ def record_deliveries(db: Database, events: Sequence[ReceivedEvent]) -> None:
     _record(
         db, events, lambda event: _entries_of_one(event, event.data["client_id"], event.data["at"], _DELIVERY_FACTS)
     )
+
+
+def record_communications(db: Database, events: Sequence[ReceivedEvent]) -> None:
+    """Of `communication.logged.v1`: the client whom a call note or a meeting is about."""
+    _record(db, events, lambda event: _entries_of_one(event, event.data["client_id"], event.time, _LOG_FACTS))
 
 
 def _consent_entries(event: ReceivedEvent) -> list[Entry]:

@@ -105,3 +105,7 @@ class ClientsService:
     @on(messaging.DELIVERY_SUPPRESSED, batch=_BATCH)
     def record_suppressed_deliveries(self, events: list[ReceivedEvent]) -> None:
         activity.record_deliveries(self.db, events)
+
+    @on(messaging.COMMUNICATION_LOGGED, batch=_BATCH)
+    def record_communications(self, events: list[ReceivedEvent]) -> None:
+        activity.record_communications(self.db, events)

@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
+from chassis.timers import wake
 from contracts.errors import NotFound
 from contracts.messaging import MESSAGE_RECEIVED
 from services.messaging import consent, replies, stops
 from services.messaging.doorbell import ring
-from services.messaging.media import media_rows
+from services.messaging.media import TIMER, media_rows
 from services.messaging.models import InboundMedia, InboundMessage, Sender
 from services.messaging.senders import normalise_address
 
@@ -54,7 +55,8 @@ def receive(
         }
         if not uow.insert(InboundMessage, [row], ignore_conflicts=True):
             return _known(uow.session, provider, provider_id)
-        uow.insert(InboundMedia, media_rows(message_id, provider, said.get("media") or (), now))
+        if uow.insert(InboundMedia, media_rows(message_id, provider, said.get("media") or (), now)):
+            uow.after_commit(lambda: wake(TIMER))
         replies.act(uow, reply, row, sender.id, now)
         data = {
             "message_id": message_id,

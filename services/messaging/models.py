@@ -339,6 +339,13 @@ class InboundMedia(FirmScoped, Stamps, Base):
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     due_at: Mapped[dt.datetime | None]
 
+    def settle(self, now: dt.datetime, *, state: str, **values: Any) -> None:
+        """It is stored, refused or failed, and nothing more is tried. `values`: what is known of it by then."""
+        self.state, self.due_at = state, None
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.touch(now)
+
 
 class ProviderEvent(Base):
     """A provider's notification that was applied for a firm: its id, with the firm's after it, counts once. It belongs

@@ -10,6 +10,7 @@ from chassis.columns import utc_now
 from chassis.crash import crash_point
 from chassis.database import Data, Database, database_url
 from chassis.events import ReceivedEvent, on
+from chassis.files import FilesProvider
 from chassis.rpc import Calls, serve
 from chassis.timers import every
 from contracts import accounts, cases, clients, portal, tasks
@@ -18,6 +19,7 @@ from services.messaging import (
     batch_views,
     batches,
     bulk_messages,
+    communications,
     consent_ledger,
     consent_reviews,
     contents,
@@ -29,17 +31,18 @@ from services.messaging import (
     firm_rules,
     history,
     inbound,
+    media,
     messages,
     new_links,
     phone_calls,
     portal_messages,
     preferences,
     senders,
-    stated_consents,
     statuses,
     threads,
     unsubscribing,
 )
+from services.messaging.adapters.media_source import TwilioMedia
 from services.messaging.adapters.sandbox_callbacks import Announcer, Webhooks
 from services.messaging.adapters.sandbox_inboxes import SandboxInboxes
 from services.messaging.adapters.sandbox_people import SandboxPeople
@@ -77,6 +80,20 @@ class Sandbox(Settings):
         return self
 
 
+class MediaSources(Settings):
+    """Where media are fetched from, by provider."""
+
+    def setup(self) -> None:
+        super().setup()
+        self.sources: dict[str, media.Source] = {}
+        account, token = self.settings.twilio_account_sid, self.settings.twilio_auth_token
+        if account and token:
+            self.sources["twilio"] = TwilioMedia(account, token, api_url=self.settings.twilio_api_url)
+
+    def get_dependency(self, worker_ctx: Any) -> dict[str, media.Source]:  # type: ignore[override]
+        return self.sources
+
+
 class MessagingService:
     """Consent, templates, batches, single messages and what comes in."""
 
@@ -86,6 +103,8 @@ class MessagingService:
     calls = Calls(accounts, cases, clients, portal, tasks)
     settings = Settings()
     sandbox = Sandbox()
+    files = FilesProvider()
+    media_sources = MediaSources()
 
     # Templates and contents
 
@@ -203,6 +222,28 @@ class MessagingService:
     def list_conversation_messages(self, **query: Any) -> Answer:
         return threads.list_conversation_messages(self.db, **query)
 
+    @serve(contract.GET_MEDIA)
+    def get_media(self, message_id: str, media_id: str) -> Answer:
+        return media.get_media(self.db, message_id=message_id, media_id=media_id)
+
+    @every(10, media.TIMER, everywhere=True)
+    def fetch_media(self) -> bool:
+        return media.fetch_due(self.db, self.files, self.media_sources, largest=self.settings.max_media_bytes)
+
+    # The communications log
+
+    @serve(contract.LIST_COMMUNICATIONS)
+    def list_communications(self, **query: Any) -> Answer:
+        return communications.list_communications(self.db, **query)
+
+    @serve(contract.LOG_COMMUNICATION)
+    def log_communication(self, **command: Any) -> Answer:
+        return communications.log_communication(self.db, self.calls, actor_id=self._actor, **command)
+
+    @serve(contract.UPDATE_LOG_ENTRY)
+    def update_log_entry(self, **command: Any) -> Answer:
+        return communications.update_log_entry(self.db, self.calls, **command)
+
     # Consent
 
     @serve(contract.LIST_CONSENTS)
@@ -216,10 +257,6 @@ class MessagingService:
     @serve(contract.UNSUBSCRIBE)
     def unsubscribe(self, token: str) -> Answer:
         return unsubscribing.unsubscribe(self.db, self.calls, self.settings.unsubscribing, token=token, now=utc_now())
-
-    @serve(contract.RECORD_CONSENTS)
-    def record_consents(self, **command: Any) -> Answer:
-        return stated_consents.record_consents(self.db, self.calls, actor_id=self._actor, **command)
 
     @serve(contract.GET_PREFERENCES)
     def get_preferences(self, client_id: str) -> Answer:

@@ -24,6 +24,7 @@ SETTINGS = (
     Setting("SES_ENDPOINT_URL", url("http", "https"), "another address of SES, for tests", None),
     Setting("SMTP_URL", url("smtp", "smtps"), "the mail server: smtp://user:password@host:587", None, secret=True),
     Setting("WEBHOOK_URL", url("http", "https"), "where the sandbox reaches the gateway, if not by PUBLIC_URL", None),
+    Setting("MAX_MEDIA_BYTES", whole(1, 1024**3), "the largest file with a message that is kept", 10 * 1024**2),
     Setting("DISPATCH_CONCURRENCY", whole(1, 1000), "calls to providers at once in one dispatcher", 64),
     Setting("SEGMENT_COST", number(), "what one SMS segment costs, for estimates", 0.0083),
     Setting("CALL_COST", number(), "what one call costs, for estimates", 0.014),
@@ -47,6 +48,7 @@ class MessagingSettings:
     ses_endpoint_url: str | None
     smtp_url: str | None
     webhook_url: str
+    max_media_bytes: int
     concurrency: int
     segment_cost: Decimal
     call_cost: Decimal
@@ -74,6 +76,7 @@ class MessagingSettings:
             ses_endpoint_url=found["SES_ENDPOINT_URL"],
             smtp_url=found["SMTP_URL"],
             webhook_url=str(found["WEBHOOK_URL"] or public_url).rstrip("/"),
+            max_media_bytes=int(found["MAX_MEDIA_BYTES"]),
             concurrency=int(found["DISPATCH_CONCURRENCY"]),
             segment_cost=Decimal(str(found["SEGMENT_COST"])),
             call_cost=Decimal(str(found["CALL_COST"])),

@@ -10,7 +10,7 @@ from sqlalchemy import event as sql_event
 
 from chassis.columns import new_id
 from contracts.errors import Invalid, NotFound
-from contracts.messaging import CONSENT_CHANGED, DELIVERY_SENT
+from contracts.messaging import COMMUNICATION_LOGGED, CONSENT_CHANGED, DELIVERY_SENT
 from contracts.tasks import TASK_COMPLETED
 from services.clients import facts
 from services.clients.activity import list_client_activity
@@ -162,6 +162,16 @@ def test_activity_tells_of_every_service_newest_first(desk: Desk) -> None:
     assert desk.get(ann)["version"] == 1
     entry = list_client_activity(desk.db, client_id=ann)["data"][1]
     assert entry["facts"] == {**CONSENT, "consent_id": consent["consent_id"]}
+
+
+def test_a_call_note_is_an_activity_that_names_who_wrote_it(desk: Desk) -> None:
+    ann = desk.create()["id"]
+    logged = {"log_entry_id": new_id(), "client_id": ann, "kind": "call", "staff_id": new_id()}
+    desk.hear("record_communications", COMMUNICATION_LOGGED, logged, time=LATER)
+    newest = list_client_activity(desk.db, client_id=ann, limit=1)["data"][0]
+    assert newest["kind"] == "communication.logged.v1"
+    assert newest["facts"] == {name: value for name, value in logged.items() if name != "client_id"}
+    assert desk.get(ann)["last_activity_at"] == LATER
 
 
 def test_a_late_event_does_not_move_the_last_activity_back(desk: Desk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +15,14 @@ from twilio.request_validator import RequestValidator
 
 from chassis.columns import utc_now
 from chassis.context import current
+from chassis.files import Files, FolderFiles
 from chassis.testing import FakeCalls
 from chassis.tokens import hash_token
 from contracts import accounts, cases, clients, messaging, portal, tasks
 from contracts.accounts import RESOLVE_API_KEY
 from contracts.clients import CREATE_CLIENT, GET_CLIENT, LIST_CLIENTS, UPDATE_CLIENT
 from contracts.errors import Conflict, NotFound, Unauthorized
-from contracts.messaging import RECEIVE_INBOUND_MESSAGE, RECORD_DELIVERY_STATUS
+from contracts.messaging import GET_MEDIA, RECEIVE_INBOUND_MESSAGE, RECORD_DELIVERY_STATUS
 from gateway.app import create_app
 from gateway.credentials import CredentialCache
 from gateway.settings import EdgeSettings
@@ -39,7 +41,7 @@ def resolve(key_hash: str) -> dict[str, Any]:
         raise Unauthorized("credential_invalid")
     return {
         "firm_id": FIRM, "staff_id": STAFF, "api_key_id": STAFF, "role": "member", "expires_at": None,
-        "permissions": ["clients.read", "clients.write"],
+        "permissions": ["clients.read", "clients.write", "messages.read"],
     }  # fmt: skip
 
 
@@ -51,6 +53,7 @@ class Edge:
         self.calls = FakeCalls(
             accounts, clients, cases, tasks, messaging, portal, raw=True, answers={RESOLVE_API_KEY: resolve}
         )
+        self.files: Files | None = None
         self.credentials = CredentialCache()
         self.app: Flask = create_app(EdgeSettings.from_config(config), self.credentials)
         self.app.before_request_funcs.setdefault(None, []).insert(0, self._provide)
@@ -58,7 +61,7 @@ class Edge:
         self.headers = {"Authorization": f"Bearer {KEY}"}
 
     def _provide(self) -> None:
-        g.calls = self.calls
+        g.calls, g.files = self.calls, self.files
 
     def answer(self, operation: Any, answer: Callable[..., Any]) -> None:
         self.calls.answers[operation] = answer
@@ -300,3 +303,27 @@ def test_the_docs_page_needs_nobody_elses_host(edge: Edge) -> None:
     page = edge.http.get("/docs/").get_data(as_text=True)
     assert "swagger-ui-bundle.js" in page
     assert "http" not in page.replace("http://localhost/docs", "")
+
+
+def test_media_are_handed_out_to_be_saved(edge: Edge, tmp_path: Path) -> None:
+    edge.files = FolderFiles(tmp_path)
+    edge.files.put("media/1", b"\x89PNG picture")
+    edge.answer(
+        GET_MEDIA,
+        lambda message_id, media_id: {
+            "file_key": "media/1", "filename": "Scan 1.png", "content_type": "image/png", "size": 12,
+        },
+    )  # fmt: skip
+    with edge.send("GET", f"/v1/messages/{CLIENT}/media/{STAFF}") as response:
+        assert (response.status_code, response.data) == (200, b"\x89PNG picture")
+    assert response.headers["Content-Disposition"] == 'attachment; filename="Scan 1.png"'
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert (response.content_type, response.content_length) == ("image/png", 12)
+
+
+def test_media_that_are_still_to_come_are_409(edge: Edge) -> None:
+    def waiting(**asked: Any) -> Any:
+        raise Conflict("media_waiting")
+
+    edge.answer(GET_MEDIA, waiting)
+    problem(edge.send("GET", f"/v1/messages/{CLIENT}/media/{STAFF}"), 409, "media_waiting")

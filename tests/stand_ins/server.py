@@ -96,6 +96,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.buffer = b""
+        self.head = b""
+        """Of the request that is dealt with: its first line and headers."""
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -117,6 +119,7 @@ class Connection(asyncio.Protocol):
                 return
             body = self.buffer[end + 4 : end + 4 + length]
             self.buffer = self.buffer[end + 4 + length :]
+            self.head = head
             method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ", 2)
             if target.startswith(CONTROLS):
                 self.control(method, target.removeprefix(CONTROLS), json.loads(body or b"{}"))

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+from tests.stand_ins.media import Media, give
 from tests.stand_ins.server import Account, Connection, Rule, StandIn, post, response, serve, spawn
 
 
@@ -46,6 +47,8 @@ class TwilioAccount(Account):
         super().reset()
         self.calls: list[dict[str, Any]] = []
         self.callbacks: Callbacks | None = None
+        self.media: dict[str, Media] = {}
+        self.fetched: list[dict[str, Any]] = []
         self._numbers = itertools.count(1)
 
     def counts(self) -> dict[str, int]:
@@ -150,12 +153,19 @@ class TwilioConnection(Connection):
             self.write(response(200, _listing(self.account.calls, "calls", _call_resource, target)))
         elif method == "GET" and "/Messages.json" in target:
             self.write(response(200, _listing(self.account.messages, "messages", _sent, target)))
+        elif method == "GET" and "/Media/" in target:
+            name = target.rpartition("/")[2]
+            authorized = b"\r\nauthorization:" in self.head.lower()
+            self.account.fetched.append({"name": name, "authorized": authorized})
+            give(self, self.account.media.get(name))
         else:
             self.write(response(404, {"status": 404, "code": 20404, "message": "Not found"}))
 
     def actions(self, given: dict[str, Any]) -> dict[str, Callable[[], Any]]:
         return {
             "calls": lambda: self.account.calls,
+            "media": lambda: self.account.media.update({given.pop("name"): Media(**given)}),
+            "fetched": lambda: self.account.fetched,
             "callbacks": lambda: setattr(self.account, "callbacks", Callbacks(**given)),
         }
 
@@ -244,6 +254,16 @@ class TwilioStandIn(StandIn):
     def call_back(self, auth_token: str, **given: Any) -> None:
         """Posts status callbacks from now on: see `Callbacks`."""
         self.ask("callbacks", {"auth_token": auth_token, **given})
+
+    def keep_media(self, name: str, content: bytes = b"", **given: Any) -> str:
+        """Keeps a file (see `Media`) and returns its address."""
+        self.ask("media", {"name": name, "content": content.hex(), **given})
+        return f"{self.url}/2010-04-01/Accounts/ACstandin/Messages/MM1/Media/{name}"
+
+    def fetched(self) -> list[dict[str, Any]]:
+        """Requests for files: {name, authorized}."""
+        found: list[dict[str, Any]] = self.ask("fetched")
+        return found
 
     def calls(self) -> list[dict[str, Any]]:
         """Every accepted call, in order: sid, to, from, twiml, events, machine_detection, at, token."""
