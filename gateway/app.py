@@ -17,12 +17,12 @@ from chassis.context import Context, use
 from contracts.errors import Invalid
 from gateway import portal_contact, problems, sandbox_pages, ses_webhook, status, unsubscribe_pages, webhooks
 from gateway.credentials import CredentialCache, authenticate
-from gateway.routes import accounts, cases, clients, conversations, imports, messaging, portal, tasks
+from gateway.routes import accounts, cases, clients, consents, conversations, imports, messaging, portal, tasks
 from gateway.settings import EdgeSettings
 
 API_BLUEPRINTS = (
     accounts.blueprint, clients.blueprint, imports.blueprint, cases.blueprint, tasks.blueprint, messaging.blueprint,
-    conversations.blueprint, portal.blueprint,
+    consents.blueprint, conversations.blueprint, portal.blueprint,
 )  # fmt: skip
 
 _CORRELATION_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")

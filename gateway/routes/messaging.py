@@ -1,4 +1,4 @@
-"""/v1/message-templates, /v1/messages, /v1/message-batches, /v1/consents, /v1/consent-reviews, /v1/senders."""
+"""/v1/message-templates, /v1/messages, /v1/message-batches, /v1/senders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from flask_smorest import Blueprint
 from contracts import messaging
 from gateway.endpoints import expose
 
-blueprint = Blueprint("messaging", __name__, url_prefix="/v1", description="Messages, batches and consent.")
+blueprint = Blueprint("messaging", __name__, url_prefix="/v1", description="Messages and batches.")
 TEMPLATE, BATCH = {"id": "message_template_id"}, {"id": "batch_id"}
 
 expose(blueprint, "GET", "/message-templates", messaging.LIST_MESSAGE_TEMPLATES)
@@ -29,11 +29,6 @@ expose(blueprint, "GET", "/message-batches/<uuid:id>/deliveries", messaging.LIST
 expose(blueprint, "POST", "/message-batches/<uuid:id>/pause", messaging.PAUSE_BATCH, rename=BATCH)
 expose(blueprint, "POST", "/message-batches/<uuid:id>/resume", messaging.RESUME_BATCH, rename=BATCH)
 expose(blueprint, "POST", "/message-batches/<uuid:id>/cancel", messaging.CANCEL_BATCH, rename=BATCH)
-
-expose(blueprint, "GET", "/consents", messaging.LIST_CONSENTS)
-expose(blueprint, "GET", "/consent-reviews", messaging.LIST_CONSENT_REVIEWS)
-expose(blueprint, "POST", "/consent-reviews/<uuid:id>/decide", messaging.DECIDE_CONSENT_REVIEW,
-       rename={"id": "consent_review_id"})  # fmt: skip
 
 expose(blueprint, "GET", "/senders", messaging.LIST_SENDERS)
 expose(blueprint, "PUT", "/senders", messaging.PUT_SENDER)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
+from chassis.cells import neutral_text
 from chassis.database import Database
 from chassis.files import Files
 from contracts.errors import Conflict, NotFound
 from services.clients.import_files import read_rows
-from services.clients.import_rows import neutral_text
 from services.clients.models import Import, ImportRow
 
 COLUMN = "errors"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from chassis.cells import plain_text
 from contracts.clients import CLIENT_STATUSES
 from services.clients.addresses import email_key
 from services.clients.checking import Record, normalise_fields
@@ -16,7 +17,6 @@ from services.clients.names import fold, name_key
 
 OWN_SOURCE = "import"
 """The `external_source` of a row that has an external id and names no source."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _KINDS = {"individual": "individual", "person": "individual", "business": "business", "company": "business"}
 _LANGUAGES = {"english": "en", "spanish": "es", "espanol": "es", "french": "fr", "portuguese": "pt", "chinese": "zh"}
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?")
@@ -121,16 +121,6 @@ class RowReader:
         if emails:
             given["emails"] = emails
         return sources
-
-
-def plain_text(cell: str) -> str:
-    """The cell without the quotation mark that an export puts before what a sheet would take for a formula."""
-    return cell[1:] if cell.startswith("'") and cell[1:2] in _FORMULA else cell
-
-
-def neutral_text(cell: str) -> str:
-    """The cell so that no sheet takes it for a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def keys_of(record: Record) -> list[Key]:

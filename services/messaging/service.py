@@ -38,6 +38,7 @@ from services.messaging import (
     portal_messages,
     preferences,
     senders,
+    stated_consents,
     statuses,
     threads,
     unsubscribing,
@@ -257,6 +258,10 @@ class MessagingService:
     @serve(contract.UNSUBSCRIBE)
     def unsubscribe(self, token: str) -> Answer:
         return unsubscribing.unsubscribe(self.db, self.calls, self.settings.unsubscribing, token=token, now=utc_now())
+
+    @serve(contract.RECORD_CONSENTS)
+    def record_consents(self, **command: Any) -> Answer:
+        return stated_consents.record_consents(self.db, self.calls, actor_id=self._actor, **command)
 
     @serve(contract.GET_PREFERENCES)
     def get_preferences(self, client_id: str) -> Answer:

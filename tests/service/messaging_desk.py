@@ -115,6 +115,7 @@ class Desk:
                     if self.people.get(id_, {"state": "erased"})["state"] != "erased"
                 ]
             },
+            clients.GET_CLIENT: self._client,
             clients.GET_RECIPIENTS: lambda client_ids: {
                 "recipients": [self.people.get(id_, {"client_id": id_, "state": "erased"}) for id_ in client_ids]
             },
@@ -141,6 +142,13 @@ class Desk:
         if staff_id not in self.colleagues:
             raise NotFound("staff_not_found", staff_id=staff_id)
         return self.colleagues[staff_id]
+
+    def _client(self, client_id: str) -> dict[str, Any]:
+        if client_id not in self.people:
+            raise NotFound("client_not_found", client_id=client_id)
+        number = self.people[client_id]["sms"]
+        phones = [{"number": number, "kind": "mobile", "primary": True}] if number else []
+        return {"id": client_id, "phones": phones, "emails": []}
 
     def _request(self, batch_id: str) -> dict[str, Any]:
         if batch_id not in self.requests:

@@ -28,8 +28,11 @@ def smtp(running: SmtpStandIn) -> SmtpStandIn:
     return running
 
 
-def provider(smtp: SmtpStandIn, seconds: float = 1.0) -> SmtpProvider:
-    return SmtpProvider(f"smtp://127.0.0.1:{smtp.port}", seconds=seconds)
+@pytest.fixture
+def adapter(smtp: SmtpStandIn) -> Iterator[SmtpProvider]:
+    made = SmtpProvider(f"smtp://127.0.0.1:{smtp.port}", seconds=0.7)
+    yield made
+    made.close()
 
 
 def send(adapter: SmtpProvider, to: str = TO, **given: str) -> Result:
@@ -37,10 +40,8 @@ def send(adapter: SmtpProvider, to: str = TO, **given: str) -> Result:
     return adapter.send(Outgoing(token="t-1", channel="email", to=to, sender="office@firm.example", **told))
 
 
-def test_an_accepted_email_carries_both_parts_and_its_headers(smtp: SmtpStandIn) -> None:
-    result = send(
-        provider(smtp), unsubscribe_url="https://casewire.test/u/x", subject="¿Qué tal?\r\nBcc: evil@x.example"
-    )
+def test_an_accepted_email_carries_both_parts_and_its_headers(smtp: SmtpStandIn, adapter: SmtpProvider) -> None:
+    result = send(adapter, unsubscribe_url="https://casewire.test/u/x", subject="¿Qué tal?\r\nBcc: evil@x.example")
     assert result == Accepted("<t-1@firm.example>", "sent")
     (message,) = smtp.accepted()
     assert (message["from"], message["to"]) == ("office@firm.example", [TO])
@@ -55,8 +56,7 @@ def test_an_accepted_email_carries_both_parts_and_its_headers(smtp: SmtpStandIn)
     assert (text.get_content().split(), html.get_content().strip()) == (["Hi", ".", "bye"], "<p>Hi</p>")
 
 
-def test_one_connection_serves_several_messages(smtp: SmtpStandIn) -> None:
-    adapter = provider(smtp)
+def test_one_connection_serves_several_messages(smtp: SmtpStandIn, adapter: SmtpProvider) -> None:
     smtp.when("refuse", to="nobody@example.com", status=550)
     results = [send(adapter), send(adapter, to="nobody@example.com"), send(adapter)]
     assert [type(result) for result in results] == [Accepted, Refused, Accepted]
@@ -79,27 +79,28 @@ def test_one_connection_serves_several_messages(smtp: SmtpStandIn) -> None:
     ],
 )
 def test_a_refusal_means_what_its_step_and_code_say(
-    smtp: SmtpStandIn, step: str, status: int, code: str | None, result: Result
+    smtp: SmtpStandIn, adapter: SmtpProvider, step: str, status: int, code: str | None, result: Result
 ) -> None:
     smtp.at(step)
     smtp.when("refuse", status=status, code=code)
-    assert send(provider(smtp)) == result
+    assert send(adapter) == result
     assert smtp.accepted() == []
 
 
 @pytest.mark.parametrize(("do", "code"), [("cut", "cut"), ("stall", "timeout")])
-def test_a_line_that_ends_after_the_message_leaves_its_fate_unknown(smtp: SmtpStandIn, do: str, code: str) -> None:
+def test_a_line_that_ends_after_the_message_leaves_its_fate_unknown(
+    smtp: SmtpStandIn, adapter: SmtpProvider, do: str, code: str
+) -> None:
     smtp.when(do)
-    adapter = provider(smtp, seconds=0.5)
     assert send(adapter) == Unknown(code)
     assert smtp.counts()["requests"] == 1, "never sent twice"
     smtp.take_everything()
     assert isinstance(send(adapter), Accepted), "on a connection of its own"
 
 
-def test_a_line_that_ends_before_the_message_may_be_tried_again(smtp: SmtpStandIn) -> None:
+def test_a_line_that_ends_before_the_message_may_be_tried_again(smtp: SmtpStandIn, adapter: SmtpProvider) -> None:
     smtp.when("cut_before")
-    assert send(provider(smtp)) == NotConnected()
+    assert send(adapter) == NotConnected()
     assert smtp.accepted() == []
 
 
@@ -110,12 +111,12 @@ def test_nobody_listens() -> None:
 
 
 def test_a_server_that_takes_no_password_holds_the_sender(smtp: SmtpStandIn) -> None:
-    adapter = SmtpProvider(f"smtp://user:word@127.0.0.1:{smtp.port}", seconds=1.0)
-    assert send(adapter) in (NotConnected(), Deferred(60.0))
+    locked = SmtpProvider(f"smtp://user:word@127.0.0.1:{smtp.port}", seconds=1.0)
+    assert send(locked) in (NotConnected(), Deferred(60.0))
     assert smtp.accepted() == []
 
 
 @pytest.mark.parametrize("to", ["añn@example.com", "ann@example.com\r\nBcc: evil@x.example"])
-def test_an_address_that_cannot_be_sent_to_is_refused(smtp: SmtpStandIn, to: str) -> None:
-    assert send(provider(smtp), to=to) == Refused("recipient_refused")
+def test_an_address_that_cannot_be_sent_to_is_refused(smtp: SmtpStandIn, adapter: SmtpProvider, to: str) -> None:
+    assert send(adapter, to=to) == Refused("recipient_refused")
     assert smtp.counts()["requests"] == 0

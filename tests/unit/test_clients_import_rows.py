@@ -5,12 +5,10 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from contracts.errors import Invalid
 from services.clients.import_mapping import FIELDS, check_mapping, suggest_mapping
-from services.clients.import_rows import RowReader, neutral_text, plain_text, read_date
+from services.clients.import_rows import RowReader, read_date
 
 NOW = dt.datetime(2026, 11, 21, 15, 0, tzinfo=dt.UTC)
 
@@ -145,11 +143,3 @@ def test_a_mapping_is_checked_by_name():
     with pytest.raises(Invalid):
         check_mapping({}, ["A"])
     assert check_mapping({"A": "custom_fields.Court room"[:19]}, ["A"]) == {"A": "custom_fields.Court"}
-
-
-@given(st.text(max_size=20))
-def test_no_cell_is_left_that_a_sheet_would_run_and_all_can_be_read_back(cell):
-    neutral = neutral_text(cell)
-    assert not neutral.startswith(("=", "+", "-", "@", "\t", "\r"))
-    if neutral != cell:
-        assert plain_text(neutral) == cell

@@ -88,6 +88,11 @@ class SmtpProvider:
         """SMTP cannot be asked."""
         return None
 
+    def close(self) -> None:
+        """Ends the connections that are kept."""
+        while self._kept:
+            self._kept.pop().close()
+
     def _connection(self) -> smtplib.SMTP:
         """One that is still up, or a new one."""
         while self._kept:

@@ -1,0 +1,14 @@
+"""Cells that a sheet would run."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis.cells import neutral_text, plain_text
+
+
+@given(st.text(max_size=20))
+def test_no_cell_is_left_that_a_sheet_would_run_and_all_can_be_read_back(cell):
+    neutral = neutral_text(cell)
+    assert not neutral.startswith(("=", "+", "-", "@", "\t", "\r"))
+    if neutral != cell:
+        assert plain_text(neutral) == cell
