@@ -119,13 +119,14 @@ def place_of(
     """Where a recipient is taken to be. `phone` is E.164; `postal_state` a USPS code or a name; the firm's own zone is
     the last resort. Florida's earlier close binds by address or by area code, whichever is known."""
     state = _state(postal_state) if (postal_country or "US") == "US" else None
-    zones, florida = _zones_of_number(phone) if phone else ((), False)
-    florida = florida or state == "FL"
+    florida = _area(phone) in _FLORIDA_CODES or state == "FL"
     own = known_zone(time_zone)
     if own:
-        zones = (own,)
+        zones: tuple[str, ...] = (own,)
     elif state:
         zones = _STATE_ZONES[state]
+    else:
+        zones = _zones_of_number(phone) if phone else ()
     return Place(zones or (known_zone(firm_time_zone) or _EASTERN,), CLOSES_IN_FLORIDA if florida else CLOSES)
 
 
@@ -144,17 +145,22 @@ def _zones_of_area(prefix: str, sample: str) -> tuple[str, ...]:
     return zones
 
 
-def _zones_of_number(phone: str) -> tuple[tuple[str, ...], bool]:
-    """(candidate zones, whether the area code is Florida's) of an E.164 number."""
-    area = phone[2:5] if phone.startswith("+1") else ""
+def _area(phone: str | None) -> str:
+    """The area code of an E.164 number of North America."""
+    return phone[2:5] if phone and phone.startswith("+1") else ""
+
+
+def _zones_of_number(phone: str) -> tuple[str, ...]:
+    """Candidate zones of an E.164 number."""
+    area = _area(phone)
+    if area in _FLORIDA_PANHANDLE_CODES:
+        return _EASTERN, _CENTRAL
     prefix = phone[:8] if area else phone[:6]
     try:
-        zones = _zones_of_area(prefix, phone)
+        # Of North America the area and exchange decide: any number in them is the same.
+        return _zones_of_area(prefix, prefix.ljust(len(phone), "0") if area else phone)
     except phonenumbers.NumberParseException:
-        return (), False
-    if area in _FLORIDA_PANHANDLE_CODES:
-        zones = (_EASTERN, _CENTRAL)
-    return zones, area in _FLORIDA_CODES
+        return ()
 
 
 @dataclass(frozen=True)
@@ -165,6 +171,7 @@ class Window:
     closes: dt.datetime
 
 
+@lru_cache(maxsize=1024)
 def next_window(place: Place, at: dt.datetime) -> Window:
     """The first window, open at `at` or later, that is permitted in every zone of `place`.
 

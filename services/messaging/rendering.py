@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import select
@@ -93,7 +92,7 @@ class Renderer:
             body=body,
             stored=self._stored(body, token),
             subject=None,
-            segments=_segments(body) if row.channel == "sms" else None,
+            segments=count_segments(body).count if row.channel == "sms" else None,
         )
 
     def _ready_email(
@@ -120,11 +119,6 @@ class Renderer:
 def with_link(variables: dict[str, Any], link: str) -> dict[str, Any]:
     """The variables of a text with its link."""
     return {**variables, "task": {**variables.get("task", {}), "link": link}}
-
-
-@lru_cache(maxsize=2048)
-def _segments(body: str) -> int:
-    return count_segments(body).count
 
 
 def _registration(row: Reserved, token_hash: str) -> dict[str, Any]:

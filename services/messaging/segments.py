@@ -28,6 +28,8 @@ class Segments:
 
 def count_segments(text: str) -> Segments:
     """Encoding, length and number of segments of `text`."""
+    if _BASIC.issuperset(text):  # most texts: every character is one septet
+        return Segments("gsm7", len(text), 1 if len(text) <= 160 else -(-len(text) // 153))
     if all(char in _BASIC or char in _EXTENSION for char in text):
         widths = [2 if char in _EXTENSION else 1 for char in text]
         return Segments("gsm7", sum(widths), _pack(widths, alone=160, joined=153))
