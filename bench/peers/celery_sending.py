@@ -12,7 +12,14 @@ from celery import Celery
 from bench.peers import sending
 
 app = Celery("sending", broker=os.environ["PEER_AMQP_URI"])
-app.conf.update(task_acks_late=True, task_ignore_result=True, broker_transport_options={"confirm_publish": True})
+app.conf.update(
+    task_acks_late=True,
+    task_ignore_result=True,
+    broker_transport_options={"confirm_publish": True},
+    # No limit. With the default, the eventlet pool acknowledges only when its loop wakes, every two seconds once all
+    # that is prefetched is done, and sends ten messages a second.
+    worker_prefetch_multiplier=0,
+)
 
 
 @app.task(name="send")
