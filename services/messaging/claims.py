@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Integer, bindparam, or_, select, update
 from sqlalchemy.orm import Session
@@ -22,7 +22,7 @@ from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
 from services.messaging import consent
 from services.messaging.deliveries import move, move_each
-from services.messaging.models import BULK, EXEMPT_KINDS, URGENT, Attempt, Batch, Delivery, Sender
+from services.messaging.models import BULK, EXEMPT_KINDS, URGENT, Attempt, Batch, Delivery, ProviderRate, Sender
 from services.messaging.preparation import running_batches
 from services.messaging.setwise import among
 
@@ -102,12 +102,13 @@ class DueSender:
 @dataclass(frozen=True)
 class Claim:
     """What came of a claim: the deliveries to call the provider for, those that must wait for the rate, the tokens that
-    are left, and until when the provider wants nothing from the sender."""
+    are left, until when the provider wants nothing from the sender, and from when on its account takes more."""
 
     begun: list[Ready] = field(default_factory=list)
     held: list[Ready] = field(default_factory=list)
     tokens: float = 0.0
     held_until: dt.datetime | None = None
+    account_free_at: dt.datetime | None = None
 
 
 def burst_of(rate: float) -> float:
@@ -156,6 +157,11 @@ _RESERVABLE = (
 _BUCKET = (
     select(Sender.rate, Sender.tokens, Sender.tokens_at, Sender.held_until)
     .where(Sender.id == bindparam("sender_id"))
+    .with_for_update()
+)
+_ACCOUNT = (
+    select(ProviderRate.rate, ProviderRate.tokens, ProviderRate.tokens_at, ProviderRate.held_until)
+    .where(ProviderRate.provider == bindparam("provider"))
     .with_for_update()
 )
 _BATCHES = (
@@ -211,8 +217,10 @@ def give_up(db: Database, owner: str, ids: Sequence[str], now: dt.datetime) -> N
 class _TooFewTokens(Exception):
     """The rate allows fewer than were begun: nothing of the transaction stays."""
 
-    def __init__(self, tokens: float, held_until: dt.datetime | None) -> None:
-        self.tokens, self.held_until = tokens, held_until
+    def __init__(self, tokens: float, bucket: Any, now: dt.datetime, *, of_account: bool) -> None:
+        self.tokens = tokens
+        self.held_until = None if of_account else bucket.held_until
+        self.account_free_at = _free_at(tokens, bucket, now) if of_account else None
         super().__init__(tokens)
 
 
@@ -224,19 +232,20 @@ def claim(
     now: dt.datetime,
     *,
     call_lease: dt.timedelta,
+    account: str | None = None,
 ) -> Claim:
     """Begins as many of the ready deliveries of one sender as may be begun now. `call_lease`: after which a call that
-    nobody reported on is asked about."""
+    nobody reported on is asked about. `account`: the sender's provider, if all of its account has a rate."""
     candidates = list(ready)
     held: list[Ready] = []
     while True:
         try:
-            begun, left = _begin(db, owner, sender_id, candidates, now, now + call_lease)
+            begun, left = _begin(db, owner, sender_id, candidates, now, now + call_lease, account)
         except _TooFewTokens as short:
             most = min(int(short.tokens), len(candidates) - 1)
             candidates, held = candidates[:most], candidates[most:] + held
             if most <= 0:
-                return Claim([], held, short.tokens, short.held_until)
+                return Claim([], held, short.tokens, short.held_until, short.account_free_at)
         else:
             return Claim(begun, held, left)
 
@@ -248,6 +257,7 @@ def _begin(
     candidates: list[Ready],
     now: dt.datetime,
     call_until: dt.datetime,
+    account: str | None,
 ) -> tuple[list[Ready], float]:
     """The transaction of a claim: (what was begun, tokens that are left). Raises _TooFewTokens."""
     with db.unit_of_work() as uow:
@@ -270,6 +280,8 @@ def _begin(
         ]
         uow.insert(Attempt, attempts)
         left = _spend(uow.session, sender_id, len(begun), now)
+        if account is not None:
+            _spend_of_account(uow.session, account, len(begun), now)
     return begun, left
 
 
@@ -277,20 +289,46 @@ def _spend(session: Session, sender_id: str, count: int, now: dt.datetime) -> fl
     """Takes `count` from the sender's bucket and returns what is left. The last of a claim's statements, because all
     claims of a sender meet here. Raises _TooFewTokens."""
     bucket = session.execute(_BUCKET, {"sender_id": sender_id}).one()
+    left, moment = _taken(bucket, count, now)
+    session.execute(
+        update(Sender)
+        .where(Sender.id == sender_id)
+        .values(tokens=left, tokens_at=moment)
+        .execution_options(synchronize_session=False)
+    )
+    return left
+
+
+def _spend_of_account(session: Session, provider: str, count: int, now: dt.datetime) -> None:
+    """The same from the bucket of a provider's whole account, where all firms' claims meet."""
+    bucket = session.execute(_ACCOUNT, {"provider": provider}).one_or_none()
+    if bucket is None:  # the limit was lifted
+        return
+    left, moment = _taken(bucket, count, now, of_account=True)
+    session.execute(
+        update(ProviderRate)
+        .where(ProviderRate.provider == provider)
+        .values(tokens=left, tokens_at=moment)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _taken(bucket: Any, count: int, now: dt.datetime, *, of_account: bool = False) -> tuple[float, dt.datetime]:
+    """What is left of a bucket without `count`, and as of when. Raises _TooFewTokens."""
     # Another claim may have looked at the clock later, and yet come first. Much later: the clock was set back.
     moment = max(now, bucket.tokens_at) if bucket.tokens_at < now + CLAIM_MAY_TAKE else now
     tokens = tokens_at(bucket.tokens, bucket.tokens_at, bucket.rate, moment)
     if bucket.held_until is not None and bucket.held_until > now:
         tokens = 0.0
     if count > int(tokens):
-        raise _TooFewTokens(tokens, bucket.held_until)
-    session.execute(
-        update(Sender)
-        .where(Sender.id == sender_id)
-        .values(tokens=tokens - count, tokens_at=moment)
-        .execution_options(synchronize_session=False)
-    )
-    return tokens - count
+        raise _TooFewTokens(tokens, bucket, now, of_account=of_account)
+    return tokens - count, moment
+
+
+def _free_at(tokens: float, bucket: Any, now: dt.datetime) -> dt.datetime:
+    if bucket.held_until is not None and bucket.held_until > now:
+        return cast(dt.datetime, bucket.held_until)
+    return now + dt.timedelta(seconds=max(0.0, 1.0 - tokens) / bucket.rate)
 
 
 def _passed(uow: UnitOfWork, owner: str, candidates: list[Ready], now: dt.datetime) -> list[Ready]:

@@ -21,7 +21,7 @@ from services.messaging.models import WAITING, Batch, Delivery
 from services.messaging.setwise import update_rows
 
 MOVES: dict[str, tuple[str, ...]] = {
-    "accepted": ("accepted", "queued"),
+    "accepted": ("accepted", "queued", "sent"),
     "queued": ("accepted", "queued", "sending", "unknown"),
     "sending": ("queued",),
     "sent": ("queued", "sending", "unknown"),
@@ -33,7 +33,8 @@ MOVES: dict[str, tuple[str, ...]] = {
     "unknown": ("sending",),
 }
 """State to the states it may follow. `queued` after `sending` or `unknown` only where the call is proven not to have
-been accepted; `sent` after `queued` where that proof came too early."""
+been accepted; `sent` after `queued` where that proof came too early; `accepted` after `sent` where the provider says
+afterwards that it never tried."""
 
 SETTLED = ("sent", "delivered", "undelivered", "failed", "suppressed", "cancelled")
 """States in which nothing is left to do, so that what the text was made of is forgotten."""

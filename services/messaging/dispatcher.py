@@ -21,6 +21,7 @@ from services.messaging.adapters.smtp import SmtpProvider
 from services.messaging.adapters.twilio import TwilioProvider
 from services.messaging.adapters.twilio_voice import VOICE_PATH
 from services.messaging.models import Base
+from services.messaging.senders import keep_provider_rates
 from services.messaging.sending import Sending
 from services.messaging.service import Settings
 from services.messaging.settings import MessagingSettings
@@ -96,6 +97,7 @@ class Dispatcher:
 
     @running
     def dispatch(self, stoppable: list[Any]) -> None:
+        keep_provider_rates(self.db, self.settings.provider_rates)
         sending = Sending(
             self.db,
             self.calls,
@@ -104,6 +106,7 @@ class Dispatcher:
             unsubscribing=self.settings.unsubscribing,
             concurrency=self.settings.concurrency,
             sandbox=self.settings.channels_of("sandbox"),
+            limited=self.settings.provider_rates,
         )
         stoppable.append(sending)
         sending.run()

@@ -15,7 +15,7 @@ from chassis.unit_of_work import UnitOfWork
 from services.messaging.adapters.base import Absent, Accepted, Finding, Question
 from services.messaging.deliveries import STATUSES, move
 from services.messaging.models import Attempt, Delivery, Sender
-from services.messaging.results import GIVE_UP_AFTER
+from services.messaging.postponing import GIVE_UP_AFTER
 
 ASKING_FOR = dt.timedelta(seconds=60)
 """How long a delivery is put aside while its provider is asked."""
@@ -114,7 +114,14 @@ def settle(
             mine = [Delivery.id == doubt.delivery_id, Delivery.state == "unknown", Delivery.lease_owner == owner]
             if isinstance(finding, Accepted):
                 state = STATUSES[finding.status].state if finding.status in STATUSES else "sent"
-                changes = {"provider_id": finding.provider_id, "provider_status": finding.status, "sent_at": now}
+                changes = {
+                    "provider_id": finding.provider_id,
+                    "provider_status": finding.status,
+                    "sent_at": now,
+                    "provider_segments": finding.segments,
+                    "price": finding.price,
+                    "currency": finding.currency,
+                }
                 done = move(uow, state, now, where=mine, **changes)
                 outcome = "found"
             elif isinstance(finding, Absent):

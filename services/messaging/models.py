@@ -182,6 +182,12 @@ class Batch(FirmScoped, Stamps, Base):
     requested_at: Mapped[dt.datetime | None]
     finished_at: Mapped[dt.datetime | None]
 
+    def go_on(self, now: dt.datetime) -> None:
+        """Opens a finished batch again, since something of it is to be done after all."""
+        if self.state == "finished":
+            self.state, self.finished_at = "running", None
+            self.touch(now)
+
 
 class BatchChunk(FirmScoped, Base):
     """A chunk that has been written: its number counts once, however often it comes."""

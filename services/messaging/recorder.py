@@ -13,8 +13,7 @@ from chassis.context import Context, use
 from chassis.database import Database
 from chassis.telemetry import log_of, log_unexpected
 from services.messaging import results
-from services.messaging.adapters.base import Provider
-from services.messaging.results import Called
+from services.messaging.adapters.base import Called, Provider
 
 log = log_of(__name__)
 
@@ -72,7 +71,8 @@ class Recorder:
             ask_after = self._providers[provider].ask_after[0]
             try:
                 with use(Context(firm_id=firm_id)):
-                    results.record(self._db.for_firm(firm_id), of_firm, self._now(), ask_after=ask_after)
+                    db = self._db.for_firm(firm_id)
+                    results.record(db, of_firm, self._now(), provider=provider, ask_after=ask_after)
             except (Exception, eventlet.Timeout) as error:
                 log_unexpected(log, error, event="results_not_recorded")
                 self._waiting.extend((firm_id, provider, called) for called in of_firm)

@@ -4,54 +4,31 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
-from services.messaging import consent, stops
-from services.messaging.adapters.base import (
-    REFUSED_ADDRESS,
-    REFUSED_OPT_OUT,
-    Accepted,
-    Deferred,
-    NotConnected,
-    Refused,
-    Result,
-    Unknown,
-)
+from services.messaging import consent, postponing, stops
+from services.messaging.adapters.base import Accepted, Called, Deferred, Refused, Result, Unknown
+from services.messaging.adapters.codes import Meaning, meaning_of
 from services.messaging.deliveries import STATUSES, may_follow, move, move_each
 from services.messaging.firm_rules import stops_all_channels
-from services.messaging.models import Attempt, Delivery, Sender
+from services.messaging.models import Attempt, Delivery
 from services.messaging.setwise import update_rows
 
-GIVE_UP_AFTER = dt.timedelta(days=1)
-_RETRY_PAUSES = (5, 15, 60, 300)
-"""Seconds before a call that never left is made again, by the number of attempts."""
 
-
-@dataclass(frozen=True)
-class Called:
-    """One call that has ended."""
-
-    delivery_id: str
-    number: int
-    address: str
-    channel: str
-    sender_id: str
-    result: Result
-    created_at: dt.datetime | None = None
-
-
-def record(db: Database, called: Sequence[Called], now: dt.datetime, *, ask_after: float) -> None:
-    """Records calls of one firm. `ask_after`: seconds until the provider is asked about what is unknown."""
+def record(db: Database, called: Sequence[Called], now: dt.datetime, *, provider: str, ask_after: float) -> None:
+    """Records calls of one firm to one provider. `ask_after`: seconds until it is asked about what is unknown."""
     with db.unit_of_work() as uow:
         _record_opt_outs(uow, called, now)
         _record_accepted(uow, [item for item in called if isinstance(item.result, Accepted)], now)
-        _record_refused(uow, [item for item in called if isinstance(item.result, Refused)], now)
-        _record_postponed(uow, [item for item in called if isinstance(item.result, Deferred | NotConnected)], now)
+        later = [item for item in called if postponing.postpones(item)]
+        refused = [item for item in called if isinstance(item.result, Refused) and item not in later]
+        _record_refused(uow, refused, now)
+        if later:
+            postponing.postpone(uow, later, provider, now)
         unknown = [item.delivery_id for item in called if isinstance(item.result, Unknown)]
         if unknown:
             due_at = now + dt.timedelta(seconds=ask_after)
@@ -69,7 +46,8 @@ def _attempt(result: Result) -> dict[str, Any]:
     if isinstance(result, Accepted):
         return {"outcome": "sent", "provider_id": result.provider_id, "code": None}
     if isinstance(result, Refused):
-        return {"outcome": "refused", "provider_id": None, "code": result.code}
+        outcome = "deferred" if meaning_of(result.code).postpones else "refused"
+        return {"outcome": outcome, "provider_id": None, "code": result.code}
     if isinstance(result, Unknown):
         return {"outcome": "unknown", "provider_id": None, "code": result.code}
     return {
@@ -81,7 +59,14 @@ def _attempt(result: Result) -> dict[str, Any]:
 
 def _record_accepted(uow: UnitOfWork, items: Sequence[Called], now: dt.datetime) -> None:
     rows = [
-        {"id": item.delivery_id, "provider_id": item.result.provider_id, "provider_status": item.result.status}
+        {
+            "id": item.delivery_id,
+            "provider_id": item.result.provider_id,
+            "provider_status": item.result.status,
+            "provider_segments": item.result.segments,
+            "price": item.result.price,
+            "currency": item.result.currency,
+        }
         for item in items
         if isinstance(item.result, Accepted)
     ]
@@ -110,52 +95,29 @@ def _record_refused(uow: UnitOfWork, items: Sequence[Called], now: dt.datetime) 
 
 def _refusal(code: str) -> tuple[str, str]:
     """(state, reason) of a message that the provider refused."""
-    if code == REFUSED_OPT_OUT:
+    meaning = meaning_of(code)
+    if meaning is Meaning.OPTED_OUT:
         return "suppressed", "opted_out"
-    if code in REFUSED_ADDRESS:
+    if meaning is Meaning.BAD_ADDRESS:
         return "suppressed", "invalid_address"
     return "failed", code[:60]
 
 
-def _record_postponed(uow: UnitOfWork, items: Sequence[Called], now: dt.datetime) -> None:
-    rows = []
-    held: dict[str, float] = {}
-    for item in items:
-        if isinstance(item.result, Deferred):
-            seconds = item.result.seconds
-            held[item.sender_id] = max(held.get(item.sender_id, 0.0), seconds)
-        else:
-            seconds = _RETRY_PAUSES[min(item.number, len(_RETRY_PAUSES)) - 1]
-        rows.append({"id": item.delivery_id, "due_at": now + dt.timedelta(seconds=seconds)})
-    move_each(uow, "queued", now, rows, where=(Delivery.state == "sending", Delivery.created_at > now - GIVE_UP_AFTER))
-    tired = [row["id"] for row in rows]
-    if tired:
-        where = [Delivery.id.in_(sorted(tired)), Delivery.state == "sending"]
-        move(uow, "failed", now, where=where, reason="not_reached")
-    for sender_id, seconds in sorted(held.items()):
-        uow.session.execute(
-            update(Sender)
-            .where(Sender.id == sender_id)
-            .values(held_until=now + dt.timedelta(seconds=seconds))
-            .execution_options(synchronize_session=False)
-        )
-
-
 def _record_opt_outs(uow: UnitOfWork, called: Sequence[Called], now: dt.datetime) -> None:
     refused = {
-        (item.channel, item.address): item.delivery_id
+        (item.channel, item.address): (item.delivery_id, item.result.code)
         for item in called
-        if isinstance(item.result, Refused) and item.result.code == REFUSED_OPT_OUT
+        if isinstance(item.result, Refused) and meaning_of(item.result.code) is Meaning.OPTED_OUT
     }
     if not refused:
         return
     said = {
-        delivery_id: stops.Speaker(channel, address, consent.clients_of_address(uow.session, address))
-        for (channel, address), delivery_id in refused.items()
+        why: stops.Speaker(channel, address, consent.clients_of_address(uow.session, address))
+        for (channel, address), why in refused.items()
     }
     states = stops.hold(uow, *said.values(), widely=stops_all_channels(uow.session))
-    for delivery_id, speaker in said.items():
-        evidence = {"delivery_id": delivery_id, "code": REFUSED_OPT_OUT}
+    for (delivery_id, code), speaker in said.items():
+        evidence = {"delivery_id": delivery_id, "code": code}
         stops.record_stop(uow, speaker, source="provider", evidence=evidence, at=now, states=states)
 
 
@@ -198,9 +160,17 @@ def apply_status(
 ) -> bool:
     """`record_status`, in a transaction that does more."""
     delivery = uow.session.scalars(select(Delivery).where(Delivery.id == delivery_id).with_for_update()).one_or_none()
-    if delivery is None or not may_follow(status, delivery.provider_status):
+    if delivery is None:
         return False
-    if error_code == REFUSED_OPT_OUT and delivery.address:
+    before, known_id = delivery.provider_status, delivery.provider_id
+    if known_id not in (None, provider_id):
+        if _is_earlier(uow, delivery_id, provider_id):
+            return False
+        before, known_id = None, None
+    if not may_follow(status, before):
+        return False
+    meaning = meaning_of(error_code)
+    if meaning is Meaning.OPTED_OUT and delivery.address:
         # The provider's own refusal is what it is: the person has said stop, to the provider.
         client_ids = consent.clients_of_address(uow.session, delivery.address)
         speaker = stops.Speaker(delivery.channel, delivery.address, client_ids)
@@ -209,12 +179,21 @@ def apply_status(
     state, reason = STATUSES[status].state, None
     if state in ("failed", "undelivered"):
         reason = (error_code or status.replace("-", "_"))[:60]
-        if error_code == REFUSED_OPT_OUT:
+        if meaning is Meaning.OPTED_OUT:
             state, reason = "failed", "opted_out"
-    changes: dict[str, Any] = {"provider_status": status, "provider_id": delivery.provider_id or provider_id}
+        elif error_code is not None and postponing.may_be_sent_again(delivery, error_code):
+            said = {"status": status, "code": error_code, "provider_id": provider_id}
+            return postponing.send_again(uow, delivery, now=now, **said)
+    changes: dict[str, Any] = {"provider_status": status, "provider_id": known_id or provider_id}
     changes |= {name: value for name, value in (figures or {}).items() if value is not None}
     if delivery.sent_at is None and state in ("sent", "delivered"):
         changes["sent_at"] = now
     if delivery.state == state:
         return bool(update_rows(uow.session, Delivery, [{"id": delivery_id, **changes}], returning=[Delivery.id]))
     return bool(move(uow, state, now, where=[Delivery.id == delivery_id], reason=reason, **changes))
+
+
+def _is_earlier(uow: UnitOfWork, delivery_id: str, provider_id: str) -> bool:
+    """Whether a provider's id is that of an attempt that another one has followed."""
+    of_attempt = select(Attempt.number).where(Attempt.delivery_id == delivery_id, Attempt.provider_id == provider_id)
+    return uow.session.scalar(of_attempt.limit(1)) is not None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,7 +16,8 @@ from chassis.paging import page
 from chassis.unit_of_work import UnitOfWork
 from contracts.errors import Conflict, invalid_field
 from contracts.messaging import NUMBER_CHANNELS
-from services.messaging.models import Sender
+from services.messaging.models import ProviderRate, Sender
+from services.messaging.setwise import update_rows
 
 Record = dict[str, Any]
 
@@ -65,6 +67,16 @@ def list_senders(db: Database, *, limit: int, cursor: str | None, sort: str | No
             sort=sort,
         )
         return {"data": [_record(row) for row in rows], "meta": meta}
+
+
+def keep_provider_rates(db: Database, rates: Mapping[str, float]) -> None:
+    """Makes the rates of providers' whole accounts those of the settings, for all replicas and firms. A rate that stays
+    keeps its bucket."""
+    with db.across_firms("an account at a provider is the installation's").unit_of_work() as uow:
+        uow.session.execute(delete(ProviderRate).where(ProviderRate.provider.not_in(sorted(rates))))
+        rows = [{"provider": provider, "rate": rate} for provider, rate in sorted(rates.items())]
+        uow.insert(ProviderRate, rows, ignore_conflicts=True)
+        update_rows(uow.session, ProviderRate, rows, key=("provider",))
 
 
 def sender_for(session: Session, channel: str) -> Sender | None:

@@ -24,13 +24,12 @@ from chassis.database import Database
 from chassis.telemetry import log_of, log_unexpected
 from contracts.errors import CasewireError, DeadlineExceeded, Unavailable
 from services.messaging import claims, doorbell, preparation, settling
-from services.messaging.adapters.base import NotConnected, Outgoing, Provider, Result, Unknown
+from services.messaging.adapters.base import Called, NotConnected, Outgoing, Provider, Result, Unknown
 from services.messaging.ahead import ReadyAhead
 from services.messaging.claims import DueSender, Ready, Reserved
 from services.messaging.outcomes import Wish
 from services.messaging.recorder import Recorder
 from services.messaging.rendering import Renderer
-from services.messaging.results import Called
 from services.messaging.unsubscribing import UnsubscribeLinks
 
 log = log_of(__name__)
@@ -56,7 +55,8 @@ LOOK_AGAIN = 0.2
 
 
 class Sending:
-    """`providers` by the name that senders carry; `calls` takes the running context's firm along."""
+    """`providers` by the name that senders carry; `calls` takes the running context's firm along; `limited` names the
+    providers whose account has a rate of its own."""
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class Sending:
         unsubscribing: UnsubscribeLinks,
         concurrency: int,
         sandbox: Collection[str] = (),
+        limited: Collection[str] = (),
         idle: float | None = None,
         now: Callable[[], dt.datetime] = utc_now,
     ) -> None:
@@ -87,6 +88,8 @@ class Sending:
         self._bell = Signal()
         self._ahead = ReadyAhead(self._make_ready, now)
         self._busy: dict[str, DueSender] = {}
+        self._limited = frozenset(limited)
+        self._free_at: dict[str, dt.datetime] = {}
         self._looked_at = 0.0
         self._promised = 0
         self._few_since: float | None = None
@@ -201,6 +204,10 @@ class Sending:
         for sender in due:
             if self._stopping or sender.provider not in self._providers:
                 continue
+            rests = self._rests(sender.provider)
+            if rests > 0:
+                shortest = min(shortest, rests)
+                continue
             allowed = sender.allowed(self._now())
             limit = min(self._free(), allowed, CLAIM_AT_ONCE)
             if limit <= 0:
@@ -255,16 +262,24 @@ class Sending:
         now = self._now()
         lease = dt.timedelta(seconds=provider.seconds + 2.0)
         with use(Context(firm_id=sender.firm_id)):
-            claim = claims.claim(db, self.owner, sender.id, ready, now, call_lease=lease)
+            account = sender.provider if sender.provider in self._limited else None
+            claim = claims.claim(db, self.owner, sender.id, ready, now, call_lease=lease, account=account)
         crash_point("after_claim")
         committed = time.monotonic()
         for item in claim.begun:
             self._pool.spawn_n(self._call, provider, sender, item, committed)
+        if claim.account_free_at is not None:
+            self._free_at[sender.provider] = claim.account_free_at
         seen = replace(sender, tokens=claim.tokens, tokens_at=now, held_until=claim.held_until)
         self._ahead.give_back(seen, claim.held)
         if len(ready) == limit:
             self._busy[sender.id] = seen
         return len(claim.begun)
+
+    def _rests(self, provider: str) -> float:
+        """Seconds until a provider's account, whose rate is limited, takes more."""
+        free_at = self._free_at.get(provider)
+        return 0.0 if free_at is None else (free_at - self._now()).total_seconds()
 
     def _make_ready(self, sender: DueSender, limit: int) -> list[Ready]:
         db = self._db.for_firm(sender.firm_id)

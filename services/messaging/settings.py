@@ -11,6 +11,28 @@ from chassis.config import Setting, SettingsError, number, one_of, text, url, wh
 from contracts.messaging import CHANNELS
 from services.messaging.unsubscribing import UnsubscribeLinks
 
+PROVIDERS = ("twilio", "ses", "smtp", "sandbox")
+
+
+def rates(value: Any) -> dict[str, float]:
+    """Messages a second by provider: `twilio=100,ses=14`."""
+    wanted = "messages a second by provider, such as twilio=100,ses=14"
+    if isinstance(value, Mapping):
+        value = ",".join(f"{provider}={rate}" for provider, rate in value.items())
+    if not isinstance(value, str):
+        raise ValueError(wanted)
+    found: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        provider, _, rate = part.partition("=")
+        if provider.strip() not in PROVIDERS:
+            raise ValueError(f"{wanted}; the providers are {', '.join(PROVIDERS)}")
+        try:
+            found[provider.strip()] = number(0.01, 100_000)(rate.strip())
+        except ValueError:
+            raise ValueError(wanted) from None
+    return found
+
+
 SETTINGS = (
     Setting("PUBLIC_URL", url("http", "https"), "the address that clients and providers reach the gateway by"),
     Setting("SECRET_KEY", text, "signs the addresses that take somebody off email", secret=True),
@@ -28,6 +50,13 @@ SETTINGS = (
     Setting("DISPATCH_CONCURRENCY", whole(1, 1000), "calls to providers at once in one dispatcher", 64),
     Setting("SEGMENT_COST", number(), "what one SMS segment costs, for estimates", 0.0083),
     Setting("CALL_COST", number(), "what one call costs, for estimates", 0.014),
+    Setting(
+        "PROVIDER_RATES",
+        rates,
+        "messages a second that an account at a provider may send, over all firms and numbers, such as "
+        "twilio=100,ses=14; a provider that is not named has no such limit",
+        {},
+    ),
     Setting("CURRENCY", text, "the currency of these costs", "USD"),
 )
 
@@ -53,6 +82,7 @@ class MessagingSettings:
     segment_cost: Decimal
     call_cost: Decimal
     currency: str
+    provider_rates: Mapping[str, float]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> MessagingSettings:
@@ -81,6 +111,7 @@ class MessagingSettings:
             segment_cost=Decimal(str(found["SEGMENT_COST"])),
             call_cost=Decimal(str(found["CALL_COST"])),
             currency=str(found["CURRENCY"]),
+            provider_rates=found["PROVIDER_RATES"],
         )
 
     @property

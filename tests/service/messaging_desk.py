@@ -4,7 +4,7 @@ provider that records every request it accepts."""
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import eventlet
@@ -164,8 +164,8 @@ class Desk:
             ]
         }
 
-    def dispatcher(self, concurrency: int = 32) -> Sending:
-        """One more dispatcher on the same rows."""
+    def dispatcher(self, concurrency: int = 32, limited: Collection[str] = ()) -> Sending:
+        """One more dispatcher on the same rows. `limited`: the providers whose account has a rate."""
         return Sending(
             self.everywhere,
             self.calls,
@@ -173,6 +173,7 @@ class Desk:
             public_url=PUBLIC_URL,
             unsubscribing=UnsubscribeLinks("a test's", PUBLIC_URL),
             concurrency=concurrency,
+            limited=limited,
             idle=0.001,
             now=self.clock,
         )

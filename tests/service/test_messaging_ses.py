@@ -74,12 +74,12 @@ def test_a_name_that_is_not_ascii_is_encoded_and_begins_no_header(ses: SesStandI
         (400, "MailFromDomainNotVerifiedException", Refused("MailFromDomainNotVerifiedException")),
         (400, "BadRequestException", Refused("BadRequestException")),
         (404, "NotFoundException", Refused("NotFoundException")),
-        (429, "TooManyRequestsException", Deferred(5.0)),
-        (400, "ThrottlingException", Deferred(5.0)),
-        (400, "LimitExceededException", Deferred(900.0)),
-        (400, "SendingPausedException", Deferred(900.0)),
-        (400, "AccountSuspendedException", Deferred(900.0)),
-        (403, "ExpiredTokenException", Deferred(900.0)),
+        (429, "TooManyRequestsException", Deferred(5.0, of_account=True)),
+        (400, "ThrottlingException", Deferred(5.0, of_account=True)),
+        (400, "LimitExceededException", Deferred(900.0, of_account=True)),
+        (400, "SendingPausedException", Refused("SendingPausedException")),
+        (400, "AccountSuspendedException", Refused("AccountSuspendedException")),
+        (403, "ExpiredTokenException", Refused("http_403")),
     ],
 )
 def test_a_refusal_is_final_or_to_be_waited_for(ses: SesStandIn, status: int, code: str, result: Result) -> None:
@@ -90,7 +90,7 @@ def test_a_refusal_is_final_or_to_be_waited_for(ses: SesStandIn, status: int, co
 
 def test_the_delay_that_is_named_is_kept_to(ses: SesStandIn) -> None:
     ses.when("refuse", status=429, code="TooManyRequestsException", retry_after=7)
-    assert send(ses.url) == Deferred(7.0)
+    assert send(ses.url) == Deferred(7.0, of_account=True)
 
 
 @pytest.mark.parametrize(

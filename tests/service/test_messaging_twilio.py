@@ -71,7 +71,7 @@ def test_refusals_are_final_and_carry_the_code(twilio: TwilioStandIn) -> None:
 @pytest.mark.parametrize(("retry_after", "seconds"), [(7, 7.0), (None, 5.0)])
 def test_too_many_requests_names_the_delay(twilio: TwilioStandIn, retry_after: int | None, seconds: float) -> None:
     twilio.when("refuse", status=429, retry_after=retry_after)
-    assert provider(twilio.url).send(outgoing()) == Deferred(seconds)
+    assert provider(twilio.url).send(outgoing()) == Deferred(seconds, of_account=True)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_message_of_unknown_fate_is_found_by_its_links_ending(twilio: TwilioSt
     begun_at = utc_now()
     stored = "Hi: https://casewire.test/p/\u2026{}"
     question = Question(token="t-1", to=TO, sender="", body=stored.format("bbbbbb"), begun_at=begun_at)
-    assert adapter.find(question) == Accepted(twilio.accepted()[1]["sid"], "sent")
+    assert adapter.find(question) == Accepted(twilio.accepted()[1]["sid"], "sent", segments=1)
     other = Question(token="t-1", to=TO, sender="", body=stored.format("cccccc"), begun_at=begun_at)
     assert adapter.find(other) == Absent()
     later = Question(

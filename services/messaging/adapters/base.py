@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 
@@ -28,24 +29,30 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The provider took it. `status` is the provider's own word."""
+    """The provider took it. `status` is the provider's own word, `segments`, `price` and `currency` its own figures,
+    where it names them."""
 
     provider_id: str
     status: str
+    segments: int | None = None
+    price: Decimal | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True)
 class Refused:
-    """The provider will not take it, now or later. `code` is the provider's own."""
+    """The provider will not take it. `code` is the provider's own: `codes` says whether that is for good."""
 
     code: str
 
 
 @dataclass(frozen=True)
 class Deferred:
-    """The provider will not take it now, nor anything else of this sender, for `seconds`."""
+    """The provider will not take it now, nor anything else of this sender, for `seconds`; of its whole account, if
+    `of_account`."""
 
     seconds: float
+    of_account: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,18 @@ class Unknown:
 
 
 Result = Accepted | Refused | Deferred | NotConnected | Unknown
+
+
+@dataclass(frozen=True)
+class Called:
+    """One call that has ended: the `number`-th of its delivery."""
+
+    delivery_id: str
+    number: int
+    address: str
+    channel: str
+    sender_id: str
+    result: Result
 
 
 @dataclass(frozen=True)
@@ -100,11 +119,3 @@ class Provider(Protocol):
 
     def find(self, question: Question) -> Finding:
         """Looks for a message that may have been accepted. Does not raise for anything the network does."""
-
-
-REFUSED_OPT_OUT = "21610"
-"""Twilio: the recipient has replied STOP to this sender."""
-REFUSED_RECIPIENT = "recipient_refused"
-"""SMTP: the server has no such mailbox."""
-REFUSED_ADDRESS = frozenset({"21211", "21214", "21217", "21265", "21614", REFUSED_RECIPIENT})
-"""Twilio: `To` is no number, or none that takes text messages; and SMTP's."""

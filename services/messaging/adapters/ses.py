@@ -36,6 +36,7 @@ from services.messaging.adapters.base import (
     Result,
     Unknown,
 )
+from services.messaging.adapters.codes import meaning_of
 from services.messaging.adapters.email_headers import extra_headers, from_header
 
 log = log_of(__name__)
@@ -44,8 +45,7 @@ TOKEN_TAG = "casewire-delivery"  # noqa: S105 # nosec B105 - the name of a tag
 """Its value is the delivery's token, and comes back with every event."""
 DEFAULT_DELAY = 5.0
 LONG_DELAY = 900.0
-"""Seconds to wait where the account may not send now: a quota of the day, a pause, credentials that were not renewed.
-Somebody puts that right within the day, and then nothing is lost."""
+"""Seconds to wait where the quota of the day is used up."""
 _NEVER_SENT = (
     ConnectTimeoutError,
     CredentialRetrievalError,
@@ -55,7 +55,6 @@ _NEVER_SENT = (
     ProxyConnectionError,
     SSLError,
 )
-_ACCOUNT_MAY_NOT = frozenset({"AccountSuspendedException", "LimitExceededException", "SendingPausedException"})
 
 
 class SesProvider:
@@ -134,10 +133,11 @@ def _judge(error: ClientError) -> Result:
     metadata = error.response.get("ResponseMetadata", {})
     status = int(metadata.get("HTTPStatusCode") or 0)
     if status == 429 or code.startswith(("TooManyRequests", "Throttling")):
-        return Deferred(_delay(metadata.get("HTTPHeaders", {}).get("retry-after")))
-    if code in _ACCOUNT_MAY_NOT or status in (401, 403):
-        log.warning("provider_account_may_not_send", provider="ses", code=code)
-        return Deferred(LONG_DELAY)
+        return Deferred(_delay(metadata.get("HTTPHeaders", {}).get("retry-after")), of_account=True)
+    if code == "LimitExceededException":
+        return Deferred(LONG_DELAY, of_account=True)
+    if status in (401, 403):
+        return Refused(code if meaning_of(code).is_ours else f"http_{status}")
     if 400 <= status < 500:
         return Refused(code or f"http_{status}")
     return Unknown(f"http_{status}")

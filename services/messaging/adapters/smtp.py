@@ -17,7 +17,6 @@ from urllib.parse import unquote, urlsplit
 
 from chassis.telemetry import log_of
 from services.messaging.adapters.base import (
-    REFUSED_RECIPIENT,
     Accepted,
     Deferred,
     Finding,
@@ -28,6 +27,7 @@ from services.messaging.adapters.base import (
     Result,
     Unknown,
 )
+from services.messaging.adapters.codes import REFUSED_RECIPIENT
 from services.messaging.adapters.email_headers import extra_headers, from_header, header_text
 
 log = log_of(__name__)

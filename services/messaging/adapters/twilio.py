@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -92,7 +93,8 @@ class TwilioProvider:
         except NoAnswer as error:
             return Unknown(error.code)
         except TooManyRequests as error:
-            return Deferred(min(DEFAULT_DELAY if error.seconds is None else error.seconds, LONGEST_DELAY))
+            seconds = DEFAULT_DELAY if error.seconds is None else error.seconds
+            return Deferred(min(seconds, LONGEST_DELAY), of_account=True)
         except TwilioRestException as error:
             if 400 <= error.status < 500:
                 return Refused(str(error.code or f"http_{error.status}"))
@@ -101,7 +103,7 @@ class TwilioProvider:
             # The request may have been made, whatever went wrong with its answer.
             log.warning("provider_answer_unreadable", provider=self.name, error=type(error).__name__)
             return Unknown("unreadable")
-        return Accepted(str(created.sid), str(created.status or "queued"))
+        return Accepted(str(created.sid), str(created.status or "queued"), **figures_of(created))
 
     def find(self, question: Question) -> Finding:
         """Looks through what went to the number since the request was begun."""
@@ -116,5 +118,20 @@ class TwilioProvider:
             if message.date_created is not None and message.date_created < since:
                 break
             if str(message.direction).startswith("outbound") and matches_stored(str(message.body), question.body):
-                return Accepted(str(message.sid), str(message.status))
+                return Accepted(str(message.sid), str(message.status), **figures_of(message))
         return Absent()
+
+
+def figures_of(message: Any) -> dict[str, Any]:
+    """Twilio's own figures for a message or call. It names the price once it has charged for it, as what is taken off
+    the account."""
+    segments, price = getattr(message, "num_segments", None), getattr(message, "price", None)
+    try:
+        charged = abs(Decimal(str(price)))
+    except ArithmeticError:
+        charged = None
+    return {
+        "segments": int(segments) if segments and str(segments).isdigit() else None,
+        "price": charged,
+        "currency": None if charged is None else message.price_unit,
+    }
