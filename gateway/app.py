@@ -15,7 +15,16 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from chassis.context import Context, use
 from contracts.errors import Invalid
-from gateway import portal_contact, problems, sandbox_pages, ses_webhook, status, unsubscribe_pages, webhooks
+from gateway import (
+    portal_contact,
+    problems,
+    sandbox_api,
+    sandbox_pages,
+    ses_webhook,
+    status,
+    unsubscribe_pages,
+    webhooks,
+)
 from gateway.credentials import CredentialCache, authenticate
 from gateway.routes import accounts, cases, clients, consents, conversations, imports, messaging, portal, tasks
 from gateway.settings import EdgeSettings
@@ -97,6 +106,7 @@ def create_app(settings: EdgeSettings, credentials: CredentialCache | None = Non
     app.register_blueprint(status.blueprint)
     if settings.sandbox_pages:
         app.register_blueprint(sandbox_pages.blueprint)
+        app.register_blueprint(sandbox_api.blueprint)
     app.register_blueprint(
         get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "Casewire API", "validatorUrl": "none"})
     )

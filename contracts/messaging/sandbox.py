@@ -31,6 +31,10 @@ class ListSandbox(PageRequest):
     since = Instant(load_default=None, allow_none=True)
 
 
+class SandboxMessageId(Schema):
+    sandbox_message_id = Text(longest=120, required=True)
+
+
 class SandboxReply(Schema):
     sandbox_message_id = Text(longest=120, required=True)
     body = Text(longest=10000, required=True)
@@ -120,6 +124,10 @@ class SandboxReplied(Schema):
 LIST_SANDBOX_MESSAGES = Operation(
     OWNER, "list_sandbox_messages", ListSandbox, page_of(SandboxMessage), (Invalid, NotFound), firm=False
 )
+GET_SANDBOX_MESSAGE = Operation(
+    OWNER, "get_sandbox_message", SandboxMessageId, SandboxMessage, (NotFound,), firm=False,
+    example={"sandbox_message_id": "SM1"},
+)  # fmt: skip
 REPLY_TO_SANDBOX_MESSAGE = Operation(
     OWNER, "reply_to_sandbox_message", SandboxReply, SandboxReplied, (Invalid, NotFound, Unavailable), deadline=15.0,
     firm=False, example={"sandbox_message_id": "SM1", "body": "STOP"},

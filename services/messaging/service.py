@@ -355,6 +355,10 @@ class MessagingService:
     def list_sandbox_messages(self, **query: Any) -> Answer:
         return self.sandbox.inboxes.list_messages(**query)
 
+    @serve(contract.GET_SANDBOX_MESSAGE)
+    def get_sandbox_message(self, sandbox_message_id: str) -> Answer:
+        return self.sandbox.inboxes.get_message(sandbox_message_id=sandbox_message_id)
+
     @serve(contract.LIST_SANDBOX_ADDRESSES)
     def list_sandbox_addresses(self, **query: Any) -> Answer:
         return self.sandbox.inboxes.list_addresses(**query)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from chassis.database import Database
 from chassis.paging import page
+from contracts.errors import NotFound
 from services.messaging import consent
 from services.messaging.adapters.sandbox_people import address_of
 from services.messaging.models import ConsentState, SandboxAddress, SandboxMessage, Sender
@@ -40,6 +41,14 @@ class SandboxInboxes:
         with self._db.read() as session:
             rows, meta = _page(session, statement, limit, cursor, sort)
         return {"data": [_message(row) for row in rows], "meta": meta}
+
+    def get_message(self, *, sandbox_message_id: str) -> Record:
+        """Raises NotFound."""
+        with self._db.read() as session:
+            row = session.get(SandboxMessage, sandbox_message_id)
+        if row is None:
+            raise NotFound("sandbox_message_not_found")
+        return _message(row)
 
     def list_addresses(
         self, *, q: str | None = None, channel: str | None = None, limit: int = 50, cursor: str | None = None,
