@@ -13,7 +13,6 @@ from flask import Flask, g
 from flask.testing import FlaskClient
 from twilio.request_validator import RequestValidator
 
-from chassis.columns import utc_now
 from chassis.context import current
 from chassis.files import Files, FolderFiles
 from chassis.testing import FakeCalls
@@ -285,18 +284,6 @@ def test_a_status_callback_carries_the_deliverys_token(edge: Edge) -> None:
         "provider": "twilio", "provider_id": "SM1", "status": "undelivered", "error_code": "30003", "token": "t-1",
         "segments": None, "price": None, "currency": None,
     }  # fmt: skip
-
-
-def test_the_sandbox_is_served_only_where_it_is_the_provider(edge: Edge) -> None:
-    assert edge.http.get("/sandbox").status_code == 404
-    with_sandbox = Edge(SANDBOX_PAGES=True)
-    with_sandbox.answer(messaging.LIST_SANDBOX_MESSAGES, lambda **query: {
-        "data": [{"id": "S1", "channel": "sms", "to": "+12125550123", "from_": "+12125550100", "direction": "outbound",
-                  "body": "<b>Hi</b> https://x.example/p/abc.", "at": utc_now()}],
-        "meta": {"next_cursor": None, "total": 1}})  # fmt: skip
-    page = with_sandbox.http.get("/sandbox?to=%2B12125550123").get_data(as_text=True)
-    assert "&lt;b&gt;Hi&lt;/b&gt;" in page
-    assert 'href="https://x.example/p/abc"' in page
 
 
 def test_the_docs_page_needs_nobody_elses_host(edge: Edge) -> None:
