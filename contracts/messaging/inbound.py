@@ -21,7 +21,8 @@ class InboundMedia(Schema):
 class InboundMessage(Schema):
     """What a provider's webhook said, after the gateway checked its signature. `to` finds the firm by its sender.
     `opt_out_type`: Twilio's own Advanced Opt-Out has answered already (STOP, START, HELP). `automatic`: an
-    out-of-office answer and the like, which says nothing about consent."""
+    out-of-office answer and the like, which says nothing about consent. `proven` false: who wrote it may be another
+    than it says, so that it ends messages but begins none."""
 
     provider = Text(longest=30, required=True)
     provider_id = Text(longest=120, shortest=1, required=True)
@@ -31,6 +32,7 @@ class InboundMessage(Schema):
     subject = Text(longest=998, load_default=None, allow_none=True)
     body = Text(longest=100000, load_default="")
     automatic = Flag(load_default=False)
+    proven = Flag(load_default=True)
     messaging_service_sid = Text(longest=60, load_default=None, allow_none=True)
     opt_out_type = Text(longest=20, load_default=None, allow_none=True)
     media = fields.List(fields.Nested(InboundMedia), load_default=list, validate=validate.Length(max=20))

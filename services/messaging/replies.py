@@ -64,7 +64,10 @@ def understand(uow: UnitOfWork, speaker: stops.Speaker, said: Record) -> Reply:
         opted_out=states.get(speaker.key) == consent.OPTED_OUT,
         asked_to_start=may_start and _asked_to_start(uow.session, speaker),
     )
-    return Reply(speaker, _first(texts, context), states, answered=False)
+    found = _first(texts, context)
+    if found.kind == "start" and not said.get("proven", True):
+        found = Classification("none", "sender_not_proven")
+    return Reply(speaker, found, states, answered=False)
 
 
 def act(uow: UnitOfWork, reply: Reply, message: Record, sender_id: str, now: dt.datetime) -> None:

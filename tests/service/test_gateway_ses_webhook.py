@@ -213,8 +213,8 @@ def test_without_topics_nothing_of_sns_is_taken(amazon: Amazon) -> None:
     assert amazon.asked == []
 
 
-def from_sandbox(secret: str = TOKEN) -> tuple[str, dict[str, str]]:
-    body = json.dumps({"Type": "Notification", "MessageId": "SM1-delivered", "Message": json.dumps(DELIVERED)})
+def from_sandbox(secret: str = TOKEN, told: dict[str, Any] = DELIVERED) -> tuple[str, dict[str, str]]:
+    body = json.dumps({"Type": "Notification", "MessageId": "SM1-delivered", "Message": json.dumps(told)})
     return body, {"X-Casewire-Sandbox-Signature": hmac.new(secret.encode(), body.encode(), hashlib.sha256).hexdigest()}
 
 

@@ -9,7 +9,7 @@ import pytest
 from chassis.context import use
 from contracts.errors import Gone, Invalid
 from contracts.messaging import CONSENT_CHANGED
-from services.messaging import consent, consent_ledger, contents, senders
+from services.messaging import consent, consent_ledger, contents, inbound, senders
 from services.messaging.adapters.base import Outgoing
 from services.messaging.models import Content
 from services.messaging.unsubscribing import UnsubscribeLinks, describe_unsubscription, unsubscribe
@@ -232,8 +232,6 @@ def test_the_address_of_one_firm_stays_with_the_other(mailed: Desk) -> None:
 
 
 def test_the_confirmation_of_an_opt_out_has_nothing_to_unsubscribe_from(mailed: Desk) -> None:
-    from services.messaging import inbound
-
     inbound.receive(
         mailed.everywhere, provider="ses", provider_id="m-1", channel="email", from_=MAILBOX, to="office@firm.example",
         subject="Unsubscribe", body="STOP", now=mailed.clock(),
@@ -245,3 +243,16 @@ def test_the_confirmation_of_an_opt_out_has_nothing_to_unsubscribe_from(mailed: 
     with mailed.db.read() as session:
         key = ("email", consent.address_key(MAILBOX))
         assert consent.read_states(session, [key]) == {key: "opted_out"}
+
+
+def test_whoever_may_be_another_can_end_email_and_not_begin_it(mailed: Desk) -> None:
+    def say(words: str, **given: bool) -> str:
+        said = inbound.receive(
+            mailed.everywhere, provider="ses", provider_id=words, channel="email", from_=MAILBOX,
+            to="office@firm.example", subject="Hello", body=words, now=mailed.clock(), **given,
+        )  # fmt: skip
+        return str(said["effect"])
+
+    assert say("STOP", proven=False) == "opted_out"
+    assert say("START", proven=False) == "none"
+    assert say("start", proven=True) == "opted_in"
