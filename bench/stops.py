@@ -24,8 +24,8 @@ from deploy.processes import wait_until
 from tests.many_cases import Plan, number_of
 
 PLAN = Plan(cases=4_000, couples=0, opted_out=0)
-STOPS = 300
-EVERY = 0.03
+STOPS = 200
+EVERY = 0.1
 """Seconds from one STOP to the next."""
 PROMISED = 0.05
 PATH = "/webhooks/twilio/sms"

@@ -10,16 +10,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id, utc_now
 from chassis.unit_of_work import UnitOfWork
 from contracts.messaging import CONSENT_CHANGED
 from services.messaging.models import ConsentEntry, ConsentState, Delivery
-from services.messaging.setwise import among
+from services.messaging.setwise import among_parameter
 from services.messaging.words import RULE_VERSION
 
 Record = dict[str, Any]
@@ -74,23 +75,24 @@ def read_states(session: Session, keys: Iterable[Key], *, lock: str | None = Non
     by_channel: dict[str, set[str]] = {}
     for channel, key in keys:
         by_channel.setdefault(channel, set()).add(key)
-    if not by_channel:
-        return {}
+    statement = _states_of_channel(session.get_bind().dialect.name, lock)
+    return {
+        (channel, key): state
+        for channel, wanted in sorted(by_channel.items())
+        for key, state in session.execute(statement, {"channel": channel, "keys": sorted(wanted)})
+    }
+
+
+@cache
+def _states_of_channel(dialect: str, lock: str | None) -> Select[str, str | None]:
+    # Made once: every claim runs it, and to make it takes as long as to run it.
+    wanted = among_parameter(dialect, ConsentState.key, "keys")
     statement = (
-        select(ConsentState.channel, ConsentState.key, ConsentState.state)
-        .where(
-            or_(
-                *(
-                    and_(ConsentState.channel == name, among(session, ConsentState.key, sorted(of)))
-                    for name, of in by_channel.items()
-                )
-            )
-        )
-        .order_by(ConsentState.channel, ConsentState.key)
+        select(ConsentState.key, ConsentState.state)
+        .where(ConsentState.channel == bindparam("channel"), wanted)
+        .order_by(ConsentState.key)
     )
-    if lock is not None:
-        statement = statement.with_for_update(read=lock == "share")
-    return {(channel, key): state for channel, key, state in session.execute(statement)}
+    return statement if lock is None else statement.with_for_update(read=lock == "share")
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,14 @@ def among(session: Session, attribute: InstrumentedAttribute[Any], values: Itera
     return attribute == any_(array)
 
 
+def among_parameter(dialect: str, attribute: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
+    """Whether an attribute is one of the values of the parameter `name`, for a statement that is made once."""
+    if dialect != "postgresql":
+        return attribute.in_(bindparam(name, expanding=True))
+    same: ColumnElement[bool] = attribute == any_(cast(bindparam(name, type_=ARRAY(SqlText)), ARRAY(attribute.type)))
+    return same
+
+
 def one_of(session: Session, model: type[Any], rows: Iterable[dict[str, Any]]) -> list[ColumnElement[bool]]:
     """Conditions that select the records whose attributes are those of a row. No two rows are the same, and all name
     the same attributes."""
