@@ -7,31 +7,24 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
-import eventlet
-import eventlet.wsgi
 import pytest
-from flask import g
 from sqlalchemy import update
 
 from chassis.columns import new_id, utc_now
-from chassis.testing import FakeCalls
-from contracts import messaging
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
-from gateway.app import create_app
-from gateway.settings import EdgeSettings
-from services.messaging import consent_ledger, email_events, inbound, phone_calls, senders, statuses
+from services.messaging import consent_ledger, senders
 from services.messaging.adapters.base import Accepted, Outgoing, Refused, Result
 from services.messaging.adapters.sandbox import SandboxProvider
 from services.messaging.adapters.sandbox_callbacks import Announcer, Webhooks
 from services.messaging.adapters.sandbox_inboxes import SandboxInboxes
 from services.messaging.adapters.sandbox_people import SandboxPeople
 from services.messaging.models import SandboxMessage
+from tests.service.desk_gateway import SECRET, serving
 from tests.service.messaging_desk import OFFICE, PUBLIC_URL, Desk, desk
 
 __all__ = ["desk"]
 
 ANN, BEA = "+12125551000", "+12125551001"
-SECRET = "sandbox-secret"
 
 
 class Circle:
@@ -82,21 +75,8 @@ def circle(desk: Desk) -> Iterator[Circle]:
         senders.put_sender(
             desk.db, provider="recording", channel=channel, address=address, rate=1000.0, messaging_service_sid=None
         )
-    everywhere = desk.everywhere
-    calls = FakeCalls(messaging, raw=True, answers={
-        messaging.RECEIVE_INBOUND_MESSAGE: lambda **told: inbound.receive(everywhere, **told),
-        messaging.RECORD_DELIVERY_STATUS: lambda **told: statuses.record_delivery_status(everywhere, **told),
-        messaging.RECORD_EMAIL_EVENT: lambda **told: email_events.record_email_event(everywhere, **told),
-        messaging.RECORD_KEY_PRESS: lambda **told: phone_calls.press_key(everywhere, desk.calls, **told),
-    })  # fmt: skip
-    config = {"PUBLIC_URL": PUBLIC_URL, "SECRET_KEY": "s", "TWILIO_AUTH_TOKEN": SECRET, "SANDBOX_PAGES": True}
-    app = create_app(EdgeSettings.from_config(config))
-    app.before_request_funcs.setdefault(None, []).insert(0, lambda: setattr(g, "calls", calls))
-    listening = eventlet.listen(("127.0.0.1", 0))
-    serving = eventlet.spawn(eventlet.wsgi.server, listening, app, log_output=False)
-    yield Circle(desk, f"http://127.0.0.1:{listening.getsockname()[1]}")
-    serving.kill()
-    listening.close()
+    with serving(desk) as address:
+        yield Circle(desk, address)
 
 
 def ledger(desk: Desk, address: str) -> list[tuple[str, str]]:

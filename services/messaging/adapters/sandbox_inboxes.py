@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from chassis.database import Database
@@ -57,7 +57,7 @@ class SandboxInboxes:
         """Each phone and inbox with its latest message, the latest first. Read from the newest message back, so that a
         page of a large sandbox costs what it shows."""
         later = aliased(SandboxMessage)
-        newer = or_(later.at > SandboxMessage.at, and_(later.at == SandboxMessage.at, later.id > SandboxMessage.id))
+        newer = tuple_(later.at, later.id) > tuple_(SandboxMessage.at, SandboxMessage.id)
         follows = select(later.id).where(later.address == SandboxMessage.address, newer)
         statement = select(SandboxMessage)
         if channel is not None:

@@ -1,0 +1,39 @@
+"""The gateway's webhooks in front of a desk, over real HTTP, so that what a provider posts reaches messaging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import eventlet
+import eventlet.wsgi
+from flask import g
+
+from chassis.testing import FakeCalls
+from contracts import messaging
+from gateway.app import create_app
+from gateway.settings import EdgeSettings
+from services.messaging import email_events, inbound, phone_calls, statuses
+from tests.service.messaging_desk import PUBLIC_URL, Desk
+
+SECRET = "a provider's secret"
+
+
+@contextmanager
+def serving(desk: Desk) -> Iterator[str]:
+    """The address where the gateway serves; it believes itself at the desk's public one."""
+    everywhere = desk.everywhere
+    calls = FakeCalls(messaging, raw=True, answers={
+        messaging.RECEIVE_INBOUND_MESSAGE: lambda **told: inbound.receive(everywhere, **told),
+        messaging.RECORD_DELIVERY_STATUS: lambda **told: statuses.record_delivery_status(everywhere, **told),
+        messaging.RECORD_EMAIL_EVENT: lambda **told: email_events.record_email_event(everywhere, **told),
+        messaging.RECORD_KEY_PRESS: lambda **told: phone_calls.press_key(everywhere, desk.calls, **told),
+    })  # fmt: skip
+    config = {"PUBLIC_URL": PUBLIC_URL, "SECRET_KEY": "s", "TWILIO_AUTH_TOKEN": SECRET, "SANDBOX_PAGES": True}
+    app = create_app(EdgeSettings.from_config(config))
+    app.before_request_funcs.setdefault(None, []).insert(0, lambda: setattr(g, "calls", calls))
+    listening = eventlet.listen(("127.0.0.1", 0))
+    server = eventlet.spawn(eventlet.wsgi.server, listening, app, log_output=False)
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.kill()
+    listening.close()
