@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from chassis.columns import utc_now
+from chassis.testing import eventually
+from services.messaging import consent_ledger, senders
 from services.messaging.adapters.base import (
     Absent,
     Accepted,
@@ -22,7 +24,11 @@ from services.messaging.adapters.base import (
 from services.messaging.adapters.twilio import TwilioProvider
 from services.messaging.adapters.twilio_voice import LONGEST_TWIML, twiml_of
 from services.messaging.spoken import script_of
+from tests.service.desk_gateway import SECRET, serving
+from tests.service.messaging_desk import PUBLIC_URL, Desk, desk
 from tests.stand_ins.twilio import TwilioStandIn
+
+__all__ = ["desk"]
 
 TO, OFFICE = "+12125550123", "+12125550100"
 VOICE_URL = "https://casewire.test/webhooks/twilio/voice"
@@ -89,7 +95,7 @@ def test_a_message_that_is_too_long_to_be_said_twice_is_said_once() -> None:
     ("rule", "result"),
     [
         ({"do": "refuse", "status": 400, "code": 21217}, Refused("21217")),
-        ({"do": "refuse", "status": 429, "retry_after": 7}, Deferred(7.0)),
+        ({"do": "refuse", "status": 429, "retry_after": 7}, Deferred(7.0, of_account=True)),
         ({"do": "stall"}, Unknown("timeout")),
         ({"do": "cut"}, Unknown("cut")),
         ({"do": "error", "status": 500}, Unknown("http_500")),
@@ -127,6 +133,24 @@ def test_of_two_calls_that_might_be_ours_none_is_taken(twilio: TwilioStandIn) ->
     adapter.send(outgoing())
     adapter.send(outgoing())
     assert adapter.find(question()) is None
+
+
+def test_a_call_is_reported_on_and_a_key_in_it_ends_calls(twilio: TwilioStandIn, desk: Desk) -> None:
+    sender = {"provider": "recording", "channel": "phone", "rate": 1000.0, "messaging_service_sid": None}
+    senders.put_sender(desk.db, address=OFFICE, **sender)
+    desk.provider.answer = provider(twilio.url).send
+    with serving(desk) as address:
+        twilio.call_back(SECRET, instead_of=PUBLIC_URL, post_to=address, repeat=2)
+        desk.ask([desk.item(desk.person(phone=TO))], channels=["phone"], content_id=desk.content("Hello.", ["phone"]))
+        desk.run()
+        eventually(lambda: desk.deliveries()[0].state == "delivered", what="the call is reported as completed")
+        (call,) = twilio.calls()
+        assert call["token"] == desk.deliveries()[0].id
+        answers = [twilio.press(call, "9") for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert "You will get no more calls from us." in answers[0]
+    (entry,) = consent_ledger.list_consents(desk.db, desk.calls, address=TO)["data"]
+    assert (entry["state"], entry["evidence"]["provider_id"]) == ("opted_out", call["sid"])
 
 
 def test_a_provider_that_cannot_be_asked_proves_nothing() -> None:

@@ -7,6 +7,7 @@
         client = Client("AC…", "token"); client.api.base_url = twilio.url
         twilio.accepted()                              # the oracle: every request that was accepted, with its time
         twilio.calls()                                 # the same of telephone calls
+        twilio.press(twilio.calls()[0], "9")           # what somebody does in one; what they hear then
 
 What it can do wrong with a request is in `server.py`.
 """
@@ -21,6 +22,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
+from xml.etree import ElementTree
+
+import requests
 
 from tests.stand_ins.media import Media, give
 from tests.stand_ins.server import Account, Connection, Rule, StandIn, post, response, serve, spawn
@@ -253,7 +257,31 @@ class TwilioStandIn(StandIn):
 
     def call_back(self, auth_token: str, **given: Any) -> None:
         """Posts status callbacks from now on: see `Callbacks`."""
-        self.ask("callbacks", {"auth_token": auth_token, **given})
+        self._callbacks = {"auth_token": auth_token, **given}
+        self.ask("callbacks", self._callbacks)
+
+    def press(self, call: dict[str, Any], digits: str) -> str:
+        """Presses a key in a call, where its TwiML says that keys go; the TwiML that comes back. Signed and led
+        elsewhere as `call_back` said."""
+        from twilio.request_validator import RequestValidator
+
+        gather = ElementTree.fromstring(call["twiml"]).find("Gather")  # noqa: S314 - our own code wrote it
+        assert gather is not None
+        address = gather.get("action", "")
+        form = {
+            "CallSid": call["sid"],
+            "AccountSid": "ACstandin",
+            "From": call["from"],
+            "To": call["to"],
+            "Direction": "outbound-api",
+            "CallStatus": "in-progress",
+            "Digits": digits,
+        }
+        signature = RequestValidator(self._callbacks["auth_token"]).compute_signature(address, form)
+        target = address.replace(self._callbacks["instead_of"], self._callbacks["post_to"], 1)
+        answer = requests.post(target, data=form, headers={"X-Twilio-Signature": signature}, timeout=30)
+        answer.raise_for_status()
+        return answer.text
 
     def keep_media(self, name: str, content: bytes = b"", **given: Any) -> str:
         """Keeps a file (see `Media`) and returns its address."""
