@@ -72,6 +72,7 @@ def send_message(
             content_id = keep(uow, variants, uses).id
         variables = variables_for(wish, facts, uses)
         delivery = _delivery(wish, outcome, content_id, send_after, now)
+        delivery.in_business_hours = timing["mode"] == "business_hours"
         delivery.body, delivery.subject = _shown(rows, outcome, facts, wish, variables, public_url)
         uow.session.add(delivery)
         uow.session.flush()

@@ -6,7 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Float, Index, Integer, Numeric, SmallInteger, String, Text, UniqueConstraint, text
+from sqlalchemy import Float, Index, Integer, Numeric, SmallInteger, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Json, new_id, utc_now
@@ -207,8 +207,9 @@ class Delivery(FirmScoped, Stamps, Base):
 
     `subject_id` is the case task, or the message itself. `address_once` is the address of the one delivery of its batch
     and case task that goes there; duplicates have none. `due_at` is when something must be done next: prepare what is
-    accepted, send what is queued, ask about what is unknown. `window_closes`: quiet hours begin then. `variables` are
-    what its text is made of, cleared when it is settled; `body` is the text with its link shortened. `joined_to` is the
+    accepted, send what is queued, ask about what is unknown. `window_closes`: quiet hours begin then, or the firm
+    closes. `in_business_hours`: a single message waits for them. `variables` are what its text is made of, cleared when
+    it is settled; `body` is the text with its link shortened. `joined_to` is the
     delivery whose one message tells of this one's case task too: it goes wherever that one goes. `staff_id`: a notice
     to a staff member; `conversation_id`: an answer to somebody who is no client yet. `provider_segments`, `price` and
     `currency` are the provider's own figures.
@@ -274,6 +275,7 @@ class Delivery(FirmScoped, Stamps, Base):
     body: Mapped[str | None] = mapped_column(Text)
     segments: Mapped[int | None] = mapped_column(Integer)
     joined_to: Mapped[str | None] = mapped_column(Id)
+    in_business_hours: Mapped[bool] = mapped_column(default=False, server_default=false())
     staff_id: Mapped[str | None] = mapped_column(Id)
     conversation_id: Mapped[str | None] = mapped_column(Id)
     provider_segments: Mapped[int | None] = mapped_column(Integer)

@@ -13,10 +13,10 @@ from contracts.messaging import NUMBER_CHANNELS
 from services.messaging import consent
 from services.messaging.email_parts import NAMES as EMAIL_NAMES
 from services.messaging.models import EXEMPT_KINDS
-from services.messaging.quiet_hours import next_window, place_of
+from services.messaging.quiet_hours import Place, place_of
 from services.messaging.recipients import Facts, variables_for
 from services.messaging.templates import pick_variant
-from services.messaging.timing import next_business_moment
+from services.messaging.timing import next_time
 
 REPEAT_WITHIN = dt.timedelta(hours=24)
 FRESH_INBOUND = dt.timedelta(hours=24)
@@ -46,6 +46,7 @@ class Wish:
     sender_id: str | None = None
     send_after: dt.datetime = _LONG_AGO
     joined_to: str | None = None
+    in_business_hours: bool = False
     followers: Sequence[Wish] = ()
 
     @property
@@ -210,11 +211,11 @@ class Decider:
         if sender_id is None:
             return Outcome(wish, "failed", "no_sender", channel=channel, address=address)
         earliest = max(self.now, wish.send_after)
-        if request.business_hours:
-            opens = next_business_moment(self.facts.rules, earliest)
-            if opens > self.now:
-                return Outcome(wish, "accepted", due_at=opens)
-        due_at, closes = (earliest, None) if manual else self._window(wish, channel, address, earliest)
+        firm = self.facts.rules if request.business_hours or wish.in_business_hours else None
+        place = None if manual else self._place(wish, channel, address)
+        due_at, closes = next_time(earliest, firm=firm, place=place)
+        if firm is not None and due_at > self.now:
+            return Outcome(wish, "accepted", due_at=due_at)
         variant = pick_variant(request.variants, channel, self._language(wish))
         outcome = Outcome(
             wish,
@@ -233,12 +234,11 @@ class Decider:
             self._taken.setdefault((wish.about, channel, address), []).append(sent)
         return outcome
 
-    def _window(
-        self, wish: Wish, channel: str, address: str, earliest: dt.datetime
-    ) -> tuple[dt.datetime, dt.datetime | None]:
+    def _place(self, wish: Wish, channel: str, address: str) -> Place | None:
+        """Where the recipient is, with the hours that are permitted there; None where all are."""
         permitted = self.facts.rules.permitted
         if channel not in NUMBER_CHANNELS or permitted is None:
-            return earliest, None
+            return None
         recipient = self.facts.recipients.get(wish.client_id or "") or {}
         place = place_of(
             time_zone=recipient.get("time_zone"),
@@ -247,8 +247,7 @@ class Decider:
             phone=address,
             firm_time_zone=self.facts.rules.time_zone,
         )
-        window = next_window(place.within(permitted.opens, permitted.closes), earliest)
-        return window.opens, window.closes
+        return place.within(permitted.opens, permitted.closes)
 
     def _language(self, wish: Wish) -> str:
         recipient = self.facts.recipients.get(wish.client_id or "") or {}

@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 
 from contracts.accounts import WEEKDAYS
 from contracts.errors import invalid_field
-from services.messaging.quiet_hours import known_zone
+from services.messaging.quiet_hours import Place, Window, known_zone, next_window
 
 LONGEST_AHEAD = dt.timedelta(days=366)
 _LOOK_AHEAD_DAYS = 400
 """Longer than any run of holidays that a firm can enter."""
+_TRIES = 60
+"""Business days that are looked at for an hour that is permitted, too."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,18 @@ def _on_an_envelope(address: Mapping[str, Any]) -> str:
 
 
 def next_business_moment(rules: FirmRules, at: dt.datetime) -> dt.datetime:
-    """`at` if the firm is open then, else when it opens next. A firm without business hours is always open.
+    """`at` if the firm is open then, else when it opens next. A firm without business hours is always open."""
+    window = next_business_window(rules, at)
+    return window.opens if window else at
+
+
+def next_business_window(rules: FirmRules, at: dt.datetime) -> Window | None:
+    """The first time from `at` on in which the firm is open; None for a firm that is never closed, or never open.
 
     Computed from local wall-clock times, so that a day on which the clock changes comes out right.
     """
     if not any(rules.business_hours.values()):
-        return at
+        return None
     zone = ZoneInfo(rules.time_zone)
     first = at.astimezone(zone).date()
     for offset in range(_LOOK_AHEAD_DAYS):
@@ -99,5 +107,24 @@ def next_business_moment(rules: FirmRules, at: dt.datetime) -> dt.datetime:
             opens = dt.datetime.combine(day, span.opens, zone).astimezone(dt.UTC)
             closes = dt.datetime.combine(day, span.closes, zone).astimezone(dt.UTC)
             if at < closes:
-                return max(at, opens)
-    return at
+                return Window(max(at, opens), closes)
+    return None
+
+
+def next_time(
+    at: dt.datetime, *, firm: FirmRules | None, place: Place | None
+) -> tuple[dt.datetime, dt.datetime | None]:
+    """When something may begin to go out from `at` on, and before when: in a firm's business hours and in the hours
+    that are permitted where the recipient is, whichever are given. Where the two have no hour in common, only what is
+    permitted counts: the law binds, the firm's wish cannot be met, and nothing is silently dropped."""
+    moment = at
+    for _ in range(_TRIES):
+        open_ = next_business_window(firm, moment) if firm else None
+        permitted = next_window(place, open_.opens if open_ else moment) if place else None
+        if open_ is None or permitted is None:
+            found = open_ or permitted
+            return (found.opens, found.closes) if found else (at, None)
+        if permitted.opens < open_.closes:
+            return permitted.opens, min(permitted.closes, open_.closes)
+        moment = permitted.opens
+    return next_time(at, firm=None, place=place)
