@@ -47,6 +47,7 @@ class Reply:
         "__weakref__",
         "_body",
         "_codec",
+        "_desk",
         "_ends_at",
         "_error",
         "_event",
@@ -55,7 +56,8 @@ class Reply:
         "correlation_id",
     )
 
-    def __init__(self, codec: Codec, raw: bool, correlation_id: str, ends_at: float) -> None:
+    def __init__(self, desk: ReplyDesk, codec: Codec, raw: bool, correlation_id: str, ends_at: float) -> None:
+        self._desk = desk
         self._codec = codec
         self._raw = raw
         self._ends_at = ends_at
@@ -73,7 +75,7 @@ class Reply:
 
     def fail(self, error: CasewireError) -> None:
         """There will be no reply."""
-        self._error = error
+        self._error = self._error or error
         if not self._event.ready():
             self._event.send(True)
 
@@ -95,6 +97,7 @@ class Reply:
         # Nobody waits for a confirm alone; but where none has come by now, no reply will come either.
         if not self.confirmed and left > PATIENCE and not self._comes_within(PATIENCE) and not self.confirmed:
             self._error = self._error or Unavailable("bus_unavailable")
+            self._desk.suspect_silence()
         elif not self._event.ready():
             self._comes_within(self._ends_at - time.monotonic())
 
@@ -116,6 +119,7 @@ class ReplyDesk(SharedExtension):
         self._numbers = itertools.count(1)
         # Weak: a call that its caller has given up, or never asked the result of, is forgotten with the caller.
         self._waiting: weakref.WeakValueDictionary[str, Reply] = weakref.WeakValueDictionary()
+        self._heard_at = float("-inf")
 
     def setup(self) -> None:
         self.address = str(uuid.uuid4())
@@ -133,9 +137,17 @@ class ReplyDesk(SharedExtension):
         self.queue_consumer.unregister_provider(self)
 
     def receive(self, message: Message) -> None:
+        self._heard_at = time.monotonic()
         reply = self._waiting.pop(message.properties.get("correlation_id") or "", None)
         if reply is not None:
             reply.arrive(message.body)
+
+    def suspect_silence(self) -> None:
+        """The broker did not take a request. If it brings no replies either, it is frozen: nobody waits any longer for
+        what it has taken before."""
+        if time.monotonic() - self._heard_at >= PATIENCE:
+            for reply in list(self._waiting.values()):
+                reply.fail(Unavailable("bus_unavailable"))
 
     def send(self, codec: Codec, wire: Wire, context: contexts.Context, raw: bool) -> Reply:
         """Send a request; the reply is to be asked for its result."""
@@ -143,7 +155,7 @@ class ReplyDesk(SharedExtension):
         if seconds <= 0:
             raise DeadlineExceeded("deadline_exceeded", operation=codec.routing_key)
         body = encode_request(wire)
-        reply = Reply(codec, raw, f"{self.address}-{next(self._numbers)}", time.monotonic() + seconds)
+        reply = Reply(self, codec, raw, f"{self.address}-{next(self._numbers)}", time.monotonic() + seconds)
         self._waiting[reply.correlation_id] = reply
         headers = context.to_headers(seconds, _key_for(codec, context, body))
         self.line.request(body, codec.routing_key, headers, seconds, self.address, reply)

@@ -183,6 +183,25 @@ def test_every_service_answers_for_its_health(calls: Any) -> None:
         assert calls.pets.check_health() == {"ok": True, "parts": {"bus": True, "database": True}}
 
 
+def test_nobody_waits_for_a_frozen_broker(rabbitmq: Any, vhost: str, start: Start) -> None:
+    """Not even who asked before it froze, as soon as another finds out."""
+    if not hasattr(rabbitmq, "pause"):
+        pytest.skip("needs a RabbitMQ that may be paused")
+    runner = start(Pets, Customer, bus=vhost, DATABASE_URL=make_database(Base).url)
+    calls = calls_of(runner)
+    under_way = calls.pets.create_pet.start(name="slow")
+    eventually(lambda: under_way.confirmed)
+    rabbitmq.pause()
+    try:
+        begun = time.monotonic()
+        for reply in (calls.pets.count_pets.start(), calls.pets.count_pets.start(), under_way):
+            with pytest.raises(Unavailable, match="bus_unavailable"):
+                reply.result()
+        assert time.monotonic() - begun < PATIENCE + 0.4
+    finally:
+        rabbitmq.resume()
+
+
 def test_a_repeated_key_gives_the_first_answer(calls: Any) -> None:
     with use(Context(firm_id=FIRM, idempotency_key="k1")):
         first = calls.pets.create_pet(name="Rex")
