@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from prometheus_client import Counter
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, case, literal, select, update
 from sqlalchemy.orm import Session
 
+from chassis.columns import Instant
 from chassis.telemetry import log_of
 from chassis.unit_of_work import UnitOfWork
 from services.messaging.adapters.base import Called, Deferred, NotConnected, Refused
@@ -142,16 +144,23 @@ def _hold(session: Session, provider: str, seconds: Mapping[str, float], of_acco
     """Holds senders, by id; or the account that all of them share, where its rate is limited."""
     if of_account:
         until = now + dt.timedelta(seconds=max(seconds.values()))
-        whole = update(ProviderRate).where(ProviderRate.provider == provider).values(held_until=until)
+        values = {"held_until": _later(ProviderRate.held_until, until)}
+        whole = update(ProviderRate).where(ProviderRate.provider == provider).values(values)
         if session.execute(whole.returning(ProviderRate.provider)).all():
             return
     for sender_id, wait in sorted(seconds.items()):
         session.execute(
             update(Sender)
             .where(Sender.id == sender_id)
-            .values(held_until=now + dt.timedelta(seconds=wait))
+            .values(held_until=_later(Sender.held_until, now + dt.timedelta(seconds=wait)))
             .execution_options(synchronize_session=False)
         )
+
+
+def _later(held: Any, until: dt.datetime) -> ColumnElement[dt.datetime]:
+    """What was asked for before may be longer: calls that were under way together are answered in any order."""
+    moment = literal(until, Instant)
+    return case((held > moment, held), else_=moment)
 
 
 def _ids(items: Sequence[Called]) -> list[str]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.messaging import batches, estimates, senders
-from services.messaging.adapters.base import Deferred, Refused, Result
+from chassis.columns import new_id
+from services.messaging import batches, estimates, results, senders
+from services.messaging.adapters.base import Called, Deferred, Refused, Result
 from services.messaging.models import ProviderRate, Sender
 from services.messaging.sending import Sending
 from services.messaging.settings import rates
@@ -88,6 +89,17 @@ def test_rates_are_read() -> None:
     assert rates(" twilio=100, ses=14.5 ") == {"twilio": 100.0, "ses": 14.5}
     assert rates({"ses": 14}) == {"ses": 14.0}
     assert rates("") == {}
+
+
+@pytest.mark.parametrize("of_account", [False, True])
+def test_a_shorter_delay_does_not_end_a_longer_one(desk: Desk, of_account: bool) -> None:
+    """Of two calls that were under way together, the answers are recorded in any order."""
+    limited(desk, 100.0)
+    sender_id = desk.sender(rate=10.0)
+    for seconds in (30.0, 5.0):
+        called = Called(new_id(), 1, "+12125550123", "sms", sender_id, Deferred(seconds, of_account))
+        results.record(desk.db, [called], desk.clock(), provider="recording", ask_after=60.0)
+    assert held_until(desk, ProviderRate if of_account else Sender) == desk.clock() + dt.timedelta(seconds=30)
 
 
 @pytest.mark.parametrize("with_row", [False, True])
