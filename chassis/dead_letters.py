@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from chassis import bulk
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
-from contracts.errors import Conflict, NotFound
+from contracts.errors import NotFound
 
 PARKED, REPLAY, REPLAYED, DISCARDED, TRYING = "parked", "replay", "replayed", "discarded", "trying"
 TRIALS = 2
@@ -50,6 +50,12 @@ def failed_delivery(subscription: str, event: str, body: bytes, attempts: int) -
     return Failed(subscription, event[:120], event_id[:200], _uuid_or_none(firm_id), envelope, attempts)
 
 
+def undecodable(envelope: dict[str, Any]) -> bytes | None:
+    """The body that is kept in place of an envelope, where it could not be read; else None."""
+    kept = envelope.get("undecodable")
+    return None if kept is None else base64.b64decode(kept)
+
+
 def park(db: Database, failed: Failed, reason: str) -> None:
     """Keeps a delivery with the reason. `reason` names types, codes and fields, never values of records."""
     with _everywhere(db).unit_of_work() as uow:
@@ -58,11 +64,14 @@ def park(db: Database, failed: Failed, reason: str) -> None:
 
 def begin_trial(db: Database, failed: Failed) -> bool:
     """Notes that an event which may have killed its worker is about to run alone. False: it has killed it again, and is
-    now parked."""
+    now parked, or was parked before and comes once more."""
     table = db.tables.parked
     with _everywhere(db).unit_of_work() as uow:
-        statement = select(table.c.attempts).where(*_same(table, failed), table.c.state == TRYING)
-        trials = uow.session.execute(statement).scalar_one_or_none() or 0
+        statement = select(table.c.attempts, table.c.state).where(*_same(table, failed))
+        known = uow.session.execute(statement).one_or_none()
+        if known is not None and known.state != TRYING:
+            return False
+        trials = known.attempts if known is not None else 0
         if trials >= TRIALS:
             _upsert(uow.session, db, failed, PARKED, "killed its worker", failed.attempts)
             return False
@@ -100,12 +109,11 @@ def show(db: Database, message_id: str) -> Row[Any]:
 def replay(db: Database, message_ids: Sequence[str], by: str) -> int:
     """Asks for parked messages to be run again and returns how many. `by` names who asks.
 
-    Raises NotFound `dead_letter_not_found`, or Conflict `dead_letter_undecodable`.
+    Raises NotFound `dead_letter_not_found`.
     """
     with _everywhere(db).read() as session:
         for message_id in message_ids:
-            if "undecodable" in _get(session, db, message_id).envelope:
-                raise Conflict("dead_letter_undecodable", message_id=message_id)
+            _get(session, db, message_id)
     return _settle(db, message_ids, REPLAY, by)
 
 

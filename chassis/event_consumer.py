@@ -22,8 +22,10 @@ from chassis import dead_letters, topology
 from chassis.amqp_io import read_ahead
 from chassis.call_consumer import CallConsumer
 from chassis.database import Data, Database
-from chassis.event_handling import Delivery, Handling, body_of
-from chassis.publisher import ConfirmedPublisher
+from chassis.envelope import CONTENT_TYPE
+from chassis.event_handling import SUSPECT_DELIVERIES, Delivery, Handling, body_of
+from chassis.outbox import PUBLICATION
+from chassis.publisher import ConfirmedPublisher, Outgoing
 from chassis.telemetry import log_of, log_unexpected
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 LINGER_SECONDS = 0.02
 """The longest a batch waits for more, and only while more is arriving."""
 REPLAY_SECONDS = 3.0
+MOST_RETURNS = 10
+"""How often an event may come back from the dead letters to its queue."""
+RETURNS = "casewire-returns"
 
 _log = log_of(__name__)
 
@@ -97,6 +102,10 @@ class EventConsumer(CallConsumer):
             consumer.qos(prefetch_count=provider.prefetch)
             self._consumers[provider] = consumer
         return self._consumers.values()
+
+    def subscriptions(self) -> set[str]:
+        """The names of this container's subscriptions that have a queue of their own."""
+        return {provider.name for provider in self._providers if not provider.broadcast}
 
     def on_decode_error(self, message: Any, exc: BaseException) -> None:
         """A body that cannot even be unpacked goes to the dead letters, and is not logged."""
@@ -216,7 +225,8 @@ class EventDesk:
 
 
 class DeadLetterDesk:
-    """Parks what the broker delivered too often."""
+    """Takes what the broker delivered too often. Most of it is innocent: it only waited behind what killed the worker.
+    So it goes back to its queue as a suspect, which runs alone; what comes here again and again is parked."""
 
     no_ack = False
     broadcast = False
@@ -233,6 +243,9 @@ class DeadLetterDesk:
     def _bury(self, message: Any) -> None:
         deaths = message.headers.get("x-death") or [{}]
         subscription = str(deaths[0].get("queue", "unknown"))
+        if deaths[0].get("reason") == "delivery_limit" and self._give_back(message, subscription):
+            self._consumer.ack_message(message)
+            return
         failed = dead_letters.failed_delivery(
             subscription, message.delivery_info["routing_key"], body_of(message), topology.DELIVERY_LIMIT
         )
@@ -248,3 +261,19 @@ class DeadLetterDesk:
         else:
             _log.error("event_parked", subscription=subscription, event_id=failed.event_id, reason="delivery_limit")
             self._consumer.ack_message(message)
+
+    def _give_back(self, message: Any, subscription: str) -> bool:
+        """Returns a message to the queue of one of our own subscriptions; False if that may not or cannot be."""
+        returns = int(message.headers.get(RETURNS, 0))
+        if returns >= MOST_RETURNS or subscription not in self._consumer.subscriptions():
+            return False
+        suspect = max(int(message.headers.get(PUBLICATION, 1)), SUSPECT_DELIVERIES + 1)
+        again = Outgoing(
+            body=body_of(message),
+            exchange="",
+            routing_key=subscription,
+            content_type=CONTENT_TYPE,
+            headers={PUBLICATION: suspect, RETURNS: returns + 1},
+            message_id=message.properties.get("message_id"),
+        )
+        return self._consumer.retries.publish([again])[0]

@@ -56,11 +56,9 @@ class Delivery:
         earlier = int(headers.get("x-delivery-count", 0)) + int(headers.get(PUBLICATION, 1)) - 1
         event, problem = None, None
         try:
-            event = unwrap(orjson.loads(message.body), subscription.event, subscription.name, attempt)
+            event = unwrap(_read(body_of(message)), subscription.event, subscription.name, attempt)
         except BadEnvelope as error:
             problem = error
-        except ValueError:
-            problem = BadEnvelope("the body is no JSON")
         return cls(message, event, problem, attempt, earlier)
 
 
@@ -93,9 +91,10 @@ class Handling:
                 groups.setdefault(delivery.event.firm_id, []).append((delivery, delivery.event))
         for group in groups.values():
             self._handle_group(group)
-        if self._subscription.batch and deliveries:
+        left = [delivery.message for delivery in deliveries if self._consumer.holds(delivery.message)]
+        if self._subscription.batch and left:
             # One green thread takes a batch subscription's deliveries in their order: all up to here are settled.
-            self._consumer.ack_through(deliveries[-1].message)
+            self._consumer.ack_through(left[-1])
 
     def replay(self, row: Any) -> None:
         """Runs a parked message again and notes what came of it."""
@@ -104,7 +103,10 @@ class Handling:
             row.subscription, row.event, row.event_id, row.firm_id, row.envelope, row.attempts + 1
         )
         try:
-            event = unwrap(row.envelope, self._subscription.event, self._subscription.name, failed.attempts)
+            # What this release can read and an earlier one could not is an event like any other.
+            unread = dead_letters.undecodable(row.envelope)
+            envelope = row.envelope if unread is None else _read(unread)
+            event = unwrap(envelope, self._subscription.event, self._subscription.name, failed.attempts)
             self._call([event])
         except (Exception, eventlet.Timeout) as error:
             dead_letters.park(database, failed, reason_of(error))
@@ -135,9 +137,12 @@ class Handling:
             if not dead_letters.begin_trial(database, failed):
                 _log.error("event_parked", subscription=failed.subscription, event_id=event.id, reason="killed_worker")
                 self._done([delivery], "parked")
+                self._consumer.ack_message(delivery.message)
                 return
             self._handle_group([(delivery, event)])
             dead_letters.end_trial(database, failed)
+            # At once, in a batch too: what the next suspect kills must not have this one tried again.
+            self._consumer.ack_message(delivery.message)
         except (Exception, eventlet.Timeout) as error:
             self._fail(delivery, error)
 
@@ -238,6 +243,18 @@ class Handling:
         if database is None:
             raise LookupError(f"{self._subscription.name} has no database")
         return database
+
+
+def read_body(body: bytes) -> Any:
+    """What a body says. ValueError if it is no JSON."""
+    return orjson.loads(body)
+
+
+def _read(body: bytes) -> Any:
+    try:
+        return read_body(body)
+    except ValueError:
+        raise BadEnvelope("the body is no JSON") from None
 
 
 def body_of(message: Any) -> bytes:

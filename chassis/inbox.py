@@ -11,6 +11,7 @@ from chassis import bulk
 from chassis.columns import Id, Instant, utc_now
 from chassis.envelope import ReceivedEvent
 from chassis.scoping import UNGUARDED
+from chassis.telemetry import events_repeated
 
 
 def mark_received(session: Session, inbox: Table, events: Sequence[ReceivedEvent]) -> list[ReceivedEvent]:
@@ -19,8 +20,10 @@ def mark_received(session: Session, inbox: Table, events: Sequence[ReceivedEvent
     if len(subscriptions) > 1:
         raise ValueError("events of several subscriptions in one unit of work")
     by_id = {event.id: event for event in events}
+    subscription = subscriptions.pop()
     # In key order, so that two replicas with the same events wait for each other and do not deadlock.
-    fresh = _insert(session, inbox, subscriptions.pop(), sorted(by_id))
+    fresh = _insert(session, inbox, subscription, sorted(by_id))
+    events_repeated.labels(subscription).inc(len(events) - len(fresh))
     return [event for id_, event in by_id.items() if id_ in fresh]
 
 

@@ -24,6 +24,9 @@ Entry = MutableMapping[str, Any]
 
 calls_served = Histogram("casewire_calls_seconds", "Time to answer a call, in the serving process", ["operation"])
 events_handled = Counter("casewire_events_total", "Events by outcome", ["subscription", "outcome"])
+events_repeated = Counter(
+    "casewire_events_repeated_total", "Events that came again although they had been applied", ["subscription"]
+)
 outbox_waiting = Gauge("casewire_outbox_unpublished", "Events in the outbox that are not yet published", ["service"])
 
 TECHNICAL = frozenset(

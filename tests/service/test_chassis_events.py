@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 import pytest
 from kombu.connection import Connection
+from prometheus_client import REGISTRY
 from sqlalchemy import select
 
-from chassis import dead_letters, event_consumer, topology
+from chassis import dead_letters, event_consumer, event_handling, topology
 from chassis.columns import new_id, utc_now
 from chassis.context import current
 from chassis.database import Data, Database
@@ -125,17 +126,21 @@ class System:
     def parked(self, state: str = dead_letters.PARKED) -> list[Any]:
         return list(dead_letters.list_parked(self.taker, state=state))
 
+    def repeated(self) -> float:
+        told = REGISTRY.get_sample_value("casewire_events_repeated_total", {"subscription": self.queue})
+        return told or 0.0
+
     def all_published(self) -> bool:
         return all(event.published for event in outbox_events(self.maker))
 
-    def send(self, body: bytes, headers: dict[str, Any] | None = None) -> None:
-        """Puts a message straight into the subscription's queue."""
+    def send(self, body: bytes, headers: dict[str, Any] | None = None, queue: str | None = None) -> None:
+        """Puts a message straight into a queue, the subscription's own if none is named."""
         with Connection(self.bus) as connection:
             channel = connection.channel()
             message = channel.prepare_message(
                 body, content_type=CONTENT_TYPE, content_encoding="utf-8", headers=headers or {}, properties={}
             )
-            channel.basic_publish(message, exchange="", routing_key=self.queue)
+            channel.basic_publish(message, exchange="", routing_key=queue or self.queue)
 
 
 @pytest.fixture(autouse=True)
@@ -184,6 +189,7 @@ def test_events_of_every_firm_arrive_in_their_firm(system: System) -> None:
 
 
 def test_an_event_delivered_again_changes_nothing(system: System) -> None:
+    before = system.repeated()
     body = envelope(1)
     for _ in range(3):
         system.send(body)
@@ -192,6 +198,7 @@ def test_an_event_delivered_again_changes_nothing(system: System) -> None:
     eventually(lambda: len(script.seen) >= 2)
     assert system.noted() == [1, 2]
     assert system.parked() == []
+    eventually(lambda: system.repeated() == before + 2, what="the repeats counted")
 
 
 def test_a_transient_failure_is_tried_again(system: System) -> None:
@@ -236,6 +243,17 @@ def test_a_replay_that_fails_is_parked_again(singles: System) -> None:
     assert dead_letters.discard(singles.taker, [parked.id], by="the test") == 1
     assert (singles.parked(), singles.noted()) == ([], [])
     assert dead_letters.show(singles.taker, parked.id).settled_by == "the test"
+
+
+def test_a_release_that_can_read_it_replays_what_was_no_json(singles: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    singles.send(envelope(1)[:-1] + b",}")
+    (parked,) = eventually(singles.parked)
+    dead_letters.replay(singles.taker, [parked.id], by="the test")
+    eventually(lambda: [row.attempts for row in singles.parked()] == [2], what="the second parking")
+    monkeypatch.setattr(event_handling, "read_body", lambda body: orjson.loads(body.replace(b",}", b"}")))
+    dead_letters.replay(singles.taker, [parked.id], by="the test")
+    eventually(lambda: singles.parked(dead_letters.REPLAYED), what="the replay")
+    assert singles.noted() == [1]
 
 
 def test_a_permanent_failure_is_parked_at_once(system: System) -> None:
@@ -292,13 +310,31 @@ def test_an_event_that_kills_its_worker_is_parked(singles: System) -> None:
     singles.send(body, headers={"casewire-publication": 4})
     (parked,) = eventually(singles.parked)
     assert parked.reason == "killed its worker"
-    assert script.seen == []
+    # Another kill before it was acknowledged brings it once more.
+    singles.send(body, headers={"casewire-publication": 5})
+    singles.send(envelope(2))
+    eventually(lambda: singles.noted() == [2], what="the next event")
+    assert [row.reason for row in singles.parked()] == ["killed its worker"]
+    assert failed.event_id not in {seen for seen, _ in script.seen}
 
 
 def test_an_innocent_suspect_is_applied(singles: System) -> None:
     singles.send(envelope(1), headers={"casewire-publication": 4})
     eventually(lambda: singles.noted() == [1])
     eventually(lambda: not singles.parked(dead_letters.TRYING), what="the trial's end")
+
+
+def test_what_was_delivered_too_often_is_tried_alone_before_it_is_parked(system: System) -> None:
+    """It may only have waited behind what killed the worker."""
+    deaths = {"x-death": [{"queue": system.queue, "reason": "delivery_limit", "count": 1}]}
+    system.send(envelope(1), headers=deaths, queue=topology.dead_letter_name("taker"))
+    eventually(lambda: system.noted() == [1])
+    assert system.parked() == []
+    returned = {event_consumer.RETURNS: event_consumer.MOST_RETURNS}
+    system.send(envelope(2), headers=deaths | returned, queue=topology.dead_letter_name("taker"))
+    (parked,) = eventually(system.parked)
+    assert parked.reason == "delivered too often (delivery_limit)"
+    assert system.noted() == [1]
 
 
 def test_events_are_kept_while_the_subscriber_is_away(vhost: str, start: Callable[..., Any]) -> None:
