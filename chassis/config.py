@@ -31,13 +31,15 @@ REQUIRED: Any = object()
 @dataclass(frozen=True)
 class Setting:
     """`parse` takes what was given (text from the environment, any YAML value from a file) and raises `ValueError`
-    with a sentence that says what is wanted. A `secret` is never shown, not even when it is wrong."""
+    with a sentence that says what is wanted. A `secret` is never shown, not even when it is wrong. `needed_if` names
+    another setting and its value with which this one must be given."""
 
     name: str
     parse: Callable[[Any], Any]
     help: str
     default: Any = REQUIRED
     secret: bool = False
+    needed_if: tuple[str, str] | None = None
 
 
 def text(value: Any) -> str:
@@ -172,6 +174,10 @@ def load(
     for setting in settings.values():
         value, origin = _find(setting, given or {}, environ, in_file)
         outcome[setting.name] = value if origin is None else _parse(setting, value, origin)
+    for setting in settings.values():
+        name, chosen = setting.needed_if or ("", None)
+        if chosen is not None and outcome.get(name) == chosen and outcome[setting.name] is None:
+            raise SettingsError(f"the setting {setting.name} is missing, since {name} is {chosen}: {setting.help}")
     return outcome
 
 

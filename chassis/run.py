@@ -22,7 +22,6 @@ from nameko.utils.concurrency import SpawningProxy
 from nameko.web.handlers import HttpRequestHandler
 
 from chassis import embedded_bus, telemetry
-from chassis.config import SettingsError
 from chassis.config import stop as stop_with
 from chassis.embedded_broker import Broker, broker
 from chassis.health import HealthServer
@@ -77,8 +76,6 @@ def _run(
     try:
         try:
             runner.start()
-        except SettingsError as error:
-            stop_with(str(error))
         except OSError as error:
             stop_with(f"cannot start: {error}")
         if shared is not None:

@@ -6,14 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chassis.config import Setting, SettingsError, flag, one_of, text, url, whole
+from chassis.config import Setting, flag, one_of, text, url, whole
 
 SETTINGS = (
     Setting("PUBLIC_URL", url("http", "https"), "the address that clients and providers reach this edge by"),
     Setting("SECRET_KEY", text, "signs the portal's cookies", secret=True),
     Setting("TWILIO_AUTH_TOKEN", text, "checks the signature of Twilio's webhooks", None, secret=True),
     Setting("EMAIL_PROVIDER", one_of("sandbox", "ses", "smtp"), "who carries the email of new senders", "sandbox"),
-    Setting("SNS_TOPICS", text, "ARNs, with commas between them, of the topics by which SES tells of email", None),
+    Setting(
+        "SNS_TOPICS",
+        text,
+        "ARNs, with commas between them, of the topics by which SES tells of email",
+        None,
+        needed_if=("EMAIL_PROVIDER", "ses"),
+    ),
     Setting("SNS_CERT_HOSTS", text, "hosts other than Amazon's that sign for SNS, for tests", None),
     Setting("SANDBOX_PAGES", flag, "whether /sandbox is served", False),
     Setting("CORS_ORIGINS", text, "origins, with commas between them, whose pages may call the API", None),
@@ -40,11 +46,8 @@ class EdgeSettings:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> EdgeSettings:
-        """From the checked configuration; a default stands in where a key is not set. Raises SettingsError where SES
-        sends, and no topic is named by which it may tell what became of it."""
+        """From the checked configuration; a default stands in where a key is not set."""
         found = {setting.name: config.get(setting.name, setting.default) for setting in SETTINGS}
-        if found["EMAIL_PROVIDER"] == "ses" and not _listed(found["SNS_TOPICS"]):
-            raise SettingsError("the setting SNS_TOPICS is missing: EMAIL_PROVIDER is ses")
         return cls(
             public_url=str(found["PUBLIC_URL"]).rstrip("/"),
             secret_key=str(found["SECRET_KEY"]),

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -34,8 +35,11 @@ def put_sender(
     rate: float,
     messaging_service_sid: str | None,
 ) -> Record:
-    """Adds a sender, or changes the rate of one that is there. Raises Conflict if another firm has the address."""
+    """Adds a sender, or changes the rate of one that is there. Raises Invalid for what is no address, Conflict if
+    another firm has it."""
     address = normalise_address(channel, address)
+    if channel == "email":
+        _check_mailbox(address)
     try:
         with db.unit_of_work() as uow:
             statement = select(Sender).where(Sender.channel == channel, Sender.address == address).with_for_update()
@@ -51,6 +55,14 @@ def put_sender(
             return uow.answer(_record(sender))
     except IntegrityError as error:
         raise Conflict("sender_taken") from error
+
+
+def _check_mailbox(address: str) -> None:
+    """It becomes a header of every message: what is no plain address must not get that far."""
+    try:
+        validate_email(address, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError as error:
+        raise invalid_field("address", "Not an email address.", code="invalid_address") from error
 
 
 def list_senders(db: Database, *, limit: int, cursor: str | None, sort: str | None) -> Record:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from chassis.config import Setting, SettingsError, number, one_of, text, url, whole
+from chassis.config import Setting, number, one_of, text, url, whole
 from contracts.messaging import CHANNELS
 from services.messaging.unsubscribing import UnsubscribeLinks
 
@@ -41,10 +41,17 @@ SETTINGS = (
     Setting("TWILIO_ACCOUNT_SID", text, "the account at Twilio", None),
     Setting("TWILIO_AUTH_TOKEN", text, "the account's secret; the sandbox signs with it too", None, secret=True),
     Setting("TWILIO_API_URL", url("http", "https"), "another address of Twilio's API, for tests", None),
-    Setting("SES_REGION", text, "the region of Amazon SES, such as us-east-1", None),
+    Setting("SES_REGION", text, "the region of SES, such as us-east-1", None, needed_if=("EMAIL_PROVIDER", "ses")),
     Setting("SES_CONFIGURATION_SET", text, "the configuration set by which SES publishes events", None),
     Setting("SES_ENDPOINT_URL", url("http", "https"), "another address of SES, for tests", None),
-    Setting("SMTP_URL", url("smtp", "smtps"), "the mail server: smtp://user:password@host:587", None, secret=True),
+    Setting(
+        "SMTP_URL",
+        url("smtp", "smtps"),
+        "the mail server: smtp://user:password@host:587",
+        None,
+        secret=True,
+        needed_if=("EMAIL_PROVIDER", "smtp"),
+    ),
     Setting("WEBHOOK_URL", url("http", "https"), "where the sandbox reaches the gateway, if not by PUBLIC_URL", None),
     Setting("MAX_MEDIA_BYTES", whole(1, 1024**3), "the largest file with a message that is kept", 10 * 1024**2),
     Setting("DISPATCH_CONCURRENCY", whole(1, 1000), "calls to providers at once in one dispatcher", 64),
@@ -86,12 +93,8 @@ class MessagingSettings:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> MessagingSettings:
-        """From the checked configuration; a default stands in where a key is not set. Raises SettingsError for a
-        provider of email that is not told how to send."""
+        """From the checked configuration; a default stands in where a key is not set."""
         found = {setting.name: config.get(setting.name, setting.default) for setting in SETTINGS}
-        needed = {"ses": "SES_REGION", "smtp": "SMTP_URL"}.get(str(found["EMAIL_PROVIDER"]))
-        if needed is not None and not found[needed]:
-            raise SettingsError(f"the setting {needed} is missing: EMAIL_PROVIDER is {found['EMAIL_PROVIDER']}")
         public_url = str(found["PUBLIC_URL"]).rstrip("/")
         return cls(
             public_url=public_url,

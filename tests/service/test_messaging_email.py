@@ -161,6 +161,17 @@ def test_html_of_a_bulk_message_is_not_said_by_text(mailed: Desk) -> None:
     contents.save_content(mailed.db, message=told, channels=["sms", "email"])
 
 
+@pytest.mark.parametrize(
+    "address", ["office", "a b@firm.example", "x@firm.example\r\nBcc: evil@x.example", "<x@y.example>"]
+)
+def test_a_sender_is_a_plain_address(mailed: Desk, address: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        senders.put_sender(
+            mailed.db, provider="ses", channel="email", address=address, rate=1.0, messaging_service_sid=None
+        )
+    assert refused.value.fields[0]["field"] == "address"
+
+
 # Unsubscribing
 
 
