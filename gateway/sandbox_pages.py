@@ -39,21 +39,29 @@ _FRAME_CSP = (
 
 @blueprint.get("")
 def show() -> Response:
-    """The list, and one phone or inbox when `to` names it."""
-    now = utc_now()
+    """The list, and one phone or inbox when `to` names it, or a form to write with."""
     to = (request.args.get("to") or "").strip().lower() or None
+    return _page(to, writing="write" in request.args)
+
+
+def _page(
+    to: str | None, *, writing: bool = False, problem: str | None = None, typed: Any = None, status: int = 200
+) -> Response:
+    now = utc_now()
     channel = request.args.get("channel")
     channel = channel if channel in view.CHANNEL_NAMES else None
     q = (request.args.get("q") or "").strip()[:320] or None
     cursor = request.args.get("cursor") or None
     listed = call(messaging.LIST_SANDBOX_ADDRESSES, q=q, channel=channel, cursor=cursor, limit=LISTED)
-    chosen = _chosen(to, now) if to else None
+    chosen = _chosen(to, now) if to and not writing else None
     offices = call(messaging.LIST_SANDBOX_OFFICES)["offices"]
     page = render_template(
         "sandbox/page.html", listed=listed, chosen=chosen, to=to, q=q, channel=channel, offices=offices, now=now,
-        writing="write" in request.args, view=view, flash=_flash(chosen),
+        writing=writing, typed=typed or {}, view=view, flash=_flash(chosen, problem),
     )  # fmt: skip
-    return _protected(page, _CSP, frames="DENY")
+    response = _protected(page, _CSP, frames="DENY")
+    response.status_code = status
+    return response
 
 
 def _chosen(to: str, now: Any) -> Record:
@@ -71,10 +79,12 @@ def _chosen(to: str, now: Any) -> Record:
     }
 
 
-def _flash(chosen: Record | None) -> tuple[str, str] | None:
+def _flash(chosen: Record | None, problem: str | None) -> tuple[str, str] | None:
     channel = request.args.get("by") or (chosen["channel"] if chosen else "sms")
     channel = channel if channel in view.CHANNEL_NAMES else "sms"
-    return view.told(request.args.get("did"), request.args.get("status"), channel, request.args.get("problem"))
+    return view.told(
+        request.args.get("did"), request.args.get("status"), channel, problem or request.args.get("problem")
+    )
 
 
 @blueprint.get("/messages/<message_id>/page")
@@ -99,7 +109,9 @@ def do() -> Response:
     try:
         where, answer = _DEEDS[deed](form, to)
     except CasewireError as error:
-        return _back(to or None, problem=error.code, write=1 if deed == "write" else None)
+        if deed == "write":
+            return _page(None, writing=True, problem=error.code, typed=form, status=error.status)
+        return _back(to or None, problem=error.code)
     return _back(where, did=deed, status=(answer or {}).get("status"), by=form.get("channel") or None)
 
 

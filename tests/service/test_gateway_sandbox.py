@@ -183,7 +183,10 @@ def test_a_contracts_refusal_is_said_too(edge: Edge) -> None:
         raise Invalid("invalid_address", fields=[{"field": "from", "message": "Not a telephone number."}])
 
     edge.answer(messaging.WRITE_FROM_SANDBOX, refuse)
-    answer = edge.http.post("/sandbox", data={"do": "write", "channel": "sms", "from": "x", "to": OFFICE, "body": "Hi"})
-    page = edge.http.get(answer.headers["Location"]).get_data(as_text=True)
+    typed = {"channel": "sms", "from": '"><b>', "to": OFFICE, "body": "<i>Hi</i>"}
+    answer = edge.http.post("/sandbox", data={"do": "write", **typed})
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 422
     assert "That is no telephone number or email address." in page
-    assert 'aria-label="Text message"' in page, "the form is there again"
+    assert 'value="&#34;&gt;&lt;b&gt;"' in page, "what was typed is there again"
+    assert ">&lt;i&gt;Hi&lt;/i&gt;</textarea>" in page
