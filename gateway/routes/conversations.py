@@ -20,6 +20,8 @@ expose(blueprint, "PATCH", "/conversations/<uuid:id>", messaging.UPDATE_CONVERSA
 expose(blueprint, "POST", "/conversations/<uuid:id>/assign", messaging.ASSIGN_CONVERSATION, rename=CONVERSATION)
 expose(blueprint, "GET", "/conversations/<uuid:id>/messages", messaging.LIST_CONVERSATION_MESSAGES,
        rename=CONVERSATION)  # fmt: skip
+expose(blueprint, "POST", "/conversations/<uuid:id>/messages", messaging.SEND_TO_CONVERSATION, rename=CONVERSATION,
+       status=202, location="/v1/messages")  # fmt: skip
 
 expose(blueprint, "PATCH", "/communications/<uuid:id>", messaging.UPDATE_LOG_ENTRY, rename={"id": "log_entry_id"})
 

@@ -232,12 +232,14 @@ def suppress_closed_tasks(uow: UnitOfWork, case_task_ids: Iterable[str], now: dt
 
 
 def prepare_again(uow: UnitOfWork, client_ids: Iterable[str], now: dt.datetime) -> list[str]:
-    """Sends what is queued for these clients back to be prepared, since their addresses or zones may have changed."""
+    """Sends what is queued for these clients back to be prepared, since their addresses or zones may have changed. An
+    answer to an address still goes there."""
+    theirs = (Delivery.client_id.in_(sorted(set(client_ids))), Delivery.conversation_id.is_(None))
     return move(
         uow,
         "accepted",
         now,
-        where=[Delivery.client_id.in_(sorted(set(client_ids))), Delivery.state == "queued", is_message()],
+        where=[*theirs, Delivery.state == "queued", is_message()],
         due_at=Delivery.send_after,
         address=None,
     )

@@ -21,7 +21,7 @@ from services.messaging.doorbell import ring
 from services.messaging.filing import conversation_of_client, preview_of
 from services.messaging.history import records
 from services.messaging.links import PLACEHOLDER_TOKEN, link_of, shorten
-from services.messaging.models import URGENT, WAITING, Delivery
+from services.messaging.models import URGENT, WAITING, Conversation, Delivery
 from services.messaging.outcomes import Decider, Outcome, Request, Wish, addresses_of
 from services.messaging.preparation import read_known
 from services.messaging.recipients import Facts, gather, variables_for
@@ -40,15 +40,18 @@ def send_message(
     public_url: str,
     sandbox: Collection[str],
     actor_id: str | None,
-    client_id: str,
+    client_id: str | None,
     channel: str,
     timing: Record,
     case_task_id: str | None = None,
+    conversation_id: str | None = None,
+    address: str | None = None,
     now: dt.datetime | None = None,
     **message: Any,
 ) -> Record:
     """Takes one message to one client, or says at once why it cannot be sent: the message, `state` accepted or
     suppressed. The dispatcher decides again when it goes out. `sandbox`: the channels that the sandbox carries.
+    `client_id` None: an answer to the `address` of a conversation with somebody who is no client yet.
 
     Raises Invalid, NotFound for an unknown client, case task or template, Unavailable.
     """
@@ -59,9 +62,11 @@ def send_message(
     uses = check_variants(variants, "message")
     if case_task_id is None and any(name.startswith(("task.", "case.")) for name in uses):
         raise invalid("case_task_id", "The text names a task or a case: say which.", "case_task_required")
+    if client_id is None and any(name.startswith("client.") for name in uses):
+        raise invalid("body", "The text names the client, and it is not known yet who that is.", "client_unknown")
     wish, facts = _about(calls, Wish(
         id=new_id(), kind="message", channel=channel, client_id=client_id, case_task_id=case_task_id,
-        requested_by=actor_id, send_after=now,
+        requested_by=actor_id, send_after=now, conversation_id=conversation_id, address=address,
     ), uses)  # fmt: skip
     rows = [variant.as_row() for variant in variants]
     request = Request(variants=rows, uses=uses)
@@ -76,10 +81,10 @@ def send_message(
         delivery.body, delivery.subject = _shown(rows, outcome, facts, wish, variables, public_url)
         uow.session.add(delivery)
         uow.session.flush()
-        if delivery.state == "suppressed":
+        if delivery.state == "suppressed" and client_id is not None:
             uow.emit(DELIVERY_SUPPRESSED, delivery.id, event_data(delivery, now))
         if delivery.state == "accepted":
-            conversation_of_client(uow, client_id, now).say(now, preview_of(delivery.body), now)
+            _conversation(uow, wish, now).say(now, preview_of(delivery.body), now)
         uow.after_commit(lambda: ring(db.url))
         return uow.answer(records(uow.session, [delivery])[0])
 
@@ -93,7 +98,7 @@ def _about(calls: Any, wish: Wish, uses: list[str]) -> tuple[Wish, Facts]:
         wish = replace(wish, case_id=found[0]["case_id"])
     facts = gather(calls, [wish], uses)
     recipient = facts.recipients.get(wish.client_id or "")
-    if recipient is None or recipient["state"] == "erased":
+    if not wish.addressed and (recipient is None or recipient["state"] == "erased"):
         raise NotFound("client_not_found", client_id=wish.client_id)
     return wish, facts
 
@@ -122,6 +127,13 @@ def _decide(
     return Decider(facts, known, {wish.id: request}, now).decide(wish)
 
 
+def _conversation(uow: UnitOfWork, wish: Wish, now: dt.datetime) -> Conversation:
+    if wish.client_id is not None:
+        return conversation_of_client(uow, wish.client_id, now)
+    statement = select(Conversation).where(Conversation.id == wish.conversation_id).with_for_update()
+    return uow.session.scalars(statement).one()
+
+
 def _delivery(wish: Wish, outcome: Outcome, content_id: str, send_after: dt.datetime, now: dt.datetime) -> Delivery:
     settled = outcome.state in ("suppressed", "failed")
     return Delivery(
@@ -133,6 +145,7 @@ def _delivery(wish: Wish, outcome: Outcome, content_id: str, send_after: dt.date
         case_task_id=wish.case_task_id,
         case_id=wish.case_id,
         requested_by=wish.requested_by,
+        conversation_id=wish.conversation_id,
         content_id=content_id,
         state=outcome.state if settled else "accepted",
         reason=outcome.reason,

@@ -47,7 +47,16 @@ class Wish:
     send_after: dt.datetime = _LONG_AGO
     joined_to: str | None = None
     in_business_hours: bool = False
+    conversation_id: str | None = None
+    staff_id: str | None = None
+    variables: dict[str, Any] | None = None
     followers: Sequence[Wish] = ()
+
+    @property
+    def addressed(self) -> bool:
+        """Whether it goes to its own address, whoever has it: an answer to what came from there, a notice to staff."""
+        stays = self.kind in EXEMPT_KINDS or self.conversation_id is not None or self.staff_id is not None
+        return bool(self.address) and stays
 
     @property
     def about(self) -> str | None:
@@ -126,8 +135,8 @@ class Outcome:
 
 def addresses_of(wish: Wish, facts: Facts) -> list[tuple[str, str]]:
     """(channel, address) in the order in which they are to be tried."""
-    if wish.address and wish.kind in EXEMPT_KINDS:
-        return [(wish.channel, wish.address)]
+    if wish.addressed:
+        return [(wish.channel, str(wish.address))]
     recipient = facts.recipients.get(wish.client_id or "") or {}
     found = ((channel, recipient.get(channel)) for channel in (wish.channel, *wish.fallback))
     return [
@@ -149,10 +158,11 @@ class Decider:
         request = self.requests[wish.batch_id or wish.id]
         if wish.kind in EXEMPT_KINDS:
             return self._answer(wish, request)
-        recipient = self.facts.recipients.get(wish.client_id or "") or {"state": "erased"}
-        if recipient["state"] != "found":
-            reason = "client_blocked" if recipient["state"] == "blocked" else "client_erased"
-            return Outcome(wish, "suppressed", reason)
+        if wish.client_id is not None or not wish.addressed:
+            recipient = self.facts.recipients.get(wish.client_id or "") or {"state": "erased"}
+            if recipient["state"] != "found":
+                reason = "client_blocked" if recipient["state"] == "blocked" else "client_erased"
+                return Outcome(wish, "suppressed", reason)
         task = self.facts.tasks.get(wish.case_task_id or "")
         if request.statuses is not None and (task is None or task["status"] not in request.statuses):
             return Outcome(wish, "suppressed", "task_closed")
@@ -204,6 +214,8 @@ class Decider:
 
     def _needs_opt_in(self, wish: Wish, channel: str, address: str) -> bool:
         rules = self.facts.rules
+        if wish.staff_id is not None:
+            return False
         return rules.require_opt_in and not (rules.allow_manual_reply and self._answers(wish, channel, address))
 
     def _queue(self, wish: Wish, request: Request, channel: str, address: str, *, manual: bool) -> Outcome:
@@ -217,6 +229,8 @@ class Decider:
         if firm is not None and due_at > self.now:
             return Outcome(wish, "accepted", due_at=due_at)
         variant = pick_variant(request.variants, channel, self._language(wish))
+        uses = [*request.uses, *(EMAIL_NAMES if channel == "email" else ())]
+        own = wish.variables if wish.staff_id is not None else None
         outcome = Outcome(
             wish,
             "queued",
@@ -226,7 +240,7 @@ class Decider:
             due_at=due_at,
             window_closes=closes,
             language=variant.language if variant else self._language(wish),
-            variables=variables_for(wish, self.facts, [*request.uses, *(EMAIL_NAMES if channel == "email" else ())]),
+            variables={**variables_for(wish, self.facts, uses), **(own or {})},
             needs_opt_in=wish.kind not in EXEMPT_KINDS and self._needs_opt_in(wish, channel, address),
         )
         if wish.about is not None:

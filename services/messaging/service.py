@@ -176,14 +176,7 @@ class MessagingService:
 
     @serve(contract.SEND_MESSAGE)
     def send_message(self, **command: Any) -> Answer:
-        return messages.send_message(
-            self.db,
-            self.calls,
-            public_url=self.settings.public_url,
-            sandbox=self._sandbox,
-            actor_id=self._actor,
-            **command,
-        )
+        return messages.send_message(self.db, self.calls, **self._sending, **command)
 
     @serve(contract.CANCEL_MESSAGE)
     def cancel_message(self, message_id: str) -> Answer:
@@ -222,6 +215,10 @@ class MessagingService:
     @serve(contract.LIST_CONVERSATION_MESSAGES)
     def list_conversation_messages(self, **query: Any) -> Answer:
         return threads.list_conversation_messages(self.db, **query)
+
+    @serve(contract.SEND_TO_CONVERSATION)
+    def send_to_conversation(self, **command: Any) -> Answer:
+        return threads.send_to_conversation(self.db, self.calls, **self._sending, **command)
 
     @serve(contract.GET_MEDIA)
     def get_media(self, message_id: str, media_id: str) -> Answer:
@@ -394,6 +391,10 @@ class MessagingService:
     @property
     def _sandbox(self) -> frozenset[str]:
         return self.settings.channels_of("sandbox")
+
+    @property
+    def _sending(self) -> dict[str, Any]:
+        return {"public_url": self.settings.public_url, "sandbox": self._sandbox, "actor_id": self._actor}
 
     @property
     def _actor(self) -> str | None:

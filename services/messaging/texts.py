@@ -1,4 +1,5 @@
-"""The texts of the service itself: answers to STOP, START and HELP, in English and Spanish. No marketing in them."""
+"""The texts of the service itself, in English and Spanish: answers to STOP, START and HELP, and notices to staff. No
+marketing in them."""
 
 from __future__ import annotations
 
@@ -19,6 +20,8 @@ SYSTEM_TEXTS: dict[tuple[str, str], str] = {
     ),
     ("help", "en"): "{{ firm.name }}: messages about your case. Reply STOP to get no more, or call our office.",
     ("help", "es"): "{{ firm.name }}: mensajes sobre su caso. Responda ALTO para no recibir más, o llame a la oficina.",
+    ("staff_notice", "en"): "{{ notice.title }}\n\nYou find it in your account at {{ firm.name }}.",
+    ("staff_notice", "es"): "{{ notice.title }}\n\nLo encuentra en su cuenta de {{ firm.name }}.",
 }
 
 
@@ -27,4 +30,6 @@ def system_text(kind: str, channel: str, language: str | None) -> Variant:
     short = (language or "en").partition("-")[0]
     body = SYSTEM_TEXTS.get((kind, short)) or SYSTEM_TEXTS[(kind, "en")]
     subject = "Nuestros mensajes para usted" if short == "es" else "Your messages from us"
+    if kind == "staff_notice":
+        subject = "{{ notice.title }}"
     return Variant(channel, short, body, subject if channel == "email" else None)

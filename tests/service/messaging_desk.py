@@ -258,11 +258,9 @@ class Desk:
         self.sending.finish_some()
 
     def reply(self, number: str, words: str, **given: Any) -> dict[str, Any]:
-        said = {"from_": number, "to": self.office, "body": words, **given}
+        said = {"channel": "sms", "from_": number, "to": self.office, "body": words, **given}
         provider_id = said.pop("provider_id", new_id())
-        return inbound.receive(
-            self.everywhere, provider="twilio", provider_id=provider_id, channel="sms", now=self.clock(), **said
-        )
+        return inbound.receive(self.everywhere, provider="twilio", provider_id=provider_id, now=self.clock(), **said)
 
     def write(self, number: str, words: str = "Hello", **given: Any) -> str:
         """A message comes in and is filed, as the bus would have it: twice. Its id."""
