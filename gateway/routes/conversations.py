@@ -1,4 +1,4 @@
-"""/v1/conversations, /v1/communications: what was said with each client, and with addresses that are nobody's yet."""
+"""/v1/conversations, /v1/communications, /v1/notifications: what was said with whom, and what staff should know."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ expose(blueprint, "POST", "/conversations/<uuid:id>/messages", messaging.SEND_TO
        status=202, location="/v1/messages")  # fmt: skip
 
 expose(blueprint, "PATCH", "/communications/<uuid:id>", messaging.UPDATE_LOG_ENTRY, rename={"id": "log_entry_id"})
+
+expose(blueprint, "GET", "/notifications", messaging.LIST_NOTICES)
+expose(blueprint, "POST", "/notifications/read", messaging.MARK_NOTICES_READ)
 
 
 @blueprint.route("/messages/<uuid:id>/media/<uuid:media_id>", methods=["GET"])

@@ -17,7 +17,8 @@ from contracts.errors import Conflict, NotFound, invalid_field
 from contracts.messaging import CONVERSATION_ASSIGNED
 from services.messaging.filing import conversation_of_client
 from services.messaging.history import sent_to_address
-from services.messaging.models import Conversation, ConversationClient, Delivery, InboundMessage
+from services.messaging.models import Conversation, ConversationClient, Delivery, InboundMessage, Notice
+from services.messaging.notices import mark_read
 from services.messaging.senders import as_kept
 from services.messaging.setwise import among
 
@@ -76,10 +77,20 @@ def get_conversation(db: Database, *, conversation_id: str) -> Record:
 
 
 def update_conversation(
-    db: Database, calls: Any, *, conversation_id: str, changes: Mapping[str, Any], expected_version: int | None = None
+    db: Database,
+    calls: Any,
+    *,
+    conversation_id: str,
+    changes: Mapping[str, Any],
+    actor_id: str | None,
+    expected_version: int | None = None,
+    now: dt.datetime | None = None,
 ) -> Record:
-    """Sets the named fields. Raises Invalid for somebody who does not work here, NotFound, Conflict `stale_version`,
-    Unavailable."""
+    """Sets the named fields; who has read it has read the notices of it, too.
+
+    Raises Invalid for somebody who does not work here, NotFound, Conflict `stale_version`, Unavailable.
+    """
+    now = now or utc_now()
     if changes.get("assigned_staff_id") is not None:
         _demand_active(calls, changes["assigned_staff_id"])
     with db.unit_of_work() as uow:
@@ -91,8 +102,11 @@ def update_conversation(
         for name in ("state", "assigned_staff_id"):
             if name in changes:
                 setattr(conversation, name, changes[name])
+        if changes.get("read"):
+            of_it = Notice.about["conversation_id"].as_string() == conversation.id
+            mark_read(uow, and_(Notice.staff_id == actor_id, of_it), now)
         if changes:
-            conversation.touch(utc_now())
+            conversation.touch(now)
         uow.session.flush()
         return uow.answer(_records(uow.session, [conversation])[0])
 

@@ -18,7 +18,8 @@ from chassis.columns import new_id
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
 from chassis.unit_of_work import UnitOfWork
-from services.messaging import consent, stops
+from services.messaging import consent, stops, watching
+from services.messaging.doorbell import ring
 from services.messaging.models import Conversation, ConversationClient, InboundMessage
 
 PREVIEW = 200
@@ -35,7 +36,11 @@ def file_message(db: Database, calls: Any, event: ReceivedEvent, now: dt.datetim
         if message is None or message.conversation_id is not None:
             return
         known = _known_owners(session, message)
+        review_id = watching.review_of(session, message)
     owners = _owners(calls, message, known)
+    with db.read() as session:
+        assignee = watching.assignee_of(session, message, owners)
+    watch = watching.watch(calls, message, owners, assignee, review_id)
     with db.unit_of_work(once=event) as uow:
         statement = select(InboundMessage).where(InboundMessage.id == message.id).with_for_update()
         message = uow.session.scalars(statement).one()
@@ -47,7 +52,10 @@ def file_message(db: Database, calls: Any, event: ReceivedEvent, now: dt.datetim
         message.client_id = conversation.client_id
         message.conversation_id = conversation.id
         message.touch(now)
+        if watch is not None:
+            watching.tell(uow, watch, message, conversation, now, first=conversation.unread == 0)
         conversation.hear(message.created_at, preview_of(message.body or message.subject), now)
+        uow.after_commit(lambda: ring(db.url))
 
 
 def _known_owners(session: Session, message: InboundMessage) -> list[str]:

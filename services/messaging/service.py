@@ -34,6 +34,7 @@ from services.messaging import (
     media,
     messages,
     new_links,
+    notices,
     phone_calls,
     portal_messages,
     preferences,
@@ -206,7 +207,7 @@ class MessagingService:
 
     @serve(contract.UPDATE_CONVERSATION)
     def update_conversation(self, **command: Any) -> Answer:
-        return conversations.update_conversation(self.db, self.calls, **command)
+        return conversations.update_conversation(self.db, self.calls, actor_id=self._actor, **command)
 
     @serve(contract.ASSIGN_CONVERSATION)
     def assign_conversation(self, **command: Any) -> Answer:
@@ -241,6 +242,20 @@ class MessagingService:
     @serve(contract.UPDATE_LOG_ENTRY)
     def update_log_entry(self, **command: Any) -> Answer:
         return communications.update_log_entry(self.db, self.calls, **command)
+
+    # Notices to staff
+
+    @serve(contract.NOTIFY_STAFF)
+    def notify_staff(self, **command: Any) -> Answer:
+        return notices.notify_staff(self.db, self.calls, **command)
+
+    @serve(contract.LIST_NOTICES)
+    def list_notices(self, **query: Any) -> Answer:
+        return notices.list_notices(self.db, actor_id=self._actor, **query)
+
+    @serve(contract.MARK_NOTICES_READ)
+    def mark_notices_read(self, **command: Any) -> Answer:
+        return notices.mark_notices_read(self.db, actor_id=self._actor, **command)
 
     # Consent
 

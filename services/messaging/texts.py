@@ -33,3 +33,22 @@ def system_text(kind: str, channel: str, language: str | None) -> Variant:
     if kind == "staff_notice":
         subject = "{{ notice.title }}"
     return Variant(channel, short, body, subject if channel == "email" else None)
+
+
+_NOTICES = {
+    "message_received": ("A client has written to you.", "Un cliente le ha escrito."),
+    "unknown_message_received": (
+        "Somebody has written whose number or address you do not know.",
+        "Ha escrito alguien cuyo número o dirección no conoce.",
+    ),
+    "consent_review": (
+        "A reply may mean that its writer wants no more messages: please decide.",
+        "Una respuesta puede significar que su autor no quiere más mensajes: decida, por favor.",
+    ),
+}
+
+
+def notice_title(kind: str, language: str) -> str:
+    """What a notice of our own says, without a name: an email may be read by others."""
+    english, spanish = _NOTICES[kind]
+    return spanish if language == "es" else english

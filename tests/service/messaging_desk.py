@@ -14,11 +14,11 @@ from sqlalchemy import select
 from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.database import Database
-from chassis.testing import Clock, FakeCalls, deliver, make_service, outbox_events, received
+from chassis.testing import Clock, FakeCalls, make_service, outbox_events, received
 from contracts import accounts, cases, clients, messaging, portal, tasks
 from contracts.base import Event
 from contracts.errors import NotFound
-from services.messaging import batch_views, batches, contents, inbound, senders
+from services.messaging import batch_views, batches, contents, filing, inbound, senders
 from services.messaging.adapters.base import Absent, Accepted, Finding, Outgoing, Question, Result
 from services.messaging.models import Base, Delivery
 from services.messaging.sending import Sending
@@ -265,8 +265,8 @@ class Desk:
     def write(self, number: str, words: str = "Hello", **given: Any) -> str:
         """A message comes in and is filed, as the bus would have it: twice. Its id."""
         answer = self.reply(number, words, **given)
-        for _ in range(2):
-            deliver(self.service, "file_message", *self.arrived(answer["message_id"]))
+        for event in self.arrived(answer["message_id"]) * 2:
+            filing.file_message(self.db, self.calls, event, self.clock())
         return str(answer["message_id"])
 
     def arrived(self, message_id: str) -> list[Any]:

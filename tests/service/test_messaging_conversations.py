@@ -374,7 +374,12 @@ def test_quiet_hours_bind_an_answer_to_an_old_message(desk: Desk) -> None:
 
 def update(desk: Desk, conversation_id: str, expected_version: int | None = None, **changes: Any) -> dict[str, Any]:
     return conversations.update_conversation(
-        desk.db, desk.calls, conversation_id=conversation_id, changes=changes, expected_version=expected_version
+        desk.db,
+        desk.calls,
+        conversation_id=conversation_id,
+        changes=changes,
+        expected_version=expected_version,
+        actor_id=desk.staff_id,
     )
 
 
