@@ -108,6 +108,7 @@ class ConsentEntry(FirmScoped, Base):
     __table_args__ = (
         Index("ix_consent_entry_firm_id_address", "firm_id", "address", "at"),
         Index("ix_consent_entry_firm_id_client_id", "firm_id", "client_id", "at"),
+        Index("ix_consent_entry_firm_id_at", "firm_id", "at", "id"),
     )
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     at: Mapped[dt.datetime] = mapped_column(default=utc_now)

@@ -6,6 +6,7 @@ import datetime as dt
 from collections import Counter
 from typing import Any
 
+import eventlet
 import pytest
 from sqlalchemy import select
 
@@ -494,6 +495,33 @@ def test_an_import_against_a_stop_never_lifts_it(desk: Desk) -> None:
         within(desk, lambda: record(desk, says("+12125558001"), opt_in, source="import")),
     )
     assert state(desk, "sms", consent.address_key(NUMBER)) == "opted_out"
+
+
+def test_preferences_in_the_middle_of_a_batch_race_the_claims(desk: Desk) -> None:
+    people = [desk.person() for _ in range(30)]
+    batch_id = desk.ask([desk.item(person) for person in people])
+    desk.prepare()
+    began: list[str] = []
+    seen: dict[str, int] = {}
+    desk.provider.before_answer = lambda message: (began.append(message.to), eventlet.sleep(0.002))[0]
+
+    def opt_some_out() -> None:
+        for person in people[::3]:
+            set_wants(desk, person, sms="opted_out")
+            seen[desk.number(person)] = len(began)
+            eventlet.sleep(0.001)
+
+    def send_all() -> None:
+        for _ in range(30):
+            desk.send()
+            desk.clock.advance(seconds=1)
+
+    together(within(desk, opt_some_out), within(desk, send_all))
+    slots = desk.sending._pool.size
+    assert [number for number, before in seen.items() if number in began[before + slots :]] == []
+    outcome = desk.outcome(batch_id)
+    assert sum(outcome.values()) == 30
+    assert outcome.get("sent", 0) == len(began) == len(set(began))
 
 
 def test_widened_stops_from_shared_numbers_do_not_deadlock(desk: Desk) -> None:

@@ -171,6 +171,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("kind", sa.String(length=20), server_default="notification", nullable=False))
         batch_op.add_column(sa.Column("channels", chassis.columns.Json, server_default="[]", nullable=False))
 
+    with op.batch_alter_table("consent_entry", schema=None) as batch_op:
+        batch_op.create_index("ix_consent_entry_firm_id_at", ["firm_id", "at", "id"], unique=False)
+
     with op.batch_alter_table("consent_review", schema=None) as batch_op:
         batch_op.add_column(sa.Column("decided_by", chassis.columns.Id, nullable=True))
 
@@ -254,6 +257,9 @@ def downgrade() -> None:
 
     with op.batch_alter_table("consent_review", schema=None) as batch_op:
         batch_op.drop_column("decided_by")
+
+    with op.batch_alter_table("consent_entry", schema=None) as batch_op:
+        batch_op.drop_index("ix_consent_entry_firm_id_at")
 
     with op.batch_alter_table("batch", schema=None) as batch_op:
         batch_op.drop_column("channels")
