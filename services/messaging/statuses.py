@@ -45,7 +45,8 @@ def record_delivery_status(
         status=status.lower(),
         error_code=error_code,
         delivery_id=delivery_id,
-        figures={"provider_segments": segments, "price": price, "currency": currency},
+        # Twilio's price is what is taken off the account.
+        figures={"provider_segments": segments, "price": None if price is None else abs(price), "currency": currency},
         now=utc_now(),
     )
     return {"applied": applied}

@@ -158,6 +158,12 @@ def bodies_with(ids: dict[str, str], own: dict[str, str]) -> Iterator[tuple[str,
         {"client_id": own["clients"], "channel": "sms", "template_id": ids["message-templates"]},
     )
     yield "POST", "/v1/portal-links", {"client_id": client, **links}
+    yield "POST", "/v1/message-batches", {"client_ids": [own["clients"], client], **text}
+    yield (
+        "POST",
+        "/v1/message-batches",
+        {"client_ids": [own["clients"]], "channels": ["sms"], "message": {"template_id": ids["message-templates"]}},
+    )
     yield "POST", "/v1/consents", {"entries": [{"channel": "sms", "client_id": client, "state": "opted_out"}]}
     yield "POST", "/v1/portal-links", {"client_id": own["clients"],
                                        "scope": {"kind": "task", "case_task_id": ids["case-tasks"]}}  # fmt: skip
