@@ -67,7 +67,7 @@ def _peer(stage: Stage, twilio: TwilioStandIn, name: str, worker: Sequence[str])
     except TimeoutError as error:
         raise RuntimeError(f"{error}; it said: {log.read_text(errors='replace')[-2000:]}") from error
     finally:
-        end(process, 20)
+        end(process, 5)
         stage.rabbitmq.delete_vhost(vhost)
     requests = twilio.accepted()
     return (len(requests) - 1) / (requests[-1]["at"] - requests[0]["at"])
