@@ -41,6 +41,8 @@ IDLE_BESIDE = 2.0
 HOUSEKEEPING = 2.0
 CLAIM_AT_ONCE = 64
 """The most that one claim begins: few enough that the last call starts within milliseconds of the commit."""
+WORTH_CLAIMING = 32
+"""Free slots from which on a claim does not wait for more, or half of all if they are fewer."""
 STALE_CLAIM = 1.0
 """Seconds after a claim's commit in which its call must have started: a process that was stopped in between has lost
 the right to make it."""
@@ -49,7 +51,7 @@ PREPARING = 2
 LANES = 3
 """Rounds of preparing, and of sending, side by side: while one waits for the database or for others, another works."""
 GATHER_SLOTS = 0.1
-"""Seconds to wait for more calls to end, so that a claim begins several: claims of one cost the most."""
+"""The longest that free slots wait for more calls to end: claims of one cost the most."""
 LOOK_AGAIN = 0.2
 """Seconds for which senders that had more to send are served without looking for others."""
 
@@ -82,7 +84,7 @@ class Sending:
         self._idle = idle or (IDLE_BESIDE if db.engines.is_sqlite else IDLE)
         self._now = now
         self._pool = eventlet.GreenPool(concurrency)
-        self._worth_claiming = max(1, concurrency // 4)
+        self._worth_claiming = min(WORTH_CLAIMING, max(1, concurrency // 2))
         self._ended = Signal()
         self.recorder = Recorder(db, self._providers, now)
         self._bell = Signal()

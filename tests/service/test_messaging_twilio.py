@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import http.client
 import socket
 from collections.abc import Iterator
 
@@ -118,6 +119,20 @@ def test_a_kept_connection_that_the_provider_closed_is_not_used_again() -> None:
         assert isinstance(twilio.send(outgoing()), Accepted)
         closed.wait()
         assert isinstance(twilio.send(outgoing()), Accepted)
+
+
+def test_head_and_body_of_a_request_go_out_together(twilio: TwilioStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    send = http.client.HTTPConnection.send
+
+    def watched(connection: http.client.HTTPConnection, data: bytes) -> None:
+        written.append(data)
+        send(connection, data)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "send", watched)
+    assert isinstance(provider(twilio.url).send(outgoing("The last words")), Accepted)
+    (request,) = written
+    assert b"The+last+words" in request
 
 
 def test_a_message_of_unknown_fate_is_found_by_its_links_ending(twilio: TwilioStandIn) -> None:
