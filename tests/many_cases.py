@@ -108,7 +108,8 @@ def _clients(pairs: list[tuple[str, ...]], plan: Plan, now: dt.datetime) -> Iter
 
 
 def _case(index: int, case_type: dict[str, Any], now: dt.datetime) -> dict[str, Any]:
-    number, name = f"B-{index:06d}", f"Case {index}"
+    # Of several fillings of one firm, each has numbers of its own.
+    number, name = f"{case_type['id'][-6:]}-{index:06d}", f"Case {index}"
     return {
         "id": new_id(), "number": number, "number_folded": fold(number), "name": name, "name_folded": fold(name),
         "case_type_id": case_type["id"], "status": case_type["statuses"][0]["name"], "state": "open",

@@ -30,6 +30,7 @@ from services.messaging.claims import DueSender, Ready, Reserved
 from services.messaging.outcomes import Wish
 from services.messaging.recorder import Recorder
 from services.messaging.rendering import Renderer
+from services.messaging.slots import Slots
 from services.messaging.unsubscribing import UnsubscribeLinks
 
 log = log_of(__name__)
@@ -41,8 +42,6 @@ IDLE_BESIDE = 2.0
 HOUSEKEEPING = 2.0
 CLAIM_AT_ONCE = 64
 """The most that one claim begins: few enough that the last call starts within milliseconds of the commit."""
-WORTH_CLAIMING = 32
-"""Free slots from which on a claim does not wait for more, or half of all if they are fewer."""
 STALE_CLAIM = 1.0
 """Seconds after a claim's commit in which its call must have started: a process that was stopped in between has lost
 the right to make it."""
@@ -50,8 +49,6 @@ STOP_WITHIN = 20.0
 PREPARING = 2
 LANES = 3
 """Rounds of preparing, and of sending, side by side: while one waits for the database or for others, another works."""
-GATHER_SLOTS = 0.1
-"""The longest that free slots wait for more calls to end: claims of one cost the most."""
 LOOK_AGAIN = 0.2
 """Seconds for which senders that had more to send are served without looking for others."""
 
@@ -83,9 +80,7 @@ class Sending:
         self._sandbox = sandbox
         self._idle = idle or (IDLE_BESIDE if db.engines.is_sqlite else IDLE)
         self._now = now
-        self._pool = eventlet.GreenPool(concurrency)
-        self._worth_claiming = min(WORTH_CLAIMING, max(1, concurrency // 2))
-        self._ended = Signal()
+        self.slots = Slots(concurrency)
         self.recorder = Recorder(db, self._providers, now)
         self._bell = Signal()
         self._ahead = ReadyAhead(self._make_ready, now)
@@ -93,8 +88,6 @@ class Sending:
         self._limited = frozenset(limited)
         self._free_at: dict[str, dt.datetime] = {}
         self._looked_at = 0.0
-        self._promised = 0
-        self._few_since: float | None = None
         self._stopping = False
 
     # Frame
@@ -113,7 +106,7 @@ class Sending:
             loop.wait()
         doorbell.unlisten(self._db.url, self.wake)
         with eventlet.Timeout(STOP_WITHIN, False):
-            self._pool.waitall()
+            self.slots.wait_all()
         self._release_ahead()
         self.recorder.finish()
         recording.wait()
@@ -196,10 +189,8 @@ class Sending:
 
     def send_some(self) -> bool:
         """One round over the senders that have something to send. Returns whether there may be more at once."""
-        if not self._slots():
-            ended = self._ended
-            with eventlet.Timeout(GATHER_SLOTS, False):
-                ended.wait()
+        if not self.slots.worth_claiming():
+            self.slots.gather()
             return True
         due = self._due_senders()
         begun, shortest = 0, self._idle
@@ -211,38 +202,15 @@ class Sending:
                 shortest = min(shortest, rests)
                 continue
             allowed = sender.allowed(self._now())
-            limit = min(self._free(), allowed, CLAIM_AT_ONCE)
+            limit = min(self.slots.free(), allowed, CLAIM_AT_ONCE)
             if limit <= 0:
                 shortest = min(shortest, 0.002 if allowed else sender.wait(self._now()))
                 continue
-            self._promised += limit
-            try:
+            with self.slots.promised(limit):
                 begun += self._guarded(self._send, sender, limit)
-            finally:
-                self._promised -= limit
         if due and not begun:
             self._wait(max(min(shortest, self._idle), 0.002))
         return bool(due)
-
-    def _free(self) -> int:
-        """Slots that no call has and no round of sending has been promised: a claimed delivery never waits for one."""
-        return self._pool.free() - self._promised
-
-    def _slots(self) -> bool:
-        """Whether enough calls may begin for a claim to be worth it, or none more has ended for a while."""
-        free = self._free()
-        if free <= 0:
-            self._few_since = None
-            return False
-        if free >= self._worth_claiming:
-            self._few_since = None
-            return True
-        if self._few_since is None:
-            self._few_since = time.monotonic()
-        if time.monotonic() - self._few_since < GATHER_SLOTS:
-            return False
-        self._few_since = None
-        return True
 
     def _due_senders(self) -> list[DueSender]:
         if self._busy and time.monotonic() - self._looked_at < LOOK_AGAIN:
@@ -269,7 +237,7 @@ class Sending:
         crash_point("after_claim")
         committed = time.monotonic()
         for item in claim.begun:
-            self._pool.spawn_n(self._call, provider, sender, item, committed)
+            self.slots.call(self._call, provider, sender, item, committed)
         if claim.account_free_at is not None:
             self._free_at[sender.provider] = claim.account_free_at
         seen = replace(sender, tokens=claim.tokens, tokens_at=now, held_until=claim.held_until)
@@ -326,9 +294,6 @@ class Sending:
         crash_point("after_provider")
         called = Called(reserved.id, reserved.attempts + 1, reserved.address, reserved.channel, sender.id, result)
         self.recorder.add(sender.firm_id, sender.provider, called)
-        if self._free() + 1 >= self._worth_claiming:  # this call's own slot is about to be free
-            ended, self._ended = self._ended, Signal()
-            ended.send(None)
 
     # Settling
 

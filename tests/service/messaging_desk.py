@@ -240,7 +240,7 @@ class Desk:
         """One round of sending, with everything that follows from it."""
         engine = sending or self.sending
         engine.send_some()
-        engine._pool.waitall()
+        engine.slots.wait_all()
         while engine.recorder:
             engine.recorder.record_some()
 

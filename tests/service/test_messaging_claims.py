@@ -103,7 +103,7 @@ def test_stops_in_the_middle_of_a_batch_race_the_claims(desk: Desk) -> None:
                 desk.clock.advance(seconds=1)
 
     together(stop_some, send_all)
-    late = [number for number in stopped_at if number in began[stopped_at[number] + desk.sending._pool.size :]]
+    late = [number for number in stopped_at if number in began[stopped_at[number] + desk.sending.slots.size :]]
     assert late == [], "a call began after the STOP committed"
     outcome = desk.outcome(batch_id)
     assert sum(outcome.values()) == 60

@@ -1,0 +1,79 @@
+"""The calls that one dispatcher may make at once, and when enough of them have ended for a claim to be worth it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import eventlet
+from eventlet.event import Event as Signal
+
+WORTH_CLAIMING = 32
+"""Free slots from which on a claim does not wait for more, or half of all if they are fewer."""
+GATHER = 0.1
+"""The longest that free slots wait for more calls to end, in seconds: claims of one cost the most."""
+
+
+class Slots:
+    """`size` slots, each for one call on a green thread of its own."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._pool = eventlet.GreenPool(size)
+        self._enough = min(WORTH_CLAIMING, max(1, size // 2))
+        self._promised = 0
+        self._few_since: float | None = None
+        self._ended = Signal()
+
+    def free(self) -> int:
+        """Slots that no call has and no round of sending has been promised: a claimed delivery never waits for one."""
+        return self._pool.free() - self._promised
+
+    @contextmanager
+    def promised(self, count: int) -> Iterator[None]:
+        """Keeps slots for calls that are being claimed; once they are called, they have their slots."""
+        self._promised += count
+        try:
+            yield
+        finally:
+            self._promised -= count
+
+    def call(self, action: Callable[..., None], *given: Any) -> None:
+        """Runs a call that a slot is free for."""
+        self._pool.spawn_n(self._run, action, *given)
+
+    def worth_claiming(self) -> bool:
+        """Whether enough calls may begin for a claim to be worth it, or some, and no more have ended for a while."""
+        free = self.free()
+        if free <= 0:
+            self._few_since = None
+            return False
+        if free >= self._enough:
+            self._few_since = None
+            return True
+        if self._few_since is None:
+            self._few_since = time.monotonic()
+        if time.monotonic() - self._few_since < GATHER:
+            return False
+        self._few_since = None
+        return True
+
+    def gather(self) -> None:
+        """Waits until enough calls have ended, though not for long."""
+        ended = self._ended
+        with eventlet.Timeout(GATHER, False):
+            ended.wait()
+
+    def wait_all(self) -> None:
+        """Waits for the calls under way."""
+        self._pool.waitall()
+
+    def _run(self, action: Callable[..., None], *given: Any) -> None:
+        try:
+            action(*given)
+        finally:
+            if self.free() + 1 >= self._enough:  # this call's own slot is about to be free
+                ended, self._ended = self._ended, Signal()
+                ended.send(None)
