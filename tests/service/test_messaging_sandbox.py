@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import create_engine, text, update
 
 from chassis.columns import new_id, utc_now
+from chassis.migrations import downgrade, upgrade
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from services.messaging import consent_ledger, senders
 from services.messaging.adapters.base import Accepted, Outgoing, Refused, Result
@@ -159,10 +161,10 @@ def test_a_complaint_about_an_email_opts_the_address_out(circle: Circle, desk: D
 
 
 def test_what_does_not_fit_a_message_is_a_conflict(circle: Circle) -> None:
-    text, call, mail = circle.send(), circle.send(channel="phone"), circle.send("a@b.example", "email")
+    sms, call, mail = circle.send(), circle.send(channel="phone"), circle.send("a@b.example", "email")
     written = circle.people.write(channel="sms", from_=ANN, to=OFFICE, body="Hello")["provider_id"]
     for message_id, action, code in (
-        (text, "press", "not_a_call"), (text, "complain", "not_an_email"), (call, "unsubscribe", "not_an_email"),
+        (sms, "press", "not_a_call"), (sms, "complain", "not_an_email"), (call, "unsubscribe", "not_an_email"),
         (mail, "unsubscribe", "no_unsubscribe_address"), (written, "bounce", "not_a_message_of_ours"),
     ):  # fmt: skip
         with pytest.raises(Conflict, match=code):
@@ -222,3 +224,25 @@ def test_a_gateway_that_is_away_is_said_so(circle: Circle, desk: Desk) -> None:
     unsigned = Webhooks(public_url=PUBLIC_URL, webhook_url="http://127.0.0.1:1", auth_token=None)
     with pytest.raises(Unavailable, match="sandbox_secret_missing"):
         SandboxPeople(desk.everywhere, unsigned).reply(sandbox_message_id=message_id, body="STOP")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_an_older_sandbox_knows_whose_messages_it_has(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{tmp_path}/old.db" if kind == "sqlite" else request.getfixturevalue("postgres_database")()
+    upgrade("messaging", url, "0002")
+    engine = create_engine(url)
+    insert = text(
+        "INSERT INTO sandbox_message (id, at, direction, channel, sender, recipient, body, announcements) "
+        "VALUES (:id, '2026-11-01 12:00:00', :direction, 'sms', :sender, :recipient, 'Hi', 0)"
+    )
+    with engine.begin() as connection:
+        connection.execute(insert, {"id": "a", "direction": "outbound", "sender": OFFICE, "recipient": ANN})
+        connection.execute(insert, {"id": "b", "direction": "inbound", "sender": BEA, "recipient": OFFICE})
+    upgrade("messaging", url)
+    with engine.begin() as connection:
+        found = connection.execute(text("SELECT id, address, outcome FROM sandbox_message ORDER BY id")).all()
+    assert [tuple(row) for row in found] == [("a", ANN, "delivered"), ("b", BEA, "delivered")]
+    downgrade("messaging", url, "0002")
+    engine.dispose()
