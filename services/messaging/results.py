@@ -175,7 +175,7 @@ def apply_status(
         client_ids = consent.clients_of_address(uow.session, delivery.address)
         speaker = stops.Speaker(delivery.channel, delivery.address, client_ids)
         evidence = {"delivery_id": delivery_id, "code": error_code, "provider_id": provider_id}
-        stops.record_stop(uow, speaker, source="provider", evidence=evidence, at=now)
+        stops.record_stop(uow, speaker, source="provider", evidence=evidence, at=now, said_at=delivery.begun_at)
     state, reason = STATUSES[status].state, None
     if state in ("failed", "undelivered"):
         reason = (error_code or status.replace("-", "_"))[:60]

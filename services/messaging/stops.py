@@ -89,22 +89,24 @@ def record_stop(
     at: dt.datetime,
     states: States | None = None,
     doubtful: bool = False,
+    said_at: dt.datetime | None = None,
 ) -> Stopped | None:
     """Opts the address out, and by the firm's scope the rest. None: it was opted out for sure already, and the same
     again adds nothing; what was only taken for an opt-out is confirmed by an entry of its own.
 
-    `states`: what `hold` gave, if the rows are held. `doubtful`: a person will look at it.
+    `states`: what `hold` gave, if the rows are held. `doubtful`: a person will look at it. `said_at`: when at the
+    latest it was said, where we hear of it afterwards: what the address said since then stands.
     """
     widely = stops_all_channels(uow.session)
     if states is None:
         states = hold(uow, speaker, widely=widely)
     before = states.get(speaker.key)
-    earlier = entry_behind(uow.session, speaker) if before == OPTED_OUT else None
-    if earlier is not None and not earlier.evidence.get("doubtful"):
-        return None
+    earlier = entry_behind(uow.session, speaker) if before in (OPTED_IN, OPTED_OUT) else None
     fresh = before != OPTED_OUT
+    if earlier is not None and _stands(earlier, said_at):
+        return None
     proof = dict(evidence)
-    if earlier is not None:
+    if earlier is not None and not fresh:
         before = earlier.evidence.get("before")
         proof["confirms"] = _root(earlier)
     if doubtful:
@@ -113,6 +115,13 @@ def record_stop(
     wider = _widened(speaker, stop.id, source, evidence, states) if widely else []
     consent.record_changes(uow, [stop, *wider], at)
     return Stopped(fresh, before)
+
+
+def _stands(earlier: ConsentEntry, said_at: dt.datetime | None) -> bool:
+    """Whether what is in force needs no stop to be added: it is one for sure, or a start that came after the stop."""
+    if earlier.state == OPTED_OUT:
+        return not earlier.evidence.get("doubtful")
+    return said_at is not None and earlier.at > said_at
 
 
 def record_start(

@@ -25,6 +25,7 @@ from services.messaging import (
     firm_rules,
     inbound,
     preferences,
+    results,
     senders,
     stated_consents,
     stops,
@@ -378,6 +379,20 @@ def test_yes_answers_our_own_question_and_nothing_else(desk: Desk) -> None:
     assert desk.reply("+12125558001", "yes!")["effect"] == "none"
 
 
+@pytest.mark.parametrize(("says_start", "ends"), [(True, "opted_in"), (False, "opted_out")])
+def test_a_refusal_that_is_heard_of_late_does_not_undo_a_start_since(desk: Desk, says_start: bool, ends: str) -> None:
+    known_by(desk)
+    (delivery,) = desk.deliveries()
+    desk.clock.advance(seconds=5)
+    if says_start:
+        desk.reply(NUMBER, "START")
+    results.record_status(
+        desk.db, provider_id=delivery.provider_id, status="failed", error_code="21610", delivery_id=delivery.id,
+        now=desk.clock(),
+    )  # fmt: skip
+    assert state(desk, "sms", consent.address_key(NUMBER)) == ends
+
+
 # What a person must decide
 
 
@@ -530,13 +545,15 @@ def test_preferences_in_the_middle_of_a_batch_race_the_claims(desk: Desk) -> Non
             seen[desk.number(person)] = len(began)
             eventlet.sleep(0.001)
 
+    slots = 4
+    engine = desk.dispatcher(concurrency=slots)
+
     def send_all() -> None:
         for _ in range(30):
-            desk.send()
+            desk.send(engine)
             desk.clock.advance(seconds=1)
 
     together(within(desk, opt_some_out), within(desk, send_all))
-    slots = desk.sending._pool.size
     assert [number for number, before in seen.items() if number in began[before + slots :]] == []
     outcome = desk.outcome(batch_id)
     assert sum(outcome.values()) == 30
