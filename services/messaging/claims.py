@@ -1,10 +1,10 @@
 """Reserving what can be sent right now, and the claim: the last question before a call to the provider.
 
 A claim is one transaction. It holds the consent rows of every address and client `FOR SHARE` in key order, the batches,
-and at last the sender's row (its rate), so that all of them stay as they were read until it commits. What passes
-becomes `sending` with an attempt written, and is called at once. A STOP, a cancel or a pause updates the same rows: it
-commits either before the claim has read them, and then the claim sees it, or after the claim has committed. (On SQLite
-one transaction writes at a time, which gives the same.)
+and at last the sender's bucket (and that of the provider's account, where it has one), so that all of them stay as they
+were read until it commits. What passes becomes `sending` with an attempt written, and is called at once. A STOP, a
+cancel or a pause updates the same rows: it commits either before the claim has read them, and then the claim sees it,
+or after the claim has committed. (On SQLite one transaction writes at a time, which gives the same.)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Integer, bindparam, or_, select, update
 from sqlalchemy.orm import Session
@@ -21,16 +21,14 @@ from chassis.columns import Instant
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
 from services.messaging import consent
+from services.messaging.buckets import TooFewTokens, spend, spend_of_account, tokens_at
 from services.messaging.deliveries import move, move_each
-from services.messaging.models import BULK, EXEMPT_KINDS, URGENT, Attempt, Batch, Delivery, ProviderRate, Sender
+from services.messaging.models import BULK, EXEMPT_KINDS, URGENT, Attempt, Batch, Delivery, Sender
 from services.messaging.preparation import running_batches
 from services.messaging.setwise import among
 
 RESERVED_FOR = dt.timedelta(seconds=10)
 """How long a reservation lasts: links are registered and texts rendered meanwhile."""
-
-CLAIM_MAY_TAKE = dt.timedelta(seconds=5)
-"""Longer than any claim takes from its look at the clock to its last statement."""
 
 
 @dataclass(frozen=True)
@@ -111,17 +109,6 @@ class Claim:
     account_free_at: dt.datetime | None = None
 
 
-def burst_of(rate: float) -> float:
-    """The most that may go out at once after a pause: a quarter second's worth, and at least one."""
-    return max(1.0, rate / 4)
-
-
-def tokens_at(tokens: float, since: dt.datetime, rate: float, now: dt.datetime) -> float:
-    """The token bucket's content now. A clock that was set back adds nothing."""
-    elapsed = max(0.0, (now - since).total_seconds())
-    return min(burst_of(rate), tokens + elapsed * rate)
-
-
 # Statements that every round runs are made once: to make one takes longer than to run it.
 _NOW = bindparam("now", type_=Instant)
 _DUE_NOW = (
@@ -153,16 +140,6 @@ _RESERVABLE = (
     .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
     .limit(bindparam("most", type_=Integer))
     .with_for_update(skip_locked=True, of=Delivery)
-)
-_BUCKET = (
-    select(Sender.rate, Sender.tokens, Sender.tokens_at, Sender.held_until)
-    .where(Sender.id == bindparam("sender_id"))
-    .with_for_update()
-)
-_ACCOUNT = (
-    select(ProviderRate.rate, ProviderRate.tokens, ProviderRate.tokens_at, ProviderRate.held_until)
-    .where(ProviderRate.provider == bindparam("provider"))
-    .with_for_update()
 )
 _BATCHES = (
     select(Batch.id, Batch.state)
@@ -214,16 +191,6 @@ def give_up(db: Database, owner: str, ids: Sequence[str], now: dt.datetime) -> N
         move(uow, "failed", now, where=where, reason="text_broken")
 
 
-class _TooFewTokens(Exception):
-    """The rate allows fewer than were begun: nothing of the transaction stays."""
-
-    def __init__(self, tokens: float, bucket: Any, now: dt.datetime, *, of_account: bool) -> None:
-        self.tokens = tokens
-        self.held_until = None if of_account else bucket.held_until
-        self.account_free_at = _free_at(tokens, bucket, now) if of_account else None
-        super().__init__(tokens)
-
-
 def claim(
     db: Database,
     owner: str,
@@ -241,7 +208,7 @@ def claim(
     while True:
         try:
             begun, left = _begin(db, owner, sender_id, candidates, now, now + call_lease, account)
-        except _TooFewTokens as short:
+        except TooFewTokens as short:
             most = min(int(short.tokens), len(candidates) - 1)
             candidates, held = candidates[:most], candidates[most:] + held
             if most <= 0:
@@ -259,7 +226,7 @@ def _begin(
     call_until: dt.datetime,
     account: str | None,
 ) -> tuple[list[Ready], float]:
-    """The transaction of a claim: (what was begun, tokens that are left). Raises _TooFewTokens."""
+    """The transaction of a claim: (what was begun, tokens that are left). Raises TooFewTokens."""
     with db.unit_of_work() as uow:
         passed = _passed(uow, owner, candidates, now)
         rows = [
@@ -279,56 +246,10 @@ def _begin(
             {"delivery_id": item.reserved.id, "number": item.reserved.attempts + 1, "begun_at": now} for item in begun
         ]
         uow.insert(Attempt, attempts)
-        left = _spend(uow.session, sender_id, len(begun), now)
+        left = spend(uow.session, sender_id, len(begun), now)
         if account is not None:
-            _spend_of_account(uow.session, account, len(begun), now)
+            spend_of_account(uow.session, account, len(begun), now)
     return begun, left
-
-
-def _spend(session: Session, sender_id: str, count: int, now: dt.datetime) -> float:
-    """Takes `count` from the sender's bucket and returns what is left. The last of a claim's statements, because all
-    claims of a sender meet here. Raises _TooFewTokens."""
-    bucket = session.execute(_BUCKET, {"sender_id": sender_id}).one()
-    left, moment = _taken(bucket, count, now)
-    session.execute(
-        update(Sender)
-        .where(Sender.id == sender_id)
-        .values(tokens=left, tokens_at=moment)
-        .execution_options(synchronize_session=False)
-    )
-    return left
-
-
-def _spend_of_account(session: Session, provider: str, count: int, now: dt.datetime) -> None:
-    """The same from the bucket of a provider's whole account, where all firms' claims meet."""
-    bucket = session.execute(_ACCOUNT, {"provider": provider}).one_or_none()
-    if bucket is None:  # the limit was lifted
-        return
-    left, moment = _taken(bucket, count, now, of_account=True)
-    session.execute(
-        update(ProviderRate)
-        .where(ProviderRate.provider == provider)
-        .values(tokens=left, tokens_at=moment)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _taken(bucket: Any, count: int, now: dt.datetime, *, of_account: bool = False) -> tuple[float, dt.datetime]:
-    """What is left of a bucket without `count`, and as of when. Raises _TooFewTokens."""
-    # Another claim may have looked at the clock later, and yet come first. Much later: the clock was set back.
-    moment = max(now, bucket.tokens_at) if bucket.tokens_at < now + CLAIM_MAY_TAKE else now
-    tokens = tokens_at(bucket.tokens, bucket.tokens_at, bucket.rate, moment)
-    if bucket.held_until is not None and bucket.held_until > now:
-        tokens = 0.0
-    if count > int(tokens):
-        raise _TooFewTokens(tokens, bucket, now, of_account=of_account)
-    return tokens - count, moment
-
-
-def _free_at(tokens: float, bucket: Any, now: dt.datetime) -> dt.datetime:
-    if bucket.held_until is not None and bucket.held_until > now:
-        return cast(dt.datetime, bucket.held_until)
-    return now + dt.timedelta(seconds=max(0.0, 1.0 - tokens) / bucket.rate)
 
 
 def _passed(uow: UnitOfWork, owner: str, candidates: list[Ready], now: dt.datetime) -> list[Ready]:

@@ -17,7 +17,7 @@ from eventlet.event import Event as Signal
 from sqlalchemy import select
 
 from chassis.context import Context, use
-from services.messaging import batches, claims, consent, preparation
+from services.messaging import batches, buckets, claims, consent, preparation
 from services.messaging.models import Attempt, Batch, ConsentState
 from tests.service.messaging_desk import Desk, desk, together
 
@@ -145,7 +145,7 @@ def test_a_claim_that_comes_late_gives_no_time_back_to_the_rate(desk: Desk) -> N
 
     def spend(count: int, now: dt.datetime) -> float:
         with desk.db.unit_of_work() as uow:
-            return claims._spend(uow.session, sender_id, count, now)
+            return buckets.spend(uow.session, sender_id, count, now)
 
     spend(0, early - dt.timedelta(seconds=10))
     assert spend(3, late) == 1.0

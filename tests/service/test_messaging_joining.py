@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
+from sqlalchemy import event as listening
 
 from chassis.columns import new_id
 from chassis.testing import deliver, received
@@ -319,3 +321,17 @@ def test_the_dry_run_counts_the_messages_that_go_out(desk: Desk) -> None:
     )  # fmt: skip
     assert found["recipients"] == {"send": 1, "joined": 3, "no_address": 4}
     assert found["segments"] == 1
+
+
+def test_a_batch_that_is_not_joined_costs_no_statement_for_it(desk: Desk) -> None:
+    seen: list[str] = []
+    listening.listen(desk.everywhere.engines.write, "before_cursor_execute", lambda *given: seen.append(given[2]))
+    person = desk.person()
+    desk.ask([desk.item(person), desk.item(person)])
+    desk.run()
+    assert len(desk.provider.accepted) == 2
+    about_joining = re.compile(r"joined_to (=|!=|IN|IS NOT)|first_value|OVER")
+    assert [statement for statement in seen if about_joining.search(statement.partition("WHERE")[2])] == []
+    ask(desk, [desk.item(person), desk.item(person)])
+    desk.run()
+    assert [statement for statement in seen if about_joining.search(statement)], "the pattern finds what there is"

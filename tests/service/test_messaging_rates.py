@@ -7,11 +7,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from sqlalchemy import event as listening
 
 from chassis.columns import new_id
 from services.messaging import batches, estimates, results, senders
 from services.messaging.adapters.base import Called, Deferred, Refused, Result
-from services.messaging.models import ProviderRate, Sender
+from services.messaging.models import Batch, ProviderRate, Sender
+from services.messaging.queues import finish_of
 from services.messaging.sending import Sending
 from services.messaging.settings import rates
 from services.messaging.statuses import record_delivery_status
@@ -54,8 +56,6 @@ def test_an_accounts_rate_is_shared_by_all_firms_and_dispatchers(desk: Desk) -> 
 
 
 def test_a_provider_without_a_limit_costs_no_statement(desk: Desk) -> None:
-    from sqlalchemy import event as listening
-
     seen: list[str] = []
     engine = desk.everywhere.engines.write
     listening.listen(engine, "before_cursor_execute", lambda *given: seen.append(given[2]))
@@ -256,9 +256,6 @@ def test_a_batch_that_comes_due_later_does_not_stand_before_one_that_is_due(desk
 
 def finish_in(desk: Desk, batch_id: str) -> float:
     """Seconds from the desk's clock until a batch says that it is done."""
-    from services.messaging.models import Batch
-    from services.messaging.queues import finish_of
-
     with desk.db.read() as session:
         finish = finish_of(session, session.get_one(Batch, batch_id), desk.clock())
     assert finish is not None
