@@ -15,6 +15,7 @@ from deploy.demo.api import Api
 from tests.systems import Embedded, answer, eventually, second_firm
 
 PHONE = "+12125550142"
+NOBODY = str(uuid.uuid4())
 FILTER = {"field": "state", "op": "eq", "value": "open"}
 
 
@@ -49,6 +50,8 @@ class Firm:
         ids["message-templates"] = make("/v1/message-templates", {"name": "T", "variants": variants})["id"]
         self.api.put("/v1/senders", {"channel": "sms", "address": self.sender, "rate": 50})
         ids["messages"] = make("/v1/messages", {"client_id": ids["clients"], "channel": "sms", "body": "Hello"})["id"]
+        called = make(f"/v1/clients/{ids['clients']}/communications", {"kind": "call", "notes": "Rang."})
+        ids["communications"] = called["id"]
         request = {"selector": selector, "channels": ["sms"], "message": {"body": "Now: {{ task.link }}"}}
         ids["message-batches"] = make("/v1/case-tasks/bulk-notify", request)["batch_id"]
         scope = {"kind": "task", "case_task_id": ids["case-tasks"]}
@@ -89,6 +92,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/case-tasks/{id}/answer": {"answer": "x"},
     "POST /v1/case-tasks/{id}/reopen": {"reason": "x"},
     "POST /v1/consent-reviews/{id}/decide": {"decision": "opted_out"},
+    "POST /v1/clients/{id}/communications": {"kind": "call", "notes": "x"},
+    "POST /v1/conversations/{id}/messages": {"body": "x"},
     "PUT /v1/clients/{id}/preferences": {"sms": "opted_out"},
 }
 
@@ -99,7 +104,8 @@ def routes_with_ids(url: str) -> Iterator[tuple[str, str, str]]:
     for path, item in specification["paths"].items():
         for method in item:
             if "{id}" in path and method in ("get", "post", "put", "patch", "delete"):
-                yield method.upper(), path, path.split("/{id}")[0].rpartition("/")[2]
+                # The second id of a path is nobody's: the first must be refused before it is looked at.
+                yield method.upper(), path.replace("{media_id}", NOBODY), path.split("/{id}")[0].rpartition("/")[2]
 
 
 def normal(response: requests.Response, used: str) -> tuple[int, Any]:
@@ -131,7 +137,7 @@ def test_every_route_with_an_id_in_its_path(system: Embedded, owner: Firm, stran
 def test_the_owner_reaches_what_the_stranger_could_not(system: Embedded, owner: Firm) -> None:
     """The ids above were real: without this, a mistake in the paths would pass for safety."""
     for method, path, kind in routes_with_ids(system.url):
-        if method == "GET" and not path.endswith("errors.csv"):
+        if method == "GET" and not path.endswith("errors.csv") and NOBODY not in path:
             answered = answer(owner.api, "GET", path.replace("{id}", owner.ids[kind]))
             assert answered.status_code == 200, f"{path}: {answered.status_code} {answered.text}"
 
@@ -168,6 +174,8 @@ def bodies_with(ids: dict[str, str], own: dict[str, str]) -> Iterator[tuple[str,
     yield "POST", "/v1/portal-links", {"client_id": own["clients"],
                                        "scope": {"kind": "task", "case_task_id": ids["case-tasks"]}}  # fmt: skip
     yield "POST", f"/v1/conversations/{own['conversations']}/assign", {"client_id": client}
+    note = {"kind": "call", "notes": "x", "case_id": case}
+    yield "POST", f"/v1/clients/{own['clients']}/communications", note
     yield "PATCH", f"/v1/conversations/{own['conversations']}", {"assigned_staff_id": ids["staff"]}
     yield "POST", "/v1/api-keys", {"name": "x", "staff_id": ids["staff"]}
     for selector in (
