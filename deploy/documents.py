@@ -6,6 +6,7 @@ from what each service declares that it is told.
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import json
 import sys
@@ -18,12 +19,36 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
 from chassis.config import CHASSIS, REQUIRED, Setting
+from chassis.envelope import CONTENT_TYPE, wrap
+from chassis.wire import event_data
 from contracts.base import Event, Operation, declared
 from deploy.deployables import DATABASES, DEPLOYABLES
 from gateway.app import create_app
 from gateway.settings import EdgeSettings
 
 DOCS = Path(__file__).parent.parent / "docs"
+
+_EXAMPLE_ID = "01a2145a-18d5-77a2-a2a9-28dbd2e55c36"
+_EXAMPLE_FIRM = "018f4e9a-0000-7000-8000-000000000001"
+_EXAMPLE_TIME = dt.datetime(2026, 11, 21, 15, tzinfo=dt.UTC)
+_ABOUT_EVENTS = (
+    "What happens in Casewire, for other systems. Bind a durable quorum queue of your own to the exchanges, "
+    "acknowledge after your work, recognise repeats by `id`, and expect no order. Events hold no personal data: fetch "
+    "it by the HTTP API. docs/events.md says more, and docs/examples/consumer.py is a whole consumer to copy."
+)
+_BROKER = {
+    "host": "{host}:{port}",
+    "pathname": "/{virtual_host}",
+    "protocol": "amqp",
+    "protocolVersion": "0.9.1",
+    "description": "The installation's RabbitMQ, 3.10 or later. The embedded start has none.",
+    "security": [{"$ref": "#/components/securitySchemes/account"}],
+    "variables": {
+        "host": {"default": "localhost"},
+        "port": {"default": "5672"},
+        "virtual_host": {"default": "casewire"},
+    },
+}
 
 
 def render() -> dict[str, str]:
@@ -62,49 +87,89 @@ def _asyncapi() -> dict[str, Any]:
             name = _schema_name(event.data)
             if name not in spec.components.schemas:
                 spec.components.schema(name, schema=event.data)
-            messages[event.name] = {
+            # Two services may own events of one name.
+            messages[f"{owner}.{event.name}"] = {
                 "name": event.name,
                 "summary": _first_line(event.data),
-                "contentType": "application/cloudevents+json",
+                "contentType": CONTENT_TYPE,
                 "payload": _envelope(event, owner, name),
-                "examples": [{"payload": {"type": event.name, "data": event.example}}],
+                "correlationId": {"location": "$message.payload#/correlationid"},
+                "examples": [{"name": "example", "payload": _example(event)}],
             }
             names.append(event.name)
         if names:
+            exchange = {
+                "name": f"{owner}.events", "type": "topic", "durable": True, "autoDelete": False,
+            }  # fmt: skip
             channels[owner] = {
                 "address": f"{owner}.events",
-                "description": "A topic exchange; the routing key is the event's name.",
-                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
-                "bindings": {"amqp": {"is": "routingKey", "exchange": {"name": f"{owner}.events", "type": "topic"}}},
+                "title": f"Events of {owner}",
+                "description": "A topic exchange. The routing key is the event's name: bind a queue of your own with "
+                "whole names, or with `*` for one word and `#` for any number of them.",
+                "servers": [{"$ref": "#/servers/broker"}],
+                "messages": {name: {"$ref": f"#/components/messages/{owner}.{name}"} for name in names},
+                "bindings": {"amqp": {"is": "routingKey", "exchange": exchange, "bindingVersion": "0.3.0"}},
             }
-            operations[f"{owner}.publish"] = {"action": "send", "channel": {"$ref": f"#/channels/{owner}"}}
+            operations[f"{owner}.publish"] = {
+                "action": "send",
+                "channel": {"$ref": f"#/channels/{owner}"},
+                "summary": f"{owner} tells what happened, at least once and in no certain order.",
+                "messages": [{"$ref": f"#/channels/{owner}/messages/{name}"} for name in names],
+                "bindings": {"amqp": {"deliveryMode": 2, "bindingVersion": "0.3.0"}},
+            }
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": "Casewire events", "version": "v1"},
-        "defaultContentType": "application/cloudevents+json",
+        "info": {"title": "Casewire events", "version": "v1", "description": _ABOUT_EVENTS},
+        "defaultContentType": CONTENT_TYPE,
+        "servers": {"broker": _BROKER},
         "channels": channels,
         "operations": operations,
-        "components": {"messages": messages, "schemas": spec.to_dict()["components"]["schemas"]},
+        "components": {
+            "messages": messages,
+            "schemas": spec.to_dict()["components"]["schemas"],
+            "securitySchemes": {"account": {"type": "userPassword", "description": "An account at the broker."}},
+        },
     }
 
 
 def _envelope(event: Event, owner: str, schema: str) -> dict[str, Any]:
+    """The schema of one event's messages, as `chassis.envelope.wrap` makes them."""
     text = {"type": "string"}
+    again = "The same whenever the event comes again: what to recognise a repeat by."
+    after = "The version of the record after the event: an older one that comes late is to be left."
     return {
         "type": "object",
-        "required": ["specversion", "id", "source", "type", "time", "subject", "firmid", "data"],
+        "required": ["specversion", "id", "source", "type", "time", "subject", "datacontenttype", "firmid", "data"],
         "properties": {
             "specversion": {"const": "1.0"},
-            "id": {"type": "string", "format": "uuid"},
-            "source": {**text, "examples": [f"casewire/{owner}"]},
+            "id": {"type": "string", "format": "uuid", "description": again},
+            "source": {"const": f"/casewire/{owner}"},
             "type": {"const": event.name},
             "time": {"type": "string", "format": "date-time"},
             "subject": {**text, "description": "The id of what the event is about."},
-            "firmid": {"type": "string", "format": "uuid"},
-            "correlationid": text,
+            "datacontenttype": {"const": "application/json"},
+            "firmid": {"type": "string", "format": "uuid", "description": "Whose it is."},
+            "correlationid": {**text, "description": "The same in all that follows from one request."},
+            "aggregateversion": {"type": "integer", "description": after},
             "data": {"$ref": f"#/components/schemas/{schema}"},
         },
     }
+
+
+def _example(event: Event) -> dict[str, Any]:
+    """A whole message."""
+    data = event_data(event, event.data().load(event.example))
+    subject = next((value for name, value in data.items() if name.endswith("_id") and value), _EXAMPLE_ID)
+    return wrap(
+        source=event.owner,
+        event_id=_EXAMPLE_ID,
+        name=event.name,
+        firm_id=_EXAMPLE_FIRM,
+        subject=str(subject),
+        time=_EXAMPLE_TIME,
+        data=data,
+        correlation_id=_EXAMPLE_ID,
+    )
 
 
 def _operations_and_events() -> str:

@@ -185,6 +185,8 @@ class NotifiedStaff(Schema):
 
 
 class CommunicationLogged(Schema):
+    """Staff wrote down a call, a meeting or the like with a client."""
+
     log_entry_id = Id(required=True)
     client_id = Id(required=True)
     kind = fields.String(required=True)
@@ -192,6 +194,8 @@ class CommunicationLogged(Schema):
 
 
 class ConversationAssigned(Schema):
+    """A person said whose an address's conversation is; what was said in it is in the client's own now."""
+
     conversation_id = Id(required=True)
     client_id = Id(required=True)
 

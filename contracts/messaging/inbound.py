@@ -124,6 +124,8 @@ class StatusRecorded(Schema):
 
 
 class MessageReceived(Schema):
+    """Somebody wrote to us. `client_ids`: whose address it is, as far as messaging knew when it came."""
+
     message_id = Id(required=True)
     channel = fields.String(required=True)
     client_ids = fields.List(Id(), required=True)

@@ -172,7 +172,8 @@ class Media(Schema):
 
 class MessageRecord(Stamped):
     """`to` and `from` are addresses. The body of an outbound message never holds a live link token. `client_ids`: whose
-    address an inbound message came from; `client_id` only if there is one."""
+    address an inbound message came from; `client_id` only if there is one. `staff_id`: who wrote an outbound one, or
+    whom a notice is for."""
 
     client_id = Id(allow_none=True)
     channel = fields.String()
