@@ -133,6 +133,17 @@ def test_an_email_is_read_safely_and_unsubscribed_from_by_one_click(client: Clie
     assert client.consents(client.inbox) == ["email opted_out"]
 
 
+def test_what_somebody_is_writing_stays_while_more_comes_in(client: Client, visit: Visit) -> None:
+    client.send("email", subject="First")
+    page = visit(f"/sandbox?to={client.inbox}")
+    page.get_by_label("Reply").fill("I am still writing")
+    page.get_by_label("Reply").blur()
+    client.send("email", subject="Second")
+    listed = page.get_by_role("navigation").get_by_role("link", name=client.inbox)
+    expect(listed).to_contain_text("Second", timeout=15_000)
+    expect(page.get_by_label("Reply")).to_have_value("I am still writing")
+
+
 def test_an_inbox_bounces_what_is_sent_to_it_from_now_on(client: Client, visit: Visit) -> None:
     client.send("email", subject="First")
     page = visit(f"/sandbox?to={client.inbox}", script=False)

@@ -11,10 +11,18 @@ async function freshen() {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-fresh]")) {
     const other = page.querySelector(`[data-fresh="${part.dataset.fresh}"]`);
-    const inUse = part.contains(document.activeElement) || part.querySelector("details.by-hand[open]");
-    // Emails hold frames and forms of their own: they are only replaced when one has come or changed its state.
-    if (other && !inUse && signature(other) !== signature(part)) part.replaceWith(document.adoptNode(other));
+    if (!other || inUse(part) || signature(other) === signature(part)) continue;
+    for (const opened of part.querySelectorAll("details.mail[open]")) {
+      const same = other.querySelector(`#${CSS.escape(opened.id)}`);
+      if (same) same.open = true;
+    }
+    part.replaceWith(document.adoptNode(other));
   }
+}
+
+function inUse(part) {
+  const written = [...part.querySelectorAll("textarea")].some((box) => box.value);
+  return written || part.contains(document.activeElement) || part.querySelector("details.by-hand[open]");
 }
 
 function signature(part) {
