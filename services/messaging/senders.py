@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from email.errors import MessageError
+from email.headerregistry import Address
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -60,8 +61,8 @@ def put_sender(
 def _check_mailbox(address: str) -> None:
     """It becomes a header of every message: what is no plain address must not get that far."""
     try:
-        validate_email(address, check_deliverability=False, globally_deliverable=False)
-    except EmailNotValidError as error:
+        Address(addr_spec=address)
+    except (ValueError, IndexError, MessageError) as error:
         raise invalid_field("address", "Not an email address.", code="invalid_address") from error
 
 
