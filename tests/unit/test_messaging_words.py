@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.messaging.words import Context, classify
+from services.messaging.words import Context, asks_to_start, classify
 
 STOPS = """STOP|stop|Stop.|sToP!!|" stop "|S T O P|stop stop stop|STOPALL
 stop all|Stop-All|UNSUBSCRIBE|unsubscribe please
@@ -128,6 +128,21 @@ def test_yes_starts_only_as_an_answer(text: str) -> None:
     assert classify(text).kind == "none"
     assert classify(text, Context(opted_out=True)).kind == "start"
     assert classify(text, Context(asked_to_start=True)).kind == "start"
+
+
+@pytest.mark.parametrize(
+    ("ours", "asks"),
+    [
+        ("Harbor & Lane: reply YES to receive text messages about your case.", True),
+        ("May we text you about your case? Reply YES or NO.", True),
+        ("Responda SÍ para recibir mensajes de texto.", True),
+        ("Reply YES to confirm your appointment. Reply STOP to end messages.", False),
+        ("Can you come on Friday? Reply YES or NO.", False),
+        ("Your papers are ready.", False),
+    ],
+)
+def test_only_a_question_about_messages_can_be_answered_by_yes(ours: str, asks: bool) -> None:
+    assert asks_to_start(ours) == asks
 
 
 def test_what_is_doubtful_is_marked_for_a_person() -> None:
