@@ -274,10 +274,10 @@ def answer(desk: Desk, conversation_id: str, body: str = "We have it.", **given:
 
 def by_email(desk: Desk, address: str, words: str, subject: str) -> None:
     senders.put_sender(
-        desk.db, provider="recording", channel="email", address="office@firm.test", rate=1000.0,
+        desk.db, provider="recording", channel="email", address="office@firm.example", rate=1000.0,
         messaging_service_sid=None,
     )  # fmt: skip
-    desk.write(address, words, channel="email", to="office@firm.test", subject=subject)
+    desk.write(address, words, channel="email", to="office@firm.example", subject=subject)
 
 
 def test_an_answer_goes_by_the_channel_that_was_written_by(desk: Desk) -> None:

@@ -24,10 +24,10 @@ STRANGER = "+13055550100"
 def office(desk: Desk) -> Desk:
     """A desk that can send email, and whose owner reads it."""
     senders.put_sender(
-        desk.db, provider="recording", channel="email", address="office@firm.test", rate=1000.0,
+        desk.db, provider="recording", channel="email", address="office@firm.example", rate=1000.0,
         messaging_service_sid=None,
     )  # fmt: skip
-    desk.colleagues[desk.staff_id].update(role="owner", email="Owner@firm.test")
+    desk.colleagues[desk.staff_id].update(role="owner", email="Owner@firm.example")
     return desk
 
 
@@ -42,7 +42,7 @@ def emails(desk: Desk) -> list[str]:
 
 
 def test_who_looks_after_the_client_is_told(office: Desk) -> None:
-    ada = office.colleague(email="ada@firm.test")
+    ada = office.colleague(email="ada@firm.example")
     person = office.person(assigned_staff_id=ada)
     message_id = office.write(office.number(person), "My secret is out")
     (notice,) = told(office, ada)
@@ -50,7 +50,7 @@ def test_who_looks_after_the_client_is_told(office: Desk) -> None:
     assert notice["about"]["message_id"] == message_id
     assert notice["about"]["client_id"] == person
     assert told(office, office.staff_id) == []
-    assert emails(office) == ["ada@firm.test"]
+    assert emails(office) == ["ada@firm.example"]
     (message,) = office.provider.accepted
     assert (message.subject, message.unsubscribe_url) == ("A client has written to you.", None)
     for never in ("secret", "Ann", office.number(person)):
@@ -88,7 +88,7 @@ def test_one_email_for_as_long_as_a_conversation_is_unread(office: Desk) -> None
     for _ in range(3):
         office.write(STRANGER)
     assert len(told(office, office.staff_id)) == 3
-    assert emails(office) == ["owner@firm.test"]
+    assert emails(office) == ["owner@firm.example"]
     conversation_id = told(office, office.staff_id)[0]["about"]["conversation_id"]
     conversations.update_conversation(
         office.db, office.calls, conversation_id=conversation_id, changes={"read": True}, actor_id=office.staff_id
@@ -105,7 +105,7 @@ def test_a_plain_stop_is_told_to_nobody_and_a_doubtful_one_to_be_decided(office:
     (notice,) = told(office, office.staff_id)
     assert notice["kind"] == "consent_review"
     assert notice["about"]["consent_review_id"]
-    assert emails(office) == ["owner@firm.test"]
+    assert emails(office) == ["owner@firm.example"]
 
 
 def test_a_colleague_without_an_address_has_the_list(office: Desk) -> None:
@@ -118,7 +118,7 @@ def test_a_colleague_without_an_address_has_the_list(office: Desk) -> None:
 def test_the_firms_language_is_spoken(office: Desk) -> None:
     office.firm["locale"] = "es"
     office.write(office.number(office.person()))
-    assert emails(office) == ["owner@firm.test"]
+    assert emails(office) == ["owner@firm.example"]
     (message,) = office.provider.accepted
     assert message.subject == "Un cliente le ha escrito."
     assert "Lo encuentra en su cuenta de Harbor & Lane." in message.body
@@ -126,7 +126,7 @@ def test_the_firms_language_is_spoken(office: Desk) -> None:
 
 def test_an_address_that_bounced_is_not_written_to(office: Desk) -> None:
     with office.db.unit_of_work() as uow:
-        change = consent.Change("email", "opted_out", "provider", {"code": "bounce"}, address="owner@firm.test")
+        change = consent.Change("email", "opted_out", "provider", {"code": "bounce"}, address="owner@firm.example")
         consent.record_changes(uow, [change], office.clock())
     office.write(STRANGER)
     assert emails(office) == []
@@ -138,18 +138,18 @@ def test_no_consent_of_the_firms_clients_is_asked_of_staff_at_night(office: Desk
     office.firm["require_opt_in"] = True
     office.clock.advance(hours=12)
     office.write(STRANGER)
-    assert emails(office) == ["owner@firm.test"]
+    assert emails(office) == ["owner@firm.example"]
 
 
 def test_a_notice_is_no_clients_business(office: Desk) -> None:
-    person = office.person(email="owner@firm.test")
+    person = office.person(email="owner@firm.example")
     office.write(office.number(person))
     emails(office)
     (delivery,) = [row for row in office.deliveries() if row.kind == "staff_notice"]
     assert (delivery.client_id, delivery.staff_id, delivery.state) == (None, office.staff_id, "sent")
     assert office.emitted(DELIVERY_SENT) == []
     (notice_email,) = history.list_messages(
-        office.db, client_id=None, address="owner@firm.test", direction=None, batch_id=None, limit=50, cursor=None,
+        office.db, client_id=None, address="owner@firm.example", direction=None, batch_id=None, limit=50, cursor=None,
         sort=None,
     )["data"]  # fmt: skip
     assert (notice_email["kind"], notice_email["staff_id"]) == ("staff_notice", office.staff_id)
@@ -188,7 +188,7 @@ def test_another_service_tells_staff_once(office: Desk) -> None:
     gone = office.colleague(active=False)
     assert notify(office, office.staff_id, gone, new_id(), once="overdue:1") == 1
     assert notify(office, office.staff_id, once="overdue:1") == 0
-    assert emails(office) == ["owner@firm.test"]
+    assert emails(office) == ["owner@firm.example"]
     # Somebody's words are no template.
     assert office.provider.accepted[0].subject == "{{ 7*7 }} tasks are overdue"
     assert notify(office, office.staff_id) == notify(office, office.staff_id) == 1
