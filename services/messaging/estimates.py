@@ -6,7 +6,9 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
+
+import eventlet
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
@@ -22,9 +24,11 @@ from services.messaging.settings import MessagingSettings
 from services.messaging.templates import check_variants, pick_variant, render
 
 Record = dict[str, Any]
+Item = TypeVar("Item")
 
 LOOKED_UP_AT_ONCE = 2000
 """Wishes whose consent is read by one statement."""
+DECIDED_AT_ONCE = 100
 
 
 def estimate(
@@ -109,9 +113,9 @@ def _estimate(
         if any(wish.case_task_id for wish in wishes):  # else nothing of the kind went out before
             known = read_known(session, wishes, facts, states, senders, now)
     decider = Decider(facts, known, dict.fromkeys((wish.batch_id for wish in wishes), request), now)
-    outcomes = joining.join([decider.decide(wish) for wish in wishes])
+    outcomes = joining.join([decider.decide(wish) for wish in _by_turns(wishes)])
     sent = [outcome for outcome in outcomes if outcome.reason is None and not outcome.follows]
-    segments = sum(_segments(outcome, request, settings.public_url) for outcome in sent)
+    segments = sum(_segments(outcome, request, settings.public_url) for outcome in _by_turns(sent))
     by_channel = Counter(outcome.channel or outcome.wish.channel for outcome in sent)
     cost = settings.segment_cost * segments + settings.call_cost * by_channel["phone"]
     with db.read() as session:
@@ -143,6 +147,13 @@ def _notifications(
                     send_after=now,
                     joined_to=f"{client_id} {channel}" if coalesce else None,
                 )
+
+
+def _by_turns(items: Sequence[Item]) -> Iterator[Item]:
+    """The items, with a turn for others in between: an estimate of many thousands computes for seconds."""
+    for start in range(0, len(items), DECIDED_AT_ONCE):
+        eventlet.sleep(0)
+        yield from items[start : start + DECIDED_AT_ONCE]
 
 
 def _states(session: Any, wishes: Sequence[Wish], facts: Facts) -> consent.States:
