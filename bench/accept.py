@@ -23,7 +23,7 @@ PROMISED = 10.0
 FLAT = 1.25
 """How much more a process may take for ten times as many."""
 POLL_SECONDS = 1.0
-PREPARED_WITHIN = 240.0
+PREPARED_WITHIN = 400.0
 
 
 def report(stage: Stage) -> list[str]:
