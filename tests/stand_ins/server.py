@@ -259,6 +259,7 @@ class StandIn:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
+        assert line, f"{self.module} ended at its start"
         self.url = f"http://127.0.0.1:{line.rpartition(' ')[2].strip()}"
         return self
 
