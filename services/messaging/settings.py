@@ -62,7 +62,7 @@ SETTINGS = (
         rates,
         "messages a second that an account at a provider may send, over all firms and numbers, such as "
         "twilio=100,ses=14; a provider that is not named has no such limit",
-        {},
+        None,
     ),
     Setting("CURRENCY", text, "the currency of these costs", "USD"),
 )
@@ -114,7 +114,7 @@ class MessagingSettings:
             segment_cost=Decimal(str(found["SEGMENT_COST"])),
             call_cost=Decimal(str(found["CALL_COST"])),
             currency=str(found["CURRENCY"]),
-            provider_rates=found["PROVIDER_RATES"],
+            provider_rates=found["PROVIDER_RATES"] or {},
         )
 
     @property
