@@ -10,6 +10,8 @@ from sqlalchemy import JSON, DateTime, Dialect, String, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from chassis.shifted_clock import ahead
+
 Id = Uuid(as_uuid=False)
 """A UUID. In Python a lower-case string with dashes."""
 
@@ -26,7 +28,7 @@ def new_id() -> str:
 
 def utc_now() -> dt.datetime:
     """The present instant, aware, in UTC."""
-    return dt.datetime.now(dt.UTC)
+    return dt.datetime.now(dt.UTC) + ahead()
 
 
 class Instant(TypeDecorator[dt.datetime]):

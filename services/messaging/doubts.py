@@ -17,6 +17,7 @@ from services.messaging.deliveries import STATUSES, move
 from services.messaging.models import Attempt, Delivery, Sender
 from services.messaging.postponing import GIVE_UP_AFTER
 
+FOUND_BY_NUMBER = ("sms", "phone")
 ASKING_FOR = dt.timedelta(seconds=60)
 """How long a delivery is put aside while its provider is asked."""
 
@@ -71,7 +72,7 @@ def reserve_doubts(db: Database, owner: str, now: dt.datetime, limit: int = 50) 
             .with_for_update(skip_locked=True, of=Delivery)
         )
         rows = uow.session.execute(statement).all()
-        taken = _taken_calls(uow.session, [delivery for delivery, _, _ in rows if delivery.channel == "phone"])
+        taken = _taken(uow.session, [delivery for delivery, _, _ in rows if delivery.channel in FOUND_BY_NUMBER])
         doubts = []
         for delivery, provider, sender_address in rows:
             delivery.lease_owner, delivery.lease_until = owner, now + ASKING_FOR
@@ -88,14 +89,14 @@ def reserve_doubts(db: Database, owner: str, now: dt.datetime, limit: int = 50) 
         return doubts
 
 
-def _taken_calls(session: Session, calls: Sequence[Delivery]) -> dict[str, frozenset[str]]:
-    """By address: the provider's ids of the calls that are known to be other deliveries'."""
-    if not calls:
+def _taken(session: Session, asked: Sequence[Delivery]) -> dict[str, frozenset[str]]:
+    """By address: the provider's ids of the texts and calls that are known to be other deliveries'."""
+    if not asked:
         return {}
     statement = select(Delivery.address, Delivery.provider_id).where(
-        Delivery.firm_id.in_(sorted({call.firm_id for call in calls})),
-        Delivery.address.in_(sorted({call.address for call in calls if call.address})),
-        Delivery.channel == "phone",
+        Delivery.firm_id.in_(sorted({delivery.firm_id for delivery in asked})),
+        Delivery.address.in_(sorted({delivery.address for delivery in asked if delivery.address})),
+        Delivery.channel.in_(FOUND_BY_NUMBER),
         Delivery.provider_id.is_not(None),
     )
     found: dict[str, set[str]] = {}

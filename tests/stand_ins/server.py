@@ -15,6 +15,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,9 +61,14 @@ class Account:
         """Forgets everything."""
         self.rules: list[Rule] = []
         self.messages: list[dict[str, Any]] = []
-        self.refused = 0
+        self.refusals: list[dict[str, Any]] = []
         self.requests = 0
         self.latency = 0.0
+        self.clock = 0.0
+
+    def now(self) -> float:
+        """Seconds since the epoch, by a clock that a test may have set."""
+        return time.time() + self.clock
 
     def decide(self, to: str) -> Rule | None:
         """The rule for a request, if there is one."""
@@ -71,9 +77,13 @@ class Account:
                 return rule
         return None
 
+    def refuse(self, to: str, rule: Rule) -> None:
+        """Notes a request that was not taken."""
+        self.refusals.append({"to": to, "at": self.now(), "status": rule.status, "retry_after": rule.retry_after})
+
     def counts(self) -> dict[str, int]:
         """requests, accepted, refused."""
-        return {"requests": self.requests, "accepted": len(self.messages), "refused": self.refused}
+        return {"requests": self.requests, "accepted": len(self.messages), "refused": len(self.refusals)}
 
 
 _REASONS = {200: "OK", 201: "Created", 400: "Bad Request", 404: "Not Found", 429: "Too Many Requests", 500: "Error"}
@@ -139,9 +149,11 @@ class Connection(asyncio.Protocol):
         account = self.account
         common: dict[str, Callable[[], Any]] = {
             "accepted": lambda: account.messages,
+            "refusals": lambda: account.refusals,
             "counts": account.counts,
             "rules": lambda: account.rules.append(Rule(**given)),
             "latency": lambda: setattr(account, "latency", float(given["seconds"])),
+            "clock": lambda: setattr(account, "clock", float(given["ahead"])),
             "clear_rules": account.rules.clear,
             "reset": account.reset,
         }
@@ -168,7 +180,7 @@ class Connection(asyncio.Protocol):
         rule = account.decide(to) if account.rules else None
         do = rule.do if rule else "accept"
         if rule and do == "refuse":
-            account.refused += 1
+            account.refuse(to, rule)
             self.write(refusal(rule))
             return
         if do == "cut_before":
@@ -289,13 +301,22 @@ class StandIn:
         """How long every answer takes."""
         self.ask("latency", {"seconds": seconds})
 
+    def set_clock(self, ahead: float) -> None:
+        """Lets its clock be so many seconds ahead of the machine's."""
+        self.ask("clock", {"ahead": ahead})
+
     def reset(self) -> None:
-        """Forgets messages, rules and callbacks."""
+        """Forgets messages, rules, callbacks and its clock."""
         self.ask("reset", {})
 
     def accepted(self) -> list[dict[str, Any]]:
         """Every accepted request, in order, with its time (`at`, seconds since the epoch)."""
         found: list[dict[str, Any]] = self.ask("accepted")
+        return found
+
+    def refusals(self) -> list[dict[str, Any]]:
+        """Every refused request, in order: to, at (seconds since the epoch), status, retry_after."""
+        found: list[dict[str, Any]] = self.ask("refusals")
         return found
 
     def counts(self) -> dict[str, int]:

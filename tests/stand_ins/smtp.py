@@ -74,7 +74,7 @@ class Handler:
         rule = self.account.decide(address) if step == (self.account.step or "rcpt") else None
         if rule is None or rule.do != "refuse":
             return None
-        self.account.refused += 1
+        self.account.refuse(address, rule)
         return f"{rule.status} {rule.code or 'refused'}"
 
 

@@ -67,7 +67,7 @@ class TwilioAccount(Account):
             "to": form.get("To", ""),
             "from": form.get("From") or form.get("MessagingServiceSid", ""),
             "body": form.get("Body", ""),
-            "at": time.time(),
+            "at": self.now(),
             "callback": callback,
             "token": dict(parse_qsl(urlsplit(callback).query)).get("token"),
         }
@@ -84,7 +84,7 @@ class TwilioAccount(Account):
             "twiml": form.get("Twiml", ""),
             "events": events,
             "machine_detection": form.get("MachineDetection"),
-            "at": time.time(),
+            "at": self.now(),
             "callback": callback,
             "token": dict(parse_qsl(urlsplit(callback).query)).get("token"),
         }

@@ -85,8 +85,8 @@ class Called:
 @dataclass(frozen=True)
 class Question:
     """What is asked about a delivery whose call ended without an answer. `body` is the stored text, in which a link is
-    shortened to its ending. `taken`: the provider's ids of what is known to be other deliveries' (of telephone calls,
-    in which nothing tells one from another)."""
+    shortened to its ending. `taken`: the provider's ids of what is known to be other deliveries' to the same number:
+    nothing tells one telephone call from another, nor two texts of the same words."""
 
     token: str
     to: str

@@ -39,7 +39,8 @@ DEFAULT_DELAY = 5.0
 LONGEST_DELAY = 3600.0
 LOOKED_THROUGH = 200
 """Messages to one number, newest first, that are looked through for one of unknown fate."""
-CLOCK_SLACK = dt.timedelta(minutes=5)
+CLOCK_SLACK = dt.timedelta(hours=2)
+"""How far our clock may be ahead of Twilio's: what is not found is sent again."""
 
 
 class TwilioProvider:
@@ -117,7 +118,8 @@ class TwilioProvider:
         for message in self._client.messages.stream(to=question.to, limit=LOOKED_THROUGH, page_size=100):
             if message.date_created is not None and message.date_created < since:
                 break
-            if str(message.direction).startswith("outbound") and matches_stored(str(message.body), question.body):
+            ours = str(message.direction).startswith("outbound") and message.sid not in question.taken
+            if ours and matches_stored(str(message.body), question.body):
                 return Accepted(str(message.sid), str(message.status), **figures_of(message))
         return Absent()
 

@@ -25,7 +25,7 @@ RINGS_FOR = 40
 EVENTS = ["initiated", "ringing", "answered", "completed"]
 LOOKED_THROUGH = 50
 """Calls between two numbers, newest first, that are looked through for one of unknown fate."""
-CLOCK_SLACK = dt.timedelta(minutes=5)
+CLOCK_SLACK = dt.timedelta(hours=2)
 
 
 def call_fields(message: Outgoing, voice_url: str) -> dict[str, Any]:
