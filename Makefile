@@ -62,6 +62,10 @@ format: $(READY) ## Format the code
 bench: $(READY) ## Measure against peers, on real RabbitMQ and PostgreSQL
 	$(BIN)/python -m bench
 
+.PHONY: faults
+faults: $(READY) ## Break everything at full load and print the fault matrix; ROWS="1 4" for some rows, BACKEND for one
+	@$(BIN)/python -m tests.faults $(ROWS) $(if $(filter-out file,$(origin BACKEND)),--backend $(BACKEND))
+
 .PHONY: openapi
 openapi: $(READY) ## Write the generated reference in docs/ again
 	$(BIN)/python -m deploy.documents

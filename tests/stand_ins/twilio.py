@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import itertools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

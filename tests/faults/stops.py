@@ -1,0 +1,97 @@
+"""Row 13: people say stop in the middle of a batch."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tests.faults.deployments import Deployment, Distributed
+from tests.faults.figures import Figure, at_least, exactly
+from tests.faults.oracles import seconds_of
+from tests.faults.processes import Stream
+from tests.faults.work import UNDER_WAY, Firm, Load
+from tests.systems import eventually
+
+AT_ONCE = 4
+
+
+def stop_in_the_middle(firm: Firm, load: Load, say: Callable[[str], None]) -> list[Figure]:
+    """`load.faults` of the recipients say stop while the others are being written to.
+
+    When a STOP was committed is PostgreSQL's own word where that is to be had, and else the time at which the webhook
+    was answered, which is later.
+    """
+    deployment = firm.deployment
+    _keep_commit_times(deployment)
+    stream = Stream(firm, load)
+    (batch,) = stream.batches
+    firm.sent_at_least(max(5, load.messages // 50), batch)
+    people = random.sample(sorted(set(firm.numbers(load.messages)) - firm.stopped), load.faults)
+    lasts = load.messages / load.rate * 0.8
+    answered: dict[str, float] = {}
+    began = time.monotonic()
+
+    def say_stop(place: int) -> None:
+        pause = began + lasts * place / len(people) - time.monotonic()
+        if pause > 0:
+            time.sleep(pause)
+        answered[people[place]] = firm.stop(people[place])[1]
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(say_stop, range(len(people))))
+    firm.settled(batch)
+    committed = {**answered, **_commit_times(deployment, people)}
+    reached = {text["to"]: text["at"] for text in firm.oracle.accepted() if batch.key in text["body"]}
+    late = {number: reached[number] - committed[number] for number in people if number in reached}
+    after = [seconds for seconds in late.values() if seconds > UNDER_WAY]
+    suppressed = [row for row in firm.deliveries(batch).values() if row.state == "suppressed"]
+    wrong = {row.address for row in suppressed} ^ (firm.stopped - set(reached))
+    say(f"{len(people) - len(late)} of {len(people)} were spared; the latest call came "
+        f"{1000 * max(late.values(), default=0.0):.0f} ms after a STOP's commit")  # fmt: skip
+    return [
+        exactly("reached the provider > 100 ms after the STOP committed", len(after), 0),
+        exactly("begun after it", _begun_after(deployment, committed, batch.id), 0),
+        at_least("spared by their STOP", len(people) - len(late), 1),
+        exactly("suppressed wrongly or not", len(wrong), 0),
+        *firm.account(batch),
+    ]
+
+
+def _keep_commit_times(deployment: Deployment) -> None:
+    """Has PostgreSQL note when each transaction was committed, which takes a restart."""
+    if not isinstance(deployment, Distributed):
+        return
+    if deployment.administer("SHOW track_commit_timestamp") == [("on",)]:
+        return
+    deployment.administer("ALTER SYSTEM SET track_commit_timestamp = on")
+    old = deployment.pid("postgres")
+    deployment.send_signal("postgres", signal.SIGINT)
+    eventually(lambda: deployment.pid("postgres") != old, "PostgreSQL started again", 60)
+    deployment.wait_ready()
+
+
+def _commit_times(deployment: Deployment, people: list[str]) -> dict[str, float]:
+    """Number to when its latest STOP was committed, in seconds since the epoch."""
+    if not isinstance(deployment, Distributed):
+        return {}
+    rows = deployment.ask(
+        "messaging",
+        "SELECT address, extract(epoch FROM max(pg_xact_commit_timestamp(xmin))) FROM consent_entry "
+        "WHERE state = 'opted_out' AND address IS NOT NULL GROUP BY address",
+    )
+    return {address: float(at) for address, at in rows if address in people and at is not None}
+
+
+def _begun_after(deployment: Deployment, committed: dict[str, float], batch_id: str) -> int:
+    """Calls whose claim read the clock after the STOP's commit: none of them may have been let through."""
+    rows: list[Any] = deployment.ask(
+        "messaging",
+        "SELECT delivery.address, attempt.begun_at FROM attempt JOIN delivery ON delivery.id = attempt.delivery_id "
+        "WHERE delivery.batch_id = :id",
+        id=batch_id if isinstance(deployment, Distributed) else batch_id.replace("-", ""),
+    )
+    return sum(seconds_of(at) > committed[address] for address, at in rows if address in committed)
