@@ -53,7 +53,7 @@ def poison(bus: Bus, load: Load, say: Say, retries: list[float] | None = None) -
     poisoned = load.faults * len(KINDS)
     _make(maker, load)
     with _Keeper(bus, fixed=False, retries=retries) as keeper:
-        seconds = 600 if retries is None else 120
+        seconds = 600 if retries is None else 300
 
         def digested() -> bool:
             keeper.tend()
