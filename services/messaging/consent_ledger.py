@@ -11,6 +11,7 @@ from chassis.database import Database
 from chassis.paging import page
 from contracts.errors import NotFound
 from services.messaging.models import ConsentEntry, Delivery
+from services.messaging.senders import as_kept
 
 Record = dict[str, Any]
 
@@ -36,7 +37,7 @@ def list_consents(
     """
     statement = select(ConsentEntry)
     if address is not None:
-        statement = statement.where(ConsentEntry.address == _as_kept(address))
+        statement = statement.where(ConsentEntry.address == as_kept(address))
     if client_id is not None:
         written_to = select(Delivery.address).where(Delivery.client_id == client_id, Delivery.address.is_not(None))
         theirs = [ConsentEntry.client_id == client_id, ConsentEntry.address.in_(written_to)]
@@ -72,12 +73,6 @@ def _present_addresses(calls: Any, client_id: str) -> list[str]:
         return []
     emails = [entry["address"].lower() for entry in client.get("emails") or ()]
     return [entry["number"] for entry in client.get("phones") or ()] + emails
-
-
-def _as_kept(address: str) -> str:
-    """An address as the ledger has it. A number may lack its plus sign, which an address bar reads as a blank."""
-    text = address.strip().lower()
-    return text if "@" in text or text.startswith("+") else f"+{text}"
 
 
 def _entry(row: ConsentEntry) -> Record:

@@ -468,6 +468,18 @@ def test_an_assigned_conversation_is_no_longer_the_others(desk: Desk) -> None:
     assert [message["direction"] for message in found] == ["outbound"]
 
 
+def test_what_is_not_filed_yet_shows_for_whom_it_is_known_to_be_from(desk: Desk) -> None:
+    ann, bob = desk.person(STRANGER), desk.person(STRANGER)
+    desk.ask([desk.item(ann)])
+    desk.run()
+    desk.reply(STRANGER, "This is Ann.")
+    desk.ask([desk.item(bob)])
+    desk.run()
+    for client_id, expected in ((ann, ["This is Ann."]), (bob, [])):
+        found = history.list_messages(desk.db, **{**NOTHING, "client_id": client_id, "direction": "inbound"})["data"]
+        assert [message["body"] for message in found] == expected
+
+
 def test_a_clients_conversation_is_not_assigned_to_another(desk: Desk) -> None:
     ann, bob = desk.person(), desk.person()
     desk.write(desk.number(ann))
