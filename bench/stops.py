@@ -23,10 +23,10 @@ from bench.stage import Stage
 from deploy.processes import wait_until
 from tests.many_cases import Plan, number_of
 
-PLAN = Plan(cases=4_000, couples=0, opted_out=0)
-STOPS = 200
-EVERY = 0.1
-"""Seconds from one STOP to the next."""
+PLAN = Plan(cases=7_500, couples=0, opted_out=0)
+STOPS = 150
+EVERY = 0.2
+"""Seconds from one STOP to the next: many more than follow a real batch."""
 PROMISED = 0.05
 PATH = "/webhooks/twilio/sms"
 
@@ -47,8 +47,9 @@ def report(stage: Stage) -> list[str]:
         _post(firm, [number_of(2 * PLAN.cases + index) for index in range(20)])  # from nobody: connections are warm
         asked = firm.ask(selector, again=False)
         wait_until(lambda: firm.twilio.counts()["accepted"] > 0, "the first is sent", 60)
-        # Numbers in the order of the cases, as they are sent: some of them are being claimed when their STOP comes.
-        stops = _post(firm, [number_of(PLAN.cases // 2 + 3 * index) for index in range(STOPS)])
+        # One after the other in the order in which they are sent, and about as fast: some numbers have their message
+        # already when their STOP comes, some do not, and some are being claimed.
+        stops = _post(firm, [number_of(index * PLAN.recipients // STOPS) for index in range(STOPS)])
         sent_while = firm.twilio.counts()["accepted"]
         wait_until(lambda: firm.finished(asked["batch_id"]), "the batch is sent", 120, pause=0.5)
         last = {request["to"]: request["at"] for request in firm.twilio.accepted()}
