@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.paging import page
-from services.messaging.models import OPEN, Batch, Delivery
+from services.messaging.models import OPEN, WAITING, Batch, Delivery
 from services.messaging.queues import finish_of
 
 Record = dict[str, Any]
@@ -19,6 +20,14 @@ Counts = dict[tuple[str, str | None], int]
 """Deliveries by (state, reason)."""
 
 ENDED = ("finished", "cancelled")
+
+LARGE = 5_000
+"""Deliveries that wait, from which on the end of a batch is not worked out anew for whoever asks: that is a look at
+each of them, and who watches a batch asks every second."""
+END_KEPT = dt.timedelta(seconds=10)
+_ends: dict[tuple[str, int], tuple[dt.datetime, dt.datetime | None]] = {}
+"""By a large batch and its version: until when its expected end is kept, and the end."""
+_ENDS_KEPT = 1_000
 
 
 def get_batch(db: Database, calls: Any, *, batch_id: str) -> Record:
@@ -44,9 +53,20 @@ def batch_record(session: Session, batch: Batch) -> Record:
     counts = _counts(session, [batch.id]).get(batch.id, {})
     return {
         **_shape(batch, counts),
-        "finish_expected_at": finish_of(session, batch, utc_now()),
+        "finish_expected_at": _finish_expected(session, batch, counts, utc_now()),
         **_figures(session, batch),
     }
+
+
+def _finish_expected(session: Session, batch: Batch, counts: Counts, now: dt.datetime) -> dt.datetime | None:
+    if sum(count for (state, _), count in counts.items() if state in WAITING) < LARGE:
+        return finish_of(session, batch, now)
+    key = (batch.id, batch.version)
+    if key not in _ends or _ends[key][0] <= now:
+        if len(_ends) >= _ENDS_KEPT:
+            _ends.clear()
+        _ends[key] = (now + END_KEPT, finish_of(session, batch, now))
+    return _ends[key][1]
 
 
 def list_batches(

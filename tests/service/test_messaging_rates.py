@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event as listening
 
 from chassis.columns import new_id
-from services.messaging import batches, estimates, results, senders
+from services.messaging import batch_views, batches, estimates, results, senders
 from services.messaging.adapters.base import Called, Deferred, Refused, Result
 from services.messaging.models import Batch, ProviderRate, Sender
 from services.messaging.queues import finish_of
@@ -252,6 +252,23 @@ def test_a_batch_that_comes_due_later_does_not_stand_before_one_that_is_due(desk
     desk.prepare()
     assert finish_in(desk, now) == pytest.approx(10, abs=1)
     assert finish_in(desk, later) == pytest.approx(5 * 3600 + 20, abs=1)
+
+
+def test_the_end_of_a_large_batch_is_worked_out_anew_only_now_and_then(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_views, "LARGE", 20)
+    monkeypatch.setattr(batch_views, "utc_now", desk.clock)
+    desk.sender(rate=1.0)
+    large, small = (desk.ask([desk.item(desk.person()) for _ in range(count)]) for count in (20, 10))
+    desk.prepare()
+    before = [desk.batch(batch_id)["finish_expected_at"] for batch_id in (large, small)]
+    desk.sender(rate=2.0)
+    after = [desk.batch(batch_id)["finish_expected_at"] for batch_id in (large, small)]
+    assert after[0] == before[0]
+    assert after[1] < before[1]
+    desk.clock.advance(seconds=10)
+    assert desk.batch(large)["finish_expected_at"] < before[0]
 
 
 def finish_in(desk: Desk, batch_id: str) -> float:
