@@ -50,7 +50,7 @@ _DEEDS = {
 _PROBLEMS = {
     "gateway_unreachable": "The webhook could not be reached. Try again.",
     "sandbox_busy": "Too much at once. Try again in a moment.",
-    "sandbox_secret_missing": "There is no TWILIO_AUTH_TOKEN to sign with.",
+    "sandbox_secret_missing": "There is no TWILIO_AUTH_TOKEN to sign with.",  # pragma: allowlist secret
     "invalid_address": "That is no telephone number or email address.",
     "no_unsubscribe_address": "This email has no one-click address.",
     "invalid_input": "Something is missing, or too long.",
