@@ -31,7 +31,10 @@ def burst_of(rate: float) -> float:
 
 
 def tokens_at(tokens: float, since: dt.datetime, rate: float, now: dt.datetime) -> float:
-    """The token bucket's content now. A clock that was set back adds nothing."""
+    """The token bucket's content now. A clock that was set back adds nothing but one, by which the next claim takes the
+    bucket's time back too: nothing would go out until the clock had caught up."""
+    if since > now + CLAIM_MAY_TAKE:
+        return max(1.0, tokens)
     elapsed = max(0.0, (now - since).total_seconds())
     return min(burst_of(rate), tokens + elapsed * rate)
 

@@ -110,7 +110,7 @@ def _night(firm: Firm, clock: Clock, twilio: TwilioStandIn, day: dt.date, recipi
 
 def _steps(firm: Firm, clock: Clock, twilio: TwilioStandIn, recipients: int) -> int:
     """A batch in the middle of the day. How many were sent in hours that the recipient's own clock forbids."""
-    noon = dt.datetime(2027, 6, 15, 12, 0, tzinfo=ZoneInfo(ZONES[-1])).astimezone(dt.UTC)
+    noon = dt.datetime(2027, 11, 16, 12, 0, tzinfo=ZoneInfo(ZONES[-1])).astimezone(dt.UTC)
     began = time.time()
 
     def now() -> dt.datetime:

@@ -153,6 +153,19 @@ def test_a_claim_that_comes_late_gives_no_time_back_to_the_rate(desk: Desk) -> N
     assert spend(0, late) == 0.0
 
 
+def test_a_clock_that_was_set_back_holds_no_sender_up(desk: Desk) -> None:
+    desk.sender(rate=1.0)
+    desk.ask([desk.item(desk.person())])
+    desk.run()
+    desk.clock.advance(seconds=-3600)
+    batch_id = desk.ask([desk.item(desk.person(), desk.person())])
+    desk.prepare()
+    desk.send()
+    assert desk.outcome(batch_id) == {"sent": 1, "queued": 1}, "the rate is kept"
+    desk.run()
+    assert desk.outcome(batch_id) == {"sent": 2}
+
+
 def test_a_dispatcher_that_stops_leaves_what_it_made_ready_to_others(desk: Desk) -> None:
     desk.sender(rate=4.0)
     batch_id = desk.ask([desk.item(desk.person()) for _ in range(8)])
