@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from dataclasses import dataclass
 from typing import IO
 
@@ -31,8 +32,14 @@ EXTENSIONS = {
     "video/3gpp": "3gp",
     "text/vcard": "vcf",
     "text/plain": "txt",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
 }
 """The types that are kept, each with the ending of its files."""
+
+
+_OFFICE = {"word/document.xml": "docx", "xl/workbook.xml": "xlsx"}
+"""The part that makes an archive a document."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +57,27 @@ class Kind:
 def judge(file: IO[bytes]) -> Kind | None:
     """The type of a file that is kept, or None. Reads it from the beginning."""
     file.seek(0)
-    known = filetype.guess(file.read(HEAD))
+    head = file.read(HEAD)
+    if head.startswith(b"PK"):
+        return _judge_office(file)
+    known = filetype.guess(head)
     if known is not None:
         return Kind(known.mime) if known.mime in EXTENSIONS else None
     file.seek(0)
     return _judge_text(file.read())
+
+
+def _judge_office(file: IO[bytes]) -> Kind | None:
+    """A document or a spreadsheet by its table of contents, which is all that is read; none that carries a program."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = {name.lower() for name in archive.namelist()}
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return None
+    if "[content_types].xml" not in names or any(name.endswith("vbaproject.bin") for name in names):
+        return None
+    found = [ending for part, ending in _OFFICE.items() if part in names]
+    return next((Kind(mime) for mime, ending in EXTENSIONS.items() if [ending] == found), None)
 
 
 def _judge_text(content: bytes) -> Kind | None:
