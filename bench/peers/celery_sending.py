@@ -16,9 +16,6 @@ app.conf.update(
     task_acks_late=True,
     task_ignore_result=True,
     broker_transport_options={"confirm_publish": True},
-    # No limit. With the default, the eventlet pool acknowledges only when its loop wakes, every two seconds once all
-    # that is prefetched is done, and sends ten messages a second.
-    worker_prefetch_multiplier=0,
 )
 
 
