@@ -23,8 +23,8 @@ PLAN = Plan(cases=3_000, couples=0, opted_out=0)
 PEER_MESSAGES = 3_000
 ROUNDS = 2
 PROMISED = 2.0
-# Without heartbeats to other workers, of which there are none: with them, Celery 5.7 waits a tenth of a second for their
-# events between any two messages of an eventlet pool.
+# Without heartbeats to other workers, of which there are none: with them, Celery 5.7 waits a tenth of a second for
+# their events between any two messages of an eventlet pool.
 WORKERS = {
     "celery": ["celery", "--quiet", "--app", "bench.peers.celery_sending", "worker", "--pool", "eventlet",
                "--concurrency", str(CONCURRENCY), "--loglevel", "ERROR", "--without-heartbeat", "--without-gossip",
