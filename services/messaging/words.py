@@ -1,7 +1,8 @@
 """What an inbound text asks for: stop, start, help, or nothing of the kind. Pure rules, English and Spanish.
 
-Three layers, the surest first: a keyword alone in the message; a sentence whose plain meaning is a revocation; a
-sentence that only might be one. The last is not `confident`: the caller blocks first and asks a person afterwards.
+Four layers, the surest first: a keyword alone in the message; a sentence whose plain meaning is a revocation; a
+sentence that only might be one; a message that no rule knows, but that is much like revocations that people have
+labelled. The last two are not `confident`: the caller blocks first and asks a person afterwards.
 The rules lean towards blocking, since a message sent to somebody who said stop is the worse mistake; but a message that
 uses a stop word for something else ("stop by the office at 3") is no revocation.
 """
@@ -14,11 +15,12 @@ from typing import Literal
 
 from rapidfuzz.distance import OSA
 
+from services.messaging.likeness import LIKENESS, Likeness
 from services.messaging.revocations import find_revocation
 from services.messaging.spelling import normalise
 
-RULE_VERSION = "2026-2"
-"""Kept with every ledger entry that these rules produced. Grows whenever a rule changes."""
+RULE_VERSION = "2026-3"
+"""Kept with every ledger entry that these rules produced. Grows whenever a rule or a labelled message changes."""
 
 Kind = Literal["stop", "start", "help", "none"]
 
@@ -73,6 +75,9 @@ class Classification:
     confident: bool = True
 
 
+LIKE_OTHERS = "likeness"
+"""How a rule's name begins that is none: likeness to labelled messages."""
+
 NOTHING = Classification("none", "none")
 
 
@@ -81,10 +86,12 @@ def asks_to_start(text: str) -> bool:
     return _ASKS_TO_START.search(normalise(text)) is not None
 
 
-def classify(text: str, context: Context = Context()) -> Classification:
+def classify(text: str, context: Context = Context(), likeness: Likeness = LIKENESS) -> Classification:
     """What `text` asks for. A message of many words is judged by its plain meaning, a short one by its keyword."""
     plain = normalise(text)
-    return (_keyword(plain, context) if plain else None) or _plain_language(text) or NOTHING
+    if not plain:
+        return _plain_language(text) or NOTHING
+    return _keyword(plain, context) or _plain_language(text) or _like_others(text, likeness) or NOTHING
 
 
 def _keyword(plain: str, context: Context) -> Classification | None:
@@ -136,3 +143,9 @@ def _plain_language(text: str) -> Classification | None:
         return None
     rule, confident = found
     return Classification("stop", f"plain:{rule}", confident)
+
+
+def _like_others(text: str, likeness: Likeness) -> Classification | None:
+    """Never sure. The rule names how strongly it is like other revocations, in whole numbers."""
+    score = likeness.doubt(text)
+    return None if score is None else Classification("stop", f"{LIKE_OTHERS}:{score:.0f}", confident=False)
