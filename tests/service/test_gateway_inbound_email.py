@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import g
 
 from chassis.files import FolderFiles
 from contracts.errors import NotFound
@@ -25,13 +24,9 @@ class Office:
 
     def __init__(self, folder: Path) -> None:
         self.edge = Edge(SANDBOX_PAGES=True)
-        self.files = FolderFiles(folder)
+        self.edge.files = FolderFiles(folder)
         self.folder = folder
-        self.edge.app.before_request_funcs[None].insert(0, self._provide)
         self.edge.answer(RECEIVE_INBOUND_MESSAGE, self._receive)
-
-    def _provide(self) -> None:
-        g.files = self.files
 
     def _receive(self, **message: Any) -> dict[str, Any]:
         if not message["to"].endswith("@firm.example"):

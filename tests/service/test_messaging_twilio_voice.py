@@ -125,7 +125,7 @@ def test_the_one_call_that_is_nobody_elses_is_ours(twilio: TwilioStandIn) -> Non
     assert adapter.send(outgoing()) == Unknown("cut")
     ours = twilio.calls()[-1]["sid"]
     assert adapter.find(question(taken=frozenset([other.provider_id]))) == Accepted(ours, "queued")
-    assert adapter.find(question(begun_at=utc_now() + dt.timedelta(hours=1))) == Absent()
+    assert adapter.find(question(begun_at=utc_now() + dt.timedelta(days=1))) == Absent()
 
 
 def test_of_two_calls_that_might_be_ours_none_is_taken(twilio: TwilioStandIn) -> None:

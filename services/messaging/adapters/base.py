@@ -82,6 +82,10 @@ class Called:
     result: Result
 
 
+CLOCK_SLACK = dt.timedelta(hours=2)
+"""How far our clock may be ahead of a provider's when it is asked what it took: what is not found is sent again."""
+
+
 @dataclass(frozen=True)
 class Question:
     """What is asked about a delivery whose call ended without an answer. `body` is the stored text, in which a link is

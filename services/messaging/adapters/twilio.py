@@ -6,7 +6,6 @@ and what became of it, if no answer came, is looked up among the messages to the
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -17,6 +16,7 @@ from twilio.rest import Client
 
 from chassis.telemetry import log_of
 from services.messaging.adapters.base import (
+    CLOCK_SLACK,
     Absent,
     Accepted,
     Deferred,
@@ -39,8 +39,6 @@ DEFAULT_DELAY = 5.0
 LONGEST_DELAY = 3600.0
 LOOKED_THROUGH = 200
 """Messages to one number, newest first, that are looked through for one of unknown fate."""
-CLOCK_SLACK = dt.timedelta(hours=2)
-"""How far our clock may be ahead of Twilio's: what is not found is sent again."""
 
 
 class TwilioProvider:

@@ -6,14 +6,13 @@ holds nothing of ours. A call of unknown fate is looked for among those between 
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 from urllib.parse import quote
 
 from twilio.rest import Client
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
-from services.messaging.adapters.base import Absent, Accepted, Finding, Outgoing, Question
+from services.messaging.adapters.base import CLOCK_SLACK, Absent, Accepted, Finding, Outgoing, Question
 from services.messaging.spoken import KEY_SECONDS, Script, script_of
 
 VOICE_PATH = "/webhooks/twilio/voice"
@@ -25,7 +24,6 @@ RINGS_FOR = 40
 EVENTS = ["initiated", "ringing", "answered", "completed"]
 LOOKED_THROUGH = 50
 """Calls between two numbers, newest first, that are looked through for one of unknown fate."""
-CLOCK_SLACK = dt.timedelta(hours=2)
 
 
 def call_fields(message: Outgoing, voice_url: str) -> dict[str, Any]:
