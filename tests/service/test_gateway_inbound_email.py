@@ -107,7 +107,7 @@ def test_attachments_are_stored_once_and_handed_on_by_their_keys(office: Office)
         ("lease.pdf", "application/pdf"), ("me.png", "image/png"),
     ]  # fmt: skip
     assert len(office.stored) == 2, "the same message again stores nothing more"
-    with office.files.get(media[0]["file_key"]) as file:
+    with office.edge.files.get(media[0]["file_key"]) as file:
         assert file.read() == b"%PDF-1.4"
 
 
