@@ -11,9 +11,9 @@ from typing import Any
 
 from tests.faults.deployments import Deployment, Distributed
 from tests.faults.figures import Figure, at_least, exactly
-from tests.faults.oracles import seconds_of
+from tests.faults.oracles import TwilioOracle, seconds_of
 from tests.faults.processes import Stream
-from tests.faults.work import UNDER_WAY, Firm, Load
+from tests.faults.work import UNDER_WAY, Firm, Load, webhook_secret
 from tests.systems import eventually
 
 AT_ONCE = 4
@@ -27,6 +27,9 @@ def stop_in_the_middle(firm: Firm, load: Load, say: Callable[[str], None]) -> li
     """
     deployment = firm.deployment
     _keep_commit_times(deployment)
+    if isinstance(firm.oracle, TwilioOracle):
+        # It says when a request came, and must not be late in noticing because it makes requests itself.
+        firm.oracle.twilio.call_back(webhook_secret(deployment.folder), statuses=[])
     stream = Stream(firm, load)
     (batch,) = stream.batches
     firm.sent_at_least(max(5, load.messages // 50), batch)
