@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
+LARGEST_STATEMENT = 1_000_000
+"""Characters of events that are written together: to send a statement takes several times its size in memory."""
+
 _open: ContextVar[bool] = ContextVar("unit_of_work_open", default=False)
 
 
@@ -50,6 +53,8 @@ class UnitOfWork:
         self.fresh: list[ReceivedEvent] = []
         self._db = db
         self._outbox: list[dict[str, Any]] = []
+        self._outbox_size = 0
+        self._emitted = False
         self._after_commit: list[Callable[[], object]] = []
 
     # Writing
@@ -141,6 +146,7 @@ class UnitOfWork:
         if firm is None:
             raise FirmMissing(f"{event.name} needs a firm")
         event_id = new_id()
+        payload = orjson.dumps(event_data(event, data)).decode()
         self._outbox.append(
             {
                 "id": event_id,
@@ -148,16 +154,20 @@ class UnitOfWork:
                 "aggregate_id": subject,
                 "aggregate_version": aggregate_version,
                 "event": event.name,
-                "payload": orjson.dumps(event_data(event, data)).decode(),
+                "payload": payload,
                 "correlation_id": self._db.correlation_id or event_id,
                 "created_at": utc_now(),
                 "attempts": 0,
             }
         )
+        self._outbox_size += len(payload)
+        if self._outbox_size > LARGEST_STATEMENT:
+            self._write_outbox()
         return event_id
 
     def emit_many(self, event: Event, items: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
-        """`emit` for each (subject, data); all events of a unit of work are written by one statement."""
+        """`emit` for each (subject, data); the events of a unit of work are written by one statement, if they are not
+        very large."""
         return [self.emit(event, subject, data) for subject, data in items]
 
     def answer(self, value: Answer) -> Answer:
@@ -188,16 +198,20 @@ class UnitOfWork:
 
     def _complete(self) -> None:
         self.session.flush()
-        if self._outbox:
-            self._run(*bulk.insert_of(self._dialect, self._db.tables.outbox, self._outbox))
+        self._write_outbox()
         self.session.commit()
 
     def _committed(self) -> None:
         crash_point("after_commit")
-        if self._outbox:
+        if self._emitted:
             self._db.engines.announce_outbox()
         for action in self._after_commit:
             action()
+
+    def _write_outbox(self) -> None:
+        if self._outbox:
+            self._run(*bulk.insert_of(self._dialect, self._db.tables.outbox, self._outbox))
+            self._outbox, self._outbox_size, self._emitted = [], 0, True
 
     def _rows(self, model: type[Any], rows: Iterable[bulk.Row], defaults: bool = True) -> tuple[Any, list[bulk.Row]]:
         scoped = "firm_id" in model.__table__.c and self._db.firm_id is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import eventlet
@@ -12,7 +13,7 @@ import pytest
 from sqlalchemy import create_engine, func, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from chassis import idempotency
+from chassis import idempotency, unit_of_work
 from chassis.columns import new_id, utc_now
 from chassis.database import AlreadyDone, Database, NestedUnitOfWork, in_transaction, violates
 from chassis.housekeeping import sweep
@@ -57,6 +58,23 @@ def test_nothing_of_a_failed_unit_of_work_stays(db: Database) -> None:
         uow.after_commit(lambda: woken.append("after"))
         raise LookupError
     assert (count(db), outbox_events(db), woken) == (0, [], [])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_many_events_are_written_in_parts_of_one_transaction(
+    db: Database, fails: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit_of_work, "LARGEST_STATEMENT", 100)
+    woken: list[str] = []
+    db.engines.on_outbox(lambda: woken.append("relay"))
+    with suppress(LookupError), db.unit_of_work() as uow:
+        uow.emit_many(THING_MADE, [("subject", {"number": number}) for number in range(10)])
+        written = uow.session.execute(text("SELECT count(*) FROM outbox WHERE firm_id = :firm_id")).scalar()
+        if fails:
+            raise LookupError
+    assert 0 < (written or 0) < 10
+    assert [event.data["number"] for event in outbox_events(db, THING_MADE)] == ([] if fails else list(range(10)))
+    assert woken == ([] if fails else ["relay"])
 
 
 @pytest.mark.parametrize("data", [{"number": "one"}, {"number": 1, "colour": "red"}, {}])
