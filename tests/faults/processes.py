@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -59,6 +60,26 @@ class Stream:
             self._firm.deployment.api.patch(f"/v1/clients/{clients[0]['id']}", {"tags": [f"change {number}"]})
         if not self._firm.waiting(*self.batches):
             self.batches.append(self._firm.ask(self._load.messages))
+
+
+class Feeding:
+    """Feeds a stream beside what is done to the one process: a request that its death cuts off is made again, under the
+    same key, to the process that follows."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._thread = threading.Thread(target=stream.feed)
+        self._thread.start()
+
+    def feed(self) -> None:
+        """Feeds it once more, unless the last time still lasts."""
+        if not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._stream.feed)
+            self._thread.start()
+
+    def finish(self) -> None:
+        """Waits for the last request; the process serves again."""
+        self._thread.join()
 
 
 def kill_at_random(firm: Firm, load: Load, say: Say) -> list[Figure]:
@@ -135,6 +156,7 @@ def _crash_in_place(
     """The one process, which dies at one point after the other."""
     deaths = dict.fromkeys((point for _, point in points), 0)
     system = deployment.system
+    feeding = Feeding(stream)
     for number in itertools.count():
         point = min(deaths, key=lambda name: deaths[name])
         if deaths[point] >= wanted:
@@ -149,7 +171,7 @@ def _crash_in_place(
         assert system.process is not None
         give_up = time.monotonic() + 120
         while system.process.poll() is None and time.monotonic() < give_up:
-            stream.feed()
+            feeding.feed()
             time.sleep(0.05)
         assert system.process.poll() == -signal.SIGKILL, f"it never came to {point}"
         deaths[point] += 1
@@ -158,6 +180,7 @@ def _crash_in_place(
     del system.environment["CASEWIRE_CRASH_AT"]
     system.stop()
     system.start()
+    feeding.finish()
     return deaths
 
 
