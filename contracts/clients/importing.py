@@ -1,0 +1,115 @@
+"""Clients from a file."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from contracts.base import Choice, Count, Event, Id, Operation, Progress, Stamped, Text
+from contracts.clients.common import A_CLIENT, FACTS, OWNER
+from contracts.clients.facts import ClientFacts
+from contracts.errors import Conflict, Invalid, NotFound
+
+
+class CreateImport(Schema):
+    """`file_key` names the uploaded file in the object store."""
+
+    file_key = Text(longest=300, required=True)
+    filename = Text(longest=255, required=True)
+    target = Choice("clients", "cases", load_default="clients")
+
+
+class PreviewImport(Schema):
+    """`mapping`: {column: field}; a column left out is not read. Two columns on one field are refused. Null: the
+    suggested one. The fields are those of a client, one column each: first_name, middle_name, last_name, full_name,
+    company_name, kind, date_of_birth, occupation, status, flag_reason, language, time_zone, tags, phone, phone_2,
+    phone_3, mobile_phone, home_phone, work_phone, email, email_2, email_3, address_line1, address_line2, city, state,
+    postal_code, country, external_source, external_source_id, custom_fields.<key>."""
+
+    import_id = Id(required=True)
+    mapping = fields.Dict(keys=Text(longest=200), values=Text(longest=120), load_default=None, allow_none=True)
+    duplicates = Choice("skip", "update", "create", "merge", load_default="skip")
+    default_values = fields.Dict(keys=Text(longest=120), values=Text(longest=500), load_default=dict)
+    default_country = fields.String(load_default="US", validate=validate.Regexp(r"^[A-Z]{2}$"))
+
+
+class ImportId(Schema):
+    import_id = Id(required=True)
+
+
+class ImportCounts(Schema):
+    """created + updated + skipped + failed = read, always, when the import is done."""
+
+    read = Count()
+    created = Count()
+    updated = Count()
+    skipped = Count()
+    failed = Count()
+
+
+class ImportRowError(Schema):
+    """`row` counts from 1 without the header; `errors` are `code:field`, like `invalid_phone:mobile_phone`."""
+
+    row = Count()
+    errors = fields.List(fields.String())
+
+
+class Import(Stamped):
+    """`error_counts`: how often each kind of error came, by its code."""
+
+    filename = fields.String()
+    target = fields.String()
+    state = Choice("uploaded", "previewed", "running", "finished", "failed", "cancelled")
+    columns = fields.List(fields.String())
+    suggested_mapping = fields.Dict()
+    mapping = fields.Dict(allow_none=True)
+    duplicates = fields.String(allow_none=True)
+    progress = fields.Nested(Progress)
+    counts = fields.Nested(ImportCounts)
+    error_counts = fields.Dict(keys=fields.String(), values=Count())
+    rows = fields.List(fields.Nested(ImportRowError))
+    failure = fields.String(allow_none=True)
+
+
+class ImportErrorFile(Schema):
+    """The failed rows as the original file with an `errors` column, in the object store."""
+
+    file_key = fields.String()
+    filename = fields.String()
+
+
+class ClientsImported(Schema):
+    """Many clients created or changed by an import, at most 500 in one event."""
+
+    import_id = Id(required=True)
+    clients = fields.List(fields.Nested(ClientFacts), required=True)
+
+
+class ImportRequested(Schema):
+    """clients' own: the rows are taken in outside the request that asked for it."""
+
+    import_id = Id(required=True)
+
+
+CREATE_IMPORT = Operation(
+    OWNER, "create_import", CreateImport, Import, (Invalid, NotFound), deadline=30.0, permission="imports.write",
+    example={"file_key": "uploads/x", "filename": "clients.csv"},
+)  # fmt: skip
+PREVIEW_IMPORT = Operation(
+    OWNER, "preview_import", PreviewImport, Import, (Invalid, NotFound, Conflict), deadline=60.0,
+    permission="imports.write", example={"import_id": A_CLIENT},
+)  # fmt: skip
+RUN_IMPORT = Operation(
+    OWNER, "run_import", ImportId, Import, (Invalid, NotFound, Conflict), permission="imports.write",
+    example={"import_id": A_CLIENT},
+)  # fmt: skip
+GET_IMPORT = Operation(
+    OWNER, "get_import", ImportId, Import, (NotFound,), permission="imports.write", example={"import_id": A_CLIENT}
+)
+GET_IMPORT_ERRORS = Operation(
+    OWNER, "get_import_errors", ImportId, ImportErrorFile, (NotFound, Conflict), deadline=30.0,
+    permission="imports.write", example={"import_id": A_CLIENT},
+)  # fmt: skip
+CLIENTS_IMPORTED = Event(
+    OWNER, "clients.imported.v1", ClientsImported, example={"import_id": A_CLIENT, "clients": [FACTS]}
+)
+IMPORT_REQUESTED = Event(OWNER, "import.requested.v1", ImportRequested, example={"import_id": A_CLIENT})
