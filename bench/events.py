@@ -70,13 +70,15 @@ def _listens(port: int) -> bool:
 def _ours(stage: Stage) -> Iterator[Any]:
     from sqlalchemy import create_engine
 
-    from bench.ours.events import ConsumerBase, ProducerBase
+    from bench.ours.events import Consumer, ConsumerBase, Producer, ProducerBase
+    from chassis.queues import declare_queues
 
     for database, base in (("ours_producer", ProducerBase), ("ours_consumer", ConsumerBase)):
         engine = create_engine(stage.postgres.create_database(database))
         base.metadata.create_all(engine)
         engine.dispose()
     uri = stage.rabbitmq.create_vhost("ours_events")
+    declare_queues({"AMQP_URI": uri}, [Producer, Consumer])
     with _pair(stage, "ours-events", "bench.ours", uri, ("ours_producer", "ours_consumer")) as run:
         yield run
 

@@ -18,11 +18,11 @@ data that the schema refuses, a TypeError) is parked at once. A failed batch is 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from amqp.exceptions import PreconditionFailed
 from kombu.connection import Connection
+from kombu.entity import Queue
 from nameko.constants import AMQP_SSL_CONFIG_KEY, AMQP_URI_CONFIG_KEY, LOGIN_METHOD_CONFIG_KEY
 from nameko.extensions import Entrypoint, register_entrypoint
 
@@ -32,7 +32,7 @@ from chassis.event_consumer import EventConsumer, EventDesk
 from chassis.telemetry import log_of
 from contracts.base import Event
 
-__all__ = ["ReceivedEvent", "Subscription", "on", "subscriptions"]
+__all__ = ["ReceivedEvent", "Subscription", "connection_to", "on", "queues", "subscriptions"]
 
 CONCURRENCY = 5
 """Events of one subscription that one process handles at a time, if it takes no batches."""
@@ -57,12 +57,12 @@ class Subscription(Entrypoint):
 
     def setup(self) -> None:
         service = self.container.service_name
-        self.name = f"{service}.{self.event.name}.{self.method_name}"
-        owner, event_name = self.event.owner, self.event.name
+        self.name = self.name_in(service, self.method_name)
         if self.broadcast:
-            self.queue = topology.broadcast_queue(f"{self.name}.{uuid.uuid4().hex}", owner, event_name)
+            name = f"{self.name}.{uuid.uuid4().hex}"
+            self.queue = topology.broadcast_queue(name, self.event.owner, self.event.name)
         else:
-            self.queue = topology.subscription_queue(self.name, owner, event_name, service)
+            self.queue = self.queue_in(service, self.method_name)
             self._declare()
         self.prefetch = PREFETCH if self.batch else CONCURRENCY * 4
         self.desk = EventDesk(self)
@@ -80,25 +80,31 @@ class Subscription(Entrypoint):
         """Called for each delivery; never blocks."""
         self.desk.put(message)
 
+    def name_in(self, service: str, method: str) -> str:
+        """Its name as the subscription of a service's method."""
+        return f"{service}.{self.event.name}.{method}"
+
+    def queue_in(self, service: str, method: str) -> Queue:
+        """The queue that it has as the subscription of a service's method."""
+        return topology.subscription_queue(self.name_in(service, method), self.event.owner, self.event.name, service)
+
     def _declare(self) -> None:
-        """Declares the queue before anything is consumed: a queue that exists with other arguments leaves its consumer
-        silent, so that it must end the start."""
-        config = self.container.config
-        connection = Connection(
-            config[AMQP_URI_CONFIG_KEY],
-            connect_timeout=5,
-            ssl=config.get(AMQP_SSL_CONFIG_KEY),
-            login_method=config.get(LOGIN_METHOD_CONFIG_KEY),
-        )
+        """Declares the queue before anything is consumed: one that exists with other arguments must end the start."""
         try:
-            with connection:
-                channel = connection.channel()
-                topology.dead_letter_queue(self.container.service_name)(channel).declare()
-                self.queue(channel).declare()
-        except PreconditionFailed as error:
-            raise RuntimeError(f"queue {self.name} exists with other arguments: drain and delete it") from error
+            with connection_to(self.container.config) as connection:
+                topology.declare_subscription(connection.channel(), self.queue, self.container.service_name)
         except OSError:
             _log.warning("bus_not_reached", queue=self.name)  # the consumer declares it when the broker is there
+
+
+def connection_to(config: Any) -> Connection:
+    """A connection to the bus that a configuration names, made on first use."""
+    return Connection(
+        config[AMQP_URI_CONFIG_KEY],
+        connect_timeout=5,
+        ssl=config.get(AMQP_SSL_CONFIG_KEY),
+        login_method=config.get(LOGIN_METHOD_CONFIG_KEY),
+    )
 
 
 def on(event: Event, batch: int | None = None, *, broadcast: bool = False) -> Callable[[Method], Method]:
@@ -118,9 +124,20 @@ def on(event: Event, batch: int | None = None, *, broadcast: bool = False) -> Ca
 
 def subscriptions(service: type) -> dict[str, Event]:
     """The events that a service class subscribes to, by method name (for contract tests and documents)."""
-    found: dict[str, Event] = {}
+    return {method: subscription.event for method, subscription in _subscriptions(service)}
+
+
+def queues(service: Any) -> list[Queue]:
+    """The queues that a service class's subscriptions keep while no process of it runs."""
+    return [
+        subscription.queue_in(service.name, method)
+        for method, subscription in _subscriptions(service)
+        if not subscription.broadcast
+    ]
+
+
+def _subscriptions(service: type) -> Iterator[tuple[str, Subscription]]:
     for name in dir(service):
         for entrypoint in getattr(getattr(service, name), "nameko_entrypoints", ()):
             if isinstance(entrypoint, Subscription):
-                found[name] = entrypoint.event
-    return found
+                yield name, entrypoint

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import eventlet
+from amqp.exceptions import NotFound
 from eventlet.event import Event as Signal
 from nameko.constants import AMQP_URI_CONFIG_KEY
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from chassis import outbox
+from chassis import outbox, topology
 from chassis.crash import crash_point
 from chassis.database import Database
 from chassis.embedded_bus import is_embedded
@@ -132,7 +133,15 @@ class Relay:
         outbox.count_attempt(session, table, [row.id for row, sure in zip(rows, confirmed, strict=True) if not sure])
 
     def _declare(self, channel: Any) -> None:
-        channel.exchange_declare(outbox.exchange_name(self.service), type="topic", durable=True, auto_delete=False)
+        self._declare_exchange(channel)
+        try:
+            topology.demand_declared(channel)
+        except NotFound:
+            _log.error("queues_not_declared", remedy="casewire queues declare")
+            raise
+
+    def _declare_exchange(self, channel: Any) -> None:
+        topology.event_exchange(self.service)(channel).declare()
 
     def _keep_house(self) -> None:
         self._publisher.keep_alive()
@@ -176,6 +185,10 @@ class EmbeddedRelay(Relay):
         for row in rows:
             self._publish_one(row.id, outbox.outgoing(row, self.service))
         return bool(self._settled) or (bool(rows) and len(rows) == room)
+
+    def _declare(self, channel: Any) -> None:
+        # All subscribers are in this process, whose bus holds what is published until they have their queues.
+        self._declare_exchange(channel)
 
     def _waiting(self, room: int) -> bool:
         """Whether there is anything to publish: a read, so that an idle relay does not write."""

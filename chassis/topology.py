@@ -4,12 +4,16 @@ An event goes to its owner's topic exchange, and from there to one queue per sub
 publishes the message, confirmed, to a retry exchange with its own queue's name as routing key; the retry queue behind
 it holds the message for its delay and then returns it to that queue alone. What is delivered too often (it kills its
 worker) goes to the service's dead-letter queue.
+
+RabbitMQ drops what no queue takes. So `chassis.queues` declares every service's queues before anybody publishes, and
+leaves a mark on the broker that all are there; a relay publishes only where it finds that mark.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from amqp.exceptions import PreconditionFailed
 from kombu.entity import Exchange, Queue
 
 from chassis.outbox import exchange_name
@@ -30,6 +34,9 @@ _QUORUM = {
 }
 
 
+_ALL_DECLARED = Exchange("casewire.queues-declared", type="fanout", durable=True)
+
+
 def event_exchange(owner: str, channel: Any = None) -> Exchange:
     """The topic exchange of a service's events."""
     return Exchange(exchange_name(owner), type="topic", durable=True, channel=channel)
@@ -44,6 +51,26 @@ def subscription_queue(name: str, owner: str, event_name: str, service: str) -> 
     }
     exchange = event_exchange(owner)
     return Queue(name, exchange=exchange, routing_key=event_name, durable=True, queue_arguments=arguments)
+
+
+def declare_subscription(channel: Any, queue: Queue, service: str) -> None:
+    """Declares the queue of a service's subscription, and the one for its dead letters. Raises RuntimeError if there is
+    one with other arguments, which its consumer would wait at in silence."""
+    try:
+        dead_letter_queue(service)(channel).declare()
+        queue(channel).declare()
+    except PreconditionFailed as error:
+        raise RuntimeError(f"queue {queue.name} exists with other arguments: drain and delete it") from error
+
+
+def mark_declared(channel: Any) -> None:
+    """Leaves the mark that every service's queues are there."""
+    _ALL_DECLARED(channel).declare()
+
+
+def demand_declared(channel: Any) -> None:
+    """Raises amqp's NotFound, and closes the channel, where the mark is missing."""
+    _ALL_DECLARED(channel).declare(passive=True)
 
 
 def broadcast_queue(name: str, owner: str, event_name: str) -> Queue:

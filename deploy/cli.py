@@ -58,6 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(command)
     command.set_defaults(command=_migrate)
 
+    queues = commands.add_parser("queues", help="queues on the bus").add_subparsers(required=True)
+    command = queues.add_parser("declare", help="declare every service's queues, before the first process is started")
+    _add_settings(command)
+    command.set_defaults(command=_declare_queues)
+
     command = commands.add_parser("firm", help="firms").add_subparsers(required=True).add_parser("create")
     command.add_argument("name")
     _add_settings(command)
@@ -186,6 +191,25 @@ def _migrate(chosen: argparse.Namespace) -> int:
     for service in chosen.services or _urls(chosen.settings):
         upgrade(service, _url(service, chosen.settings))
         print(f"{service}: newest schema")
+    return 0
+
+
+def _declare_queues(chosen: argparse.Namespace) -> int:
+    _patch_eventlet()
+    from chassis.config import load_or_exit
+    from chassis.embedded_bus import is_embedded
+    from chassis.queues import declare_queues
+    from deploy.deployables import DEPLOYABLES
+
+    config = load_or_exit(file=chosen.settings)
+    if is_embedded(config["AMQP_URI"]):
+        _refuse("the bus of `casewire run` declares its own queues; name the settings file of another")
+    try:
+        names = declare_queues(config, [entry.load() for entry in DEPLOYABLES.values()])
+    except (OSError, RuntimeError) as error:
+        sys.stderr.write(f"casewire: {error}\n")
+        return 1
+    print(f"{len(names)} queues are declared")
     return 0
 
 

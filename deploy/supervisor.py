@@ -35,6 +35,7 @@ STEADY_SECONDS = 30.0
 """A process that lived this long is started again at once when it dies; one that keeps dying waits longer each time."""
 LONGEST_PAUSE = 10.0
 STOP_SECONDS = 25.0
+DECLARING_SECONDS = 60.0
 
 
 @dataclass
@@ -110,7 +111,7 @@ class Supervisor:
     def _add_services(self, urls: dict[str, str]) -> None:
         self.rabbitmq.create_vhost(VHOST)
         shared = self._shared_settings()
-        self._write_settings("settings", {"AMQP_URI": shared["AMQP_URI"], "DATABASE_URLS": urls})
+        self._declare_queues(self._write_settings("settings", {"AMQP_URI": shared["AMQP_URI"], "DATABASE_URLS": urls}))
         for entry in DEPLOYABLES.values():
             # Each is told of its own database only.
             own = {"DATABASE_URL": urls[entry.database]} if entry.database else {}
@@ -119,6 +120,15 @@ class Supervisor:
             settings = self._write_settings(entry.name, told)
             count = self.replicas.get(entry.name, 1)
             self.children += [self._child(entry.name, number, count, settings) for number in range(1, count + 1)]
+
+    def _declare_queues(self, settings: Path) -> None:
+        """Before any service runs, in a process of its own: it needs every service's modules, and eventlet."""
+        self._say("declaring queues")
+        command = [sys.executable, "-m", "deploy.cli", "queues", "declare", "--settings", str(settings)]
+        log = self.log / "queues.log"
+        status = start(command, folder=self.folder.path, log=log).wait(DECLARING_SECONDS)
+        if status:
+            raise OSError(f"the queues could not be declared: see {log}")
 
     def _shared_settings(self) -> dict[str, Any]:
         address = f"http://127.0.0.1:{self.port}"

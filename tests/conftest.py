@@ -14,6 +14,7 @@ from typing import Protocol
 
 import pytest
 
+from chassis.queues import declare_queues
 from tests.running_servers import RunningPostgres, RunningRabbitMQ
 
 
@@ -47,9 +48,11 @@ def rabbitmq() -> Iterator[Broker]:
 
 @pytest.fixture
 def vhost(rabbitmq: Broker) -> Iterator[str]:
-    """The AMQP URI of a virtual host that is this test's own."""
+    """The AMQP URI of a virtual host that is this test's own, on which anybody may publish."""
     name = f"test-{uuid.uuid4().hex}"
-    yield rabbitmq.create_vhost(name)
+    uri = rabbitmq.create_vhost(name)
+    declare_queues({"AMQP_URI": uri}, [])
+    yield uri
     rabbitmq.delete_vhost(name)
 
 

@@ -22,6 +22,7 @@ from marshmallow import Schema, fields  # noqa: E402
 from chassis import event_handling, topology  # noqa: E402
 from chassis.database import Data  # noqa: E402
 from chassis.events import ReceivedEvent, on  # noqa: E402
+from chassis.queues import declare_queues  # noqa: E402
 from chassis.run import run_services  # noqa: E402
 from contracts.base import Event  # noqa: E402
 from contracts.errors import NotFound  # noqa: E402
@@ -92,4 +93,5 @@ if __name__ == "__main__":
         "LOG_FORMAT": "json",
         "max_workers": 10,
     }
+    declare_queues(config, [Maker, Taker])
     raise SystemExit(run_services([Maker, Taker], config, on_started=lambda _runner: print("ready", flush=True)))

@@ -17,6 +17,7 @@ from chassis.context import current
 from chassis.database import Data, Database
 from chassis.envelope import CONTENT_TYPE, wrap
 from chassis.events import ReceivedEvent, on
+from chassis.queues import declare_queues
 from chassis.testing import eventually, make_database, outbox_events
 from contracts.errors import NotFound, Unavailable
 from tests.service.sample import THING_MADE, MakerBase, Noted, TakerBase
@@ -346,6 +347,28 @@ def test_events_are_kept_while_the_subscriber_is_away(vhost: str, start: Callabl
     eventually(system.all_published)
     start(SingleTaker, bus=vhost, DATABASE_URLS={"taker": system.taker.url})
     eventually(lambda: system.noted() == [1, 2, 3])
+
+
+def test_events_from_before_a_subscribers_first_start_are_kept(vhost: str, start: Callable[..., Any]) -> None:
+    """RabbitMQ drops what no queue takes: every queue is declared before the first service publishes."""
+    maker, taker = make_database(MakerBase).for_firm(FIRM), make_database(TakerBase).for_firm(FIRM)
+    for _ in range(2):
+        names = declare_queues({"AMQP_URI": vhost}, [Maker, SingleTaker, Cached])
+    assert names == [f"taker.{THING_MADE.name}.take"]
+    start(Maker, bus=vhost, DATABASE_URLS={"maker": maker.url})
+    with maker.unit_of_work() as uow:
+        uow.emit_many(THING_MADE, [(new_id(), {"number": number}) for number in (1, 2, 3)])
+    eventually(lambda: all(event.published for event in outbox_events(maker)), what="all published")
+    start(SingleTaker, bus=vhost, DATABASE_URLS={"taker": taker.url})
+    with taker.read() as session:
+        eventually(lambda: sorted(session.scalars(select(Noted.number))) == [1, 2, 3], what="all noted")
+
+
+def test_a_queue_with_other_arguments_is_named(vhost: str) -> None:
+    with Connection(vhost) as connection:
+        connection.channel().queue_declare(f"taker.{THING_MADE.name}.take", durable=True, auto_delete=False)
+    with pytest.raises(RuntimeError, match=r"taker\.thing\.made\.v1\.take exists with other arguments"):
+        declare_queues({"AMQP_URI": vhost}, [SingleTaker])
 
 
 def test_a_broadcast_reaches_every_process(singles: System, start: Callable[..., Any]) -> None:

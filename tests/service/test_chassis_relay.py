@@ -14,6 +14,7 @@ from kombu.connection import Connection
 from chassis import outbox, publisher, relay
 from chassis.columns import new_id
 from chassis.database import Data, Database
+from chassis.queues import declare_queues
 from chassis.testing import eventually, make_database, outbox_events
 from contracts.errors import Unavailable
 from tests.service.sample import THING_MADE, MakerBase
@@ -74,6 +75,24 @@ def test_an_event_leaves_in_a_cloudevents_envelope(vhost: str, start: Callable[.
         "correlationid": event_id,
         "data": {"number": 5},
     }
+
+
+def test_nothing_is_published_before_the_queues_are_declared(rabbitmq: Any) -> None:
+    """A step that an operator forgot is waited for: RabbitMQ would drop the events."""
+    name = f"test-{new_id()}"
+    bus = rabbitmq.create_vhost(name)
+    try:
+        db = make_database(MakerBase)
+        emit(db, 1)
+        relayed = relay.Relay(db, {"AMQP_URI": bus})
+        with pytest.raises(Unavailable):
+            relayed._publish_some()
+        assert not all_published(db)
+        declare_queues({"AMQP_URI": bus}, [Maker])
+        relayed._publish_some()
+        assert all_published(db)
+    finally:
+        rabbitmq.delete_vhost(name)
 
 
 @pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
