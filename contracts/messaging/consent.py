@@ -127,11 +127,14 @@ class DecideReview(Schema):
 
 
 class ConsentChanged(Schema):
-    """`client_ids`: whose address it is, as far as messaging knows when it happens."""
+    """`state`: what the ledger's entry says. `holds`: what holds since then: the same, or, where a mistaken or a wider
+    opt-out was taken back, what held before it, null if that was nothing. `client_ids`: whose address it is, as far as
+    messaging knows when it happens."""
 
     consent_id = Id(required=True)
     channel = fields.String(required=True)
     state = fields.String(required=True)
+    holds = Choice(*CONSENT_STATES, allow_none=True)
     source = fields.String(required=True)
     client_ids = fields.List(Id(), required=True)
 
@@ -169,5 +172,6 @@ DECIDE_CONSENT_REVIEW = Operation(
 )  # fmt: skip
 CONSENT_CHANGED = Event(
     OWNER, "consent.changed.v1", ConsentChanged,
-    example={"consent_id": AN_ID, "channel": "sms", "state": "opted_out", "source": "reply", "client_ids": [AN_ID]},
+    example={"consent_id": AN_ID, "channel": "sms", "state": "opted_out", "holds": "opted_out", "source": "reply",
+             "client_ids": [AN_ID]},
 )  # fmt: skip

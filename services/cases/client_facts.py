@@ -48,7 +48,7 @@ def apply_consents(db: Database, events: Sequence[ReceivedEvent]) -> None:
                 latest[client_id, data["channel"]] = {
                     "client_id": client_id,
                     "channel": data["channel"],
-                    "state": data["state"],
+                    "state": data.get("holds", data["state"]),
                     "consent_id": data["consent_id"],
                 }
         rows = [latest[key] for key in sorted(latest)]

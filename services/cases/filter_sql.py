@@ -98,7 +98,8 @@ def _related(name: str, reading: Reading, now: dt.datetime) -> Test:
         return _one(joined.where(_test(ClientTag.tag, reading, now)))
     channel = name.removeprefix("clients.consent.")
     joined = of_case.join(ClientConsent, ClientConsent.client_id == CaseClient.client_id)
-    return _one(joined.where(ClientConsent.channel == channel, _test(ClientConsent.state, reading, now)))
+    test = _known(ClientConsent.state, _test(ClientConsent.state, reading, now))
+    return _one(joined.where(ClientConsent.channel == channel, test))
 
 
 def _custom(reading: Reading, key: str, now: dt.datetime) -> Test:

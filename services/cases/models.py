@@ -377,14 +377,15 @@ class ClientTag(FirmKeyed, Base):
 
 
 class ClientConsent(FirmKeyed, Base):
-    """A client's consent on a channel, as far as something was said. `consent_id` grows with time: a later one wins."""
+    """A client's consent on a channel, as far as something was said; null where that was taken back. `consent_id` grows
+    with time: a later one wins."""
 
     __tablename__ = "client_consent"
     __table_args__ = (Index("ix_client_consent_firm_id_state", "firm_id", "channel", "state", "client_id"),)
 
     client_id: Mapped[str] = mapped_column(Id, primary_key=True)
     channel: Mapped[str] = mapped_column(String(10), primary_key=True)
-    state: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str | None] = mapped_column(String(20))
     consent_id: Mapped[str] = mapped_column(Id)
 
 

@@ -17,7 +17,7 @@ from chassis.paging import page
 from contracts.errors import NotFound
 from services.clients.models import Activity, Client
 
-_CONSENT_FACTS = ("consent_id", "channel", "state", "source")
+_CONSENT_FACTS = ("consent_id", "channel", "state", "holds", "source")
 _TASK_FACTS = ("case_task_id", "case_id", "template_id", "answered_by")
 _LOG_FACTS = ("log_entry_id", "kind", "staff_id")
 _DELIVERY_FACTS = ("delivery_id", "batch_id", "case_task_id", "case_id", "channel", "state", "reason")
@@ -83,7 +83,7 @@ def record_communications(db: Database, events: Sequence[ReceivedEvent]) -> None
 
 
 def _consent_entries(event: ReceivedEvent) -> list[Entry]:
-    facts = {name: event.data[name] for name in _CONSENT_FACTS}
+    facts = {name: event.data[name] for name in _CONSENT_FACTS if name in event.data}
     return [entry(client_id, event.time, event.name, facts) for client_id in dict.fromkeys(event.data["client_ids"])]
 
 

@@ -124,6 +124,12 @@ class Change:
         """The row that it changes."""
         return self.channel, address_key(self.address) if self.address else client_key(str(self.client_id))
 
+    @property
+    def holds(self) -> str | None:
+        """What it leaves in force: opted_in, opted_out, or nothing."""
+        left = self.restores.state if self.restores else self.state
+        return OPTED_OUT if left == UNREACHABLE else left
+
 
 def record_changes(uow: UnitOfWork, changes: Sequence[Change], at: dt.datetime | None = None) -> None:
     """Appends to the ledger, sets the projections and emits a `consent.changed.v1` for each, set-based. Of several
@@ -168,6 +174,7 @@ def _event_data(change: Change) -> Record:
         "consent_id": change.id,
         "channel": change.channel,
         "state": change.state,
+        "holds": change.holds,
         "source": change.source,
         "client_ids": list(dict.fromkeys(whose)),
     }

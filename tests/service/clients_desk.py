@@ -153,7 +153,7 @@ DELIVERY = {
     "batch_id": new_id(), "case_task_id": new_id(), "case_id": new_id(), "channel": "sms", "state": "sent",
     "reason": None, "at": NOW,
 }  # fmt: skip
-CONSENT = {"channel": "sms", "state": "opted_out", "source": "reply"}
+CONSENT = {"channel": "sms", "state": "opted_out", "holds": "opted_out", "source": "reply"}
 DELIVERY_EVENTS = {
     "record_sent_deliveries": messaging.DELIVERY_SENT,
     "record_failed_deliveries": messaging.DELIVERY_FAILED,

@@ -116,6 +116,11 @@ def test_filters_on_clients_stay_right_when_these_change(office: Office) -> None
     assert found("tags", "contains", "vip") == found("language", "eq", "es") == []
     assert found("tags", "eq", "slow") == found("consent.sms", "eq", "opted_out") == both
     assert found("consent.sms", "ne", "opted_out") == []
+    lifted = {**said, "consent_id": new_id(), "state": "opted_in", "holds": None}
+    hear(office, CONSENT_CHANGED, lifted)
+    hear(office, CONSENT_CHANGED, {**said, "holds": "opted_out"})  # the older one, late
+    assert found("consent.sms", "is_empty") == found("consent.sms", "ne", "opted_in") == both
+    assert found("consent.sms", "eq", "opted_in") == []
     hear(office, CLIENT_DELETED, {"client_id": client, "version": 3})
     assert found("status", "is_empty") == [case["id"]]
     assert found("status", "eq", "active") == [other["id"]]

@@ -430,6 +430,26 @@ def test_lifting_makes_no_opt_in_where_there_was_none(desk: Desk) -> None:
     assert state(desk, "sms", consent.address_key(NUMBER)) is None
 
 
+def test_the_event_tells_what_holds_when_an_opt_out_is_taken_back(desk: Desk) -> None:
+    person = known_by(desk)
+    set_wants(desk, person, email="opted_in")
+    scope(desk, "all_channels")
+
+    def last(count: int) -> set[tuple[Any, ...]]:
+        """What the latest events say: of the address, and of the client's other channels."""
+        return {(data["channel"], data["state"], data["holds"]) for data in desk.emitted(CONSENT_CHANGED)[-count:]}
+
+    review = review_of(desk)
+    assert {("sms", "opted_out", "opted_out"), ("phone", "opted_out", "opted_out")} <= last(4)
+    decide(desk, review, "opted_in")
+    assert last(4) == {("sms", "opted_in", None), ("phone", "opted_in", None), ("email", "opted_in", "opted_in")}
+    desk.reply(NUMBER, "STOP")
+    desk.reply(NUMBER, "START")
+    assert last(4) == {
+        ("sms", "opted_in", "opted_in"), ("phone", "opted_in", None), ("email", "opted_in", "opted_in"),
+    }  # fmt: skip
+
+
 def test_lifting_opens_the_other_channels_that_the_doubt_had_closed(desk: Desk) -> None:
     person = known_by(desk)
     scope(desk, "all_channels")
