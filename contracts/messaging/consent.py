@@ -129,7 +129,7 @@ class DecideReview(Schema):
 class ConsentChanged(Schema):
     """`state`: what the ledger's entry says. `holds`: what holds since then: the same, or, where a mistaken or a wider
     opt-out was taken back, what held before it, null if that was nothing. `client_ids`: whose address it is, as far as
-    messaging knows when it happens."""
+    messaging knows when it happens; for whom it learns of later, the same `consent_id` is told again."""
 
     consent_id = Id(required=True)
     channel = fields.String(required=True)

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from chassis.columns import new_id, utc_now
 from chassis.unit_of_work import UnitOfWork
 from contracts.messaging import CONSENT_CHANGED
-from services.messaging.models import ConsentEntry, ConsentState, Delivery
+from services.messaging.models import ConsentEntry, ConsentState, Delivery, InboundMessage
 from services.messaging.setwise import among_parameter
 from services.messaging.words import RULE_VERSION
 
@@ -178,6 +178,25 @@ def _event_data(change: Change) -> Record:
         "source": change.source,
         "client_ids": list(dict.fromkeys(whose)),
     }
+
+
+def tell_owners(uow: UnitOfWork, message: InboundMessage, owners: Iterable[str]) -> None:
+    """Tells once more what an inbound message said about consent, for those of its address's owners of whom messaging
+    did not know when it came."""
+    new = sorted(set(owners) - set(message.client_ids))
+    if not new or message.effect not in (OPTED_IN, OPTED_OUT):
+        return
+    said = select(ConsentEntry).where(
+        ConsentEntry.address == message.sender.lower(),
+        ConsentEntry.channel == message.channel,
+        ConsentEntry.at == message.created_at,
+        ConsentEntry.evidence["message_id"].as_string() == message.id,
+    )
+    for entry in uow.session.scalars(said):
+        change = Change(
+            entry.channel, entry.state, entry.source, entry.evidence, address=entry.address, client_ids=new, id=entry.id
+        )
+        uow.emit(CONSENT_CHANGED, entry.id, _event_data(change))
 
 
 def clients_of_address(session: Session, address: str, largest: int = 20) -> list[str]:

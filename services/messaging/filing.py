@@ -47,6 +47,7 @@ def file_message(db: Database, calls: Any, event: ReceivedEvent, now: dt.datetim
         if message.conversation_id is not None:
             return
         stops.widen(uow, message, owners, now)
+        consent.tell_owners(uow, message, owners)
         conversation = conversation_for(uow, message.channel, message.sender, owners, now)
         message.client_ids = owners
         message.client_id = conversation.client_id

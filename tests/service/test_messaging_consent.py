@@ -165,6 +165,25 @@ def test_a_stop_from_a_number_that_only_clients_knows_is_widened_when_it_is_file
     assert ledger(desk, client_id=person, channel="email")[0]["evidence"]["message_id"] == message["message_id"]
 
 
+@pytest.mark.parametrize("owners", [0, 1, 2])
+def test_owners_found_when_a_stop_is_filed_are_told_of_once(desk: Desk, owners: int) -> None:
+    people = sorted(desk.person(NUMBER) for _ in range(owners))
+    desk.write(NUMBER, "STOP")
+    desk.write(NUMBER, "and good luck")
+    first, *again = desk.emitted(CONSENT_CHANGED)
+    assert first["client_ids"] == []
+    assert again == ([{**first, "client_ids": people}] if people else [])
+
+
+def test_an_owner_who_was_written_to_is_not_told_of_twice(desk: Desk) -> None:
+    person, other = known_by(desk), desk.person(NUMBER)
+    desk.write(NUMBER, "STOP")
+    desk.write(NUMBER, "START")
+    assert [(data["state"], *data["client_ids"]) for data in desk.emitted(CONSENT_CHANGED)] == [
+        ("opted_out", person), ("opted_out", other), ("opted_in", person), ("opted_in", other),
+    ]  # fmt: skip
+
+
 def test_a_stop_that_was_taken_back_is_not_widened_afterwards(desk: Desk) -> None:
     person = desk.person(NUMBER, email="ann@example.com")
     scope(desk, "all_channels")
