@@ -170,10 +170,18 @@ class Media(Schema):
     reason = fields.String(allow_none=True)
 
 
+class CallOutcome(Schema):
+    """What came of a call that was made. `outcome`: `answered` by a person or a machine; null until it is known. `key`:
+    9 if that was pressed in it to end our calls."""
+
+    outcome = Choice("answered", "no_answer", "busy", "failed", allow_none=True)
+    key = fields.String(allow_none=True)
+
+
 class MessageRecord(Stamped):
     """`to` and `from` are addresses. The body of an outbound message never holds a live link token. `client_ids`: whose
     address an inbound message came from; `client_id` only if there is one. `staff_id`: who wrote an outbound one, or
-    whom a notice is for."""
+    whom a notice is for. `call`: of a call that was made."""
 
     client_id = Id(allow_none=True)
     channel = fields.String()
@@ -196,6 +204,7 @@ class MessageRecord(Stamped):
     price = fields.Decimal(places=6, as_string=True, allow_none=True)
     currency = fields.String(allow_none=True)
     sent_at = Instant(allow_none=True)
+    call = fields.Nested(CallOutcome, allow_none=True)
 
 
 class ListMessages(PageRequest):

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from chassis.database import Database
 from chassis.paging import cursor_after, page
 from contracts.errors import NotFound
+from services.messaging.call_outcomes import call_outcomes
 from services.messaging.deliveries import is_message
 from services.messaging.models import Conversation, ConversationClient, Delivery, InboundMedia, InboundMessage, Sender
 from services.messaging.senders import as_kept
@@ -156,9 +157,12 @@ def records(session: Session, rows: Sequence[Delivery | InboundMessage]) -> list
     inbound = [row for row in rows if isinstance(row, InboundMessage)]
     senders = {row.id: row.address for row in session.scalars(select(Sender))} if outbound else {}
     conversations = _conversations_of(session, outbound)
+    calls = call_outcomes(session, outbound)
     media = _media_of(session, inbound)
     return [
-        _outbound(row, senders, conversations) if isinstance(row, Delivery) else _inbound(row, media.get(row.id, []))
+        {**_outbound(row, senders, conversations), "call": calls.get(row.id)}
+        if isinstance(row, Delivery)
+        else _inbound(row, media.get(row.id, []))
         for row in rows
     ]
 
@@ -204,7 +208,7 @@ def _outbound(row: Delivery, senders: Mapping[str, str], conversations: Mapping[
 def _inbound(row: InboundMessage, media: list[Record]) -> Record:
     same = ("client_id", "client_ids", "channel", "subject", "body", "conversation_id")
     absent = ("reason", "batch_id", "case_task_id", "staff_id", "segments", "provider_segments", "price", "currency",
-              "sent_at")  # fmt: skip
+              "sent_at", "call")  # fmt: skip
     return {
         **_stamps(row),
         **{name: getattr(row, name) for name in same},

@@ -10,7 +10,7 @@ from chassis.columns import new_id
 from contracts import accounts
 from contracts.errors import NotFound, Unavailable
 from contracts.messaging import CONSENT_CHANGED
-from services.messaging import consent_ledger, phone_calls, senders
+from services.messaging import consent_ledger, history, phone_calls, senders, statuses
 from services.messaging.models import Delivery
 from tests.service.messaging_desk import OFFICE, Desk, desk, together
 
@@ -143,3 +143,51 @@ def test_a_key_does_what_it_does_while_accounts_is_away(desk: Desk, call: Delive
     desk.calls.answers[accounts.GET_FIRM] = away
     assert press(desk, call.id)["text"] == "You will get no more calls from us. Goodbye."
     assert len(ledger(desk)) == 1
+
+
+# What came of a call, where the conversation is read
+
+
+def outcome(desk: Desk, call: Delivery) -> dict[str, Any] | None:
+    """As the client's thread shows it."""
+    person = str(call.client_id)
+    (shown,) = history.list_messages(
+        desk.db, client_id=person, address=None, direction=None, batch_id=None, limit=50, cursor=None, sort=None
+    )["data"]
+    assert shown == history.get_message(desk.db, message_id=call.id)
+    found: dict[str, Any] | None = shown["call"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [
+        ("ringing", None),
+        ("completed", "answered"),
+        ("no-answer", "no_answer"),
+        ("busy", "busy"),
+        ("failed", "failed"),
+    ],
+)
+def test_a_conversation_shows_what_came_of_a_call(desk: Desk, call: Delivery, status: str, shown: str | None) -> None:
+    for _ in range(2):
+        statuses.record_delivery_status(
+            desk.everywhere, provider="twilio", provider_id=str(call.provider_id), status=status, token=call.id
+        )
+    assert outcome(desk, call) == {"outcome": shown, "key": None}
+
+
+def test_a_conversation_shows_the_key_that_ended_our_calls(desk: Desk, call: Delivery) -> None:
+    press(desk, call.id, digits="1")
+    assert outcome(desk, call) == {"outcome": None, "key": None}
+    press(desk, call.id)
+    press(desk, call.id)
+    assert outcome(desk, call) == {"outcome": "answered", "key": "9"}
+
+
+def test_what_is_no_call_or_was_not_made_shows_none(desk: Desk) -> None:
+    desk.ask([desk.item(desk.person())])
+    desk.ask([desk.item(desk.person(phone=LANDLINE))], channels=["phone"], content_id=desk.content(MESSAGE, ["phone"]))
+    desk.run()
+    with desk.db.read() as session:
+        assert [shown["call"] for shown in history.records(session, desk.deliveries())] == [None, None]
