@@ -15,12 +15,14 @@ from chassis.paging import page
 from chassis.unit_of_work import UnitOfWork
 from contracts.errors import Conflict, NotFound, invalid_field
 from contracts.messaging import CONVERSATION_ASSIGNED
+from services.messaging.doorbell import ring
 from services.messaging.filing import conversation_of_client
 from services.messaging.history import sent_to_address
 from services.messaging.models import Conversation, ConversationClient, Delivery, InboundMessage, Notice
-from services.messaging.notices import mark_read
+from services.messaging.notices import News, Reader, mark_read, readers_of, tell
 from services.messaging.senders import as_kept
 from services.messaging.setwise import among
+from services.messaging.texts import notice_title
 
 Record = dict[str, Any]
 
@@ -86,19 +88,24 @@ def update_conversation(
     expected_version: int | None = None,
     now: dt.datetime | None = None,
 ) -> Record:
-    """Sets the named fields; who has read it has read the notices of it, too.
+    """Sets the named fields; who has read it has read the notices of it, too, and a colleague to whom it is given is
+    told.
 
     Raises Invalid for somebody who does not work here, NotFound, Conflict `stale_version`, Unavailable.
     """
     now = now or utc_now()
+    colleague, language = None, "en"
     if changes.get("assigned_staff_id") is not None:
-        _demand_active(calls, changes["assigned_staff_id"])
+        colleague, language = _colleague(calls, changes["assigned_staff_id"])
     with db.unit_of_work() as uow:
         conversation = find(uow.session, conversation_id, lock=True)
         if expected_version is not None and expected_version != conversation.version:
             raise Conflict("stale_version", version=conversation.version)
         if "read" in changes:
             conversation.unread = 0 if changes["read"] else max(conversation.unread, 1)
+        if colleague is not None and colleague.staff_id not in (actor_id, conversation.assigned_staff_id):
+            _tell(uow, colleague, language, conversation, now)
+            uow.after_commit(lambda: ring(db.url))
         for name in ("state", "assigned_staff_id"):
             if name in changes:
                 setattr(conversation, name, changes[name])
@@ -111,13 +118,21 @@ def update_conversation(
         return uow.answer(_records(uow.session, [conversation])[0])
 
 
-def _demand_active(calls: Any, staff_id: str) -> None:
-    try:
-        active = calls.accounts.get_staff(staff_id=staff_id).get("active")
-    except NotFound:
-        active = False
-    if not active:
+def _colleague(calls: Any, staff_id: str) -> tuple[Reader, str]:
+    """Somebody who works here, and the language to tell them something in. Raises Invalid, Unavailable."""
+    firm = calls.accounts.get_firm.start()
+    found = readers_of(calls, [staff_id])
+    if not found:
         raise invalid_field("assigned_staff_id", "Not an active staff member of this firm.")
+    return found[0], firm.result().get("locale") or "en"
+
+
+def _tell(uow: UnitOfWork, colleague: Reader, language: str, conversation: Conversation, now: dt.datetime) -> None:
+    about = {"conversation_id": conversation.id}
+    if conversation.client_id is not None:
+        about["client_id"] = conversation.client_id
+    kind = "conversation_given"
+    tell(uow, [colleague], News(kind, notice_title(kind, language), about), now)
 
 
 def assign_conversation(

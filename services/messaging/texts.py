@@ -41,6 +41,7 @@ _NOTICES = {
         "Somebody has written whose number or address you do not know.",
         "Ha escrito alguien cuyo número o dirección no conoce.",
     ),
+    "conversation_given": ("A conversation was given to you.", "Se le ha asignado una conversación."),
     "consent_review": (
         "A reply may mean that its writer wants no more messages: please decide.",
         "Una respuesta puede significar que su autor no quiere más mensajes: decida, por favor.",

@@ -67,7 +67,37 @@ def test_who_looks_after_the_conversation_goes_before(office: Desk) -> None:
         changes={"assigned_staff_id": bea}, actor_id=ada,
     )  # fmt: skip
     office.write(office.number(person))
+    assert [found["kind"] for found in told(office, ada)] == ["message_received"]
+    assert {found["kind"] for found in told(office, bea)} == {"conversation_given", "message_received"}
+
+
+def test_a_colleague_is_told_of_a_conversation_that_is_given_to_them(office: Desk) -> None:
+    ada, bea = office.colleague(email="ada@firm.example"), office.colleague()
+    office.firm["locale"] = "es"
+    conversation_id = new_conversation(office)
+
+    def give(staff_id: str | None, by: str = ada) -> None:
+        conversations.update_conversation(
+            office.db, office.calls, conversation_id=conversation_id, changes={"assigned_staff_id": staff_id},
+            actor_id=by, now=office.clock(),
+        )  # fmt: skip
+
+    before = emails(office)
+    give(ada, by=bea)
+    give(ada, by=bea)
+    (notice,) = told(office, ada)
+    assert (notice["kind"], notice["about"]) == ("conversation_given", {"conversation_id": conversation_id})
+    assert emails(office) == [*before, "ada@firm.example"]
+    assert office.provider.accepted[-1].subject == "Se le ha asignado una conversación."
+    give(bea)
+    give(ada)  # by herself
+    give(None)
     assert (len(told(office, ada)), len(told(office, bea))) == (1, 1)
+
+
+def new_conversation(desk: Desk) -> str:
+    desk.write(STRANGER)
+    return str(conversations.list_conversations(desk.db)["data"][0]["id"])
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["client of nobody", "stranger"])
