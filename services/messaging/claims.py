@@ -10,6 +10,7 @@ or after the claim has committed. (On SQLite one transaction writes at a time, w
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,13 +101,15 @@ class DueSender:
 @dataclass(frozen=True)
 class Claim:
     """What came of a claim: the deliveries to call the provider for, those that must wait for the rate, the tokens that
-    are left, until when the provider wants nothing from the sender, and from when on its account takes more."""
+    are left, until when the provider wants nothing from the sender, and from when on its account takes more.
+    `committing`: the moment before it was committed, of `time.monotonic`."""
 
     begun: list[Ready] = field(default_factory=list)
     held: list[Ready] = field(default_factory=list)
     tokens: float = 0.0
     held_until: dt.datetime | None = None
     account_free_at: dt.datetime | None = None
+    committing: float = 0.0
 
 
 # Statements that every round runs are made once: to make one takes longer than to run it.
@@ -207,14 +210,14 @@ def claim(
     held: list[Ready] = []
     while True:
         try:
-            begun, left = _begin(db, owner, sender_id, candidates, now, now + call_lease, account)
+            begun, left, committing = _begin(db, owner, sender_id, candidates, now, now + call_lease, account)
         except TooFewTokens as short:
             most = min(int(short.tokens), len(candidates) - 1)
             candidates, held = candidates[:most], candidates[most:] + held
             if most <= 0:
                 return Claim([], held, short.tokens, short.held_until, short.account_free_at)
         else:
-            return Claim(begun, held, left)
+            return Claim(begun, held, left, committing=committing)
 
 
 def _begin(
@@ -225,8 +228,9 @@ def _begin(
     now: dt.datetime,
     call_until: dt.datetime,
     account: str | None,
-) -> tuple[list[Ready], float]:
-    """The transaction of a claim: (what was begun, tokens that are left). Raises TooFewTokens."""
+) -> tuple[list[Ready], float, float]:
+    """The transaction of a claim: (what was begun, tokens that are left, when it was about to commit). Raises
+    TooFewTokens."""
     with db.unit_of_work() as uow:
         passed = _passed(uow, owner, candidates, now)
         rows = [
@@ -249,7 +253,8 @@ def _begin(
         left = spend(uow.session, sender_id, len(begun), now)
         if account is not None:
             spend_of_account(uow.session, account, len(begun), now)
-    return begun, left
+        committing = time.monotonic()
+    return begun, left, committing
 
 
 def _passed(uow: UnitOfWork, owner: str, candidates: list[Ready], now: dt.datetime) -> list[Ready]:

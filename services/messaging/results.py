@@ -10,10 +10,11 @@ from sqlalchemy import select
 
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
-from services.messaging import consent, postponing, stops
-from services.messaging.adapters.base import Accepted, Called, Deferred, Refused, Result, Unknown
+from services.messaging import consent, not_begun, postponing, stops
+from services.messaging.adapters.base import Accepted, Called, Deferred, NotBegun, Refused, Result, Unknown
 from services.messaging.adapters.codes import Meaning, meaning_of
 from services.messaging.deliveries import STATUSES, may_follow, move, move_each
+from services.messaging.doorbell import ring
 from services.messaging.firm_rules import stops_all_channels
 from services.messaging.models import Attempt, Delivery
 from services.messaging.setwise import update_rows
@@ -22,6 +23,11 @@ from services.messaging.setwise import update_rows
 def record(db: Database, called: Sequence[Called], now: dt.datetime, *, provider: str, ask_after: float) -> None:
     """Records calls of one firm to one provider. `ask_after`: seconds until it is asked about what is unknown."""
     with db.unit_of_work() as uow:
+        late = [item for item in called if isinstance(item.result, NotBegun)]
+        if late:
+            not_begun.give_back(uow, late, provider, now)
+            uow.after_commit(lambda: ring(db.url))
+            called = [item for item in called if item not in late]
         _record_opt_outs(uow, called, now)
         _record_accepted(uow, [item for item in called if isinstance(item.result, Accepted)], now)
         later = [item for item in called if postponing.postpones(item)]

@@ -23,10 +23,10 @@ from chassis.crash import crash_point
 from chassis.database import Database
 from chassis.telemetry import log_of, log_unexpected
 from contracts.errors import CasewireError, DeadlineExceeded, Unavailable
-from services.messaging import claims, doorbell, preparation, settling
-from services.messaging.adapters.base import Called, NotConnected, Outgoing, Provider, Result, Unknown
+from services.messaging import calling, claims, doorbell, preparation, settling
+from services.messaging.adapters.base import NotBegun, Provider
 from services.messaging.ahead import ReadyAhead
-from services.messaging.claims import DueSender, Ready, Reserved
+from services.messaging.claims import DueSender, Ready
 from services.messaging.outcomes import Wish
 from services.messaging.recorder import Recorder
 from services.messaging.rendering import Renderer
@@ -40,11 +40,9 @@ IDLE = 0.5
 IDLE_BESIDE = 2.0
 """The same where whoever makes work is in this process, and rings."""
 HOUSEKEEPING = 2.0
-CLAIM_AT_ONCE = 64
-"""The most that one claim begins: few enough that the last call starts within milliseconds of the commit."""
-STALE_CLAIM = 1.0
-"""Seconds after a claim's commit in which its call must have started: a process that was stopped in between has lost
-the right to make it."""
+BEGIN_WITHIN = 0.06
+"""Seconds from the moment before a claim's commit in which its calls must have begun. A STOP may commit right after it,
+and nothing may reach the provider more than 100 ms after that: the rest is for the way there."""
 STOP_WITHIN = 20.0
 PREPARING = 2
 LANES = 3
@@ -69,6 +67,7 @@ class Sending:
         sandbox: Collection[str] = (),
         limited: Collection[str] = (),
         idle: float | None = None,
+        begin_within: float = BEGIN_WITHIN,
         now: Callable[[], dt.datetime] = utc_now,
     ) -> None:
         self.owner = f"dispatcher-{uuid.uuid4().hex[:12]}"
@@ -79,6 +78,7 @@ class Sending:
         self._renderer = Renderer(public_url, unsubscribing)
         self._sandbox = sandbox
         self._idle = idle or (IDLE_BESIDE if db.engines.is_sqlite else IDLE)
+        self._begin_within = begin_within
         self._now = now
         self.slots = Slots(concurrency)
         self.recorder = Recorder(db, self._providers, now)
@@ -202,7 +202,7 @@ class Sending:
                 shortest = min(shortest, rests)
                 continue
             allowed = sender.allowed(self._now())
-            limit = min(self.slots.free(), allowed, CLAIM_AT_ONCE)
+            limit = min(self.slots.free(), allowed, self.slots.at_once)
             if limit <= 0:
                 shortest = min(shortest, 0.002 if allowed else sender.wait(self._now()))
                 continue
@@ -235,9 +235,10 @@ class Sending:
             account = sender.provider if sender.provider in self._limited else None
             claim = claims.claim(db, self.owner, sender.id, ready, now, call_lease=lease, account=account)
         crash_point("after_claim")
-        committed = time.monotonic()
+        by = claim.committing + self._begin_within
         for item in claim.begun:
-            self.slots.call(self._call, provider, sender, item, committed)
+            self.slots.call(self._call, provider, sender, item, by, len(claim.begun))
+        self.slots.try_more(len(claim.begun))
         if claim.account_free_at is not None:
             self._free_at[sender.provider] = claim.account_free_at
         seen = replace(sender, tokens=claim.tokens, tokens_at=now, held_until=claim.held_until)
@@ -279,20 +280,11 @@ class Sending:
         claims.release(db, self.owner, ids)
         return len(ids)
 
-    def _call(self, provider: Provider, sender: DueSender, item: Ready, committed: float) -> None:
-        reserved = item.reserved
-        result: Result = Unknown("timeout")
-        try:
-            if time.monotonic() - committed > STALE_CLAIM:
-                result = NotConnected()
-            else:
-                with eventlet.Timeout(provider.seconds, False):
-                    result = provider.send(_outgoing(sender, item))
-        except Exception as error:
-            log_unexpected(log, error, event="provider_call_failed", provider=provider.name)
-            result = Unknown("error")
+    def _call(self, provider: Provider, sender: DueSender, item: Ready, by: float, claimed: int) -> None:
+        called = calling.call(provider, sender, item, by)
         crash_point("after_provider")
-        called = Called(reserved.id, reserved.attempts + 1, reserved.address, reserved.channel, sender.id, result)
+        if isinstance(called.result, NotBegun):
+            self.slots.too_many(claimed)
         self.recorder.add(sender.firm_id, sender.provider, called)
 
     # Settling
@@ -305,20 +297,3 @@ class Sending:
         """Marks batches that are done, and sweeps cancelled ones that a crash left half swept."""
         settling.finish_round(self._db)
         return False
-
-
-def _outgoing(sender: DueSender, item: Ready) -> Outgoing:
-    reserved: Reserved = item.reserved
-    return Outgoing(
-        token=reserved.id,
-        channel=reserved.channel,
-        to=reserved.address,
-        sender=sender.address,
-        body=item.body,
-        subject=item.subject,
-        messaging_service_sid=sender.messaging_service_sid,
-        language=reserved.language,
-        html=item.html,
-        sender_name=item.sender_name,
-        unsubscribe_url=item.unsubscribe_url,
-    )

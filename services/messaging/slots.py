@@ -1,4 +1,5 @@
-"""The calls that one dispatcher may make at once, and when enough of them have ended for a claim to be worth it."""
+"""The calls that one dispatcher may make at once, how many of them one claim may begin, and when enough of them have
+ended for a claim to be worth it."""
 
 from __future__ import annotations
 
@@ -12,15 +13,18 @@ from eventlet.event import Event as Signal
 
 WORTH_CLAIMING = 32
 """Free slots from which on a claim does not wait for more, or half of all if they are fewer."""
+CLAIM_AT_ONCE = 64
+"""The most that one claim begins: its last call begins after all the others."""
 GATHER = 0.1
 """The longest that free slots wait for more calls to end, in seconds: claims of one cost the most."""
 
 
 class Slots:
-    """`size` slots, each for one call on a green thread of its own."""
+    """`size` slots, each for one call on a green thread of its own. `at_once`: how many one claim may begin."""
 
     def __init__(self, size: int) -> None:
         self.size = size
+        self.at_once = CLAIM_AT_ONCE
         self._pool = eventlet.GreenPool(size)
         self._enough = min(WORTH_CLAIMING, max(1, size // 2))
         self._promised = 0
@@ -43,6 +47,16 @@ class Slots:
     def call(self, action: Callable[..., None], *given: Any) -> None:
         """Runs a call that a slot is free for."""
         self._pool.spawn_n(self._run, action, *given)
+
+    def too_many(self, claimed: int) -> None:
+        """Of so many calls that were claimed together, one had no time left to begin. (A single one was not too many.)"""
+        if claimed > 1:
+            self.at_once = min(self.at_once, claimed // 2)
+
+    def try_more(self, claimed: int) -> None:
+        """So many were claimed together: if no more were allowed, some more are tried the next time."""
+        if claimed >= self.at_once:
+            self.at_once = min(claimed + 1 + claimed // 4, CLAIM_AT_ONCE)
 
     def worth_claiming(self) -> bool:
         """Whether enough calls may begin for a claim to be worth it, or some, and no more have ended for a while."""

@@ -20,6 +20,7 @@ from contracts.base import Event
 from contracts.errors import NotFound
 from services.messaging import batch_views, batches, contents, filing, inbound, senders
 from services.messaging.adapters.base import Absent, Accepted, Finding, Outgoing, Question, Result
+from services.messaging.adapters.in_time import demand_in_time
 from services.messaging.models import Base, Delivery
 from services.messaging.sending import Sending
 from services.messaging.service import MessagingService
@@ -47,6 +48,7 @@ class RecordingProvider:
         self.before_answer: Callable[[Outgoing], None] = lambda message: None
 
     def send(self, message: Outgoing) -> Result:
+        demand_in_time()
         refused = self.answer(message)
         if refused is not None:
             return refused
@@ -164,8 +166,9 @@ class Desk:
             ]
         }
 
-    def dispatcher(self, concurrency: int = 32, limited: Collection[str] = ()) -> Sending:
-        """One more dispatcher on the same rows. `limited`: the providers whose account has a rate."""
+    def dispatcher(self, concurrency: int = 32, limited: Collection[str] = (), begin_within: float = 60.0) -> Sending:
+        """One more dispatcher on the same rows. `limited`: the providers whose account has a rate. `begin_within`: so
+        long that a busy machine does not matter."""
         return Sending(
             self.everywhere,
             self.calls,
@@ -175,6 +178,7 @@ class Desk:
             concurrency=concurrency,
             limited=limited,
             idle=0.001,
+            begin_within=begin_within,
             now=self.clock,
         )
 

@@ -254,16 +254,57 @@ def test_a_claim_takes_nothing_that_another_has_reserved(desk: Desk) -> None:
     assert desk.outcome(batch_id) == {"queued": 1}
 
 
-def test_a_claim_that_lost_time_is_not_called(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    batch_id = desk.ask([desk.item(desk.person())])
-    desk.prepare()
-    monkeypatch.setattr("services.messaging.sending.STALE_CLAIM", -1.0)
-    desk.send()
-    assert desk.provider.accepted == []
-    monkeypatch.undo()
-    desk.clock.advance(seconds=10)
+def fill_bucket(desk: Desk) -> None:
+    """Has the sender's rate count by the test's clock."""
+    desk.ask([desk.item(desk.person())])
     desk.run()
-    assert desk.outcome(batch_id) == {"sent": 1}
+    desk.provider.accepted.clear()
+
+
+def test_a_claim_that_lost_time_is_given_back_as_if_it_had_not_been_made(desk: Desk) -> None:
+    fill_bucket(desk)
+    batch_id = desk.ask([desk.item(desk.person()) for _ in range(3)])
+    desk.prepare()
+    desk.send(desk.dispatcher(begin_within=-1.0))
+    assert desk.provider.accepted == []
+    assert desk.outcome(batch_id) == {"queued": 3}
+    assert {row.attempts for row in desk.deliveries(batch_id)} == {0}
+    with desk.db.read() as session:
+        assert len(session.scalars(select(Attempt)).all()) == 1  # what filled the bucket
+    desk.send()
+    assert desk.outcome(batch_id) == {"sent": 3}
+    assert {row.attempts for row in desk.deliveries(batch_id)} == {1}
+
+
+def test_who_says_stop_after_a_claim_that_lost_time_is_asked_again(desk: Desk) -> None:
+    fill_bucket(desk)
+    stopping = desk.person()
+    batch_id = desk.ask([desk.item(stopping), desk.item(desk.person())])
+    desk.prepare()
+    desk.send(desk.dispatcher(begin_within=-1.0))
+    desk.reply(desk.number(stopping), "STOP")
+    desk.send()
+    assert desk.outcome(batch_id) == {"opted_out": 1, "sent": 1}
+    assert desk.number(stopping) not in [message.to for message in desk.provider.accepted if "/p/" in message.body]
+
+
+def test_what_somebody_settled_meanwhile_is_not_given_back(desk: Desk) -> None:
+    fill_bucket(desk)
+    batch_id = desk.ask([desk.item(desk.person()), desk.item(desk.person())])
+    desk.prepare()
+    late = desk.dispatcher(begin_within=-1.0)
+    late.send_some()
+    late.slots.wait_all()
+    desk.clock.advance(seconds=60)
+    desk.sending.settle_some()  # its lease is over: the calls are unknown, and one of them is asked about
+    desk.clock.advance(seconds=61)
+    desk.sending.settle_some()
+    desk.send()
+    assert desk.outcome(batch_id) == {"sent": 2}
+    while late.recorder:
+        late.recorder.record_some()
+    assert desk.outcome(batch_id) == {"sent": 2}
+    assert {row.attempts for row in desk.deliveries(batch_id)} == {2}
 
 
 def test_attempts_are_written_with_the_claim(desk: Desk) -> None:

@@ -4,18 +4,20 @@ real signed requests to the gateway's own webhooks."""
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text, update
+from sqlalchemy import create_engine, select, text, update
 
 from chassis.columns import new_id, utc_now
 from chassis.migrations import downgrade, upgrade
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from services.messaging import consent_ledger, senders
 from services.messaging.adapters.base import Accepted, Outgoing, Refused, Result
+from services.messaging.adapters.in_time import TooLate, begin_by
 from services.messaging.adapters.sandbox import SandboxProvider
 from services.messaging.adapters.sandbox_callbacks import Announcer, Webhooks
 from services.messaging.adapters.sandbox_inboxes import SandboxInboxes
@@ -136,6 +138,14 @@ def test_an_address_that_refuses_gets_nothing(circle: Circle, channel: str, to: 
     assert circle.messages(to) == []
     circle.inboxes.set_behaviour(address=to, behaviour="normal", seconds=0)
     assert isinstance(circle.try_to_send(to, channel), Accepted)
+
+
+def test_a_message_that_is_too_late_is_not_stored(circle: Circle, desk: Desk) -> None:
+    message = Outgoing(token=new_id(), channel="sms", to="+12125550123", sender=OFFICE, body="Hi")
+    with begin_by(time.monotonic() - 1), pytest.raises(TooLate):
+        SandboxProvider(desk.everywhere).send(message)
+    with desk.everywhere.across_firms("a test").read() as session:
+        assert session.scalars(select(SandboxMessage)).all() == []
 
 
 def test_a_delay_is_waited_for(circle: Circle) -> None:

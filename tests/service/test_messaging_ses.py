@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,7 @@ from services.messaging.adapters.base import (
     Result,
     Unknown,
 )
+from services.messaging.adapters.in_time import TooLate, begin_by
 from services.messaging.adapters.ses import SesProvider
 from tests.stand_ins.ses import SesStandIn
 
@@ -114,6 +116,14 @@ def test_a_connection_that_was_never_made_may_be_tried_again(ses: SesStandIn) ->
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         assert send(f"http://127.0.0.1:{unused.getsockname()[1]}") == NotConnected()
+
+
+def test_a_request_that_is_too_late_does_not_leave(ses: SesStandIn) -> None:
+    with begin_by(time.monotonic() - 1), pytest.raises(TooLate):
+        send(ses.url)
+    assert ses.accepted() == []
+    with begin_by(time.monotonic() + 60):
+        assert isinstance(send(ses.url), Accepted)
 
 
 def test_without_credentials_nothing_leaves(ses: SesStandIn, monkeypatch: pytest.MonkeyPatch) -> None:

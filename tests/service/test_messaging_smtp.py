@@ -5,11 +5,13 @@ from __future__ import annotations
 import email
 import email.policy
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from services.messaging.adapters.base import Accepted, Deferred, NotConnected, Outgoing, Refused, Result, Unknown
+from services.messaging.adapters.in_time import TooLate, begin_by
 from services.messaging.adapters.smtp import SmtpProvider
 from tests.stand_ins.smtp import SmtpStandIn
 
@@ -60,6 +62,16 @@ def test_one_connection_serves_several_messages(smtp: SmtpStandIn, adapter: Smtp
     smtp.when("refuse", to="nobody@example.com", status=550)
     results = [send(adapter), send(adapter, to="nobody@example.com"), send(adapter)]
     assert [type(result) for result in results] == [Accepted, Refused, Accepted]
+    assert smtp.connections == 1
+
+
+def test_a_message_that_is_too_late_is_not_begun_and_its_connection_waits_for_the_next(
+    smtp: SmtpStandIn, adapter: SmtpProvider
+) -> None:
+    with begin_by(time.monotonic() - 1), pytest.raises(TooLate):
+        send(adapter)
+    assert smtp.accepted() == []
+    assert isinstance(send(adapter), Accepted)
     assert smtp.connections == 1
 
 

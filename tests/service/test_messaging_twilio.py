@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import http.client
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -23,6 +24,7 @@ from services.messaging.adapters.base import (
     Refused,
     Unknown,
 )
+from services.messaging.adapters.in_time import TooLate, begin_by
 from services.messaging.adapters.twilio import TwilioProvider
 from tests.stand_ins.twilio import TwilioStandIn
 
@@ -120,6 +122,26 @@ def test_a_kept_connection_that_the_provider_closed_is_not_used_again() -> None:
         assert isinstance(twilio.send(outgoing()), Accepted)
         closed.wait()
         assert isinstance(twilio.send(outgoing()), Accepted)
+
+
+def test_a_request_that_is_too_late_does_not_leave_and_its_connection_waits_for_the_next() -> None:
+    body = b'{"sid": "SM1", "status": "queued"}'
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            heard.append(connection.recv(65536))
+            connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+        eventlet.spawn(serve)  # takes one connection, and no other
+        twilio = provider(f"http://127.0.0.1:{server.getsockname()[1]}")
+        with begin_by(time.monotonic() - 1), pytest.raises(TooLate):
+            twilio.send(outgoing("First"))
+        with begin_by(time.monotonic() + 60):
+            assert isinstance(twilio.send(outgoing("Second")), Accepted)
+    (request,) = heard
+    assert b"Second" in request
 
 
 def test_head_and_body_of_a_request_go_out_together(twilio: TwilioStandIn, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,3 +76,19 @@ def test_a_call_that_fails_gives_its_slot_back() -> None:
     slots.call(fail)
     slots.wait_all()
     assert slots.free() == 1
+
+
+def test_fewer_are_claimed_together_where_the_last_of_them_came_too_late_and_more_again_by_and_by() -> None:
+    slots = Slots(128)
+    for _ in range(8):  # each of those that were too late
+        slots.too_many(64)
+    assert slots.at_once == 32
+    slots.too_many(1)
+    assert slots.at_once == 32
+    slots.try_more(31)
+    assert slots.at_once == 32
+    slots.try_more(32)
+    assert slots.at_once == 41
+    for _ in range(5):
+        slots.try_more(slots.at_once)
+    assert slots.at_once == 64

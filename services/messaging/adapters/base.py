@@ -67,7 +67,12 @@ class Unknown:
     code: str
 
 
-Result = Accepted | Refused | Deferred | NotConnected | Unknown
+@dataclass(frozen=True)
+class NotBegun:
+    """There was no time left to begin the request: the claim is given back, and consent asked again."""
+
+
+Result = Accepted | Refused | Deferred | NotConnected | Unknown | NotBegun
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,8 @@ class Provider(Protocol):
     ask_after: tuple[float, ...]
 
     def send(self, message: Outgoing) -> Result:
-        """Makes one request, never more. Does not raise for anything the provider or the network does."""
+        """Makes one request, never more. Does not raise for anything the provider or the network does; TooLate (see
+        `in_time.py`) if it may not begin any more."""
 
     def find(self, question: Question) -> Finding:
         """Looks for a message that may have been accepted. Does not raise for anything the network does."""

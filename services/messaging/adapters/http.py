@@ -15,12 +15,13 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import certifi
 import urllib3
-from eventlet.patcher import original
 from twilio.http import HttpClient
 from twilio.http.response import Response
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError, SSLError
+
+from services.messaging.adapters.connections import StandingBy, is_up
 
 
 class NeverSent(Exception):
@@ -43,22 +44,13 @@ class TooManyRequests(Exception):
         super().__init__("too many requests")
 
 
-_select = original("select")
-
-
 class _Polled:
-    """Tells whether a kept connection is still up by one system call. The green `select` that the library would use
-    takes two turns of the whole process to say that nothing has come."""
-
     sock: Any
 
     @property
     def is_connected(self) -> bool:
-        if self.sock is None:
-            return False
-        poll = _select.poll()
-        poll.register(self.sock, _select.POLLIN)
-        return not poll.poll(0)
+        """Whether a kept connection is still up."""
+        return is_up(self.sock)
 
 
 class _Together:
@@ -89,11 +81,11 @@ class _OwnHTTPS(_Polled, _Together, HTTPSConnection):
     pass
 
 
-class _HTTPPool(HTTPConnectionPool):
+class _HTTPPool(StandingBy, HTTPConnectionPool):
     ConnectionCls = _OwnHTTP
 
 
-class _HTTPSPool(HTTPSConnectionPool):
+class _HTTPSPool(StandingBy, HTTPSConnectionPool):
     ConnectionCls = _OwnHTTPS
 
 
@@ -123,7 +115,7 @@ class PooledHttpClient(HttpClient):
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> Response:
-        """One request. Raises NeverSent, NoAnswer, TooManyRequests."""
+        """One request. Raises NeverSent, NoAnswer, TooManyRequests, TooLate."""
         sent = dict(headers or {})
         if auth:
             sent["Authorization"] = "Basic " + base64.b64encode(":".join(auth).encode()).decode()

@@ -18,6 +18,7 @@ from chassis.database import Database
 from contracts.errors import Unavailable
 from services.messaging.adapters.base import Absent, Accepted, Finding, Outgoing, Question, Refused, Result, Unknown
 from services.messaging.adapters.email_headers import extra_headers, from_header
+from services.messaging.adapters.in_time import demand_in_time
 from services.messaging.models import SandboxAddress, SandboxMessage
 from services.messaging.spoken import script_of
 
@@ -49,6 +50,7 @@ class SandboxProvider:
                 behaviour = uow.session.get(SandboxAddress, message.to.lower())
                 if behaviour is not None and behaviour.behaviour == "refuse":
                     return Refused(REFUSALS[message.channel])
+                demand_in_time()
                 row = _row(message, behaviour, utc_now())
                 uow.insert(SandboxMessage, [row])
         except Unavailable:

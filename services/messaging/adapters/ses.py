@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from botocore.awsrequest import AWSHTTPConnectionPool, AWSHTTPSConnectionPool
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -37,7 +38,9 @@ from services.messaging.adapters.base import (
     Unknown,
 )
 from services.messaging.adapters.codes import meaning_of
+from services.messaging.adapters.connections import StandingBy
 from services.messaging.adapters.email_headers import extra_headers, from_header
+from services.messaging.adapters.in_time import TooLate
 
 log = log_of(__name__)
 
@@ -55,6 +58,14 @@ _NEVER_SENT = (
     ProxyConnectionError,
     SSLError,
 )
+
+
+class _HTTPPool(StandingBy, AWSHTTPConnectionPool):
+    pass
+
+
+class _HTTPSPool(StandingBy, AWSHTTPSConnectionPool):
+    pass
 
 
 class SesProvider:
@@ -86,6 +97,8 @@ class SesProvider:
         # A session of its own: clients of the shared one must not be made side by side.
         session = boto3.session.Session(region_name=region)
         self._client = session.client("sesv2", endpoint_url=endpoint_url, config=limits)
+        # The library has no way to say how connections are to be made.
+        self._client._endpoint.http_session._pool_classes_by_scheme.update(http=_HTTPPool, https=_HTTPSPool)
 
     def send(self, message: Outgoing) -> Result:
         """One request to send an email."""
@@ -101,6 +114,8 @@ class SesProvider:
         except ReadTimeoutError:
             return Unknown("timeout")
         except BotoCoreError as error:
+            if isinstance(error.__context__, TooLate):
+                raise error.__context__ from None
             log.warning("provider_answer_unreadable", provider=self.name, error=type(error).__name__)
             return Unknown("cut")
         return Accepted(str(answer["MessageId"]), "accepted")

@@ -28,7 +28,9 @@ from services.messaging.adapters.base import (
     Unknown,
 )
 from services.messaging.adapters.codes import REFUSED_RECIPIENT
+from services.messaging.adapters.connections import is_up
 from services.messaging.adapters.email_headers import extra_headers, from_header, header_text
+from services.messaging.adapters.in_time import TooLate, demand_in_time
 
 log = log_of(__name__)
 
@@ -76,7 +78,11 @@ class SmtpProvider:
             return NotConnected()
         usable = False
         try:
+            demand_in_time()
             result, usable = _transact(connection, message, email)
+        except TooLate:
+            usable = True
+            raise
         finally:
             if usable:
                 self._kept.append(connection)
@@ -97,11 +103,8 @@ class SmtpProvider:
         """One that is still up, or a new one."""
         while self._kept:
             kept = self._kept.pop()
-            try:
-                if kept.noop()[0] == 250:
-                    return kept
-            except (smtplib.SMTPException, OSError):
-                pass
+            if is_up(kept.sock):
+                return kept
             kept.close()
         return self._connect()
 

@@ -29,6 +29,7 @@ from services.messaging.adapters.base import (
     Unknown,
 )
 from services.messaging.adapters.http import NeverSent, NoAnswer, PooledHttpClient, TooManyRequests
+from services.messaging.adapters.in_time import TooLate
 from services.messaging.adapters.twilio_voice import call_fields, find_call
 from services.messaging.links import matches_stored
 
@@ -98,6 +99,8 @@ class TwilioProvider:
             if 400 <= error.status < 500:
                 return Refused(str(error.code or f"http_{error.status}"))
             return Unknown(f"http_{error.status}")
+        except TooLate:
+            raise
         except Exception as error:
             # The request may have been made, whatever went wrong with its answer.
             log.warning("provider_answer_unreadable", provider=self.name, error=type(error).__name__)
