@@ -49,7 +49,7 @@ class Slots:
         self._pool.spawn_n(self._run, action, *given)
 
     def too_many(self, claimed: int) -> None:
-        """Of so many calls that were claimed together, one had no time left to begin. (A single one was not too many.)"""
+        """Of so many calls that were claimed together, one had no time left to begin. (One alone was not too many.)"""
         if claimed > 1:
             self.at_once = min(self.at_once, claimed // 2)
 
