@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -131,6 +132,44 @@ def test_an_email_is_read_safely_and_unsubscribed_from_by_one_click(client: Clie
     expect(page.get_by_role("status")).to_have_text(re.compile(r"Unsubscribed: POST /u/… answered 2\d\d\."))
     expect(page.get_by_role("complementary")).to_contain_text("Emails: stopped")
     assert client.consents(client.inbox) == ["email opted_out"]
+
+
+@pytest.mark.parametrize("screen", [PHONE_SCREEN, DESK_SCREEN], ids=["phone", "desk"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_end_of_an_email_is_read_in_the_light_and_in_the_dark(
+    client: Client, visit: Visit, scheme: str, screen: dict[str, int]
+) -> None:
+    client.send("email", subject="Your documents")
+    page = visit("/sandbox", screen=screen)
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(f"{client.system.url}/sandbox?to={client.inbox}")
+    footer = page.frame_locator("iframe").get_by_role("link", name="Unsubscribe from our email")
+    # WCAG 2.2, 1.4.3
+    assert contrast(page, footer.screenshot()) >= 4.5
+
+
+def contrast(page: Page, picture: bytes) -> float:
+    """Between the lightest and the darkest dot of a picture, by WCAG's formula."""
+    ratio: float = page.evaluate(
+        """async (png) => {
+            const bytes = Uint8Array.from(atob(png), (character) => character.charCodeAt(0));
+            const image = await createImageBitmap(new Blob([bytes], {type: "image/png"}));
+            const brush = new OffscreenCanvas(image.width, image.height).getContext("2d");
+            brush.drawImage(image, 0, 0);
+            const dots = brush.getImageData(0, 0, image.width, image.height).data;
+            const linear = (byte) => byte / 255 <= 0.04045 ? byte / 3294.6 : ((byte / 255 + 0.055) / 1.055) ** 2.4;
+            let [darkest, lightest] = [1, 0];
+            for (let at = 0; at < dots.length; at += 4) {
+                const [red, green, blue] = [...dots.slice(at, at + 3)].map(linear);
+                const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+                darkest = Math.min(darkest, luminance);
+                lightest = Math.max(lightest, luminance);
+            }
+            return (lightest + 0.05) / (darkest + 0.05);
+        }""",
+        base64.b64encode(picture).decode(),
+    )
+    return ratio
 
 
 def test_what_somebody_is_writing_stays_while_more_comes_in(client: Client, visit: Visit) -> None:
