@@ -40,6 +40,10 @@ class Engines:
         if self.is_sqlite:
             connect_args = {"check_same_thread": False, "timeout": 0.05}
         else:
+            # Not for everybody: where only SQLite is used, the driver need not be there.
+            from chassis.array_literals import use_array_literals
+
+            use_array_literals()
             parsed = parsed.set(drivername="postgresql+psycopg2")
             connect_args = {"connect_timeout": 5, "application_name": "casewire"}
         base = create_engine(
