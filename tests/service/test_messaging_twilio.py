@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-import http.client
 import socket
+import ssl
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import eventlet
 import eventlet.event
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from eventlet.greenio import GreenSocket
 
 from chassis.columns import utc_now
 from services.messaging.adapters.base import (
@@ -43,6 +51,28 @@ def running() -> Iterator[TwilioStandIn]:
 def twilio(running: TwilioStandIn) -> TwilioStandIn:
     running.reset()
     return running
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for `localhost` that nobody has signed but itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(utc_now() - dt.timedelta(days=1))
+        .not_valid_after(utc_now() + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = tmp_path_factory.mktemp("certificate") / "both.pem"
+    file.write_bytes(private + made.public_bytes(Encoding.PEM))
+    return file
 
 
 def provider(url: str, seconds: float = 0.5) -> TwilioProvider:
@@ -146,16 +176,63 @@ def test_a_request_that_is_too_late_does_not_leave_and_its_connection_waits_for_
 
 def test_head_and_body_of_a_request_go_out_together(twilio: TwilioStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[bytes] = []
-    send = http.client.HTTPConnection.send
+    send = GreenSocket.sendall
 
-    def watched(connection: http.client.HTTPConnection, data: bytes) -> None:
+    def watched(line: GreenSocket, data: bytes, *flags: int) -> None:
         written.append(data)
-        send(connection, data)
+        send(line, data, *flags)
 
-    monkeypatch.setattr(http.client.HTTPConnection, "send", watched)
+    monkeypatch.setattr(GreenSocket, "sendall", watched)
     assert isinstance(provider(twilio.url).send(outgoing("The last words")), Accepted)
-    (request,) = written
+    (request,) = (data for data in written if data.startswith(b"POST"))
     assert b"The+last+words" in request
+
+
+def test_a_connection_whose_answer_did_not_come_is_not_used_again() -> None:
+    body = b'{"sid": "SM2", "status": "queued"}'
+    answer = b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            first, _ = server.accept()
+            second, _ = server.accept()
+            second.recv(65536)
+            second.sendall(answer)
+            first.close()
+            second.close()
+
+        serving = eventlet.spawn(serve)
+        twilio = provider(f"http://127.0.0.1:{server.getsockname()[1]}")
+        assert twilio.send(outgoing()) == Unknown("timeout")
+        # What comes late on the first one would be taken for the answer to this.
+        assert twilio.send(outgoing()) == Accepted("SM2", "queued")
+        serving.wait()
+
+
+# eventlet leaves the sockets of a handshake that failed to the collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_request_goes_to_whom_a_trusted_certificate_names(
+    certificate: Path, trusted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if trusted:
+        monkeypatch.setattr("certifi.where", lambda: str(certificate))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
+                heard.append(secured.recv(65536))
+                secured.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+
+        serving = eventlet.spawn(serve)
+        result = provider(f"https://localhost:{server.getsockname()[1]}", seconds=5.0).send(outgoing())
+        serving.wait()
+    assert result == (Refused("400") if trusted else NotConnected())
+    assert len(heard) == (1 if trusted else 0)
 
 
 def test_a_message_of_unknown_fate_is_found_by_its_links_ending(twilio: TwilioStandIn) -> None:
