@@ -20,10 +20,10 @@ from services.messaging.adapters.ses import SesProvider
 from services.messaging.adapters.smtp import SmtpProvider
 from services.messaging.adapters.twilio import TwilioProvider
 from services.messaging.adapters.twilio_voice import VOICE_PATH
+from services.messaging.dependencies import Settings
 from services.messaging.models import Base
 from services.messaging.senders import keep_provider_rates
 from services.messaging.sending import Sending
-from services.messaging.service import Settings
 from services.messaging.settings import MessagingSettings
 
 log = log_of(__name__)

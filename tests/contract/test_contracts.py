@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chassis import events
 from chassis.rpc import served_operations
 from contracts import accounts, cases, clients, messaging, portal, tasks
 from contracts.base import Event, Operation, declared
@@ -41,11 +42,8 @@ def deployables() -> list[type[Any]]:
 
 def subscriptions() -> Iterator[tuple[type[Any], str, Event]]:
     for cls in deployables():
-        for name, member in vars(cls).items():
-            for entrypoint in getattr(member, "nameko_entrypoints", ()):
-                event = getattr(entrypoint, "event", None)
-                if isinstance(event, Event):
-                    yield cls, name, event
+        for method, event in events.subscriptions(cls).items():
+            yield cls, method, event
 
 
 def test_each_operation_has_exactly_one_server() -> None:
