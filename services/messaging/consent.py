@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id, utc_now
 from chassis.unit_of_work import UnitOfWork
 from contracts.messaging import CONSENT_CHANGED
 from services.messaging.models import ConsentEntry, ConsentState, Delivery, InboundMessage
-from services.messaging.setwise import among_parameter
+from services.messaging.setwise import among, among_parameter
 from services.messaging.words import RULE_VERSION
 
 Record = dict[str, Any]
@@ -178,6 +178,20 @@ def _event_data(change: Change) -> Record:
         "source": change.source,
         "client_ids": list(dict.fromkeys(whose)),
     }
+
+
+def owners_of_addresses(session: Session, addresses: Iterable[str]) -> dict[str, list[str]]:
+    """By address: the clients whose it was when somebody last wrote from it, as filing found, where anybody has."""
+    wanted = among(session, InboundMessage.sender, sorted(set(addresses)))
+    last = (
+        select(InboundMessage.sender, func.max(InboundMessage.created_at).label("at"))
+        .where(wanted)
+        .group_by(InboundMessage.sender)
+        .subquery()
+    )
+    at_last = and_(InboundMessage.sender == last.c.sender, InboundMessage.created_at == last.c.at)
+    statement = select(InboundMessage.sender, InboundMessage.client_ids).join(last, at_last)
+    return {str(sender): list(client_ids) for sender, client_ids in session.execute(statement.where(wanted))}
 
 
 def tell_owners(uow: UnitOfWork, message: InboundMessage, owners: Iterable[str]) -> None:

@@ -78,8 +78,9 @@ def decide_review(db: Database, *, consent_review_id: str, decision: str, actor_
 
 
 def _apply(uow: UnitOfWork, review: ConsentReview, decision: str, actor_id: str | None, now: dt.datetime) -> None:
-    client_ids = consent.clients_of_address(uow.session, review.address)
-    speaker = stops.Speaker(review.channel, review.address, client_ids)
+    known = consent.clients_of_address(uow.session, review.address)
+    owners = consent.owners_of_addresses(uow.session, [review.address]).get(review.address, [])
+    speaker = stops.Speaker(review.channel, review.address, sorted({*known, *owners}))
     states = stops.hold(uow, speaker, widely=True)
     if states.get(speaker.key) != consent.OPTED_OUT:
         return

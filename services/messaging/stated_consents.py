@@ -144,15 +144,17 @@ def _said_last(session: Session, keys: Iterable[Key]) -> dict[Key, dt.datetime]:
 
 
 def _clients_of(session: Session, addresses: Iterable[str]) -> dict[str, list[str]]:
-    """The clients that were written to at each address."""
+    """The clients that were written to at each address, and those who wrote from it last."""
+    wanted = sorted(set(addresses))
     statement = (
         select(Delivery.address, Delivery.client_id)
-        .where(among(session, Delivery.address, sorted(set(addresses))), Delivery.client_id.is_not(None))
+        .where(among(session, Delivery.address, wanted), Delivery.client_id.is_not(None))
         .distinct()
         .order_by(Delivery.address, Delivery.client_id)
     )
-    whose: dict[str, list[str]] = {}
+    whose = consent.owners_of_addresses(session, wanted)
     for address, client_id in session.execute(statement):
-        if len(whose.setdefault(str(address), [])) < _MOST_CLIENTS:
-            whose[str(address)].append(str(client_id))
+        known = whose.setdefault(str(address), [])
+        if len(known) < _MOST_CLIENTS and client_id not in known:
+            known.append(str(client_id))
     return whose

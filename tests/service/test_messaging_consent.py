@@ -184,6 +184,16 @@ def test_an_owner_who_was_written_to_is_not_told_of_twice(desk: Desk) -> None:
     ]  # fmt: skip
 
 
+def test_what_is_decided_or_stated_later_is_told_for_the_owners_whom_filing_found(desk: Desk) -> None:
+    people = sorted(desk.person(NUMBER) for _ in range(2))
+    desk.write(NUMBER, "not interested")
+    (review,) = consent_reviews.list_reviews(desk.db, **PAGE, decision="undecided")["data"]
+    decide(desk, dict(review), "opted_in")
+    record(desk, says(state="opted_in"))
+    told_of = [(data["holds"], data["client_ids"]) for data in desk.emitted(CONSENT_CHANGED)]
+    assert told_of == [("opted_out", []), ("opted_out", people), (None, people), ("opted_in", people)]
+
+
 def test_a_stop_that_was_taken_back_is_not_widened_afterwards(desk: Desk) -> None:
     person = desk.person(NUMBER, email="ann@example.com")
     scope(desk, "all_channels")
