@@ -71,6 +71,12 @@ def _insert_of_arrays(table: Table, columns: tuple[str, ...]) -> PostgresInsert:
     )
 
 
+def in_one_turn(inserts: Sequence[PostgresInsert]) -> PostgresInsert:
+    """INSERTs of one row each, which return nothing, as one statement of PostgreSQL's: it writes all or none."""
+    *first, last = inserts
+    return last.add_cte(*(statement.cte(f"written_{number}") for number, statement in enumerate(first)))
+
+
 def update_of(dialect: str, table: Table, rows: list[Row], keys: set[str]) -> tuple[Update, list[Row] | None]:
     """An UPDATE that sets each row's columns on the record with its keys, and the parameters to execute it with."""
     changed = [name for name in rows[0] if name not in keys]

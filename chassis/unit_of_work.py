@@ -55,9 +55,18 @@ class UnitOfWork:
         self._outbox: list[dict[str, Any]] = []
         self._outbox_size = 0
         self._emitted = False
+        self._together: list[Any] | None = None
         self._after_commit: list[Callable[[], object]] = []
 
     # Writing
+
+    def write_together(self) -> None:
+        """From here on `insert` and `upsert` write with the events, on PostgreSQL by one statement and so in one turn.
+
+        For a few rows that are not read any more in this unit of work. What breaks a uniqueness then says so at its
+        end; `upsert` returns nothing.
+        """
+        self._together = []
 
     def insert(self, model: type[Any], rows: Iterable[bulk.Row], *, ignore_conflicts: bool = False) -> int:
         """Inserts rows (attribute name to value) set-based and returns how many were really inserted.
@@ -68,7 +77,9 @@ class UnitOfWork:
         if ignore_conflicts:
             return len(self.insert_returning(model, rows, *_primary_key(model), ignore_conflicts=True))
         table, values = self._rows(model, rows)
-        if values:
+        if self._together is not None:
+            self._together += [bulk.dialect_insert(self._dialect, table).values(row) for row in values]
+        elif values:
             self.session.flush()
             self._run(*bulk.insert_of(self._dialect, table, values))
         return len(values)
@@ -94,17 +105,18 @@ class UnitOfWork:
         key: Sequence[str],
         change: Sequence[str],
         newer: str | None = None,
+        returning: Sequence[str] = (),
     ) -> Sequence[Row[Any]]:
         """Inserts rows set-based; where one with the same `key` exists, its `change` attributes are set instead.
 
         `key` names a unique constraint without its `firm_id`, which is added. One call names each key once. `newer`
         names an attribute that must be greater than what is stored, or the row stays as it is: so that what comes late
-        never overwrites. Returns the `key` attributes of the rows that were written, in no certain order.
+        never overwrites. Returns the `key` attributes of the rows that were written, or those of `returning`, in no
+        certain order.
         """
         table, values = self._rows(model, rows)
         if not values:
             return []
-        self.session.flush()
         statement, parameters = bulk.insert_of(self._dialect, table, values)
         scope = ["firm_id"] if "firm_id" in table.c and "firm_id" not in key else []
         columns = bulk.columns_of(model, [*scope, *key])
@@ -113,8 +125,14 @@ class UnitOfWork:
         if newer is not None:
             (column,) = bulk.columns_of(model, [newer])
             guard = statement.excluded[column.key] > column
-        statement = statement.on_conflict_do_update(index_elements=columns, set_=changed, where=guard)
-        return self._run(statement.returning(*bulk.columns_of(model, key)), parameters).all()
+        conflict: dict[str, Any] = {"index_elements": columns, "set_": changed, "where": guard}
+        if self._together is not None:
+            plain = bulk.dialect_insert(self._dialect, table)
+            self._together += [plain.values(row).on_conflict_do_update(**conflict) for row in values]
+            return []
+        self.session.flush()
+        statement = statement.on_conflict_do_update(**conflict)
+        return self._run(statement.returning(*bulk.columns_of(model, returning or key)), parameters).all()
 
     def update_each(self, model: type[Any], rows: Iterable[bulk.Row], *, key: Sequence[str] = ("id",)) -> None:
         """Sets, for each row, the attributes it names on the record with its `key`. All rows name the same ones."""
@@ -198,6 +216,8 @@ class UnitOfWork:
 
     def _complete(self) -> None:
         self.session.flush()
+        if self._together:
+            self._write_all(self._together)
         self._write_outbox()
         self.session.commit()
 
@@ -207,6 +227,15 @@ class UnitOfWork:
             self._db.engines.announce_outbox()
         for action in self._after_commit:
             action()
+
+    def _write_all(self, inserts: list[Any]) -> None:
+        """What was to be written together, with as many events as there are."""
+        events = bulk.dialect_insert(self._dialect, self._db.tables.outbox)
+        inserts += [events.values(row) for row in self._outbox]
+        self._emitted = self._emitted or bool(self._outbox)
+        self._outbox, self._outbox_size = [], 0
+        for statement in [bulk.in_one_turn(inserts)] if self._dialect == "postgresql" else inserts:
+            self._run(statement, None)
 
     def _write_outbox(self) -> None:
         if self._outbox:

@@ -34,6 +34,10 @@ UNREACHABLE = "unreachable"
 bounce as its evidence; what anybody says about the address afterwards replaces it."""
 
 
+MOST_CLIENTS = 20
+"""Clients of one address that are looked at."""
+
+
 def address_key(address: str) -> str:
     """The key of an address: E.164, or an email address in lower case."""
     return f"a:{address.lower()}"
@@ -69,6 +73,14 @@ def ensure_rows(uow: UnitOfWork, keys: Iterable[Key]) -> None:
     uow.insert(ConsentState, rows, ignore_conflicts=True)
 
 
+def hold_rows(uow: UnitOfWork, keys: Iterable[Key]) -> dict[Key, str | None]:
+    """`ensure_rows` and `read_states` for an update, in one turn: the state of each row, held to the commit."""
+    rows = [{"channel": channel, "key": key, "state": None} for channel, key in sorted(set(keys))]
+    names = ("channel", "key")
+    held = uow.upsert(ConsentState, rows, key=names, change=("channel",), returning=(*names, "state"))
+    return {(row.channel, row.key): row.state for row in held}
+
+
 def read_states(session: Session, keys: Iterable[Key], *, lock: str | None = None) -> dict[Key, str | None]:
     """The state of each row that exists. `lock`: "share" keeps them as they are until the commit, "update" also keeps
     others from sharing. Taken in key order, so that two transactions wait for each other and do not deadlock."""
@@ -87,10 +99,12 @@ def read_states(session: Session, keys: Iterable[Key], *, lock: str | None = Non
 def _states_of_channel(dialect: str, lock: str | None) -> Select[str, str | None]:
     # Made once: every claim runs it, and to make it takes as long as to run it.
     wanted = among_parameter(dialect, ConsentState.key, "keys")
+    # In the order of `sorted`, whatever the database's own is: `hold_rows` takes them so.
+    in_order = ConsentState.key.collate("C" if dialect == "postgresql" else "BINARY")
     statement = (
         select(ConsentState.key, ConsentState.state)
         .where(ConsentState.channel == bindparam("channel"), wanted)
-        .order_by(ConsentState.key)
+        .order_by(in_order)
     )
     return statement if lock is None else statement.with_for_update(read=lock == "share")
 
@@ -213,12 +227,12 @@ def tell_owners(uow: UnitOfWork, message: InboundMessage, owners: Iterable[str])
         uow.emit(CONSENT_CHANGED, entry.id, _event_data(change))
 
 
-def clients_of_address(session: Session, address: str, largest: int = 20) -> list[str]:
+def clients_of_address(session: Session, address: str) -> list[str]:
     """The clients that were written to at this address, as far as messaging knows."""
     statement = (
         select(Delivery.client_id)
         .where(Delivery.address == address, Delivery.client_id.is_not(None))
         .distinct()
-        .limit(largest)
+        .limit(MOST_CLIENTS)
     )
     return sorted(str(client_id) for client_id in session.scalars(statement))

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select, text, update
 from sqlalchemy.orm import Session
 
 from chassis.columns import utc_now
@@ -102,9 +102,12 @@ def prepare(
     facts = gather(calls, members, uses)
     keys = [key for wish in wishes for key in _keys(wish, facts)]
     with db.unit_of_work() as uow:
+        # Apart from the rest: a STOP waits for a row that is being made, and must not wait for all that follows.
         consent.ensure_rows(uow, keys)
-        # Held to the commit: of two that prepare for one address, the second sees what the first decided.
-        states = consent.read_states(uow.session, keys, lock="update")
+    with db.unit_of_work() as uow:
+        _take_turns(uow.session)
+        # Not held, so that a STOP waits for nothing here: the claim reads them again.
+        states = consent.read_states(uow.session, keys)
         senders = _senders(uow, wishes, str(db.firm_id), sandbox)
         moment = now()
         known = read_known(uow.session, members, facts, states, senders, moment)
@@ -113,6 +116,13 @@ def prepare(
         _write(uow, outcomes, owner, moment)
         _start_batches(uow.session, wishes, moment)
     return len(wishes)
+
+
+def _take_turns(session: Session) -> None:
+    """Those that prepare for one firm decide one after the other, to the commit: of two that prepare for one address,
+    the second sees what the first decided. (On SQLite one transaction writes at a time.)"""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('prepare ' || :firm_id, 0))"))
 
 
 def _write(uow: UnitOfWork, outcomes: Sequence[Outcome], owner: str, now: dt.datetime) -> None:

@@ -15,7 +15,6 @@ from services.messaging import consent, stops
 from services.messaging.consent import States
 from services.messaging.consent_reviews import ask_a_person
 from services.messaging.email_replies import own_words, subject_words
-from services.messaging.firm_rules import stops_all_channels
 from services.messaging.models import URGENT, Delivery
 from services.messaging.words import Classification, Context, asks_to_start, classify
 
@@ -31,12 +30,13 @@ _WENT_OUT = ("sending", "sent", "delivered", "undelivered", "unknown")
 @dataclass(frozen=True)
 class Reply:
     """A reply that was understood. `states`: the rows that it may change, held. `answered`: the provider has answered
-    it on its own."""
+    it on its own. `widely`: a stop ends all channels."""
 
     speaker: stops.Speaker
     found: Classification
     states: States
     answered: bool
+    widely: bool
 
     @property
     def effect(self) -> str:
@@ -44,8 +44,9 @@ class Reply:
         return _EFFECTS[self.found.kind]
 
 
-def understand(uow: UnitOfWork, speaker: stops.Speaker, said: Record) -> Reply:
-    """What a message asks for. From here on the rows that decide about its address are held to the commit.
+def understand(uow: UnitOfWork, speaker: stops.Speaker, said: Record, *, widely: bool) -> Reply:
+    """What a message asks for. From here on the rows that decide about its address are held to the commit. `widely`:
+    the firm's scope of a stop is all channels.
 
     Twilio's own Advanced Opt-Out goes before our rules, since it has acted already. What a machine sent by itself
     (an out-of-office answer) asks for nothing.
@@ -54,12 +55,12 @@ def understand(uow: UnitOfWork, speaker: stops.Speaker, said: Record) -> Reply:
     texts = _texts(speaker.channel, said)
     if said.get("automatic"):
         found = Classification("none", "automatic")
-        return Reply(speaker, found, stops.hold(uow, speaker, widely=False), answered=True)
+        return Reply(speaker, found, stops.hold(uow, speaker, widely=False), True, widely)
     if told is not None:
         found = Classification(told, f"provider:{told.upper()}")  # type: ignore[arg-type]
-        return Reply(speaker, found, stops.hold(uow, speaker, widely=True), answered=True)
+        return Reply(speaker, found, stops.hold(uow, speaker, widely=True), True, widely)
     may_start = any(classify(text, Context(opted_out=True)).kind == "start" for text in texts)
-    states = stops.hold(uow, speaker, widely=may_start or stops_all_channels(uow.session))
+    states = stops.hold(uow, speaker, widely=may_start or widely)
     context = Context(
         opted_out=states.get(speaker.key) == consent.OPTED_OUT,
         asked_to_start=may_start and _asked_to_start(uow.session, speaker),
@@ -67,7 +68,7 @@ def understand(uow: UnitOfWork, speaker: stops.Speaker, said: Record) -> Reply:
     found = _first(texts, context)
     if found.kind == "start" and not said.get("proven", True):
         found = Classification("none", "sender_not_proven")
-    return Reply(speaker, found, states, answered=False)
+    return Reply(speaker, found, states, False, widely)
 
 
 def act(uow: UnitOfWork, reply: Reply, message: Record, sender_id: str, now: dt.datetime) -> None:
@@ -88,7 +89,7 @@ def act(uow: UnitOfWork, reply: Reply, message: Record, sender_id: str, now: dt.
     }
     to_answer = found.kind == "help"
     if found.kind == "stop":
-        stopped = stops.record_stop(uow, reply.speaker, **said, doubtful=not found.confident)
+        stopped = stops.record_stop(uow, reply.speaker, **said, widely=reply.widely, doubtful=not found.confident)
         to_answer = stopped is not None and stopped.fresh
         if stopped is not None and not found.confident:
             ask_a_person(uow, {**message, "body": _words(message)}, found.rule, stopped.before, now)

@@ -67,8 +67,7 @@ def hold(uow: UnitOfWork, *speakers: Speaker, widely: bool) -> States:
     the second then sees what the first did. `widely`: those on other channels, too. All at once and in key order, as
     those who send take them."""
     keys = [key for one in speakers for key in (one.key, *(_elsewhere(one) if widely else ()))]
-    consent.ensure_rows(uow, keys)
-    return consent.read_states(uow.session, keys, lock="update")
+    return consent.hold_rows(uow, keys)
 
 
 @dataclass(frozen=True)
@@ -88,16 +87,19 @@ def record_stop(
     evidence: Record,
     at: dt.datetime,
     states: States | None = None,
+    widely: bool | None = None,
     doubtful: bool = False,
     said_at: dt.datetime | None = None,
 ) -> Stopped | None:
     """Opts the address out, and by the firm's scope the rest. None: it was opted out for sure already, and the same
     again adds nothing; what was only taken for an opt-out is confirmed by an entry of its own.
 
-    `states`: what `hold` gave, if the rows are held. `doubtful`: a person will look at it. `said_at`: when at the
-    latest it was said, where we hear of it afterwards: what the address said since then stands.
+    `states`: what `hold` gave, if the rows are held. `widely`: the firm's scope, if it is known. `doubtful`: a person
+    will look at it. `said_at`: when at the latest it was said, where we hear of it afterwards: what the address said
+    since then stands.
     """
-    widely = stops_all_channels(uow.session)
+    if widely is None:
+        widely = stops_all_channels(uow.session)
     if states is None:
         states = hold(uow, speaker, widely=widely)
     before = states.get(speaker.key)

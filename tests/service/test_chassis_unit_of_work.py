@@ -60,6 +60,38 @@ def test_nothing_of_a_failed_unit_of_work_stays(db: Database) -> None:
     assert (count(db), outbox_events(db), woken) == (0, [], [])
 
 
+def test_what_is_written_together_is_written_with_the_events(db: Database) -> None:
+    with db.unit_of_work() as uow:
+        uow.insert(Thing, [{"name": "old", "size": 1}])
+    with db.unit_of_work() as uow:
+        uow.write_together()
+        assert uow.insert(Thing, [{"name": "one", "facts": {"a": [1]}}, {"name": "two", "size": 7}]) == 2
+        things = [{"name": "old", "size": 9}, {"name": "new", "size": 5}]
+        uow.upsert(Thing, things, key=("name",), change=("size",))
+        uow.emit_many(THING_MADE, [("subject", {"number": number}) for number in range(2)])
+        assert count(db) == 1
+    with db.read() as session:
+        sizes = {thing.name: thing.size for thing in session.scalars(select(Thing))}
+        assert session.scalars(select(Thing.facts).where(Thing.name == "one")).one() == {"a": [1]}
+    assert sizes == {"old": 9, "one": 1, "two": 7, "new": 5}
+    assert sorted(event.data["number"] for event in outbox_events(db, THING_MADE)) == [0, 1]
+    with db.unit_of_work() as uow:
+        uow.write_together()
+        uow.insert(Thing, [{"name": "alone"}])
+    assert count(db) == 5
+
+
+def test_of_what_is_written_together_all_or_nothing_stays(db: Database) -> None:
+    with db.unit_of_work() as uow:
+        uow.insert(Thing, [{"name": "old"}])
+    with pytest.raises(IntegrityError), db.unit_of_work() as uow:  # noqa: PT012 - the block's end is what fails
+        uow.write_together()
+        uow.insert(Thing, [{"name": "one"}])
+        uow.insert(Thing, [{"name": "old"}])
+        uow.emit(THING_MADE, "subject", {"number": 1})
+    assert (count(db), outbox_events(db)) == (1, [])
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_many_events_are_written_in_parts_of_one_transaction(
     db: Database, fails: bool, monkeypatch: pytest.MonkeyPatch

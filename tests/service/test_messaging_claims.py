@@ -217,6 +217,31 @@ def test_two_batches_prepared_beside_each_other_notify_once(desk: Desk) -> None:
     assert Counter(desk.outcome(one)) + Counter(desk.outcome(two)) == {"sent": 1, "repeated": 1}
 
 
+def test_a_stop_does_not_wait_for_who_prepares(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    if desk.db.engines.is_sqlite:
+        pytest.skip("one transaction writes at a time")
+    person = desk.person()
+    batch_id = desk.ask([desk.item(person)])
+    deciding, stopped, read_known = Signal(), Signal(), preparation.read_known
+
+    def read_slowly(*given: Any) -> Any:
+        deciding.send(None)
+        stopped.wait()
+        return read_known(*given)
+
+    monkeypatch.setattr(preparation, "read_known", read_slowly)
+    (prepare,) = prepare_apart(desk, 1)
+    preparing = eventlet.spawn(prepare)
+    deciding.wait()
+    with eventlet.Timeout(10):
+        desk.reply(desk.number(person), "STOP")
+    stopped.send(None)
+    preparing.wait()
+    assert desk.outcome(batch_id) == {"queued": 1}
+    desk.run()
+    assert desk.outcome(batch_id) == {"opted_out": 1}
+
+
 def test_a_claim_needs_its_reservation(desk: Desk) -> None:
     batch_id = desk.ask([desk.item(desk.person())])
     desk.prepare()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
+from sqlalchemy.event import listen
 
 from chassis.columns import new_id
 from chassis.context import use
 from contracts.errors import Conflict, NotFound
 from contracts.messaging import CONSENT_CHANGED, MESSAGE_RECEIVED
 from services.messaging import consent_ledger, consent_reviews, preferences
-from tests.service.messaging_desk import NOW, Desk, desk
+from tests.service.messaging_desk import NOW, Desk, desk, together
 
 __all__ = ["desk"]
 
@@ -50,6 +52,29 @@ def test_one_message_that_comes_twice_has_one_effect(desk: Desk) -> None:
     again = desk.reply(number, "STOP", provider_id=provider_id)
     assert (again["message_id"], again["repeated"]) == (first["message_id"], True)
     assert ledger(desk, number) == [("opted_out", "STOP"), ("opted_in", "START")]
+
+
+def test_a_message_that_comes_twice_at_once_has_one_effect(desk: Desk) -> None:
+    number, provider_id = "+12125557009", new_id()
+
+    def reply() -> dict[str, Any]:
+        with use(desk.context):
+            return desk.reply(number, "STOP", provider_id=provider_id)
+
+    answers = together(reply, reply)
+    assert len({answer["message_id"] for answer in answers}) == 1
+    assert sorted(answer["repeated"] for answer in answers) == [False, True]
+    assert ledger(desk, number) == [("opted_out", "STOP")]
+    assert len(desk.emitted(MESSAGE_RECEIVED)) == 1
+
+
+def test_a_stop_takes_three_statements(desk: Desk) -> None:
+    number, statements = desk.number(desk.person()), list[str]()
+    listen(desk.everywhere.engines.write, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    desk.reply(number, "STOP")
+    if not desk.everywhere.engines.is_sqlite:  # where each takes a turn
+        assert len(statements) == 3
+    assert ledger(desk, number) == [("opted_out", "STOP")]
 
 
 def test_start_lifts_the_block_and_yes_only_after_a_stop(desk: Desk) -> None:
