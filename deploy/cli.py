@@ -196,6 +196,8 @@ def _migrate(chosen: argparse.Namespace) -> int:
 
 def _declare_queues(chosen: argparse.Namespace) -> int:
     _patch_eventlet()
+    from amqp.exceptions import AMQPError
+
     from chassis.config import load_or_exit
     from chassis.embedded_bus import is_embedded
     from chassis.queues import declare_queues
@@ -206,8 +208,8 @@ def _declare_queues(chosen: argparse.Namespace) -> int:
         _refuse("the bus of `casewire run` declares its own queues; name the settings file of another")
     try:
         names = declare_queues(config, [entry.load() for entry in DEPLOYABLES.values()])
-    except (OSError, RuntimeError) as error:
-        sys.stderr.write(f"casewire: {error}\n")
+    except (AMQPError, OSError, RuntimeError) as error:
+        sys.stderr.write(f"casewire: the queues could not be declared: {error}\n")
         return 1
     print(f"{len(names)} queues are declared")
     return 0
