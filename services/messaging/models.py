@@ -218,10 +218,11 @@ class Delivery(FirmScoped, Stamps, Base):
 
     __tablename__ = "delivery"
     __table_args__ = (
-        UniqueConstraint("firm_id", "batch_id", "subject_id", "client_id", "channel", name="uq_delivery_once"),
+        # Only what is looked for by firm begins with the firm: as long as PostgreSQL has not counted how many rows one
+        # has, it takes them for few, and would read all of them to find a hundred by their ids.
+        UniqueConstraint("batch_id", "subject_id", "client_id", "channel", name="uq_delivery_once"),
         Index(
             "uq_delivery_address",
-            "firm_id",
             "batch_id",
             "subject_id",
             "channel",
@@ -229,17 +230,17 @@ class Delivery(FirmScoped, Stamps, Base):
             unique=True,
             **_where("address_once IS NOT NULL"),
         ),
-        Index("ix_delivery_counts", "firm_id", "batch_id", "state", "reason"),
-        Index("ix_delivery_address", "firm_id", "address", "case_task_id"),
-        Index("ix_delivery_client", "firm_id", "client_id", "created_at"),
+        Index("ix_delivery_counts", "batch_id", "state", "reason"),
+        Index("ix_delivery_address", "address", "case_task_id"),
+        Index("ix_delivery_client", "client_id", "created_at"),
         Index("ix_delivery_accepted", "firm_id", "due_at", "id", **_where("state = 'accepted'")),
         Index("ix_delivery_queued", "sender_id", "priority", "due_at", "id", **_where("state = 'queued'")),
         # Not of `lease_until`: a lease is taken twice for each delivery, and while no index holds it, a row that has
         # room in its page is changed in place.
         Index("ix_delivery_sending", "sender_id", **_where("state = 'sending'")),
         Index("ix_delivery_unknown", "due_at", **_where("state = 'unknown'")),
-        Index("ix_delivery_joined_to", "firm_id", "joined_to", **_where("joined_to IS NOT NULL")),
-        Index("ix_delivery_conversation", "firm_id", "conversation_id", **_where("conversation_id IS NOT NULL")),
+        Index("ix_delivery_joined_to", "joined_to", **_where("joined_to IS NOT NULL")),
+        Index("ix_delivery_conversation", "conversation_id", **_where("conversation_id IS NOT NULL")),
         {"postgresql_with": {"fillfactor": 45}},
     )
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)

@@ -13,7 +13,7 @@ from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
 from services.messaging import consent, joining
-from services.messaging.deliveries import move, move_each
+from services.messaging.deliveries import is_in, move, move_each
 from services.messaging.models import NOTIFIED, Batch, Content, Delivery, InboundMessage
 from services.messaging.outcomes import FRESH_INBOUND, Decider, Known, Outcome, Request, Sent, Wish, addresses_of
 from services.messaging.recipients import Facts, gather
@@ -128,14 +128,14 @@ def _take_turns(session: Session) -> None:
 def _write(uow: UnitOfWork, outcomes: Sequence[Outcome], owner: str, now: dt.datetime) -> None:
     """Those that are reserved first: what is joined to one follows only where that one was still ours."""
     followers = [outcome for outcome in outcomes if outcome.wish.joined_to not in (None, outcome.wish.id)]
-    mine = (Delivery.lease_owner == owner, Delivery.state == "accepted")
+    mine = (Delivery.lease_owner == owner, is_in("accepted"))
     if not followers:
         _move_by_state(uow, outcomes, now, mine)
         return
     apart = {outcome.wish.id for outcome in followers}
     moved = _move_by_state(uow, [outcome for outcome in outcomes if outcome.wish.id not in apart], now, mine)
     rest = [outcome for outcome in followers if outcome.wish.joined_to in moved]
-    _move_by_state(uow, rest, now, (Delivery.state == "accepted",))
+    _move_by_state(uow, rest, now, (is_in("accepted"),))
 
 
 def _move_by_state(uow: UnitOfWork, outcomes: Sequence[Outcome], now: dt.datetime, where: Sequence[Any]) -> set[str]:

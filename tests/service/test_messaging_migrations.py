@@ -1,0 +1,63 @@
+"""A database with deliveries goes to the indexes of 0004 and back, and keeps what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, insert, inspect, select
+from sqlalchemy.exc import IntegrityError
+
+from chassis.columns import new_id, utc_now
+from chassis.migrations import downgrade, upgrade
+from services.messaging.models import Delivery
+
+TABLE: Any = Delivery.__table__
+
+
+def indexes(url: str) -> dict[str, tuple[list[str | None], str]]:
+    """Of the deliveries: name to columns and the condition of rows that are in it."""
+    engine = create_engine(url)
+    found = [*inspect(engine).get_indexes("delivery"), *inspect(engine).get_unique_constraints("delivery")]
+    engine.dispose()
+    return {str(index["name"]): (list(index["column_names"]), _condition(index)) for index in found}
+
+
+def _condition(index: Any) -> str:
+    options = index.get("dialect_options", {})
+    return str(options.get("postgresql_where", options.get("sqlite_where", "")))
+
+
+def row(batch_id: str, subject_id: str, client_id: str, **given: Any) -> dict[str, Any]:
+    now = utc_now()
+    fixed = {"firm_id": new_id(), "id": new_id(), "channel": "sms", "kind": "notification", "state": "queued"}
+    fixed |= {"send_after": now, "due_at": now, "batch_id": batch_id, "subject_id": subject_id, "client_id": client_id}
+    return {**fixed, "address_once": f"+1{client_id}", **given}
+
+
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"])
+def test_indexes_of_deliveries_change_with_the_rows_there(
+    server: str, tmp_path: Path, postgres_database: Callable[[], str]
+) -> None:
+    url = f"sqlite:///{tmp_path}/messaging.db" if server == "sqlite" else postgres_database()
+    upgrade("messaging", url, "0003")
+    before = indexes(url)
+    batch, task, ann, bea = (new_id() for _ in range(4))
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(insert(TABLE), [row(batch, task, ann), row(batch, task, bea)])
+    upgrade("messaging", url)
+    for refused in (row(batch, task, ann, address_once=None), row(batch, task, new_id(), address_once=f"+1{bea}")):
+        with pytest.raises(IntegrityError), engine.begin() as connection:
+            connection.execute(insert(TABLE), refused)
+    after = indexes(url)
+    assert after.keys() == before.keys()
+    assert [name for name, (columns, _) in after.items() if columns[0] == "firm_id"] == ["ix_delivery_accepted"]
+    assert [after[name][1] for name in before] == [condition for _, condition in before.values()]
+    downgrade("messaging", url, "0003")
+    assert indexes(url) == before
+    with engine.begin() as connection:
+        assert sorted(connection.scalars(select(TABLE.c.client_id))) == sorted([ann, bea])
+    engine.dispose()
