@@ -12,11 +12,9 @@ from __future__ import annotations
 import atexit
 import copy
 import datetime as dt
-import os
 import shutil
 import tempfile
 import time
-import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,8 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import create_engine, select
-from sqlalchemy.engine import make_url
+from sqlalchemy import select
 
 from chassis.columns import new_id, utc_now
 from chassis.context import Context, use
@@ -40,7 +37,6 @@ __all__ = [
     "Clock",
     "EmittedEvent",
     "FakeCalls",
-    "backends",
     "bound_to",
     "deliver",
     "eventually",
@@ -52,22 +48,10 @@ __all__ = [
 ]
 
 
-def backends() -> list[str | None]:
-    """What `make_database` takes in this run: None (SQLite), and the PostgreSQL of CASEWIRE_TEST_POSTGRES if set.
-
-    For `@pytest.fixture(params=backends())`.
-    """
-    server = os.environ.get("CASEWIRE_TEST_POSTGRES")
-    return [None, server] if server else [None]
-
-
-def make_database(base: Any, url: str | None = None, *, fresh: bool = False) -> Database:
-    """A new, empty database with the base's tables, bound to no firm yet; it goes when the process ends.
-
-    `url` None: a SQLite file. A PostgreSQL URL of a role that may create databases: a database of its own there, or
-    with `fresh` the empty database that the URL names.
-    """
-    where = _new_sqlite() if url is None else url if fresh else _new_postgres(url)
+def make_database(base: Any, url: str | None = None) -> Database:
+    """An empty database with the base's tables, bound to no firm yet: the one that the URL names, else a new file of
+    SQLite's that goes when the process ends."""
+    where = url or _new_sqlite()
     engines = engines_for(where)
     base.metadata.create_all(engines.write)
     return Database(where, base)
@@ -77,28 +61,6 @@ def _new_sqlite() -> str:
     folder = tempfile.mkdtemp(prefix="casewire-test-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return f"sqlite:///{Path(folder) / 'test.db'}"
-
-
-def _new_postgres(server: str) -> str:
-    name = f"casewire_test_{uuid.uuid4().hex[:12]}"
-    url = make_url(server).set(drivername="postgresql+psycopg2")
-    _administer(url.render_as_string(hide_password=False), f"CREATE DATABASE {name}")
-    made = url.set(database=name).render_as_string(hide_password=False)
-
-    def drop() -> None:
-        engines_for(made).dispose()
-        with suppress(Exception):
-            _administer(url.render_as_string(hide_password=False), f"DROP DATABASE {name} WITH (FORCE)")
-
-    atexit.register(drop)
-    return made
-
-
-def _administer(url: str, statement: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
-    engine.dispose()
 
 
 def make_service(cls: type[Any], **dependencies: Any) -> Any:

@@ -19,31 +19,47 @@ MakeDatabase = Callable[[Any], Database]
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_database(request: pytest.FixtureRequest) -> MakeDatabase:
     """Call it with a service's base for an empty database; the test runs on SQLite and on PostgreSQL."""
-    if request.param == "sqlite":
-        return make_database
-    made: MakeDatabase = request.getfixturevalue("emptied_postgres")
+    made: MakeDatabase = request.getfixturevalue(f"emptied_{request.param}")
     return made
 
 
 @pytest.fixture(scope="session")
-def emptied_postgres(postgres: Any) -> Iterator[MakeDatabase]:
+def emptied_sqlite() -> MakeDatabase:
+    """One file for each base, emptied whenever it is asked for. With a new one for each test, its engine would compile
+    every statement again and keep what it compiled."""
+    made: dict[Any, Database] = {}
+
+    def make(base: Any) -> Database:
+        if base not in made:
+            made[base] = make_database(base)
+        return _emptied(made[base])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def emptied_postgresql(postgres: Any) -> Iterator[MakeDatabase]:
     """One PostgreSQL database for each base, emptied whenever it is asked for: making one takes far longer."""
     made: dict[Any, tuple[str, Database]] = {}
 
     def make(base: Any) -> Database:
         if base not in made:
             name = f"test_{uuid.uuid4().hex}"
-            made[base] = (name, make_database(base, postgres.create_database(name), fresh=True))
-        db = made[base][1]
-        tables = ", ".join(f'"{table.name}"' for table in base.metadata.sorted_tables)
-        with db.engines.write.begin() as connection:
-            connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
-        return db
+            made[base] = (name, make_database(base, postgres.create_database(name)))
+        return _emptied(made[base][1])
 
     yield make
     for name, db in made.values():
         db.engines.dispose()
         postgres.drop_database(name)
+
+
+def _emptied(db: Database) -> Database:
+    """Row by row: to truncate takes PostgreSQL 60 ms, since every table and index gets a new file."""
+    with db.engines.write.begin() as connection:
+        for table in reversed(db.base.metadata.sorted_tables):
+            connection.exec_driver_sql(f'DELETE FROM "{table.name}"')
+    return db
 
 
 @pytest.fixture(params=["embedded", "rabbitmq"])

@@ -11,9 +11,8 @@ from flask import g
 
 from chassis.testing import FakeCalls
 from contracts import messaging
-from gateway.app import create_app
-from gateway.settings import EdgeSettings
 from services.messaging import email_events, inbound, phone_calls, statuses
+from tests.service.edge_app import edge_app
 from tests.service.messaging_desk import PUBLIC_URL, Desk
 
 SECRET = "a provider's secret"
@@ -30,8 +29,7 @@ def serving(desk: Desk) -> Iterator[str]:
         messaging.RECORD_KEY_PRESS: lambda **told: phone_calls.press_key(everywhere, desk.calls, **told),
     })  # fmt: skip
     config = {"PUBLIC_URL": PUBLIC_URL, "SECRET_KEY": "s", "TWILIO_AUTH_TOKEN": SECRET, "SANDBOX_PAGES": True}
-    app = create_app(EdgeSettings.from_config(config))
-    app.before_request_funcs.setdefault(None, []).insert(0, lambda: setattr(g, "calls", calls))
+    app, _ = edge_app(lambda: setattr(g, "calls", calls), config)
     listening = eventlet.listen(("127.0.0.1", 0))
     server = eventlet.spawn(eventlet.wsgi.server, listening, app, log_output=False)
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"

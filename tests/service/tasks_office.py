@@ -11,7 +11,7 @@ import pytest
 from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.database import Database
-from chassis.testing import FakeCalls, backends, make_database, make_service, outbox_events
+from chassis.testing import FakeCalls, make_service, outbox_events
 from contracts import accounts, cases, messaging
 from contracts.base import Event
 from contracts.errors import Invalid, NotFound, invalid_field
@@ -131,9 +131,11 @@ class Office:
         return [found.data for found in outbox_events(self.everywhere, event) if found.firm_id == self.firm_id]
 
 
-@pytest.fixture(scope="module", params=backends(), ids=lambda server: "postgresql" if server else "sqlite")
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> Database:
-    return make_database(Base, request.param)
+    """One for all tests of a file, each of which has a firm of its own."""
+    emptied: Database = request.getfixturevalue(f"emptied_{request.param}")(Base)
+    return emptied
 
 
 @pytest.fixture

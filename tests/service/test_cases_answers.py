@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from chassis.columns import new_id
+from chassis.database import Database
 from chassis.envelope import ReceivedEvent
-from chassis.testing import deliver, make_database, outbox_events, received
+from chassis.testing import deliver, outbox_events, received
 from contracts.cases import CASE_CHANGED, FIELD_UPDATE_REJECTED
 from contracts.errors import Invalid, Unavailable
 from contracts.tasks import GET_MAPPED_ANSWERS, TASK_COMPLETED
@@ -54,9 +56,9 @@ def office(new_database: Any) -> Office:
 
 
 @pytest.fixture
-def small_office() -> Office:
+def small_office(emptied_sqlite: Callable[[Any], Database]) -> Office:
     """On SQLite only: for what is refused before SQL could differ."""
-    return Office(make_database(Base))
+    return Office(emptied_sqlite(Base))
 
 
 @pytest.fixture

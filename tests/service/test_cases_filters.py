@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from sqlalchemy import select as sql_select
 
 from chassis.columns import new_id
-from chassis.testing import make_database
 from services.cases.filter_lookup import read_filter
 from services.cases.filter_sql import condition
 from services.cases.id_sets import among
@@ -96,8 +95,7 @@ def filters(estate: Estate) -> st.SearchStrategy[dict[str, Any]]:
 
 @pytest.fixture(params=["sqlite", "postgresql"], scope="module")
 def estate(request: pytest.FixtureRequest) -> Estate:
-    make = make_database if request.param == "sqlite" else request.getfixturevalue("emptied_postgres")
-    db = make(Base)
+    db = request.getfixturevalue(f"emptied_{request.param}")(Base)
     # Another firm's cases, made alike, are in the same tables and never in an answer.
     make_estate(Office(db), 10, seed=8)
     return make_estate(Office(db), 100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from chassis.columns import new_id
 from chassis.database import Database
 from chassis.idempotency import AlreadyAnswered
-from chassis.testing import make_database, outbox_events
+from chassis.testing import outbox_events
 from contracts.cases import CASE_CHANGED, CASE_CREATED, CREATE_CASE
 from contracts.clients import GET_CLIENT_FACTS
 from contracts.errors import CasewireError, Conflict, Invalid, NotFound
@@ -28,9 +29,9 @@ def office(new_database: Any) -> Office:
 
 
 @pytest.fixture
-def small_office() -> Office:
+def small_office(emptied_sqlite: Callable[[Any], Database]) -> Office:
     """On SQLite only: for what is refused before SQL could differ."""
-    return Office(make_database(Base))
+    return Office(emptied_sqlite(Base))
 
 
 def refusal(kind: type[CasewireError], call: Any, *args: Any, **kwargs: Any) -> tuple[str, list[str]]:

@@ -241,9 +241,9 @@ def test_another_process_that_writes_is_waited_for() -> None:
     assert count(db) == 1
 
 
-def test_connections_that_the_server_closed_are_replaced_unnoticed(emptied_postgres: Callable[[Any], Database]) -> None:
+def test_connections_the_server_closed_are_replaced_unnoticed(emptied_postgresql: Callable[[Any], Database]) -> None:
     """As after a restart of PostgreSQL: nobody pays for it with an error, and no check costs a round trip."""
-    db = emptied_postgres(MakerBase).for_firm(FIRM)
+    db = emptied_postgresql(MakerBase).for_firm(FIRM)
     assert count(db) == 0
     close_connections(db)
     assert count(db) == 0
@@ -253,8 +253,8 @@ def test_connections_that_the_server_closed_are_replaced_unnoticed(emptied_postg
     assert count(db) == 1
 
 
-def test_a_connection_lost_in_mid_transaction_is_unavailability(emptied_postgres: Callable[[Any], Database]) -> None:
-    db = emptied_postgres(MakerBase).for_firm(FIRM)
+def test_a_connection_lost_in_mid_transaction_is_unavailability(emptied_postgresql: Callable[[Any], Database]) -> None:
+    db = emptied_postgresql(MakerBase).for_firm(FIRM)
     with pytest.raises(Unavailable, match="database_unavailable"), db.unit_of_work() as uow:  # noqa: PT012
         uow.session.add(Thing(name="one"))
         uow.session.flush()

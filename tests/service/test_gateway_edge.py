@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, g
+from flask import g
 from flask.testing import FlaskClient
 from twilio.request_validator import RequestValidator
 
@@ -22,9 +22,7 @@ from contracts.accounts import RESOLVE_API_KEY
 from contracts.clients import CREATE_CLIENT, GET_CLIENT, LIST_CLIENTS, UPDATE_CLIENT
 from contracts.errors import Conflict, NotFound, Unauthorized
 from contracts.messaging import GET_MEDIA, RECEIVE_INBOUND_MESSAGE, RECORD_DELIVERY_STATUS
-from gateway.app import create_app
-from gateway.credentials import CredentialCache
-from gateway.settings import EdgeSettings
+from tests.service.edge_app import edge_app
 
 KEY = "cw_test_secret"
 FIRM = "018f4e9a-0000-7000-8000-000000000001"
@@ -53,9 +51,7 @@ class Edge:
             accounts, clients, cases, tasks, messaging, portal, raw=True, answers={RESOLVE_API_KEY: resolve}
         )
         self.files: Files | None = None
-        self.credentials = CredentialCache()
-        self.app: Flask = create_app(EdgeSettings.from_config(config), self.credentials)
-        self.app.before_request_funcs.setdefault(None, []).insert(0, self._provide)
+        self.app, self.credentials = edge_app(self._provide, config)
         self.http: FlaskClient = self.app.test_client()
         self.headers = {"Authorization": f"Bearer {KEY}"}
 
