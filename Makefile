@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BACKEND ?= embedded
+# Without kept bytecode each of the many processes that tests, and a deployment, start compiles all its modules again.
+export PYTHONDONTWRITEBYTECODE :=
 # Tests that run a container in the test process; they need eventlet patched before anything else is imported.
 INSIDE := tests/unit tests/service tests/contract
 # Tests that start the system as processes and drive it from outside.

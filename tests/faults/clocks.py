@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from chassis.shifted_clock import READ_AGAIN
 from tests.faults.deployments import Deployment, distributed, single
 from tests.faults.figures import Figure, exactly
 from tests.faults.oracles import ACCOUNT, TwilioOracle
@@ -52,7 +53,7 @@ class Clock:
         if self._twilio is not None:
             self._twilio.set_clock(ahead)
         self._write(ahead + wrong_by)
-        time.sleep(0.3)  # until every process has read it
+        time.sleep(2 * READ_AGAIN)  # by then every process goes by it
 
     def _write(self, ahead: float) -> None:
         draft = self._file.with_name("clock.draft")
@@ -109,7 +110,8 @@ def _night(firm: Firm, clock: Clock, twilio: TwilioStandIn, day: dt.date, recipi
 
 
 def _steps(firm: Firm, clock: Clock, twilio: TwilioStandIn, recipients: int) -> int:
-    """A batch in the middle of the day. How many were sent in hours that the recipient's own clock forbids."""
+    """A batch in the middle of the day, slow enough that some is sent under each clock. How many were sent in hours
+    that the recipient's own clock forbids."""
     noon = dt.datetime(2027, 11, 16, 12, 0, tzinfo=ZoneInfo(ZONES[-1])).astimezone(dt.UTC)
     began = time.time()
 
@@ -117,13 +119,14 @@ def _steps(firm: Firm, clock: Clock, twilio: TwilioStandIn, recipients: int) -> 
         return noon + dt.timedelta(seconds=time.time() - began)
 
     clock.set(now())
+    firm.rate(recipients / 5)
     batch = firm.ask(recipients)
     for part, wrong_by in ((4, HOUR), (2, 0.0)):
         firm.sent_at_least(recipients // part // 2, batch)
         clock.set(now(), wrong_by)
     firm.sent_at_least(recipients // 2, batch)
     clock.set(now(), -HOUR)
-    time.sleep(3.0)  # what happens while it is behind
+    firm.sent_at_least(recipients * 3 // 4, batch)
     clock.set(now())
     firm.settled(batch)
     permitted = range(OPENS, CLOSES)

@@ -19,7 +19,7 @@ import psutil
 import psycopg2
 import requests
 import yaml
-from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from deploy.demo.api import Api
@@ -50,7 +50,7 @@ class Deployment:
     def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
         self.folder = folder
         self.urls = dict(urls)
-        self._engines = {name: create_engine(url, poolclass=NullPool) for name, url in self.urls.items()}
+        self._engines = {name: _engine(url) for name, url in self.urls.items()}
         self._subscriptions: list[tuple[str, str, str, str]] = []
         # Of what was published before the last consumer was there to declare its queue, no account can be given.
         self._before = {name: self._ids(name, "SELECT id FROM outbox") for name in self.urls}
@@ -165,6 +165,12 @@ class Deployment:
         return self._subscriptions
 
 
+def _engine(url: str) -> Engine:
+    """Keeps connections to a server, for one is a process there; but no file open that a killed process left behind, or
+    its successor would not find it as after a crash."""
+    return create_engine(url, **({"poolclass": NullPool} if url.startswith("sqlite") else {}))
+
+
 class Distributed(Deployment):
     """Every service in its process, on RabbitMQ and PostgreSQL: the supervisor starts again whatever dies."""
 
@@ -179,6 +185,12 @@ class Distributed(Deployment):
     @property
     def api(self) -> Api:
         return self._api
+
+    def close(self) -> None:
+        """Hangs up."""
+        self._api.session.close()
+        for engine in self._engines.values():
+            engine.dispose()
 
     @property
     def amqp_uri(self) -> str:
@@ -267,7 +279,7 @@ def distributed(
         try:
             running = Distributed(folder)
             yield running
-            running.api.session.close()
+            running.close()
         finally:
             down(folder, quiet=True)
 

@@ -15,7 +15,7 @@ def test_row_1_killed_at_random(on_files: Firm) -> None:
 
 def test_row_2_killed_at_named_points(on_files: Firm) -> None:
     points = (*processes.POINTS, *processes.MORE_POINTS)
-    demand(processes.kill_at_points(on_files, Load(120, 1, 20.0, slack=SLACK), print, points))
+    demand(processes.kill_at_points(on_files, Load(40, 1, 40.0, slack=SLACK), print, points))
 
 
 def test_row_3_asked_to_end_in_mid_work(on_files: Firm) -> None:
