@@ -14,6 +14,8 @@ from tests.faults.work import Firm, Load
 from tests.systems import eventually
 
 AT_ONCE = 500
+BETWEEN = 30
+"""Clients that are created between two stops, at the least."""
 
 
 def stop_the_database(firm: Firm, load: Load, say: Callable[[str], None]) -> list[Figure]:
@@ -25,7 +27,8 @@ def stop_the_database(firm: Firm, load: Load, say: Callable[[str], None]) -> lis
     with asking(deployment.api, writing(deployment.api), threads=3) as probe:
         for number in range(load.faults):
             stream.feed()
-            time.sleep(1.5)  # writes between two stops
+            wanted = len(probe.created) + BETWEEN
+            eventually(lambda wanted=wanted: len(probe.created) >= wanted, "writes between two stops")
             old = deployment.pid("postgres")
             began = time.monotonic()
             deployment.send_signal("postgres", signal.SIGQUIT)

@@ -20,6 +20,7 @@ from chassis.context import Context, use
 from services.messaging import batches, buckets, claims, consent, preparation
 from services.messaging.models import Attempt, Batch, ConsentState
 from tests.service.messaging_desk import Desk, desk, together
+from tests.service.races import race
 
 __all__ = ["desk"]
 
@@ -82,34 +83,14 @@ def test_a_cancel_or_pause_that_began_before_the_claim_is_waited_for(desk: Desk,
 
 
 def test_stops_in_the_middle_of_a_batch_race_the_claims(desk: Desk) -> None:
-    """What no claim had taken when the STOP was committed is never begun, though a claim was under way."""
+    """What no claim had begun when the STOP was committed is never begun."""
     people = [desk.person() for _ in range(60)]
     batch_id = desk.ask([desk.item(person) for person in people])
     desk.prepare()
-    few = desk.dispatcher(concurrency=4)
-    began: list[str] = []
-    desk.provider.before_answer = lambda message: began.append(message.to)
-    waited: list[str] = []
-
-    def stop_some() -> None:
-        with use(Context(firm_id=desk.firm_id)):
-            for person in people[::3]:
-                desk.reply(desk.number(person), "STOP")
-                (delivery,) = [row for row in desk.deliveries(batch_id) if row.client_id == person]
-                if not delivery.attempts:
-                    waited.append(desk.number(person))
-
-    def send_all() -> None:
-        with use(Context(firm_id=desk.firm_id)):
-            for _ in range(40):
-                desk.send(few)
-                desk.clock.advance(seconds=1)
-
-    together(stop_some, send_all)
-    assert set(began) & set(waited) == set(), "begun by a claim that was committed after the STOP"
-    outcome = desk.outcome(batch_id)
-    assert outcome == {"sent": len(began), "opted_out": 60 - len(began)}
-    assert len(began) == len(set(began))
+    sent, waited = race(desk, batch_id, lambda person: desk.reply(desk.number(person), "STOP"))
+    assert sent & waited == set(), "begun by a claim that was committed after the STOP"
+    assert desk.outcome(batch_id) == {"sent": len(sent), "opted_out": 60 - len(sent)}
+    assert len(desk.provider.accepted) == len(sent)
 
 
 def test_two_dispatchers_never_send_one_delivery_twice(desk: Desk) -> None:

@@ -32,6 +32,7 @@ from services.messaging import (
 )
 from services.messaging.models import ConsentState, FirmRule
 from tests.service.messaging_desk import Desk, desk, together
+from tests.service.races import race
 
 __all__ = ["desk"]
 
@@ -584,29 +585,10 @@ def test_preferences_in_the_middle_of_a_batch_race_the_claims(desk: Desk) -> Non
     people = [desk.person() for _ in range(30)]
     batch_id = desk.ask([desk.item(person) for person in people])
     desk.prepare()
-    began: list[str] = []
-    seen: dict[str, int] = {}
-    desk.provider.before_answer = lambda message: (began.append(message.to), eventlet.sleep(0.002))[0]
-
-    def opt_some_out() -> None:
-        for person in people[::3]:
-            set_wants(desk, person, sms="opted_out")
-            seen[desk.number(person)] = len(began)
-            eventlet.sleep(0.001)
-
-    slots = 4
-    engine = desk.dispatcher(concurrency=slots)
-
-    def send_all() -> None:
-        for _ in range(30):
-            desk.send(engine)
-            desk.clock.advance(seconds=1)
-
-    together(within(desk, opt_some_out), within(desk, send_all))
-    assert [number for number, before in seen.items() if number in began[before + slots :]] == []
-    outcome = desk.outcome(batch_id)
-    assert sum(outcome.values()) == 30
-    assert outcome.get("sent", 0) == len(began) == len(set(began))
+    sent, waited = race(desk, batch_id, lambda person: set_wants(desk, person, sms="opted_out"))
+    assert sent & waited == set(), "begun by a claim that was committed after the opt-out"
+    assert desk.outcome(batch_id) == {"sent": len(sent), "opted_out": 30 - len(sent)}
+    assert len(desk.provider.accepted) == len(sent)
 
 
 def test_widened_stops_from_shared_numbers_do_not_deadlock(desk: Desk) -> None:
