@@ -119,7 +119,7 @@ def move(
     were moved, and emits their events. What is joined to one of them goes along."""
     statement = (
         update(Delivery)
-        .where(Delivery.state.in_(MOVES[state]), *where)
+        .where(is_in(*MOVES[state]), *where)
         .values(**_changes(state, now), **values)
         .returning(*_TOLD)
         .execution_options(synchronize_session=False)
@@ -184,8 +184,8 @@ def _follow(session: Session, state: str, leaders: Sequence[Any], now: dt.dateti
 
 
 def is_in(*states: str) -> ColumnElement[bool]:
-    """Whether a delivery that is found by its id is in one of these states. No index answers it: PostgreSQL, which does
-    not know yet that thousands have come into a state, would read all of them to find a few."""
+    """Whether a delivery that is found by something else is in one of these states. No index answers it: PostgreSQL,
+    which does not know yet that thousands have come into a state, would read all of them to find a few."""
     return func.coalesce(Delivery.state, "").in_(states)
 
 

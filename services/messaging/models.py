@@ -6,7 +6,19 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Float, Index, Integer, Numeric, SmallInteger, String, Text, UniqueConstraint, false, text
+from sqlalchemy import (
+    Float,
+    Index,
+    Integer,
+    Numeric,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Json, new_id, utc_now
@@ -290,9 +302,11 @@ class Attempt(FirmScoped, Base):
     not_connected, unknown, found, absent."""
 
     __tablename__ = "attempt"
-    firm_id: Mapped[str] = mapped_column(Id, primary_key=True)
-    delivery_id: Mapped[str] = mapped_column(Id, primary_key=True)
-    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    # The firm last, as with deliveries.
+    __table_args__ = (PrimaryKeyConstraint("delivery_id", "number", "firm_id"),)
+    firm_id: Mapped[str] = mapped_column(Id)
+    delivery_id: Mapped[str] = mapped_column(Id)
+    number: Mapped[int] = mapped_column(Integer)
     begun_at: Mapped[dt.datetime]
     ended_at: Mapped[dt.datetime | None]
     outcome: Mapped[str | None] = mapped_column(String(20))

@@ -267,7 +267,7 @@ def read_known(
             )
             pairs = [{"address": address, about: subject} for address, subject in told]
             statement = select(*names, getattr(Delivery, about).label("about")).where(
-                *one_of(session, Delivery, pairs), Delivery.state.in_(NOTIFIED)
+                *one_of(session, Delivery, pairs), is_in(*NOTIFIED)
             )
             sent += [Sent(**row._mapping) for row in session.execute(statement)]
     wrote: frozenset[str] = frozenset()

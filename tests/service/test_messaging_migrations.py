@@ -12,9 +12,11 @@ from sqlalchemy.exc import IntegrityError
 
 from chassis.columns import new_id, utc_now
 from chassis.migrations import downgrade, upgrade
-from services.messaging.models import Delivery
+from services.messaging.models import Attempt, Delivery
 
 TABLE: Any = Delivery.__table__
+ATTEMPTS: Any = Attempt.__table__
+KEY = ["delivery_id", "number", "firm_id"]
 
 
 def indexes(url: str) -> dict[str, tuple[list[str | None], str]]:
@@ -46,9 +48,14 @@ def test_indexes_of_deliveries_change_with_the_rows_there(
     before = indexes(url)
     batch, task, ann, bea = (new_id() for _ in range(4))
     engine = create_engine(url)
+    called = {"firm_id": new_id(), "delivery_id": new_id(), "number": 1, "begun_at": utc_now()}
     with engine.begin() as connection:
         connection.execute(insert(TABLE), [row(batch, task, ann), row(batch, task, bea)])
+        connection.execute(insert(ATTEMPTS), called)
     upgrade("messaging", url)
+    assert inspect(engine).get_pk_constraint("attempt")["constrained_columns"] == KEY
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(insert(ATTEMPTS), called)
     for refused in (row(batch, task, ann, address_once=None), row(batch, task, new_id(), address_once=f"+1{bea}")):
         with pytest.raises(IntegrityError), engine.begin() as connection:
             connection.execute(insert(TABLE), refused)
@@ -58,6 +65,8 @@ def test_indexes_of_deliveries_change_with_the_rows_there(
     assert [after[name][1] for name in before] == [condition for _, condition in before.values()]
     downgrade("messaging", url, "0003")
     assert indexes(url) == before
+    assert inspect(engine).get_pk_constraint("attempt")["constrained_columns"] == [KEY[-1], *KEY[:-1]]
     with engine.begin() as connection:
         assert sorted(connection.scalars(select(TABLE.c.client_id))) == sorted([ann, bea])
+        assert connection.scalar(select(ATTEMPTS.c.delivery_id)) == called["delivery_id"]
     engine.dispose()

@@ -1,4 +1,4 @@
-"""How PostgreSQL finds the deliveries that are changed by their ids, where it has counted none of them yet."""
+"""How PostgreSQL finds the deliveries that something names, where it has counted none of them yet."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ from sqlalchemy import event
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
+from services.messaging.adapters.base import Accepted, Called
 from services.messaging.deliveries import is_in, move_each
-from services.messaging.models import Base, Delivery
+from services.messaging.models import Attempt, Base, Delivery
+from services.messaging.outcomes import Wish
+from services.messaging.preparation import read_known
+from services.messaging.recipients import Facts
+from services.messaging.results import record
+from services.messaging.timing import FirmRules
 
 MANY = 3_000
+TRIES = range(1, 13)
+WISHED = ("id", "kind", "channel", "client_id", "batch_id", "case_task_id")
 
 
 @pytest.fixture
@@ -28,18 +36,35 @@ def crowded(postgres_database: Callable[[], str]) -> Iterator[Database]:
     db.engines.dispose()
 
 
-def fill(db: Database, state: str) -> list[str]:
-    now, batch_id, ids = utc_now(), new_id(), [new_id() for _ in range(MANY)]
+def fill(db: Database, state: str) -> list[dict[str, Any]]:
+    now, batch_id = utc_now(), new_id()
     fixed = {"batch_id": batch_id, "channel": "sms", "kind": "notification", "state": state}
+    rows = [
+        {**fixed, "id": new_id(), "case_task_id": new_id(), "client_id": new_id(), "address": f"+1212{number:07d}"}
+        for number in range(MANY)
+    ]
     with db.unit_of_work() as uow:
         uow.insert(
-            Delivery,
-            [
-                {**fixed, "id": id_, "subject_id": new_id(), "client_id": new_id(), "send_after": now, "due_at": now}
-                for id_ in ids
-            ],
+            Delivery, [{**row, "subject_id": row["case_task_id"], "send_after": now, "due_at": now} for row in rows]
         )
-    return ids
+        tried = [{"delivery_id": row["id"], "number": number, "begun_at": now} for row in rows for number in TRIES]
+        uow.insert(Attempt, tried)
+    return rows
+
+
+def plan_of(db: Database, beginning: str, action: Callable[[], Any]) -> str:
+    """How the statement of an action that begins like this is carried out."""
+    ran: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        ran.append((statement, parameters))
+
+    event.listen(db.engines.write, "before_cursor_execute", note)
+    action()
+    event.remove(db.engines.write, "before_cursor_execute", note)
+    ((statement, parameters),) = [(text, given) for text, given in ran if text.startswith(beginning)]
+    with db.engines.read.connect() as connection:
+        return "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters))
 
 
 @pytest.mark.parametrize(
@@ -50,18 +75,34 @@ def test_deliveries_are_found_by_their_ids_alone(
     crowded: Database, before: str, after: str, where: tuple[Any, ...]
 ) -> None:
     db = crowded.for_firm(new_id())
-    ids = fill(db, before)
-    ran: list[tuple[str, Any]] = []
+    ids = [row["id"] for row in fill(db, before)[:20]]
 
-    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
-        ran.append((statement, parameters))
+    def change() -> None:
+        with db.unit_of_work() as uow:
+            moved = move_each(uow, after, utc_now(), [{"id": id_, "attempts": 1} for id_ in ids], where=where)
+        assert sorted(moved) == ids
 
-    event.listen(db.engines.write, "before_cursor_execute", note)
-    with db.unit_of_work() as uow:
-        moved = move_each(uow, after, utc_now(), [{"id": id_, "attempts": 1} for id_ in ids[:20]], where=where)
-    event.remove(db.engines.write, "before_cursor_execute", note)
-    assert sorted(moved) == ids[:20]
-    ((statement, parameters),) = [(text, given) for text, given in ran if text.startswith("UPDATE delivery")]
-    with db.engines.read.connect() as connection:
-        plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters))
-    assert "using pk_delivery" in plan
+    assert "using pk_delivery" in plan_of(db, "UPDATE delivery", change)
+
+
+def test_attempts_are_found_by_their_deliveries(crowded: Database) -> None:
+    db = crowded.for_firm(new_id())
+    called = [
+        Called(row["id"], 1, row["address"], "sms", new_id(), Accepted(f"SM{row['id']}", "queued"))
+        for row in fill(db, "sending")[:20]
+    ]
+    told = plan_of(db, "UPDATE attempt", lambda: record(db, called, utc_now(), provider="twilio", ask_after=60.0))
+    assert "Index Cond: ((delivery_id = " in told
+
+
+def test_what_was_sent_before_is_found_by_address_and_case_task(crowded: Database) -> None:
+    db = crowded.for_firm(new_id())
+    rows = fill(db, "queued")[:20]
+    wishes = [Wish(**{name: row[name] for name in WISHED}) for row in rows]
+    facts = Facts(FirmRules("A firm"), {row["client_id"]: {"sms": row["address"]} for row in rows})
+
+    def look() -> None:
+        with db.read() as session:
+            assert len(read_known(session, wishes, facts, {}, {}, utc_now()).sent) == 20
+
+    assert "using ix_delivery_address" in plan_of(db, "SELECT delivery", look)

@@ -1,4 +1,4 @@
-"""Deliveries are found by what was named, however many a firm has: no index of them begins with the firm."""
+"""Deliveries and attempts are found by what was named, however many a firm has: no index of them begins with it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,18 @@ _OTHERS = {
 
 def upgrade() -> None:
     _make_indexes(())
+    _make_key(["delivery_id", "number", "firm_id"])
 
 
 def downgrade() -> None:
+    _make_key(["firm_id", "delivery_id", "number"])
     _make_indexes(("firm_id",))
+
+
+def _make_key(columns: list[str]) -> None:
+    with op.batch_alter_table("attempt") as batch_op:
+        batch_op.drop_constraint("pk_attempt", type_="primary")
+        batch_op.create_primary_key("pk_attempt", columns)
 
 
 def _make_indexes(first: Sequence[str]) -> None:
