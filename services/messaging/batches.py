@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -22,6 +23,8 @@ from services.messaging.models import OPEN, WAITING, Batch, BatchChunk, Delivery
 
 Record = dict[str, Any]
 
+IN_A_ROW = 200
+"""Deliveries that are written by one statement: while it is made, a STOP that comes in has to wait."""
 SWEEP = 2000
 """Deliveries that are cancelled in one transaction."""
 
@@ -41,7 +44,9 @@ def accept(db: Database, event: ReceivedEvent, data: Record, now: dt.datetime) -
             return
         _fill(batch, data, now)
         uow.session.flush()
-        uow.insert(Delivery, _deliveries(batch, data, now), ignore_conflicts=True)
+        rows = _deliveries(batch, data, now)
+        while part := list(islice(rows, IN_A_ROW)):
+            uow.insert(Delivery, part, ignore_conflicts=True)
         if batch.coalesce and batch.chunks_seen >= batch.chunks:
             joining.group(uow.session, batch.id)
         uow.after_commit(lambda: ring(db.url))

@@ -10,6 +10,7 @@ import eventlet
 import orjson
 import pytest
 from kombu.connection import Connection
+from nameko.constants import AMQP_URI_CONFIG_KEY
 
 from chassis import outbox, publisher, relay
 from chassis.columns import new_id
@@ -93,6 +94,30 @@ def test_nothing_is_published_before_the_queues_are_declared(rabbitmq: Any) -> N
         assert all_published(db)
     finally:
         rabbitmq.delete_vhost(name)
+
+
+def test_others_have_their_turn_while_many_events_are_written(vhost: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Listener(vhost)
+    publishing = publisher.ConfirmedPublisher({AMQP_URI_CONFIG_KEY: vhost}, lambda channel: None)
+    publishing.channel()
+    turns, seen, prepared = [0], [], publisher.prepared
+
+    def others() -> None:
+        while True:
+            turns[0] += 1
+            eventlet.sleep(0)
+
+    def prepare(*given: Any) -> Any:
+        seen.append(turns[0])
+        return prepared(*given)
+
+    monkeypatch.setattr(publisher, "prepared", prepare)
+    beside = eventlet.spawn(others)
+    message = publisher.Outgoing(b"{}", outbox.exchange_name("maker"), "thing.made", "application/json")
+    assert all(publishing.publish([message] * 3 * publisher.IN_A_ROW))
+    beside.kill()
+    publishing.drop()
+    assert len(set(seen)) > 2
 
 
 @pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)

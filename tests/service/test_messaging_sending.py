@@ -46,6 +46,14 @@ def test_a_chunk_that_comes_twice_changes_nothing(desk: Desk) -> None:
     assert desk.batch(event.data["batch_id"])["state"] == "finished"
 
 
+def test_a_chunk_is_written_in_parts_of_one_transaction(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "IN_A_ROW", 2)
+    event = desk.event([desk.item(desk.person(), desk.person()), desk.item(*[desk.person() for _ in range(3)])])
+    deliver(desk.service, "accept_chunk", event)
+    deliver(desk.service, "accept_chunk", event)
+    assert desk.outcome(event.data["batch_id"]) == {"accepted": 5}
+
+
 def test_a_batch_is_not_finished_before_its_last_chunk(desk: Desk) -> None:
     batch_id, content_id = new_id(), desk.content()
     items = [desk.item(desk.person()), desk.item(desk.person())]
