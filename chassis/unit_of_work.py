@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-LARGEST_STATEMENT = 300_000
+LARGEST_STATEMENT = 1_000_000
 """Characters of events that are written together: to send a statement takes several times its size in memory."""
 
 _open: ContextVar[bool] = ContextVar("unit_of_work_open", default=False)
