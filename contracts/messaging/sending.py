@@ -50,7 +50,7 @@ class Batch(Stamped):
     """`accepted` counts case tasks (or clients, where no task is meant); `counts` the deliveries by state, and their
     sum is `deliveries`. `suppressions` counts the suppressed ones by reason. `progress`: deliveries that are settled,
     of all. `segments` and `price` are those of its messages, as far as they are known once it has ended: the provider's
-    own figures where it gave them."""
+    own figures where it gave them. `unpriced` counts the messages it took and has named no price for, or not yet."""
 
     kind = Choice("notification", "message")
     channels = fields.List(fields.String())
@@ -65,6 +65,7 @@ class Batch(Stamped):
     finish_expected_at = Instant(allow_none=True)
     segments = Count(allow_none=True)
     price = fields.Decimal(places=4, as_string=True, allow_none=True)
+    unpriced = Count(allow_none=True)
     currency = fields.String(allow_none=True)
 
 
@@ -135,7 +136,8 @@ class MessagesRequested(Schema):
 
 
 class ListBatches(PageRequest):
-    """Newest first. A record of a list leaves out `finish_expected_at`, `segments`, `price` and `currency`."""
+    """Newest first. A record of a list leaves out `finish_expected_at`, `segments`, `price`, `unpriced` and
+    `currency`."""
 
     state = Choice("accepted", "running", "paused", "cancelled", "finished", load_default=None, allow_none=True)
     kind = Choice("notification", "message", load_default=None, allow_none=True)

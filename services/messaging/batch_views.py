@@ -20,6 +20,7 @@ Counts = dict[tuple[str, str | None], int]
 """Deliveries by (state, reason)."""
 
 ENDED = ("finished", "cancelled")
+_NO_FIGURES: Record = dict.fromkeys(("segments", "price", "unpriced", "currency"))
 
 LARGE = 5_000
 """Deliveries that wait, from which on the end of a batch is not worked out anew for whoever asks: that is a look at
@@ -45,7 +46,7 @@ def get_batch(db: Database, calls: Any, *, batch_id: str) -> Record:
         id=batch_id, kind="notification", channels=[], state="accepted", accepted=request["accepted"], version=1,
         created_at=now, updated_at=now,
     )  # fmt: skip
-    return {**_shape(shell, {}), "finish_expected_at": None, "segments": None, "price": None, "currency": None}
+    return {**_shape(shell, {}), "finish_expected_at": None, **_NO_FIGURES}
 
 
 def batch_record(session: Session, batch: Batch) -> Record:
@@ -108,14 +109,14 @@ def _counts(session: Session, batch_ids: Iterable[str]) -> dict[str, Counts]:
 def _figures(session: Session, batch: Batch) -> Record:
     """What its messages came to: only once it has ended, for it takes a look at each."""
     if batch.state not in ENDED:
-        return {"segments": None, "price": None, "currency": None}
+        return _NO_FIGURES
     sums = select(
         func.sum(func.coalesce(Delivery.provider_segments, Delivery.segments)),
         func.sum(Delivery.price),
+        func.count().filter(Delivery.provider_id.is_not(None), Delivery.price.is_(None)),
         func.max(Delivery.currency),
     ).where(Delivery.batch_id == batch.id, Delivery.attempts > 0)
-    segments, price, currency = session.execute(sums).one()
-    return {"segments": segments, "price": price, "currency": currency}
+    return dict(zip(_NO_FIGURES, session.execute(sums).one(), strict=True))
 
 
 def _shape(batch: Batch, found: Counts) -> Record:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
+from services.messaging import prices
 from services.messaging.adapters.base import Absent, Accepted, Finding, Question
 from services.messaging.deliveries import STATUSES, move
 from services.messaging.models import Attempt, Delivery, Sender
@@ -122,6 +123,7 @@ def settle(
                     "provider_segments": finding.segments,
                     "price": finding.price,
                     "currency": finding.currency,
+                    **prices.due_after_end(state, now, finding.price),
                 }
                 done = move(uow, state, now, where=mine, **changes)
                 outcome = "found"

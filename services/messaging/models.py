@@ -225,7 +225,7 @@ class Delivery(FirmScoped, Stamps, Base):
     it is settled; `body` is the text with its link shortened. `joined_to` is the
     delivery whose one message tells of this one's case task too: it goes wherever that one goes. `staff_id`: a notice
     to a staff member; `conversation_id`: an answer to somebody who is no client yet. `provider_segments`, `price` and
-    `currency` are the provider's own figures.
+    `currency` are the provider's own figures; `price_due_at` is when to ask for the price (next), null when it is not.
     """
 
     __tablename__ = "delivery"
@@ -251,6 +251,7 @@ class Delivery(FirmScoped, Stamps, Base):
         # room in its page is changed in place.
         Index("ix_delivery_sending", "sender_id", **_where("state = 'sending'")),
         Index("ix_delivery_unknown", "due_at", **_where("state = 'unknown'")),
+        Index("ix_delivery_price_due_at", "price_due_at", **_where("price_due_at IS NOT NULL")),
         Index("ix_delivery_joined_to", "joined_to", **_where("joined_to IS NOT NULL")),
         Index("ix_delivery_conversation", "conversation_id", **_where("conversation_id IS NOT NULL")),
         {"postgresql_with": {"fillfactor": 45}},
@@ -295,6 +296,7 @@ class Delivery(FirmScoped, Stamps, Base):
     provider_segments: Mapped[int | None] = mapped_column(Integer)
     price: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))
     currency: Mapped[str | None] = mapped_column(String(10))
+    price_due_at: Mapped[dt.datetime | None]
 
 
 class Attempt(FirmScoped, Base):

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
-from services.messaging import consent, not_begun, postponing, stops
+from services.messaging import consent, not_begun, postponing, prices, stops
 from services.messaging.adapters.base import Accepted, Called, Deferred, NotBegun, Refused, Result, Unknown
 from services.messaging.adapters.codes import Meaning, meaning_of
 from services.messaging.deliveries import STATUSES, may_follow, move, move_each
@@ -196,6 +196,7 @@ def apply_status(
         changes["sent_at"] = now
     if delivery.state == state:
         return bool(update_rows(uow.session, Delivery, [{"id": delivery_id, **changes}], returning=[Delivery.id]))
+    changes |= prices.due_after_end(state, now, changes.get("price"))
     return bool(move(uow, state, now, where=[Delivery.id == delivery_id], reason=reason, **changes))
 
 

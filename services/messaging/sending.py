@@ -28,6 +28,7 @@ from services.messaging.adapters.base import NotBegun, Provider
 from services.messaging.ahead import ReadyAhead
 from services.messaging.claims import DueSender, Ready
 from services.messaging.outcomes import Wish
+from services.messaging.prices import Prices
 from services.messaging.recorder import Recorder
 from services.messaging.rendering import Renderer
 from services.messaging.slots import Slots
@@ -82,6 +83,7 @@ class Sending:
         self._now = now
         self.slots = Slots(concurrency)
         self.recorder = Recorder(db, self._providers, now)
+        self.prices = Prices(db, self._providers, self.owner, now)
         self._bell = Signal()
         self._ahead = ReadyAhead(self._make_ready, now)
         self._busy: dict[str, DueSender] = {}
@@ -100,6 +102,7 @@ class Sending:
             *(eventlet.spawn(self._loop, self.send_some, self._idle) for _ in range(LANES)),
             eventlet.spawn(self._loop, self.settle_some, HOUSEKEEPING),
             eventlet.spawn(self._loop, self.finish_some, HOUSEKEEPING),
+            eventlet.spawn(self._loop, self.prices.ask_some, HOUSEKEEPING),
         ]
         recording = eventlet.spawn(self.recorder.run)
         for loop in loops:

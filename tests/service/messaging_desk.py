@@ -19,7 +19,16 @@ from contracts import accounts, cases, clients, messaging, portal, tasks
 from contracts.base import Event
 from contracts.errors import NotFound
 from services.messaging import batch_views, batches, contents, filing, inbound, senders
-from services.messaging.adapters.base import Absent, Accepted, Finding, Outgoing, Question, Result
+from services.messaging.adapters.base import (
+    Absent,
+    Accepted,
+    Deferred,
+    Figures,
+    Finding,
+    Outgoing,
+    Question,
+    Result,
+)
 from services.messaging.adapters.in_time import demand_in_time
 from services.messaging.models import Base, Delivery
 from services.messaging.sending import Sending
@@ -46,6 +55,8 @@ class RecordingProvider:
         self.asked: list[Question] = []
         self.answer: Callable[[Outgoing], Result | None] = lambda message: None
         self.before_answer: Callable[[Outgoing], None] = lambda message: None
+        self.priced: list[str] = []
+        self.price: Callable[[str], Figures | Deferred | None] = lambda provider_id: Figures()
 
     def send(self, message: Outgoing) -> Result:
         demand_in_time()
@@ -62,6 +73,10 @@ class RecordingProvider:
             if message.token == question.token:
                 return Accepted(f"SM{number}", "sent")
         return Absent()
+
+    def figures(self, provider_id: str, channel: str) -> Figures | Deferred | None:
+        self.priced.append(provider_id)
+        return self.price(provider_id)
 
     def texts_to(self, address: str) -> list[str]:
         return [message.body for message in self.accepted if message.to == address]
@@ -172,7 +187,7 @@ class Desk:
         return Sending(
             self.everywhere,
             self.calls,
-            {"recording": self.provider},
+            {"recording": self.provider, "twilio": self.provider},
             public_url=PUBLIC_URL,
             unsubscribing=UnsubscribeLinks("a test's", PUBLIC_URL),
             concurrency=concurrency,

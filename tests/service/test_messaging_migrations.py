@@ -1,8 +1,9 @@
-"""A database with deliveries goes to the indexes of 0004 and back, and keeps what they hold."""
+"""A database with deliveries goes to each later version and back, and keeps what they hold."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def test_indexes_of_deliveries_change_with_the_rows_there(
     with engine.begin() as connection:
         connection.execute(insert(TABLE), [row(batch, task, ann), row(batch, task, bea)])
         connection.execute(insert(ATTEMPTS), called)
-    upgrade("messaging", url)
+    upgrade("messaging", url, "0004")
     assert inspect(engine).get_pk_constraint("attempt")["constrained_columns"] == KEY
     with pytest.raises(IntegrityError), engine.begin() as connection:
         connection.execute(insert(ATTEMPTS), called)
@@ -69,4 +70,30 @@ def test_indexes_of_deliveries_change_with_the_rows_there(
     with engine.begin() as connection:
         assert sorted(connection.scalars(select(TABLE.c.client_id))) == sorted([ann, bea])
         assert connection.scalar(select(ATTEMPTS.c.delivery_id)) == called["delivery_id"]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"])
+def test_when_to_ask_for_a_price_comes_and_goes_with_the_rows_there(
+    server: str, tmp_path: Path, postgres_database: Callable[[], str]
+) -> None:
+    url = f"sqlite:///{tmp_path}/messaging.db" if server == "sqlite" else postgres_database()
+    upgrade("messaging", url, "0004")
+    before = indexes(url)
+    batch, ann, bea = (new_id() for _ in range(3))
+    engine = create_engine(url)
+    kept = select(TABLE.c.client_id, TABLE.c.price).order_by(TABLE.c.client_id)
+    with engine.begin() as connection:
+        connection.execute(insert(TABLE), row(batch, ann, ann, state="delivered", price=Decimal("0.0079")))
+        rows = connection.execute(kept).all()
+    upgrade("messaging", url, "0005")
+    assert indexes(url).keys() - before.keys() == {"ix_delivery_price_due_at"}
+    with engine.begin() as connection:
+        assert connection.scalars(select(TABLE.c.price_due_at)).all() == [None]
+        connection.execute(insert(TABLE), row(batch, bea, bea, state="delivered", price_due_at=utc_now()))
+        rows += [(bea, None)]
+    downgrade("messaging", url, "0004")
+    assert indexes(url) == before
+    with engine.begin() as connection:
+        assert connection.execute(kept).all() == sorted(rows)
     engine.dispose()

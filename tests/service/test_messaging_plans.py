@@ -12,11 +12,13 @@ from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from services.messaging.adapters.base import Accepted, Called
 from services.messaging.deliveries import is_in, move_each
-from services.messaging.models import Attempt, Base, Delivery
+from services.messaging.models import Attempt, Base, Delivery, Sender
 from services.messaging.outcomes import Wish
 from services.messaging.preparation import read_known
+from services.messaging.prices import Prices
 from services.messaging.recipients import Facts
 from services.messaging.results import record
+from services.messaging.setwise import update_rows
 from services.messaging.timing import FirmRules
 
 MANY = 3_000
@@ -106,3 +108,21 @@ def test_what_was_sent_before_is_found_by_address_and_case_task(crowded: Databas
             assert len(read_known(session, wishes, facts, {}, {}, utc_now()).sent) == 20
 
     assert "using ix_delivery_address" in plan_of(db, "SELECT delivery", look)
+
+
+def test_prices_that_are_due_are_found_by_their_time(crowded: Database) -> None:
+    db = crowded.for_firm(new_id())
+    now, ids = utc_now(), [row["id"] for row in fill(db, "delivered")]
+    with db.unit_of_work() as uow:
+        uow.insert(Sender, [{"id": new_id(), "channel": "sms", "address": "+1", "provider": "twilio", "rate": 1.0}])
+        update_rows(uow.session, Delivery, [{"id": id_, "provider_id": id_} for id_ in ids], also={"price_due_at": now})
+
+    def ask() -> None:
+        Prices(crowded, {}, "a dispatcher", lambda: now).ask_some()
+
+    assert "ix_delivery_price_due_at" in plan_of(db, "SELECT delivery", ask)
+    with db.engines.write.begin() as connection:
+        connection.exec_driver_sql("ANALYZE delivery")
+    counted = plan_of(db, "SELECT delivery", ask)
+    assert "Index Scan using ix_delivery_price_due_at" in counted
+    assert "Sort" not in counted, "the first are found without the others"

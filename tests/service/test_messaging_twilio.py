@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import eventlet
@@ -26,6 +27,7 @@ from services.messaging.adapters.base import (
     Absent,
     Accepted,
     Deferred,
+    Figures,
     NotConnected,
     Outgoing,
     Question,
@@ -255,3 +257,46 @@ def test_a_message_of_unknown_fate_is_found_by_its_links_ending(twilio: TwilioSt
 def test_a_provider_that_cannot_be_asked_proves_nothing() -> None:
     question = Question(token="t", to=TO, sender="", body="x", begun_at=utc_now())
     assert provider("http://127.0.0.1:1").find(question) is None
+
+
+@pytest.mark.parametrize(("channel", "segments"), [("sms", 1), ("phone", None)])
+def test_a_price_is_told_once_it_is_charged(twilio: TwilioStandIn, channel: str, segments: int | None) -> None:
+    adapter = provider(twilio.url)
+    accepted = adapter.send(replace(outgoing(), channel=channel))
+    assert isinstance(accepted, Accepted)
+    twilio.charge("-0.00790", after=600)
+    assert adapter.figures(accepted.provider_id, channel) == Figures(segments)
+    twilio.set_clock(ahead=601)
+    assert adapter.figures(accepted.provider_id, channel) == Figures(segments, Decimal("0.0079"), "USD")
+    assert twilio.asked() == [accepted.provider_id] * 2
+
+
+def test_a_messaging_service_names_no_segments_before_it_has_sent(twilio: TwilioStandIn) -> None:
+    adapter = provider(twilio.url)
+    accepted = adapter.send(outgoing(messaging_service_sid="MG1"))
+    assert isinstance(accepted, Accepted)
+    assert accepted.segments is None
+    assert adapter.figures(accepted.provider_id, "sms") == Figures(1)
+
+
+@pytest.mark.parametrize(
+    ("rule", "answer"),
+    [
+        ({"do": "refuse", "status": 429, "retry_after": 7}, Deferred(7.0, of_account=True)),
+        ({"do": "refuse", "status": 500}, Figures()),
+        ({"do": "cut"}, None),
+    ],
+)
+def test_a_price_that_is_not_told_is_asked_for_later(
+    twilio: TwilioStandIn, rule: dict[str, object], answer: object
+) -> None:
+    adapter = provider(twilio.url)
+    accepted = adapter.send(outgoing())
+    assert isinstance(accepted, Accepted)
+    twilio.when(**rule)  # type: ignore[arg-type]
+    assert adapter.figures(accepted.provider_id, "sms") == answer
+
+
+def test_what_has_no_record_has_no_price(twilio: TwilioStandIn) -> None:
+    assert provider(twilio.url).figures("SM0", "sms") == Figures()
+    assert provider("http://127.0.0.1:1").figures("SM0", "sms") is None

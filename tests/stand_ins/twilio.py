@@ -8,6 +8,7 @@
         twilio.accepted()                              # the oracle: every request that was accepted, with its time
         twilio.calls()                                 # the same of telephone calls
         twilio.press(twilio.calls()[0], "9")           # what somebody does in one; what they hear then
+        twilio.charge("-0.0079", after=600)            # names a price for each, so many seconds later
 
 What it can do wrong with a request is in `server.py`.
 """
@@ -43,6 +44,14 @@ class Callbacks:
     post_to: str | None = None
 
 
+@dataclass
+class Charges:
+    """What Twilio takes off the account for each message and call, `after` seconds from its acceptance."""
+
+    price: str
+    after: float = 0.0
+
+
 class TwilioAccount(Account):
     """What the stand-in accepted, and where it tells of it."""
 
@@ -50,8 +59,10 @@ class TwilioAccount(Account):
         super().reset()
         self.calls: list[dict[str, Any]] = []
         self.callbacks: Callbacks | None = None
+        self.charges: Charges | None = None
         self.media: dict[str, Media] = {}
         self.fetched: list[dict[str, Any]] = []
+        self.asked: list[str] = []
         self._numbers = itertools.count(1)
 
     def counts(self) -> dict[str, int]:
@@ -90,6 +101,11 @@ class TwilioAccount(Account):
         self.calls.append(call)
         return call
 
+    def price_of(self, one: dict[str, Any]) -> str | None:
+        """As it is told now."""
+        charges = self.charges
+        return charges.price if charges and self.now() >= one["at"] + charges.after else None
+
 
 def _resource(message: dict[str, Any], status: str = "queued") -> dict[str, Any]:
     created = email.utils.formatdate(message["at"])
@@ -101,7 +117,8 @@ def _resource(message: dict[str, Any], status: str = "queued") -> dict[str, Any]
         "body": message["body"],
         "status": status,
         "direction": "outbound-api",
-        "num_segments": "1",
+        # A messaging service has not chosen the number yet that the message goes out from.
+        "num_segments": "0" if status == "queued" and message["from"].startswith("MG") else "1",
         "num_media": "0",
         "price": None,
         "price_unit": "USD",
@@ -156,6 +173,10 @@ class TwilioConnection(Connection):
             self.write(response(200, _listing(self.account.calls, "calls", _call_resource, target)))
         elif method == "GET" and "/Messages.json" in target:
             self.write(response(200, _listing(self.account.messages, "messages", _sent, target)))
+        elif method == "GET" and "/Calls/" in target:
+            self.tell(self.account.calls, _call_resource, "completed", target)
+        elif method == "GET" and "/Messages/" in target and "/Media/" not in target:
+            self.tell(self.account.messages, _resource, "delivered", target)
         elif method == "GET" and "/Media/" in target:
             name = target.rpartition("/")[2]
             authorized = b"\r\nauthorization:" in self.head.lower()
@@ -170,7 +191,30 @@ class TwilioConnection(Connection):
             "media": lambda: self.account.media.update({given.pop("name"): Media(**given)}),
             "fetched": lambda: self.account.fetched,
             "callbacks": lambda: setattr(self.account, "callbacks", Callbacks(**given)),
+            "charges": lambda: setattr(self.account, "charges", Charges(**given)),
+            "asked": lambda: self.account.asked,
         }
+
+    def tell(
+        self,
+        kept: list[dict[str, Any]],
+        resource: Callable[[dict[str, Any], str], dict[str, Any]],
+        status: str,
+        path: str,
+    ) -> None:
+        """The record of one message or call, unless a rule for its number refuses it."""
+        sid = path.rpartition("/")[2].removesuffix(".json")
+        one = next((one for one in kept if one["sid"] == sid), None)
+        self.account.asked.append(sid)
+        rule = self.account.decide(one["to"]) if one and self.account.rules else None
+        if rule and rule.do == "cut":
+            self.transport.abort()
+        elif rule:
+            self.write(_refusal(rule))
+        elif one is None:
+            self.write(response(404, {"status": 404, "code": 20404, "message": "Not found"}))
+        else:
+            self.write(response(200, {**resource(one, status), "price": self.account.price_of(one)}))
 
     def create(self, form: dict[str, str], call_events: list[str] | None = None) -> None:
         account = self.account
@@ -290,6 +334,15 @@ class TwilioStandIn(StandIn):
     def fetched(self) -> list[dict[str, Any]]:
         """Requests for files: {name, authorized}."""
         found: list[dict[str, Any]] = self.ask("fetched")
+        return found
+
+    def charge(self, price: str, after: float = 0.0) -> None:
+        """Names a price for what it accepted, `after` seconds from then: see `Charges`."""
+        self.ask("charges", {"price": price, "after": after})
+
+    def asked(self) -> list[str]:
+        """Of which messages and calls the records were asked for, in order: their sids."""
+        found: list[str] = self.ask("asked")
         return found
 
     def calls(self) -> list[dict[str, Any]]:

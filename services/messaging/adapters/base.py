@@ -115,6 +115,16 @@ Finding = Accepted | Absent | None
 """None: the provider cannot tell now."""
 
 
+@dataclass(frozen=True)
+class Figures:
+    """A provider's own figures for a message or call, as far as it names them. `price` is what is taken off the account
+    for it, in `currency`."""
+
+    segments: int | None = None
+    price: Decimal | None = None
+    currency: str | None = None
+
+
 class Provider(Protocol):
     """`seconds`: after which a call is given up. `ask_after`: seconds from the call until each question about a message
     whose fate is unknown; the last pause repeats for a day."""
@@ -129,3 +139,7 @@ class Provider(Protocol):
 
     def find(self, question: Question) -> Finding:
         """Looks for a message that may have been accepted. Does not raise for anything the network does."""
+
+    def figures(self, provider_id: str, channel: str) -> Figures | Deferred | None:
+        """What it says now of a message or call that it took; Deferred if it wants to be asked later, None if it could
+        not be asked. Does not raise for anything the network does."""

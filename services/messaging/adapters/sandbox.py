@@ -16,7 +16,17 @@ from sqlalchemy import select
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from contracts.errors import Unavailable
-from services.messaging.adapters.base import Absent, Accepted, Finding, Outgoing, Question, Refused, Result, Unknown
+from services.messaging.adapters.base import (
+    Absent,
+    Accepted,
+    Figures,
+    Finding,
+    Outgoing,
+    Question,
+    Refused,
+    Result,
+    Unknown,
+)
 from services.messaging.adapters.email_headers import extra_headers, from_header
 from services.messaging.adapters.in_time import demand_in_time
 from services.messaging.models import SandboxAddress, SandboxMessage
@@ -66,6 +76,10 @@ class SandboxProvider:
         except Unavailable:
             return None
         return Absent() if found is None else Accepted(found.id, found.status or "queued")
+
+    def figures(self, provider_id: str, channel: str) -> Figures:
+        """It charges for nothing."""
+        return Figures()
 
 
 def _row(message: Outgoing, behaviour: SandboxAddress | None, now: dt.datetime) -> dict[str, Any]:

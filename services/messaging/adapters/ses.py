@@ -29,6 +29,7 @@ from chassis.telemetry import log_of
 from services.messaging.adapters.base import (
     Accepted,
     Deferred,
+    Figures,
     Finding,
     NotConnected,
     Outgoing,
@@ -123,6 +124,10 @@ class SesProvider:
     def find(self, question: Question) -> Finding:
         """SES cannot be asked: an event settles it, or the day ends."""
         return None
+
+    def figures(self, provider_id: str, channel: str) -> Figures:
+        """SES names none."""
+        return Figures()
 
     def _request(self, message: Outgoing) -> dict[str, Any]:
         subject = {"Data": message.subject or "", "Charset": "UTF-8"}

@@ -19,6 +19,7 @@ from chassis.telemetry import log_of
 from services.messaging.adapters.base import (
     Accepted,
     Deferred,
+    Figures,
     Finding,
     NotConnected,
     Outgoing,
@@ -93,6 +94,10 @@ class SmtpProvider:
     def find(self, question: Question) -> Finding:
         """SMTP cannot be asked."""
         return None
+
+    def figures(self, provider_id: str, channel: str) -> Figures:
+        """SMTP names none."""
+        return Figures()
 
     def close(self) -> None:
         """Ends the connections that are kept."""

@@ -20,6 +20,7 @@ from services.messaging.adapters.base import (
     Absent,
     Accepted,
     Deferred,
+    Figures,
     Finding,
     NotConnected,
     Outgoing,
@@ -93,8 +94,7 @@ class TwilioProvider:
         except NoAnswer as error:
             return Unknown(error.code)
         except TooManyRequests as error:
-            seconds = DEFAULT_DELAY if error.seconds is None else error.seconds
-            return Deferred(min(seconds, LONGEST_DELAY), of_account=True)
+            return _later(error)
         except TwilioRestException as error:
             if 400 <= error.status < 500:
                 return Refused(str(error.code or f"http_{error.status}"))
@@ -124,17 +124,35 @@ class TwilioProvider:
                 return Accepted(str(message.sid), str(message.status), **figures_of(message))
         return Absent()
 
+    def figures(self, provider_id: str, channel: str) -> Figures | Deferred | None:
+        """Those of the message's or call's record: of what it says no more about, none."""
+        kept: Any = self._client.calls if channel == "phone" else self._client.messages
+        try:
+            return Figures(**figures_of(kept(provider_id).fetch()))
+        except TooManyRequests as error:
+            return _later(error)
+        except (NeverSent, NoAnswer):
+            return None
+        except (TwilioRestException, ValueError) as error:
+            log.warning("price_not_told", provider=self.name, error=type(error).__name__)
+            return Figures()
+
+
+def _later(error: TooManyRequests) -> Deferred:
+    seconds = DEFAULT_DELAY if error.seconds is None else error.seconds
+    return Deferred(min(seconds, LONGEST_DELAY), of_account=True)
+
 
 def figures_of(message: Any) -> dict[str, Any]:
     """Twilio's own figures for a message or call. It names the price once it has charged for it, as what is taken off
-    the account."""
+    the account, and no segments (0) of what a messaging service has not sent yet."""
     segments, price = getattr(message, "num_segments", None), getattr(message, "price", None)
     try:
         charged = abs(Decimal(str(price)))
     except ArithmeticError:
         charged = None
     return {
-        "segments": int(segments) if segments and str(segments).isdigit() else None,
+        "segments": int(segments) or None if segments and str(segments).isdigit() else None,
         "price": charged,
         "currency": None if charged is None else message.price_unit,
     }
