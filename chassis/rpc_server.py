@@ -30,6 +30,7 @@ from chassis.bus_line import BusLine
 from chassis.call_consumer import CallConsumer
 from chassis.context import DATA_KEY, Context, use
 from chassis.health import CHECK_METHOD, check_container
+from chassis.precedence import precedence
 from chassis.rpc_wire import Codec, RemoteFault, Wire, decode_request, encode_error, encode_result
 from chassis.telemetry import calls_served, log_of, log_unexpected
 from contracts.base import Operation
@@ -57,7 +58,7 @@ class Served:
     def answer(self, service: Any, wire: Wire, context: Context) -> bytes:
         """The body of the reply to a request. Nothing but the end of the process gets past this."""
         context = context.with_deadline(self.operation.deadline)
-        with self._seconds.time(), use(context):
+        with self._seconds.time(), use(context), precedence.call():
             try:
                 return encode_result(self._answer(service, wire, context))
             except CasewireError as error:

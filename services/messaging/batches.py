@@ -47,6 +47,7 @@ def accept(db: Database, event: ReceivedEvent, data: Record, now: dt.datetime) -
         rows = _deliveries(batch, data, now)
         while part := list(islice(rows, IN_A_ROW)):
             uow.insert(Delivery, part, ignore_conflicts=True)
+            uow.step_aside()
         if batch.coalesce and batch.chunks_seen >= batch.chunks:
             joining.group(uow.session, batch.id)
         uow.after_commit(lambda: ring(db.url))

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from chassis.columns import new_id
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
+from chassis.precedence import precedence
 from chassis.unit_of_work import UnitOfWork
 from services.messaging import consent, stops, watching
 from services.messaging.doorbell import ring
@@ -31,6 +32,7 @@ def file_message(db: Database, calls: Any, event: ReceivedEvent, now: dt.datetim
 
     Raises Unavailable, DeadlineExceeded; then it is filed later.
     """
+    precedence.step_aside()  # the next STOP is answered before this one is filed
     with db.read() as session:
         message = session.get(InboundMessage, event.data["message_id"])
         if message is None or message.conversation_id is not None:

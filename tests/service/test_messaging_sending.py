@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from chassis.columns import new_id
 from chassis.context import current, use
+from chassis.precedence import precedence
 from chassis.testing import deliver, received
 from contracts import accounts, clients, tasks
 from contracts.errors import NotFound, Unavailable
@@ -52,6 +53,15 @@ def test_a_chunk_is_written_in_parts_of_one_transaction(desk: Desk, monkeypatch:
     deliver(desk.service, "accept_chunk", event)
     deliver(desk.service, "accept_chunk", event)
     assert desk.outcome(event.data["batch_id"]) == {"accepted": 5}
+
+
+def test_a_chunk_lets_calls_go_first_after_each_part(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "IN_A_ROW", 2)
+    stepped_aside = []
+    monkeypatch.setattr(precedence, "step_aside", lambda: stepped_aside.append(True))
+    desk.ask([desk.item(*[desk.person() for _ in range(5)])])
+    # On SQLite nobody could write meanwhile, so that it goes on.
+    assert len(stepped_aside) == (0 if desk.db.engines.is_sqlite else 3)
 
 
 def test_a_batch_is_not_finished_before_its_last_chunk(desk: Desk) -> None:
