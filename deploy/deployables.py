@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deployable:
-    """One Nameko service class. `database` names the service whose database it works on, None for none."""
+    """One Nameko service class. `database` names the service whose database it works on, None for none. `niceness`: how
+    far its process stands back where it shares processors with those that somebody waits for an answer of."""
 
     name: str
     path: str
     database: str | None
+    niceness: int = 0
 
     def load(self) -> Any:
         """The service class. What it imports must find eventlet patched."""
@@ -42,7 +44,7 @@ DEPLOYABLES = {
         Deployable("cases", "services.cases.service:CasesService", "cases"),
         Deployable("tasks", "services.tasks.service:TasksService", "tasks"),
         Deployable("messaging", "services.messaging.service:MessagingService", "messaging"),
-        Deployable("dispatcher", "services.messaging.dispatcher:Dispatcher", "messaging"),
+        Deployable("dispatcher", "services.messaging.dispatcher:Dispatcher", "messaging", niceness=10),
         Deployable("portal", "services.portal.service:PortalService", "portal"),
         Deployable("gateway", "gateway.service:Gateway", None),
     )

@@ -48,6 +48,10 @@ def _ending_with_parent(ending: signal.Signals) -> list[str]:
     return [setpriv, "--pdeathsig", ending.name.removeprefix("SIG"), "--"]
 
 
+def _nice(niceness: int) -> list[str]:
+    return ["nice", "-n", str(niceness)] if niceness else []
+
+
 def start(
     arguments: Sequence[str],
     *,
@@ -57,8 +61,10 @@ def start(
     user: str | None = None,
     ending: signal.Signals = signal.SIGTERM,
     outlives: bool = False,
+    niceness: int = 0,
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own, its output appended to `log`.
+    """Start a program in a session of its own, its output appended to `log`. `niceness`: how far it stands back behind
+    others where processors are short, 0 to 19.
 
     It carries `folder` in its environment, so that `end_all(folder)` finds it whatever became of its parent. Unless it
     `outlives` this process, it gets the signal `ending` when this one dies.
@@ -66,7 +72,7 @@ def start(
     identity: dict[str, Any] = {"user": user, "group": user, "extra_groups": []} if user else {}
     with log.open("ab") as output:
         return subprocess.Popen(
-            [*([] if outlives else _ending_with_parent(ending)), *arguments],
+            [*([] if outlives else _ending_with_parent(ending)), *_nice(niceness), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -21,7 +21,7 @@ import yaml
 
 from chassis.config import CHASSIS
 from chassis.migrations import upgrade
-from deploy.deployables import DATABASES, DEPLOYABLES
+from deploy.deployables import DATABASES, DEPLOYABLES, Deployable
 from deploy.firms import create_demonstration_firm
 from deploy.folder import UP_MODE, Folder
 from deploy.postgres import Postgres
@@ -46,6 +46,7 @@ class Child:
     arguments: list[str]
     health_port: int
     log: Path
+    niceness: int = 0
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     starts: int = 0
@@ -119,7 +120,7 @@ class Supervisor:
             told = {name: value for name, value in (shared | own).items() if name in known}
             settings = self._write_settings(entry.name, told)
             count = self.replicas.get(entry.name, 1)
-            self.children += [self._child(entry.name, number, count, settings) for number in range(1, count + 1)]
+            self.children += [self._child(entry, number, count, settings) for number in range(1, count + 1)]
 
     def _declare_queues(self, settings: Path) -> None:
         """Before any service runs, in a process of its own: it needs every service's modules, and eventlet."""
@@ -149,10 +150,10 @@ class Supervisor:
         self.folder.keep(f"{name}.yaml", yaml.safe_dump(settings, sort_keys=True).strip())
         return self.folder.path / f"{name}.yaml"
 
-    def _child(self, service: str, number: int, count: int, settings: Path) -> Child:
-        name = service if count == 1 else f"{service}-{number}"
-        arguments = [sys.executable, "-m", "deploy.cli", "serve", service, "--settings", str(settings)]
-        return Child(name, arguments, free_port(), self.log / f"{name}.log")
+    def _child(self, entry: Deployable, number: int, count: int, settings: Path) -> Child:
+        name = entry.name if count == 1 else f"{entry.name}-{number}"
+        arguments = [sys.executable, "-m", "deploy.cli", "serve", entry.name, "--settings", str(settings)]
+        return Child(name, arguments, free_port(), self.log / f"{name}.log", entry.niceness)
 
     def _tend(self) -> None:
         """Start whatever is not running, and write down what is."""
@@ -180,6 +181,7 @@ class Supervisor:
             folder=self.folder.path,
             log=child.log,
             environment={"HEALTH_PORT": str(child.health_port), "HEALTH_HOST": "127.0.0.1"},
+            niceness=child.niceness,
         )
         child.started_at = now
         child.starts += 1
