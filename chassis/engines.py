@@ -18,6 +18,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.pool import QueuePool
 
+from chassis.turns import save_turns
+
 POOL_SIZE = 20
 POOL_OVERFLOW = 80
 BUSY_SECONDS = 5.0
@@ -63,7 +65,7 @@ class Engines:
         else:
             event.listen(base, "connect", _ids_as_text)
             event.listen(base, "checkout", _refuse_closed)
-            event.listen(base, "begin", _begin_postgres)
+            save_turns(base)
             self.write = base
             self.read = base.execution_options(casewire_autocommit=True)
 
@@ -119,19 +121,6 @@ def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     statement = connection.get_execution_options().get("casewire_begin", "BEGIN")
     _insisting(lambda: connection.exec_driver_sql(statement))
-
-
-def _begin_postgres(connection: Connection) -> None:
-    """Sets autocommit as the work wants it: a flag in the driver, no round trip. (An isolation level of SQLAlchemy's
-    would be one for each change.)
-
-    The firm of row-level security is set here too when it comes: by an explicit `BEGIN; SELECT set_config(…)` in place
-    of the driver's own BEGIN, and in front of a read's one statement, so that neither costs a round trip.
-    """
-    driver: Any = connection.connection.dbapi_connection
-    wanted = connection.get_execution_options().get("casewire_autocommit", False)
-    if driver.autocommit is not wanted:
-        driver.autocommit = wanted
 
 
 def _insisting(action: Any) -> None:

@@ -15,6 +15,7 @@ from chassis.columns import new_id, utc_now
 from chassis.crash import crash_point
 from chassis.precedence import precedence
 from chassis.scoping import UNGUARDED, FirmMissing
+from chassis.turns import LAST
 from chassis.wire import event_data
 from contracts.base import Event
 
@@ -225,7 +226,7 @@ class UnitOfWork:
         self.session.flush()
         if self._together:
             self._write_all(self._together)
-        self._write_outbox()
+        self._write_outbox(last=True)
         self.session.commit()
 
     def _committed(self) -> None:
@@ -241,12 +242,15 @@ class UnitOfWork:
         inserts += [events.values(row) for row in self._outbox]
         self._emitted = self._emitted or bool(self._outbox)
         self._outbox, self._outbox_size = [], 0
-        for statement in [bulk.in_one_turn(inserts)] if self._dialect == "postgresql" else inserts:
-            self._run(statement, None)
+        if self._dialect == "postgresql":
+            self._run(bulk.in_one_turn(inserts), None, last=True)
+        else:
+            for statement in inserts:
+                self._run(statement, None)
 
-    def _write_outbox(self) -> None:
+    def _write_outbox(self, *, last: bool = False) -> None:
         if self._outbox:
-            self._run(*bulk.insert_of(self._dialect, self._db.tables.outbox, self._outbox))
+            self._run(*bulk.insert_of(self._dialect, self._db.tables.outbox, self._outbox), last=last)
             self._outbox, self._outbox_size, self._emitted = [], 0, True
 
     def _rows(self, model: type[Any], rows: Iterable[bulk.Row], defaults: bool = True) -> tuple[Any, list[bulk.Row]]:
@@ -258,8 +262,9 @@ class UnitOfWork:
     def _dialect(self) -> str:
         return self.session.get_bind().dialect.name
 
-    def _run(self, statement: Any, rows: list[dict[str, Any]] | None) -> CursorResult[Any]:
-        return self.session.execute(statement, rows, execution_options=UNGUARDED)  # type: ignore[return-value]
+    def _run(self, statement: Any, rows: list[dict[str, Any]] | None, *, last: bool = False) -> CursorResult[Any]:
+        options = UNGUARDED | LAST if last else UNGUARDED
+        return self.session.execute(statement, rows, execution_options=options)  # type: ignore[return-value]
 
 
 def _primary_key(model: type[Any]) -> list[str]:

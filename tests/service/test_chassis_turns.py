@@ -1,0 +1,129 @@
+"""Turns of PostgreSQL: what travels together, and that transactions mean what they always did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import event, func, select, text
+from sqlalchemy.exc import IntegrityError
+
+from chassis.columns import new_id
+from chassis.database import Database
+from chassis.testing import outbox_events
+from tests.service.sample import THING_MADE, MakerBase, Thing
+
+FIRM = new_id()
+
+pytestmark = pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+def db(new_database: Callable[[Any], Database]) -> Database:
+    return new_database(MakerBase).for_firm(FIRM)
+
+
+@pytest.fixture
+def sent(db: Database) -> Iterator[list[str]]:
+    """What is sent to the server with each statement."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    engine = db.engines.write
+    event.listen(engine, "before_cursor_execute", note)
+    yield statements
+    event.remove(engine, "before_cursor_execute", note)
+
+
+def names(db: Database) -> list[str]:
+    with db.read() as session:
+        return list(session.scalars(select(Thing.name).order_by(Thing.name)))
+
+
+def test_begin_goes_with_the_first_statement_and_commit_with_the_events(db: Database, sent: list[str]) -> None:
+    with db.unit_of_work() as uow:
+        uow.insert(Thing, [{"name": "one"}])
+        uow.emit(THING_MADE, "one", {"number": 1})
+    first, last = sent
+    assert first.startswith("BEGIN; INSERT INTO thing ")
+    assert last.startswith("INSERT INTO outbox ")
+    assert last.endswith("; COMMIT")
+    assert (names(db), len(outbox_events(db))) == (["one"], 1)
+
+
+def test_what_is_written_together_is_committed_with_it(db: Database, sent: list[str]) -> None:
+    with db.unit_of_work() as uow:
+        uow.write_together()
+        uow.insert(Thing, [{"name": "one"}])
+        uow.emit(THING_MADE, "one", {"number": 1})
+    (only,) = sent
+    assert only.startswith("BEGIN; WITH ")
+    assert only.endswith("; COMMIT")
+    assert (names(db), len(outbox_events(db))) == (["one"], 1)
+
+
+def test_a_transaction_without_events_is_committed(db: Database) -> None:
+    with db.unit_of_work() as uow:
+        uow.insert(Thing, [{"name": "one"}])
+    assert names(db) == ["one"]
+
+
+def test_several_rows_of_events_are_committed(db: Database) -> None:
+    with db.unit_of_work() as uow:
+        uow.emit_many(THING_MADE, [(str(number), {"number": number}) for number in range(3)])
+    assert len(outbox_events(db)) == 3
+
+
+def test_nothing_is_sent_for_a_transaction_that_does_nothing(db: Database, sent: list[str]) -> None:
+    with db.unit_of_work():
+        pass
+    assert sent == []
+
+
+def test_a_read_begins_nothing(db: Database, sent: list[str]) -> None:
+    assert names(db) == []
+    (only,) = sent
+    assert only.startswith("SELECT ")
+
+
+def test_a_last_statement_that_is_refused_leaves_nothing(db: Database) -> None:
+    taken = new_id()
+    with db.unit_of_work() as uow:
+        uow.insert(Thing, [{"id": taken, "name": "one"}])
+    with pytest.raises(IntegrityError), db.unit_of_work() as uow:  # noqa: PT012 - the block is what fails
+        uow.insert(Thing, [{"name": "two"}])
+        uow.write_together()
+        uow.insert(Thing, [{"id": taken, "name": "three"}])
+        uow.emit(THING_MADE, "three", {"number": 3})
+    assert (names(db), outbox_events(db)) == (["one"], [])
+
+
+def test_a_first_statement_that_is_refused_leaves_a_connection_that_works(db: Database) -> None:
+    for _ in range(2):
+        with pytest.raises(Exception, match="no_such_table"), db.engines.write.begin() as connection:
+            connection.execute(text("SELECT * FROM no_such_table"))
+    with db.unit_of_work() as uow:
+        uow.insert(Thing, [{"name": "one"}])
+    assert names(db) == ["one"]
+
+
+def test_a_transaction_that_is_left_open_is_rolled_back_when_its_connection_goes_back(db: Database) -> None:
+    connection = db.engines.write.connect()
+    values = {"id": new_id(), "firm": FIRM}
+    connection.execute(text("INSERT INTO thing (id, firm_id, name, size) VALUES (:id, :firm, 'one', 1)"), values)
+    connection.close()
+    assert names(db) == []
+    with db.engines.write.connect() as again:
+        assert again.scalar(select(func.pg_current_xact_id_if_assigned())) is None
+
+
+def test_a_savepoint_holds_within_a_transaction(db: Database) -> None:
+    with db.unit_of_work() as uow:
+        with pytest.raises(LookupError), uow.session.begin_nested():  # noqa: PT012 - the block is what fails
+            uow.insert(Thing, [{"name": "inside"}])
+            raise LookupError
+        uow.insert(Thing, [{"name": "outside"}])
+    assert names(db) == ["outside"]
