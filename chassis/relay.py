@@ -28,7 +28,11 @@ from chassis.telemetry import log_of, log_unexpected, outbox_waiting
 from contracts.errors import Unavailable
 
 WINDOW = 500
-"""Rows published before their confirms are awaited."""
+"""The most rows that are published before their confirms are awaited."""
+FIRST_WINDOW = 50
+"""Rows of a window after a pause: nobody knows yet how large they are."""
+WEIGHT = 1_000_000
+"""Bytes that a window should have at most: rows, bodies and frames of it are all in memory at once."""
 IN_FLIGHT = 5_000
 """Embedded: rows that wait for their consumers at one time."""
 POLL_SECONDS = 1.0
@@ -51,7 +55,7 @@ class Relay:
         self.thread: Any = None
         self._stopping = False
         self._wake = Signal()
-        self._size = WINDOW
+        self._size = FIRST_WINDOW
         self._swept_at = time.monotonic()
         self._counted_at = 0.0
         self._publisher = ConfirmedPublisher(config, self._declare)
@@ -100,29 +104,28 @@ class Relay:
 
     def _publish_some(self) -> bool:
         """Publishes one window. Returns whether there may be more. Raises Unavailable if the broker took none."""
+        size = self._size
         if self.db.engines.is_sqlite:
             # Nobody else relays this file, and a write transaction must not wait for a broker.
             with self.db.read() as session:
-                rows = outbox.unpublished(session, self.db.tables.outbox, self._size)
+                rows = outbox.unpublished(session, self.db.tables.outbox, size)
             confirmed = self._send(rows)
             if rows:
                 with self.db.unit_of_work() as uow:
                     self._mark(uow.session, rows, confirmed)
         else:
             with self.db.unit_of_work() as uow:
-                rows = outbox.unpublished(uow.session, self.db.tables.outbox, self._size)
+                rows = outbox.unpublished(uow.session, self.db.tables.outbox, size)
                 confirmed = self._send(rows)
                 if rows:
                     crash_point("after_publish")
                 self._mark(uow.session, rows, confirmed)
-        if not rows:
-            return False
-        if not any(confirmed):
+        if rows and not any(confirmed):
             # One message may be what the broker refuses: smaller windows find it and let the others pass.
-            self._size = max(1, self._size // 4)
+            self._size = max(1, size // 4)
             raise Unavailable("bus_unavailable")
-        self._size = WINDOW
-        return not all(confirmed) or len(rows) == WINDOW
+        self._size = _next_window(size, [len(row.payload) for row in rows])
+        return bool(rows) and (not all(confirmed) or len(rows) == size)
 
     def _send(self, rows: Sequence[Row[Any]]) -> list[bool]:
         return self._publisher.publish([outbox.outgoing(row, self.service) for row in rows]) if rows else []
@@ -211,6 +214,13 @@ class EmbeddedRelay(Relay):
             on_settled=settle,
         )
         crash_point("after_publish")
+
+
+def _next_window(size: int, weights: Sequence[int]) -> int:
+    """How many rows the next window takes: more after a full one, fewer where they are large."""
+    if len(weights) < size:
+        return FIRST_WINDOW
+    return max(1, min(2 * size, WINDOW, WEIGHT * size // max(1, sum(weights))))
 
 
 _running: dict[str, Relay] = {}

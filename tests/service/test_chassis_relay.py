@@ -127,6 +127,7 @@ def test_replicas_share_the_work(
     """Each row is published once, by whichever relay has it locked. (A SQLite file has one relay.)"""
     db = new_database(MakerBase)
     monkeypatch.setattr(relay, "WINDOW", 20)
+    monkeypatch.setattr(relay, "FIRST_WINDOW", 20)
     listener = Listener(vhost)
     emitted = [event_id for chunk in range(0, 200, 50) for event_id in emit(db, *range(chunk, chunk + 50))]
     replicas = [relay.Relay(db, {"AMQP_URI": vhost}) for _ in range(3)]
@@ -212,3 +213,21 @@ def _published(relayed: relay.Relay, db: Database) -> bool:
     except Unavailable:
         return False
     return all_published(db)
+
+
+@pytest.mark.parametrize(
+    ("size", "weights", "following"),
+    [
+        (50, [100] * 50, 100),
+        (400, [100] * 400, relay.WINDOW),
+        (400, [100] * 399, relay.FIRST_WINDOW),
+        (50, [100_000] * 50, 10),
+        (10, [3_000_000] * 10, 1),
+        (1, [10] * 1, 2),
+        (100, [], relay.FIRST_WINDOW),
+    ],
+)
+def test_a_window_grows_while_it_is_full_and_shrinks_where_events_are_large(
+    size: int, weights: list[int], following: int
+) -> None:
+    assert relay._next_window(size, weights) == following
