@@ -59,7 +59,8 @@ def plan_of(db: Database, beginning: str, action: Callable[[], Any]) -> str:
     ran: list[tuple[str, Any]] = []
 
     def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
-        ran.append((statement, parameters))
+        # What travels with it is nothing to explain.
+        ran.append((statement.removeprefix("BEGIN; ").removesuffix("; COMMIT"), parameters))
 
     event.listen(db.engines.write, "before_cursor_execute", note)
     action()
