@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Tests that run a container in the test process; they need eventlet patched before anything else is imported.
 INSIDE := tests/unit tests/service tests/contract
 # Tests that start the system as processes and drive it from outside.
-OUTSIDE := $(wildcard tests/e2e tests/faults tests/browser)
+OUTSIDE := tests/e2e tests/browser
 
 .PHONY: help
 help: ## Show this list
@@ -40,16 +40,20 @@ down: $(READY) ## Stop what `make up` started
 
 .PHONY: test
 test: $(READY) ## Run every test, real RabbitMQ, PostgreSQL and Chromium included
-	@echo "Two runs side by side (make test-inside, make test-outside); each is shown when it has ended."
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-inside test-outside
+	@echo "Three runs side by side (make test-inside, test-outside, test-faults); each is shown when it has ended."
+	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target test-inside test-outside test-faults
 
 .PHONY: test-inside
 test-inside: $(READY) ## Run the unit, service and contract tests
 	@$(BIN)/python -m pytest -p tests.eventlet_first $(INSIDE)
 
 .PHONY: test-outside
-test-outside: $(READY) ## Run the end-to-end, fault and browser tests
+test-outside: $(READY) ## Run the end-to-end and browser tests
 	@$(BIN)/python -m pytest $(OUTSIDE)
+
+.PHONY: test-faults
+test-faults: $(READY) ## Run the fault matrix in its quick form
+	@$(BIN)/python -m pytest tests/faults
 
 .PHONY: check
 check: $(READY) ## Lint, types, imports, contract drift, secrets, code and dependency audits
