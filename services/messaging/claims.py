@@ -102,7 +102,7 @@ class DueSender:
 class Claim:
     """What came of a claim: the deliveries to call the provider for, those that must wait for the rate, the tokens that
     are left, until when the provider wants nothing from the sender, and from when on its account takes more.
-    `committing`: the moment before it was committed, of `time.monotonic`."""
+    `committing` and `committed`: the moments before and after its commit, of `time.monotonic`."""
 
     begun: list[Ready] = field(default_factory=list)
     held: list[Ready] = field(default_factory=list)
@@ -110,6 +110,7 @@ class Claim:
     held_until: dt.datetime | None = None
     account_free_at: dt.datetime | None = None
     committing: float = 0.0
+    committed: float = 0.0
 
 
 # Statements that every round runs are made once: to make one takes longer than to run it.
@@ -217,7 +218,7 @@ def claim(
             if most <= 0:
                 return Claim([], held, short.tokens, short.held_until, short.account_free_at)
         else:
-            return Claim(begun, held, left, committing=committing)
+            return Claim(begun, held, left, committing=committing, committed=time.monotonic())
 
 
 def _begin(

@@ -44,6 +44,8 @@ HOUSEKEEPING = 2.0
 BEGIN_WITHIN = 0.06
 """Seconds from the moment before a claim's commit in which its calls must have begun. A STOP may commit right after it,
 and nothing may reach the provider more than 100 ms after that: the rest is for the way there."""
+AT_LEAST = 0.02
+"""Seconds after a claim's commit that are left for a call, however long that took: on a slow disk none would begin."""
 STOP_WITHIN = 20.0
 PREPARING = 2
 LANES = 3
@@ -238,9 +240,13 @@ class Sending:
             account = sender.provider if sender.provider in self._limited else None
             claim = claims.claim(db, self.owner, sender.id, ready, now, call_lease=lease, account=account)
         crash_point("after_claim")
-        by = claim.committing + self._begin_within
-        for item in claim.begun:
-            self.slots.call(self._call, provider, sender, item, by, len(claim.begun))
+        by = max(claim.committing + self._begin_within, claim.committed + min(self._begin_within, AT_LEAST))
+        if len(claim.begun) == 1 and self.slots.begins_here():
+            # Here, before anybody else has a turn: where those take long, a call would be late again and again.
+            self._call(provider, sender, claim.begun[0], by, 1)
+        else:
+            for item in claim.begun:
+                self.slots.call(self._call, provider, sender, item, by, len(claim.begun))
         self.slots.try_more(len(claim.begun))
         if claim.account_free_at is not None:
             self._free_at[sender.provider] = claim.account_free_at

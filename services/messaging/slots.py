@@ -27,6 +27,7 @@ class Slots:
         self.at_once = CLAIM_AT_ONCE
         self._pool = eventlet.GreenPool(size)
         self._enough = min(WORTH_CLAIMING, max(1, size // 2))
+        self._late_alone = False
         self._promised = 0
         self._few_since: float | None = None
         self._ended = Signal()
@@ -34,6 +35,12 @@ class Slots:
     def free(self) -> int:
         """Slots that no call has and no round of sending has been promised: a claimed delivery never waits for one."""
         return self._pool.free() - self._promised
+
+    def begins_here(self) -> bool:
+        """Whether a call that was claimed alone is to begin before anybody else has a turn: two are too many, or the
+        last one alone was late as well."""
+        here, self._late_alone = self.at_once == 1 or self._late_alone, False
+        return here
 
     @contextmanager
     def promised(self, count: int) -> Iterator[None]:
@@ -49,9 +56,11 @@ class Slots:
         self._pool.spawn_n(self._run, action, *given)
 
     def too_many(self, claimed: int) -> None:
-        """Of so many calls that were claimed together, one had no time left to begin. (One alone was not too many.)"""
+        """Of so many calls that were claimed together, one had no time left to begin."""
         if claimed > 1:
             self.at_once = min(self.at_once, claimed // 2)
+        else:
+            self._late_alone = True
 
     def try_more(self, claimed: int) -> None:
         """So many were claimed together: if no more were allowed, some more are tried the next time."""

@@ -14,6 +14,7 @@ from typing import Any
 import eventlet
 import pytest
 from eventlet.event import Event as Signal
+from eventlet.patcher import original
 from sqlalchemy import select
 
 from chassis.context import Context, use
@@ -313,6 +314,28 @@ def test_what_somebody_settled_meanwhile_is_not_given_back(desk: Desk) -> None:
         late.recorder.record_some()
     assert desk.outcome(batch_id) == {"sent": 2}
     assert {row.attempts for row in desk.deliveries(batch_id)} == {2}
+
+
+def test_where_every_call_has_to_wait_they_begin_one_by_one(desk: Desk) -> None:
+    """A process that is always busy must not claim for ever what it is then too late to call."""
+    fill_bucket(desk)
+    batch_id = desk.ask([desk.item(desk.person()) for _ in range(4)])
+    desk.prepare()
+    hurried = desk.dispatcher(begin_within=0.005)
+
+    def keep_busy() -> None:
+        while True:
+            original("time").sleep(0.02)  # the whole process, as a large statement on SQLite does
+            eventlet.sleep(0)
+
+    busy = eventlet.spawn(keep_busy)
+    with eventlet.Timeout(30):
+        while desk.outcome(batch_id) != {"sent": 4}:
+            hurried.send_some()
+            hurried.slots.wait_all()
+            hurried.recorder.record_some()
+    busy.kill()
+    assert len(desk.provider.accepted) == 4
 
 
 def test_attempts_are_written_with_the_claim(desk: Desk) -> None:

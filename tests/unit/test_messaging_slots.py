@@ -92,3 +92,15 @@ def test_fewer_are_claimed_together_where_the_last_of_them_came_too_late_and_mor
     for _ in range(5):
         slots.try_more(slots.at_once)
     assert slots.at_once == 64
+
+
+def test_a_call_that_was_late_alone_begins_at_its_place_the_next_time() -> None:
+    slots = Slots(128)
+    assert not slots.begins_here()
+    slots.too_many(1)
+    assert slots.begins_here()
+    assert not slots.begins_here()
+    slots.too_many(2)
+    assert slots.begins_here()
+    slots.try_more(1)
+    assert not slots.begins_here()
