@@ -39,6 +39,9 @@ afterwards that it never tried."""
 SETTLED = ("sent", "delivered", "undelivered", "failed", "suppressed", "cancelled")
 """States in which nothing is left to do, so that what the text was made of is forgotten."""
 
+ITS_CALL = ("id", "attempts")
+"""What finds a delivery for one of its calls: once a later one has begun, which may be under way, none is found."""
+
 NOT_SENT = ("accepted", "failed", "suppressed", "cancelled")
 """States that leave the address to another delivery of the same batch and case task."""
 
@@ -135,15 +138,17 @@ def move_each(
     *,
     where: Sequence[Any] = (),
     alone: bool = False,
+    key: Sequence[str] = ("id",),
     **values: Any,
 ) -> list[str]:
     """Like `move`, for rows that name a delivery's `id` and each their own values. `alone`: what is joined to them
-    stays where it is."""
+    stays where it is. `key`: the attributes of the rows that find a delivery."""
     moved = update_rows(
         uow.session,
         Delivery,
         rows,
         where=(is_in(*MOVES[state]), *where),
+        key=key,
         also={**_changes(state, now), **values},
         returning=_TOLD,
     )

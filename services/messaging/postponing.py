@@ -21,7 +21,7 @@ from chassis.telemetry import log_of
 from chassis.unit_of_work import UnitOfWork
 from services.messaging.adapters.base import Called, Deferred, NotConnected, Refused
 from services.messaging.adapters.codes import Meaning, meaning_of
-from services.messaging.deliveries import move, move_each
+from services.messaging.deliveries import ITS_CALL, move, move_each
 from services.messaging.models import Attempt, Batch, Delivery, ProviderRate, Sender
 
 log = log_of(__name__)
@@ -48,20 +48,22 @@ def postpones(item: Called) -> bool:
 
 def postpone(uow: UnitOfWork, called: Sequence[Called], provider: str, now: dt.datetime) -> None:
     """Queues again what a provider would not take, and holds its sender or account for as long as the provider said."""
+    under_way = (Delivery.state == "sending",)
     ours = [item for item in called if _meaning(item).is_ours]
     if ours:
         # Their times stay, so that the same few are tried first, and the pauses grow.
-        move(uow, "queued", now, where=[Delivery.id.in_(_ids(ours)), Delivery.state == "sending"])
+        move_each(uow, "queued", now, [item.key for item in ours], where=under_way, key=ITS_CALL)
         _complain(provider, ours)
     others = [item for item in called if not _meaning(item).is_ours]
     if others:
-        rows = [{"id": item.delivery_id, "due_at": now + dt.timedelta(seconds=_seconds(item))} for item in others]
+        rows = [{**item.key, "due_at": now + dt.timedelta(seconds=_seconds(item))} for item in others]
         first_call = select(Attempt.delivery_id).where(
             Attempt.delivery_id == Delivery.id, Attempt.number == 1, Attempt.begun_at > now - GIVE_UP_AFTER
         )
-        move_each(uow, "queued", now, rows, where=(Delivery.state == "sending", first_call.exists()))
-        tired = [Delivery.id.in_(_ids(others)), Delivery.state == "sending"]
-        move(uow, "failed", now, where=tired, reason="not_reached")
+        move_each(uow, "queued", now, rows, where=(*under_way, first_call.exists()), key=ITS_CALL)
+        move_each(
+            uow, "failed", now, [item.key for item in others], where=under_way, key=ITS_CALL, reason="not_reached"
+        )
     _hold_all(uow.session, called, provider, now)
 
 
@@ -161,7 +163,3 @@ def _later(held: Any, until: dt.datetime) -> ColumnElement[dt.datetime]:
     """What was asked for before may be longer: calls that were under way together are answered in any order."""
     moment = literal(until, Instant)
     return case((held > moment, held), else_=moment)
-
-
-def _ids(items: Sequence[Called]) -> list[str]:
-    return sorted(item.delivery_id for item in items)

@@ -6,18 +6,18 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
 from services.messaging import consent, not_begun, postponing, prices, stops
 from services.messaging.adapters.base import Accepted, Called, Deferred, NotBegun, Refused, Result, Unknown
 from services.messaging.adapters.codes import Meaning, meaning_of
-from services.messaging.deliveries import STATUSES, may_follow, move, move_each
+from services.messaging.deliveries import ITS_CALL, SETTLED, STATUSES, may_follow, move, move_each
 from services.messaging.doorbell import ring
 from services.messaging.firm_rules import stops_all_channels
 from services.messaging.models import Attempt, Delivery
-from services.messaging.setwise import update_rows
+from services.messaging.setwise import among, update_rows
 
 
 def record(db: Database, called: Sequence[Called], now: dt.datetime, *, provider: str, ask_after: float) -> None:
@@ -35,10 +35,9 @@ def record(db: Database, called: Sequence[Called], now: dt.datetime, *, provider
         _record_refused(uow, refused, now)
         if later:
             postponing.postpone(uow, later, provider, now)
-        unknown = [item.delivery_id for item in called if isinstance(item.result, Unknown)]
+        unknown = [item.key for item in called if isinstance(item.result, Unknown)]
         if unknown:
-            due_at = now + dt.timedelta(seconds=ask_after)
-            move(uow, "unknown", now, where=[Delivery.id.in_(sorted(unknown))], due_at=due_at)
+            move_each(uow, "unknown", now, unknown, key=ITS_CALL, due_at=now + dt.timedelta(seconds=ask_after))
         update_rows(
             uow.session,
             Attempt,
@@ -76,27 +75,29 @@ def _record_accepted(uow: UnitOfWork, items: Sequence[Called], now: dt.datetime)
         for item in items
         if isinstance(item.result, Accepted)
     ]
-    moved = set(move_each(uow, "sent", now, rows, sent_at=now))
+    # Whichever call it was, the message was taken. One that has the same id by now was dropped since: it waits again.
+    ids = [str(row["provider_id"]) for row in rows]
+    unheard_of = or_(Delivery.provider_id.is_(None), ~among(uow.session, Delivery.provider_id, ids))
+    moved = set(move_each(uow, "sent", now, rows, where=[unheard_of], sent_at=now))
     # A callback that came before us has moved these further: only what it did not know is added.
     overtaken = [
-        {"id": row["id"], "provider_id": row["provider_id"], "sent_at": now} for row in rows if row["id"] not in moved
+        {**item.key, "provider_id": item.result.provider_id, "sent_at": now}
+        for item in items
+        if isinstance(item.result, Accepted) and item.delivery_id not in moved
     ]
-    update_rows(uow.session, Delivery, overtaken, where=(Delivery.sent_at.is_(None),))
+    update_rows(
+        uow.session, Delivery, overtaken, key=ITS_CALL, where=(Delivery.sent_at.is_(None), Delivery.state.in_(SETTLED))
+    )
 
 
 def _record_refused(uow: UnitOfWork, items: Sequence[Called], now: dt.datetime) -> None:
-    by_outcome: dict[tuple[str, str], list[str]] = {}
+    by_outcome: dict[tuple[str, str], list[Called]] = {}
     for item in items:
         assert isinstance(item.result, Refused)
-        by_outcome.setdefault(_refusal(item.result.code), []).append(item.delivery_id)
-    for (state, reason), ids in sorted(by_outcome.items()):
-        move(
-            uow,
-            state,
-            now,
-            where=[Delivery.id.in_(sorted(ids)), Delivery.state.in_(("sending", "unknown"))],
-            reason=reason,
-        )
+        by_outcome.setdefault(_refusal(item.result.code), []).append(item)
+    for (state, reason), refused in sorted(by_outcome.items(), key=lambda outcome: outcome[0]):
+        open_ = (Delivery.state.in_(("sending", "unknown")),)
+        move_each(uow, state, now, [item.key for item in refused], where=open_, key=ITS_CALL, reason=reason)
 
 
 def _refusal(code: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import eventlet
 import pytest
 
-from services.messaging.adapters.base import Accepted, Deferred, NotConnected, Refused, Result, Unknown
+from services.messaging.adapters.base import Deferred, NotConnected, Refused, Result, Unknown
 from services.messaging.consent_ledger import list_consents
 from services.messaging.statuses import record_delivery_status
 from tests.service.messaging_desk import Desk, desk
@@ -256,27 +256,3 @@ def test_a_callback_about_nothing_of_ours_changes_nothing(desk: Desk) -> None:
     for token in (None, "nonsense", "018f4e9a-0000-7000-8000-00000000dead"):
         found = record_delivery_status(desk.everywhere, provider="twilio", provider_id="SM", status="sent", token=token)
         assert found == {"applied": False}
-
-
-def test_a_late_answer_counts_although_the_doubt_was_settled(desk: Desk) -> None:
-    """Asked too early, the provider knew nothing; then the answer comes, before it was sent again."""
-    batch_id = ask_one(desk)
-    desk.prepare()
-    desk.sending.send_some()
-    desk.sending.slots.wait_all()
-    late = list(desk.sending.recorder._waiting)
-    desk.sending.recorder._waiting.clear()
-    sent = list(desk.provider.accepted)
-    desk.provider.accepted.clear()
-    desk.clock.advance(seconds=10)
-    settle(desk)
-    desk.clock.advance(seconds=61)
-    settle(desk)
-    assert desk.outcome(batch_id) == {"queued": 1}
-    desk.provider.accepted.extend(sent)
-    desk.sending.recorder._waiting.extend(late)
-    desk.sending.recorder.record_some()
-    desk.run()
-    assert isinstance(late[0][2].result, Accepted)
-    assert desk.outcome(batch_id) == {"sent": 1}
-    assert len(desk.provider.accepted) == 1

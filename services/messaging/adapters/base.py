@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,11 @@ class Called:
     channel: str
     sender_id: str
     result: Result
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What finds its delivery as long as no later call has begun: `deliveries.ITS_CALL`."""
+        return {"id": self.delivery_id, "attempts": self.number}
 
 
 CLOCK_SLACK = dt.timedelta(hours=2)
