@@ -123,7 +123,7 @@ def settle(
                     "provider_segments": finding.segments,
                     "price": finding.price,
                     "currency": finding.currency,
-                    **prices.due_after_end(state, now, finding.price),
+                    **prices.due_after(state, now, finding.price),
                 }
                 done = move(uow, state, now, where=mine, **changes)
                 outcome = "found"

@@ -92,6 +92,7 @@ def send_again(
         where=[Delivery.id == delivery.id, Delivery.state == "sent"],
         due_at=now + dt.timedelta(seconds=seconds),
         sent_at=None,
+        price_due_at=None,
         provider_status=status,
         provider_id=provider_id,
     )

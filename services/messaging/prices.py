@@ -1,7 +1,7 @@
 """What messages and calls have cost, asked of providers that name a price only some minutes after the end.
 
-No callback carries it. Whoever records the end of a delivery sets when to ask first, in the same statement; a
-dispatcher then asks for a few at a time. A crash between a question and its record only asks again.
+No callback carries it. Whoever records that a delivery was sent, or how it ended, sets when to ask first, in the same
+statement; a dispatcher then asks for a few at a time. A crash between a question and its record only asks again.
 """
 
 from __future__ import annotations
@@ -28,8 +28,12 @@ CHARGING = ("twilio",)
 """Providers that name the price of a message or call when they have charged for it."""
 ASK_AFTER = (dt.timedelta(minutes=10), dt.timedelta(hours=1), dt.timedelta(hours=6))
 """From a delivery's end until each question. What has no price at the last has none."""
+ASK_UNREPORTED_AFTER = dt.timedelta(hours=12)
+"""From acceptance, where no end is ever reported: not all carriers and handsets do. Twilio keeps a message in its queue
+for 10 hours at most; by then it was sent, and charged for, or it never will be."""
 GIVE_UP_AFTER = dt.timedelta(days=1)
 """From a delivery's end, where the provider could not be asked."""
+_FIRST_AFTER = {"sent": ASK_UNREPORTED_AFTER, **dict.fromkeys(("delivered", "undelivered", "failed"), ASK_AFTER[0])}
 AT_ONCE = 50
 SIDE_BY_SIDE = 8
 """Questions under way at once: a provider counts them with the requests that send."""
@@ -41,11 +45,18 @@ UNREACHED = 60.0
 """Seconds before a provider that could not be asked is asked again."""
 
 
-def due_after_end(state: str, now: dt.datetime, price: Decimal | None) -> dict[str, Any]:
+def due_after(state: str, now: dt.datetime, price: Decimal | None) -> dict[str, Any]:
     """What the statement that moves a delivery to `state` sets as well. `price`: if it came with the news."""
-    if state not in ("delivered", "undelivered", "failed"):
+    if state not in _FIRST_AFTER:
         return {}
-    return {"price_due_at": None if price is not None else _due(now + ASK_AFTER[0])}
+    return {"price_due_at": None if price is not None else _due(now + _FIRST_AFTER[state])}
+
+
+def due_after_acceptance(provider: str, now: dt.datetime, price: Decimal | None) -> dict[str, Any]:
+    """`due_after` being sent, for one of many whose provider is known."""
+    if provider not in CHARGING:
+        return {}
+    return {"price_due_at": None if price is not None else now + ASK_UNREPORTED_AFTER}
 
 
 def _due(at: dt.datetime) -> ColumnElement[Any]:
@@ -158,7 +169,9 @@ class Prices:
                 known.append({"id": one.id, **figures})
             else:
                 others.append({"id": one.id, "price_due_at": _again(one.ended_at, answer, now)})
-        mine, free = (Delivery.lease_owner == self._owner,), {"lease_owner": None, "lease_until": None}
+        # What was dropped meanwhile is to be sent again: its lease is of another kind.
+        mine = (Delivery.lease_owner == self._owner, Delivery.price_due_at.is_not(None))
+        free = {"lease_owner": None, "lease_until": None}
         news = {"price_due_at": None, "updated_at": now, "version": Delivery.version + 1}
         with self._db.unit_of_work() as uow:
             update_rows(uow.session, Delivery, known, where=mine, also={**free, **news})

@@ -29,7 +29,7 @@ def record(db: Database, called: Sequence[Called], now: dt.datetime, *, provider
             uow.after_commit(lambda: ring(db.url))
             called = [item for item in called if item not in late]
         _record_opt_outs(uow, called, now)
-        _record_accepted(uow, [item for item in called if isinstance(item.result, Accepted)], now)
+        _record_accepted(uow, [item for item in called if isinstance(item.result, Accepted)], provider, now)
         later = [item for item in called if postponing.postpones(item)]
         refused = [item for item in called if isinstance(item.result, Refused) and item not in later]
         _record_refused(uow, refused, now)
@@ -62,7 +62,7 @@ def _attempt(result: Result) -> dict[str, Any]:
     }
 
 
-def _record_accepted(uow: UnitOfWork, items: Sequence[Called], now: dt.datetime) -> None:
+def _record_accepted(uow: UnitOfWork, items: Sequence[Called], provider: str, now: dt.datetime) -> None:
     rows = [
         {
             "id": item.delivery_id,
@@ -71,6 +71,7 @@ def _record_accepted(uow: UnitOfWork, items: Sequence[Called], now: dt.datetime)
             "provider_segments": item.result.segments,
             "price": item.result.price,
             "currency": item.result.currency,
+            **prices.due_after_acceptance(provider, now, item.result.price),
         }
         for item in items
         if isinstance(item.result, Accepted)
@@ -197,7 +198,7 @@ def apply_status(
         changes["sent_at"] = now
     if delivery.state == state:
         return bool(update_rows(uow.session, Delivery, [{"id": delivery_id, **changes}], returning=[Delivery.id]))
-    changes |= prices.due_after_end(state, now, changes.get("price"))
+    changes |= prices.due_after(state, now, changes.get("price"))
     return bool(move(uow, state, now, where=[Delivery.id == delivery_id], reason=reason, **changes))
 
 

@@ -13,8 +13,8 @@ from greenlet import GreenletExit
 
 from chassis.context import use
 from chassis.database import Database
-from services.messaging import batch_views, history, results
-from services.messaging.adapters.base import Accepted, Deferred, Figures, Unknown
+from services.messaging import batch_views, history, preparation, results
+from services.messaging.adapters.base import Accepted, Deferred, Figures, Outgoing, Unknown
 from services.messaging.models import Base, Delivery, Sender
 from services.messaging.prices import AT_ONCE, LEASE, Prices
 from tests.service.messaging_desk import Desk, together
@@ -109,8 +109,65 @@ def test_a_price_is_shown_and_summed_with_what_has_none(desk: Desk) -> None:
 def test_nothing_is_due_before_the_end_nor_where_the_price_came_with_it(desk: Desk) -> None:
     _, told = sent(desk, 2)
     end(desk, told, price=PRICE, currency="USD")
-    assert sorted(kept(desk), key=str) == [(PRICE, None), (None, None)]
+    assert (PRICE, None) in kept(desk)
     assert asked(desk, minutes=600) == 0
+
+
+@pytest.mark.parametrize("known_by", ["answer", "callback", "question"])
+def test_what_no_end_is_reported_of_is_asked_about_after_half_a_day(
+    desk: Desk, known_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.provider.price = lambda provider_id: TOLD
+    if known_by == "callback":
+
+        def call_back(message: Outgoing) -> None:
+            said = {"provider_id": "SM1", "error_code": None, "delivery_id": message.token}
+            results.record_status(desk.db, status="sent", now=desk.clock(), **said)
+
+        desk.provider.before_answer = call_back
+    elif known_by == "question":
+        desk.provider.answer = lambda message: Unknown("timeout")
+        monkeypatch.setattr(desk.provider, "find", lambda question: Accepted("SM1", "sent"))
+    sent(desk)
+    if known_by == "question":
+        desk.clock.advance(seconds=61)
+        desk.sending.settle_some()
+    assert [row.state for row in desk.deliveries()] == ["sent"]
+    assert [asked(desk, minutes=minutes) for minutes in (11 * 60, 58, 2, 12 * 60)] == [0, 0, 1, 0]
+    assert kept(desk) == [(PRICE, None)]
+    end(desk, *desk.deliveries())
+    assert kept(desk) == [(PRICE, None)]
+
+
+def test_what_was_dropped_is_asked_about_when_it_has_been_sent_again(desk: Desk) -> None:
+    (delivery,) = sent(desk)
+    drop(desk, delivery)
+    assert kept(desk) == [(None, None)]
+    desk.clock.advance(seconds=60)
+    desk.run()
+    (delivery,) = desk.deliveries()
+    assert delivery.sent_at is not None
+    assert kept(desk) == [(None, delivery.sent_at + dt.timedelta(hours=12))]
+
+
+def drop(desk: Desk, delivery: Delivery) -> None:
+    """The provider says that it never tried."""
+    said = {"provider_id": str(delivery.provider_id), "error_code": "30001", "delivery_id": delivery.id}
+    assert results.record_status(desk.db, status="failed", now=desk.clock(), **said)
+
+
+def test_what_was_dropped_while_it_is_asked_about_stays_with_who_prepares_it(desk: Desk) -> None:
+    (delivery,) = sent(desk)
+
+    def answer(provider_id: str) -> Figures:
+        drop(desk, delivery)
+        assert preparation.reserve(desk.db, desk.sending.owner, desk.clock() + dt.timedelta(minutes=1))
+        return Figures()
+
+    desk.provider.price = answer
+    assert asked(desk, minutes=12 * 60) == 1
+    (delivery,) = desk.deliveries()
+    assert (delivery.state, delivery.lease_owner) == ("accepted", desk.sending.owner)
 
 
 def test_a_provider_that_names_no_prices_is_not_asked(database: Database) -> None:
