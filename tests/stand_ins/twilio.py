@@ -16,7 +16,6 @@ What it can do wrong with a request is in `server.py`.
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,7 +26,8 @@ from xml.etree import ElementTree
 import requests
 
 from tests.stand_ins.media import Media, give
-from tests.stand_ins.server import Account, Connection, Rule, StandIn, post, response, serve, spawn
+from tests.stand_ins.server import Account, Connection, StandIn, post, response, serve, spawn
+from tests.stand_ins.twilio_records import call_resource, listing, message_resource, refusal_of, sent_message
 
 
 @dataclass
@@ -107,53 +107,6 @@ class TwilioAccount(Account):
         return charges.price if charges and self.now() >= one["at"] + charges.after else None
 
 
-def _resource(message: dict[str, Any], status: str = "queued") -> dict[str, Any]:
-    created = email.utils.formatdate(message["at"])
-    return {
-        "sid": message["sid"],
-        "account_sid": "ACstandin",
-        "to": message["to"],
-        "from": message["from"],
-        "body": message["body"],
-        "status": status,
-        "direction": "outbound-api",
-        # A messaging service has not chosen the number yet that the message goes out from.
-        "num_segments": "0" if status == "queued" and message["from"].startswith("MG") else "1",
-        "num_media": "0",
-        "price": None,
-        "price_unit": "USD",
-        "error_code": None,
-        "error_message": None,
-        "date_created": created,
-        "date_updated": created,
-        "date_sent": None,
-        "api_version": "2010-04-01",
-        "uri": f"/2010-04-01/Accounts/ACstandin/Messages/{message['sid']}.json",
-        "subresource_uris": {},
-        "messaging_service_sid": None,
-    }
-
-
-def _call_resource(call: dict[str, Any], status: str = "queued") -> dict[str, Any]:
-    created = email.utils.formatdate(call["at"])
-    names = ("answered_by", "duration", "end_time", "parent_call_sid", "price", "start_time", "group_sid", "trunk_sid")
-    return {
-        **dict.fromkeys(names),
-        "sid": call["sid"],
-        "account_sid": "ACstandin",
-        "to": call["to"],
-        "from": call["from"],
-        "status": status,
-        "direction": "outbound-api",
-        "price_unit": "USD",
-        "date_created": created,
-        "date_updated": created,
-        "api_version": "2010-04-01",
-        "uri": f"/2010-04-01/Accounts/ACstandin/Calls/{call['sid']}.json",
-        "subresource_uris": {},
-    }
-
-
 class TwilioConnection(Connection):
     """Twilio's messages and calls."""
 
@@ -170,13 +123,13 @@ class TwilioConnection(Connection):
             events = parse_qs(body).get("StatusCallbackEvent", [])
             self.create(dict(parse_qsl(body, keep_blank_values=True)), call_events=events)
         elif method == "GET" and "/Calls.json" in target:
-            self.write(response(200, _listing(self.account.calls, "calls", _call_resource, target)))
+            self.write(response(200, listing(self.account.calls, "calls", call_resource, target)))
         elif method == "GET" and "/Messages.json" in target:
-            self.write(response(200, _listing(self.account.messages, "messages", _sent, target)))
+            self.write(response(200, listing(self.account.messages, "messages", sent_message, target)))
         elif method == "GET" and "/Calls/" in target:
-            self.tell(self.account.calls, _call_resource, "completed", target)
+            self.tell(self.account.calls, call_resource, "completed", target)
         elif method == "GET" and "/Messages/" in target and "/Media/" not in target:
-            self.tell(self.account.messages, _resource, "delivered", target)
+            self.tell(self.account.messages, message_resource, "delivered", target)
         elif method == "GET" and "/Media/" in target:
             name = target.rpartition("/")[2]
             authorized = b"\r\nauthorization:" in self.head.lower()
@@ -210,7 +163,7 @@ class TwilioConnection(Connection):
         if rule and rule.do == "cut":
             self.transport.abort()
         elif rule:
-            self.write(_refusal(rule))
+            self.write(refusal_of(rule))
         elif one is None:
             self.write(response(404, {"status": 404, "code": 20404, "message": "Not found"}))
         else:
@@ -222,49 +175,20 @@ class TwilioConnection(Connection):
         def accept() -> bytes:
             if call_events is None:
                 message = account.accept(form)
-                answer = response(201, _resource(message))
+                answer = response(201, message_resource(message))
             else:
                 message = account.accept_call(form, call_events)
-                answer = response(201, _call_resource(message))
+                answer = response(201, call_resource(message))
             if account.callbacks:
                 spawn(_call_back(account.callbacks, message))
             return answer
 
         self.take(
             form.get("To", ""),
-            refusal=_refusal,
+            refusal=refusal_of,
             accept=accept,
             failure=lambda rule: response(rule.status, {"status": rule.status, "code": 20500, "message": "error"}),
         )
-
-
-def _refusal(rule: Rule) -> bytes:
-    headers = "" if rule.retry_after is None else f"Retry-After: {rule.retry_after:g}\r\n"
-    error = {"status": rule.status, "code": rule.code or 20000 + rule.status, "message": "refused"}
-    return response(rule.status, error, headers)
-
-
-def _sent(message: dict[str, Any]) -> dict[str, Any]:
-    return _resource(message, "sent")
-
-
-def _listing(
-    kept: list[dict[str, Any]], name: str, resource: Callable[[dict[str, Any]], dict[str, Any]], target: str
-) -> dict[str, Any]:
-    query = dict(parse_qsl(urlsplit(target).query))
-    wanted = {key: query[name] for name, key in (("To", "to"), ("From", "from")) if name in query}
-    found = [one for one in reversed(kept) if all(one[key] == value for key, value in wanted.items())]
-    return {
-        name: [resource(one) for one in found[:1000]],
-        "end": len(found),
-        "first_page_uri": target,
-        "next_page_uri": None,
-        "page": 0,
-        "page_size": 1000,
-        "previous_page_uri": None,
-        "start": 0,
-        "uri": target,
-    }
 
 
 async def _call_back(callbacks: Callbacks, message: dict[str, Any]) -> None:

@@ -1,0 +1,151 @@
+"""Filing: which conversation a message belongs to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chassis.testing import deliver
+from contracts import clients
+from contracts.errors import Unavailable
+from contracts.messaging import CONSENT_CHANGED
+from services.messaging import history
+from services.messaging.models import FirmRule
+from tests.service.conversing import NOTHING, STRANGER, bodies, listed, only, say, thread
+from tests.service.messaging_desk import Desk, desk
+
+__all__ = ["desk"]
+
+
+def test_what_a_client_writes_is_in_the_clients_conversation(desk: Desk) -> None:
+    person = desk.person()
+    first = desk.write(desk.number(person), "Is it done?")
+    desk.clock.advance(minutes=1)
+    desk.write(desk.number(person), "Hello?\n  " + "x" * 300)
+    conversation = only(desk)
+    assert (conversation["kind"], conversation["client_id"]) == ("client", person)
+    assert conversation["client_ids"] == [person]
+    assert (conversation["unread"], conversation["last_direction"]) == (2, "inbound")
+    assert conversation["last_message_at"] == desk.clock()
+    assert conversation["preview"].startswith("Hello? xxx")
+    assert len(conversation["preview"]) == 200
+    filed = history.get_message(desk.db, message_id=first)
+    assert (filed["client_id"], filed["client_ids"]) == (person, [person])
+    assert filed["conversation_id"] == conversation["id"]
+
+
+def test_a_stop_is_committed_before_anybody_is_asked_whose_it_is(desk: Desk) -> None:
+    person = desk.person()
+
+    def down(**asked: Any) -> Any:
+        raise Unavailable("no_answer")
+
+    desk.calls.answers[clients.FIND_CLIENTS_BY_ADDRESS] = down
+    with pytest.raises(Unavailable):
+        desk.write(desk.number(person), "STOP")
+    assert desk.calls.calls == [(clients.FIND_CLIENTS_BY_ADDRESS, {"channel": "sms", "address": desk.number(person)})]
+    assert say(desk, person)["reason"] == "opted_out"
+
+
+def test_a_stop_for_all_channels_reaches_whom_only_filing_finds(desk: Desk) -> None:
+    person = desk.person(email="ann@example.com")
+    with desk.db.unit_of_work() as uow:
+        uow.insert(FirmRule, [{"opt_out_scope": "all_channels", "version": 1}])
+    desk.write(desk.number(person), "STOP")
+    assert say(desk, person, channel="email", subject="About it")["reason"] == "opted_out"
+    (entry,) = [entry for entry in desk.emitted(CONSENT_CHANGED) if entry["channel"] == "email"]
+    assert entry["client_ids"] == [person]
+
+
+def test_a_shared_number_shows_for_each_of_its_clients_and_is_never_guessed(desk: Desk) -> None:
+    ann, bob, other = desk.person(), desk.person(STRANGER), desk.person()
+    desk.people[ann]["sms"] = STRANGER
+    # Messaging itself has only ever written to one of them.
+    desk.ask([desk.item(ann)])
+    desk.run()
+    message_id = desk.write(STRANGER, "Which papers?")
+    for client_id in (ann, bob):
+        conversation = only(desk, client_id=client_id)
+        assert (conversation["kind"], conversation["client_id"]) == ("shared", None)
+        assert sorted(conversation["client_ids"]) == sorted([ann, bob])
+        found = history.list_messages(desk.db, **{**NOTHING, "client_id": client_id, "direction": "inbound"})["data"]
+        assert [message["id"] for message in found] == [message_id]
+        assert found[0]["client_id"] is None
+    assert listed(desk, client_id=other) == []
+    assert [message["direction"] for message in thread(desk, only(desk)["id"])] == ["inbound", "outbound"]
+
+
+def test_an_unknown_number_waits_in_a_conversation_of_its_own(desk: Desk) -> None:
+    desk.write(STRANGER, "Do you do probate?")
+    conversation = only(desk, kind="unmatched")
+    assert (conversation["address"], conversation["channel"]) == (STRANGER, "sms")
+    assert (conversation["client_id"], conversation["client_ids"]) == (None, [])
+    assert bodies(desk, conversation["id"]) == ["Do you do probate?"]
+
+
+def test_a_number_that_becomes_a_clients_leaves_what_was_said_where_it_is(desk: Desk) -> None:
+    desk.write(STRANGER, "Do you do probate?")
+    before = only(desk)
+    person = desk.person(STRANGER)
+    desk.write(STRANGER, "I signed up.")
+    assert bodies(desk, before["id"]) == ["Do you do probate?"]
+    assert bodies(desk, only(desk, client_id=person)["id"]) == ["I signed up."]
+
+
+def test_a_number_that_is_shared_no_more_shows_for_those_who_still_have_it(desk: Desk) -> None:
+    ann, bob, carl = desk.person(STRANGER), desk.person(STRANGER), desk.person()
+    desk.write(STRANGER)
+    desk.people[bob]["sms"], desk.people[carl]["sms"] = "+13055550199", STRANGER
+    desk.write(STRANGER)
+    assert sorted(only(desk)["client_ids"]) == sorted([ann, carl])
+    assert listed(desk, client_id=bob) == []
+
+
+def test_a_reply_from_a_number_that_was_changed_since_is_still_the_clients(desk: Desk) -> None:
+    person = desk.person()
+    old = desk.number(person)
+    desk.ask([desk.item(person)])
+    desk.run()
+    desk.people[person]["sms"] = STRANGER
+    desk.write(old, "Got it.")
+    assert only(desk)["client_id"] == person
+
+
+def test_an_erased_client_gets_no_conversation(desk: Desk) -> None:
+    person = desk.person()
+    number = desk.number(person)
+    desk.ask([desk.item(person)])
+    desk.run()
+    desk.people[person] = {"client_id": person, "state": "erased"}
+    desk.write(number, "Hello?")
+    assert only(desk)["kind"] == "unmatched"
+
+
+def test_messages_filed_out_of_order_show_the_last_one(desk: Desk) -> None:
+    person = desk.person()
+    first = desk.reply(desk.number(person), "First.")["message_id"]
+    at = desk.clock.advance(minutes=1)
+    second = desk.reply(desk.number(person), "Second.")["message_id"]
+    for message_id in (second, first, second):
+        deliver(desk.service, "file_message", *desk.arrived(message_id))
+    conversation = only(desk)
+    assert (conversation["preview"], conversation["last_message_at"]) == ("Second.", at)
+    assert conversation["unread"] == 2
+
+
+def test_a_message_to_a_client_begins_the_conversation(desk: Desk) -> None:
+    person = desk.person()
+    sent = say(desk, person, "Good morning.")
+    conversation = only(desk, client_id=person)
+    assert (conversation["last_direction"], conversation["preview"]) == ("outbound", "Good morning.")
+    assert (conversation["unread"], conversation["last_message_at"]) == (0, desk.clock())
+    assert sent["conversation_id"] == conversation["id"]
+    assert sent["staff_id"] == desk.staff_id
+
+
+def test_what_is_not_sent_begins_nothing(desk: Desk) -> None:
+    person = desk.person()
+    desk.reply(desk.number(person), "STOP")
+    assert say(desk, person)["state"] == "suppressed"
+    assert listed(desk) == []
