@@ -15,7 +15,6 @@ from dataclasses import replace
 from typing import Any
 
 import eventlet
-from eventlet.event import Event as Signal
 
 from chassis.columns import utc_now
 from chassis.context import Context, use
@@ -31,6 +30,7 @@ from services.messaging.outcomes import Wish
 from services.messaging.prices import Prices
 from services.messaging.recorder import Recorder
 from services.messaging.rendering import Renderer
+from services.messaging.rounds import Rounds, guarded
 from services.messaging.slots import Slots
 from services.messaging.unsubscribing import UnsubscribeLinks
 
@@ -86,30 +86,29 @@ class Sending:
         self.slots = Slots(concurrency)
         self.recorder = Recorder(db, self._providers, now)
         self.prices = Prices(db, self._providers, self.owner, now)
-        self._bell = Signal()
         self._ahead = ReadyAhead(self._make_ready, now)
         self._busy: dict[str, DueSender] = {}
         self._limited = frozenset(limited)
         self._free_at: dict[str, dt.datetime] = {}
         self._looked_at = 0.0
-        self._stopping = False
+        self._rounds = Rounds()
 
     # Frame
 
     def run(self) -> None:
         """Works until `stop`, then waits for the calls under way and records them."""
-        doorbell.listen(self._db.url, self.wake)
+        doorbell.listen(self._db.url, self._rounds.wake)
         loops = [
-            *(eventlet.spawn(self._loop, self.prepare_some, self._idle) for _ in range(PREPARING)),
-            *(eventlet.spawn(self._loop, self.send_some, self._idle) for _ in range(LANES)),
-            eventlet.spawn(self._loop, self.settle_some, HOUSEKEEPING),
-            eventlet.spawn(self._loop, self.finish_some, HOUSEKEEPING),
-            eventlet.spawn(self._loop, self.prices.ask_some, HOUSEKEEPING),
+            *(eventlet.spawn(self._rounds.repeat, self.prepare_some, self._idle) for _ in range(PREPARING)),
+            *(eventlet.spawn(self._rounds.repeat, self.send_some, self._idle) for _ in range(LANES)),
+            eventlet.spawn(self._rounds.repeat, self.settle_some, HOUSEKEEPING),
+            eventlet.spawn(self._rounds.repeat, self.finish_some, HOUSEKEEPING),
+            eventlet.spawn(self._rounds.repeat, self.prices.ask_some, HOUSEKEEPING),
         ]
         recording = eventlet.spawn(self.recorder.run)
         for loop in loops:
             loop.wait()
-        doorbell.unlisten(self._db.url, self.wake)
+        doorbell.unlisten(self._db.url, self._rounds.wake)
         with eventlet.Timeout(STOP_WITHIN, False):
             self.slots.wait_all()
         self._release_ahead()
@@ -118,35 +117,7 @@ class Sending:
 
     def stop(self) -> None:
         """Begins nothing more."""
-        self._stopping = True
-        self.wake()
-
-    def wake(self) -> None:
-        """Looks for work before its time."""
-        bell, self._bell = self._bell, Signal()
-        bell.send(None)
-
-    def _loop(self, step: Callable[[], bool], pause: float) -> None:
-        while not self._stopping:
-            try:
-                more = step()
-            except (Unavailable, DeadlineExceeded) as error:
-                log.warning("dispatcher_waits", task=step.__name__, code=error.code)
-                more = False
-            except (Exception, eventlet.Timeout) as error:
-                log_unexpected(log, error, event="dispatcher_step_failed", task=step.__name__)
-                more = False
-            if more:
-                eventlet.sleep(0)
-            else:
-                self._wait(pause)
-
-    def _wait(self, seconds: float) -> None:
-        """Waits, or until there may be something to do."""
-        bell = self._bell
-        if not self._stopping:
-            with eventlet.Timeout(seconds, False):
-                bell.wait()
+        self._rounds.stop()
 
     # Preparing
 
@@ -154,9 +125,9 @@ class Sending:
         """One round over the firms that have something to prepare. Returns whether there was any."""
         with self._across.read() as session:
             firms = preparation.firms_with_due(session, self._now())
-        done = sum(self._guarded(self._prepare_firm, firm_id) for firm_id in firms if not self._stopping)
+        done = sum(guarded(self._prepare_firm, firm_id) for firm_id in firms if not self._rounds.stopping)
         if done:
-            self.wake()
+            self._rounds.wake()
         return done > 0
 
     def _prepare_firm(self, firm_id: str) -> int:
@@ -180,16 +151,6 @@ class Sending:
             preparation.give_up(db, wishes, self.owner, self._now())
             return len(wishes)
 
-    def _guarded(self, step: Callable[..., int], *given: Any) -> int:
-        """What a step did for one firm or sender; an error of one does not keep the others waiting."""
-        try:
-            return step(*given)
-        except (Unavailable, DeadlineExceeded) as error:
-            log.warning("dispatcher_waits", task=step.__name__, code=error.code)
-        except (Exception, eventlet.Timeout) as error:
-            log_unexpected(log, error, event="dispatcher_step_failed", task=step.__name__)
-        return 0
-
     # Sending
 
     def send_some(self) -> bool:
@@ -200,7 +161,7 @@ class Sending:
         due = self._due_senders()
         begun, shortest = 0, self._idle
         for sender in due:
-            if self._stopping or sender.provider not in self._providers:
+            if self._rounds.stopping or sender.provider not in self._providers:
                 continue
             rests = self._rests(sender.provider)
             if rests > 0:
@@ -212,9 +173,9 @@ class Sending:
                 shortest = min(shortest, 0.002 if allowed else sender.wait(self._now()))
                 continue
             with self.slots.promised(limit):
-                begun += self._guarded(self._send, sender, limit)
+                begun += guarded(self._send, sender, limit)
         if due and not begun:
-            self._wait(max(min(shortest, self._idle), 0.002))
+            self._rounds.wait(max(min(shortest, self._idle), 0.002))
         return bool(due)
 
     def _due_senders(self) -> list[DueSender]:
@@ -283,7 +244,7 @@ class Sending:
         """Lets others have at once what was made ready and is not going to be sent from here."""
         for sender, items in self._ahead.empty():
             ids = [item.reserved.id for item in items]
-            self._guarded(self._release, self._db.for_firm(sender.firm_id), ids)
+            guarded(self._release, self._db.for_firm(sender.firm_id), ids)
 
     def _release(self, db: Database, ids: list[str]) -> int:
         claims.release(db, self.owner, ids)
