@@ -6,10 +6,9 @@ request left at all: that is what decides between sending again and asking first
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
+import http.client
 import logging
-import re
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse
 from typing import Any
@@ -20,6 +19,7 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+from urllib3.util import make_headers
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from services.messaging.adapters.connections import is_up
@@ -44,9 +44,6 @@ class TooManyRequests(Exception):
     def __init__(self, seconds: float | None) -> None:
         self.seconds = seconds
         super().__init__("too many requests")
-
-
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class _Line:
@@ -145,6 +142,17 @@ class PooledHttpClient(HttpClient):
             line.close()
 
 
+class _Written(http.client.HTTPConnection):
+    """A request as http.client writes it. http.client itself sends head and body by a system call each."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.whole = b""
+
+    def send(self, data: Any) -> None:
+        self.whole += data
+
+
 def _written(
     method: str,
     parts: SplitResult,
@@ -152,21 +160,15 @@ def _written(
     headers: dict[str, str],
     auth: tuple[str, str] | None,
 ) -> bytes:
-    """A request with all its bytes."""
-    told = {"Host": parts.netloc, "Accept-Encoding": "identity", **headers}
-    if auth:
-        told["Authorization"] = "Basic " + base64.b64encode(":".join(auth).encode()).decode()
-    body = b""
+    """A request with all its bytes. Raises ValueError or InvalidURL where a line of its head would be none."""
+    told = {**headers, **(make_headers(basic_auth=":".join(auth)) if auth else {})}
+    body = None
     if data is not None:
         body = urlencode(data, doseq=True).encode()
         told.setdefault("Content-Type", "application/x-www-form-urlencoded")
-    if data is not None or method == "POST":
-        told["Content-Length"] = str(len(body))
-    path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
-    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items())]
-    if any(_UNSAFE.search(line) for line in lines):
-        raise ValueError("a line of the request's head holds a control character")
-    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
+    request = _Written(parts.netloc)
+    request.request(method, urlunsplit(("", "", parts.path or "/", parts.query, "")), body, told)
+    return request.whole
 
 
 def _seconds(retry_after: str | None) -> float | None:
