@@ -23,7 +23,7 @@ from bench.stage import Stage
 from deploy.processes import wait_until
 from tests.many_cases import Plan, number_of
 
-PLAN = Plan(cases=7_500, couples=0, opted_out=0)
+PLAN = Plan(cases=10_000, couples=0, opted_out=0)
 STOPS = 150
 EVERY = 0.2
 """Seconds from one STOP to the next: many more than follow a real batch."""

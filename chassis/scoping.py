@@ -21,6 +21,10 @@ from chassis.columns import Id
 
 UNGUARDED = {"casewire_unguarded": True}
 """Execution options of the chassis's own statements, which carry the firm themselves."""
+BY_ID = {"casewire_by_id": True}
+"""Execution options of a SELECT of many rows by ids that no two firms share, in a table with an index of the ids alone.
+The firm is checked on each row, and no index can answer that: left to choose, PostgreSQL reads all that a firm has
+through an index of its firm, as long as it takes the firm for a small one (ADR 0012)."""
 
 
 _scoped: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
@@ -76,11 +80,10 @@ class ScopedSession(Session):
 
 
 @functools.lru_cache(maxsize=4096)
-def _criterion(firm_id: str) -> Any:
-    # A lambda, so that the firm is a bound parameter and the compiled statement is shared by all firms.
-    return with_loader_criteria(
-        FirmScoped, lambda cls: cls.firm_id == firm_id, include_aliases=True, propagate_to_loaders=False
-    )
+def _criterion(firm_id: str, by_id: bool = False) -> Any:
+    # Lambdas, so that the firm is a bound parameter and the compiled statement is shared by all firms.
+    checked = (lambda cls: cls.firm_id.is_not_distinct_from(firm_id)) if by_id else (lambda cls: cls.firm_id == firm_id)
+    return with_loader_criteria(FirmScoped, checked, include_aliases=True, propagate_to_loaders=False)
 
 
 @event.listens_for(ScopedSession, "do_orm_execute")
@@ -124,7 +127,7 @@ def _scope_select(statement: Select[Any], firm_id: str) -> Select[Any]:
         by_firm = _scoped[statement] = {}
     scoped: Select[Any] | None = by_firm.get(firm_id)
     if scoped is None:
-        scoped = statement.options(_criterion(firm_id))
+        scoped = statement.options(_criterion(firm_id, "casewire_by_id" in statement.get_execution_options()))
         if len(by_firm) == _FIRMS_KEPT:
             by_firm.clear()
         by_firm[firm_id] = scoped

@@ -14,6 +14,7 @@ from chassis.context import current
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.paging import page
+from chassis.scoping import BY_ID
 from contracts.errors import NotFound
 from services.clients.models import Activity, Client
 
@@ -122,6 +123,7 @@ def _touch(uow: UnitOfWork, entries: Sequence[Entry]) -> None:
         .where(among(uow.session, Client.id, newest))
         .order_by(Client.id)
         .with_for_update()
+        .execution_options(**BY_ID)
     )
     later = [
         {"id": client_id, "last_activity_at": newest[client_id]}

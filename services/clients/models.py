@@ -60,6 +60,8 @@ class Client(FirmScoped, Base):
             "uq_client_external", "firm_id", "external_source", "external_source_id", unique=True,
             sqlite_where=text("archived_at IS NULL"), postgresql_where=text("archived_at IS NULL"),
         ),
+        # For those that are looked up by the hundred, whatever PostgreSQL takes their firm to have.
+        Index("uq_client_id", "id", unique=True),
         Index("ix_client_created", "firm_id", "created_at", "id"),
         Index("ix_client_activity", "firm_id", "last_activity_at", "id"),
         Index("ix_client_name", "firm_id", "sort_name", "id"),

@@ -30,7 +30,7 @@ def create_client(
 
     `fields` are those of `contracts.clients.ClientFields`; a status nobody stated is `active`.
     Raises Invalid naming the fields at fault, Conflict `duplicate_client` with `candidates`, `external_id_taken` with
-    `client_id`, or `client_deleted` if the id was a deleted client's.
+    `client_id`, `client_deleted` if the id was a deleted client's, or `client_id_taken`.
     """
     if client_id is not None and (existing := _existing(db, client_id)):
         return existing
@@ -59,7 +59,9 @@ def _existing(db: Database, client_id: str) -> Record | None:
 def _stored_instead(uow: UnitOfWork, record: Record) -> Record:
     if found := cards.load(uow.session, [record["id"]]).get(record["id"]):
         return found
-    raise _external_id_taken(uow, record)
+    taken = _external_id_taken(uow, record)
+    # Whose the id is instead is not told: it may be another firm's.
+    raise taken if taken.meta["client_id"] else Conflict("client_id_taken")
 
 
 def _external_id_taken(uow: UnitOfWork, record: Record) -> Conflict:

@@ -138,9 +138,11 @@ class ConsentState(FirmScoped, Base):
     client (`c:<id>`). `state` is null as long as nothing was said. `required_rows` create it before it is needed."""
 
     __tablename__ = "consent_state"
-    firm_id: Mapped[str] = mapped_column(Id, primary_key=True)
-    channel: Mapped[str] = mapped_column(String(10), primary_key=True)
-    key: Mapped[str] = mapped_column(String(330), primary_key=True)
+    # The firm last, as with deliveries.
+    __table_args__ = (PrimaryKeyConstraint("key", "channel", "firm_id"),)
+    firm_id: Mapped[str] = mapped_column(Id)
+    channel: Mapped[str] = mapped_column(String(10))
+    key: Mapped[str] = mapped_column(String(330))
     state: Mapped[str | None] = mapped_column(String(20))
     entry_id: Mapped[str | None] = mapped_column(Id)
     updated_at: Mapped[dt.datetime] = mapped_column(default=utc_now)

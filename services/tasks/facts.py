@@ -10,6 +10,7 @@ from sqlalchemy.orm import load_only
 
 from chassis.bulk import among
 from chassis.database import Database
+from chassis.scoping import BY_ID
 from services.tasks.models import CaseTask, TaskTemplate
 
 
@@ -17,7 +18,8 @@ def get_case_task_facts(db: Database, now: dt.datetime, case_task_ids: list[str]
     """Title, case, due date and status as of the clock. Unknown ids are left out."""
     told = load_only(CaseTask.id, CaseTask.case_id, CaseTask.title, CaseTask.status, CaseTask.due_at)
     with db.read() as session:
-        tasks = session.scalars(select(CaseTask).where(among(session, CaseTask.id, case_task_ids)).options(told))
+        named = select(CaseTask).where(among(session, CaseTask.id, case_task_ids)).options(told)
+        tasks = session.scalars(named.execution_options(**BY_ID))
         return {
             "case_tasks": [
                 {

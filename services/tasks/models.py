@@ -94,6 +94,8 @@ class CaseTask(Versioned, Base):
     __table_args__ = (
         UniqueConstraint("firm_id", "case_id", "assigned_once_key"),
         ForeignKeyConstraint(["firm_id", "template_id"], ["task_template.firm_id", "task_template.id"]),
+        # For those that are looked up by the hundred, whatever PostgreSQL takes their firm to have.
+        Index("uq_case_task_id", "id", unique=True),
         Index("ix_case_task_firm_id_template_id", "firm_id", "template_id"),
         Index("ix_case_task_firm_id_due_at", "firm_id", "due_at", "id"),
         Index("ix_case_task_firm_id_created_at", "firm_id", "created_at", "id"),

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from chassis.bulk import among
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
+from chassis.scoping import BY_ID
 from services.tasks.models import CaseTask
 
 _RANK = {"suppressed": 0, "failed": 1, "undelivered": 1, "sent": 2, "delivered": 3}
@@ -44,6 +45,7 @@ def record_deliveries(db: Database, events: Sequence[ReceivedEvent], now: dt.dat
             # In id order, so that two handlers with the same tasks wait for each other and do not deadlock.
             .order_by(CaseTask.id)
             .with_for_update()
+            .execution_options(**BY_ID)
         )
         rows = []
         for task_id, version, notified_at, last in uow.session.execute(statement):

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased, joinedload, mapped_column, selectin
 
 from chassis.columns import Id, new_id
 from chassis.database import Database, FirmMissing, ForeignFirm, ScopeError, Unscoped, service_base
+from chassis.scoping import BY_ID
 from tests.service.sample import MakerBase, Part, Thing
 
 OURS, THEIRS = new_id(), new_id()
@@ -60,6 +61,7 @@ COUNTS: dict[str, Callable[[], Any]] = {
     "union": lambda: select(Thing.id).union(select(aliased(Thing).id)),
     "any": lambda: select(Thing.id).where(Thing.parts.any(Part.label == "left")),
     "from a firm that is named": lambda: select(Thing).where(Thing.firm_id.in_([OURS, THEIRS])),
+    "by id": lambda: select(Thing).where(Thing.size.in_([1])).execution_options(**BY_ID),
     "either": lambda: select(Thing).where((Thing.firm_id == THEIRS) | (Thing.size == 1)),
 }
 

@@ -99,11 +99,14 @@ def test_the_same_id_again_answers_the_client_as_it_is(desk: Desk) -> None:
         desk.create(client_id=client_id)
 
 
-def test_an_id_that_another_firm_chose_is_no_obstacle(desk: Desk, tmp_path: Path) -> None:
+def test_an_id_is_one_clients_whatever_its_firm(desk: Desk, tmp_path: Path) -> None:
     other = Desk(desk.everywhere, tmp_path)
     client_id = new_id()
     desk.create(client_id=client_id, first_name="Ann")
-    assert other.create(client_id=client_id, first_name="Bob")["first_name"] == "Bob"
+    with pytest.raises(Conflict, match="client_id_taken") as refused:
+        other.create(client_id=client_id, first_name="Bob")
+    assert not refused.value.meta
+    assert other.listed() == []
     assert desk.get(client_id)["first_name"] == "Ann"
 
 

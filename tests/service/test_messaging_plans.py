@@ -1,4 +1,4 @@
-"""How PostgreSQL finds the deliveries that something names, where it has counted none of them yet."""
+"""How PostgreSQL finds the deliveries and consents that something names, where it has counted none of them yet."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
+from services.messaging import consent
 from services.messaging.adapters.base import Accepted, Called
 from services.messaging.deliveries import is_in, move_each
 from services.messaging.models import Attempt, Base, Delivery, Sender
@@ -20,6 +20,7 @@ from services.messaging.recipients import Facts
 from services.messaging.results import record
 from services.messaging.setwise import update_rows
 from services.messaging.timing import FirmRules
+from tests.service.plans import plan_of
 
 MANY = 3_000
 TRIES = range(1, 13)
@@ -33,7 +34,8 @@ def crowded(postgres_database: Callable[[], str]) -> Iterator[Database]:
     with db.engines.write.begin() as connection:
         Base.metadata.create_all(connection)
         # What comes between the test's two looks must not change what it sees.
-        connection.exec_driver_sql("ALTER TABLE delivery SET (autovacuum_enabled = off)")
+        for table in ("delivery", "consent_state"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
     yield db
     db.engines.dispose()
 
@@ -52,22 +54,6 @@ def fill(db: Database, state: str) -> list[dict[str, Any]]:
         tried = [{"delivery_id": row["id"], "number": number, "begun_at": now} for row in rows for number in TRIES]
         uow.insert(Attempt, tried)
     return rows
-
-
-def plan_of(db: Database, beginning: str, action: Callable[[], Any]) -> str:
-    """How the statement of an action that begins like this is carried out."""
-    ran: list[tuple[str, Any]] = []
-
-    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
-        # What travels with it is nothing to explain.
-        ran.append((statement.removeprefix("BEGIN; ").removesuffix("; COMMIT"), parameters))
-
-    event.listen(db.engines.write, "before_cursor_execute", note)
-    action()
-    event.remove(db.engines.write, "before_cursor_execute", note)
-    ((statement, parameters),) = [(text, given) for text, given in ran if text.startswith(beginning)]
-    with db.engines.read.connect() as connection:
-        return "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters))
 
 
 @pytest.mark.parametrize(
@@ -109,6 +95,20 @@ def test_what_was_sent_before_is_found_by_address_and_case_task(crowded: Databas
             assert len(read_known(session, wishes, facts, {}, {}, utc_now()).sent) == 20
 
     assert "using ix_delivery_address" in plan_of(db, "SELECT delivery", look)
+
+
+@pytest.mark.parametrize("lock", [None, "share", "update"])
+def test_consents_are_found_by_their_keys(crowded: Database, lock: str | None) -> None:
+    db = crowded.for_firm(new_id())
+    keys = [("sms", consent.address_key(f"+1212{number:07d}")) for number in range(MANY)]
+    with db.unit_of_work() as uow:
+        consent.ensure_rows(uow, keys)
+
+    def look() -> None:
+        with db.unit_of_work() as uow:
+            assert len(consent.read_states(uow.session, keys[:20], lock=lock)) == 20
+
+    assert "Index Cond: (((key)::text = ANY " in plan_of(db, "SELECT consent_state", look)
 
 
 def test_prices_that_are_due_are_found_by_their_time(crowded: Database) -> None:

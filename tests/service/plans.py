@@ -1,0 +1,26 @@
+"""How PostgreSQL carries out the statements of an action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import event
+
+from chassis.database import Database
+
+
+def plan_of(db: Database, beginning: str, action: Callable[[], Any]) -> str:
+    """How the statement of an action that begins like this is carried out."""
+    ran: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        # What travels with it is nothing to explain.
+        ran.append((statement.removeprefix("BEGIN; ").removesuffix("; COMMIT"), parameters))
+
+    event.listen(db.engines.write, "before_cursor_execute", note)
+    action()
+    event.remove(db.engines.write, "before_cursor_execute", note)
+    ((statement, parameters),) = [(text, given) for text, given in ran if text.startswith(beginning)]
+    with db.engines.read.connect() as connection:
+        return "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters))

@@ -1,0 +1,85 @@
+"""How PostgreSQL finds what is named by the dozen, where it has counted none of a firm's rows yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chassis.columns import new_id, utc_now
+from chassis.database import Database
+from chassis.testing import received
+from contracts.messaging import DELIVERY_SENT
+from services.clients import activity
+from services.clients import facts as client_facts
+from services.clients.models import Base as ClientsBase
+from services.clients.models import Client
+from services.tasks import facts as task_facts
+from services.tasks import outcomes
+from services.tasks.models import Base as TasksBase
+from services.tasks.models import CaseTask, TaskTemplate
+from tests.service.plans import plan_of
+
+MANY = 3_000
+NAMED = 12
+
+
+def open_database(url: str, base: Any, table: str) -> Database:
+    db = Database(url, base, firm_id=new_id())
+    with db.engines.write.begin() as connection:
+        base.metadata.create_all(connection)
+        # What comes between the test's two looks must not change what it sees.
+        connection.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+    return db
+
+
+def sent(db: Database, **about: Any) -> Any:
+    """A delivery that was sent."""
+    facts = {"delivery_id": new_id(), "batch_id": new_id(), "case_id": new_id(), "channel": "sms"}
+    told = {
+        **facts,
+        "case_task_id": None,
+        "client_id": new_id(),
+        "state": "sent",
+        "reason": None,
+        "at": utc_now(),
+        **about,
+    }
+    return received(DELIVERY_SENT, told, firm_id=str(db.firm_id))
+
+
+def test_clients_are_found_by_their_ids_alone(postgres_database: Callable[[], str]) -> None:
+    db = open_database(postgres_database(), ClientsBase, "client")
+    ids = [new_id() for _ in range(MANY)]
+    with db.unit_of_work() as uow:
+        uow.insert(Client, [{"id": id_, "first_name": "Ann", "sort_name": "ann", "name_key": "ann"} for id_ in ids])
+
+    def ask() -> None:
+        told = client_facts.get_recipients(db, client_ids=ids[:NAMED])
+        assert {one["state"] for one in told["recipients"]} == {"found"}
+
+    assert "uq_client_id" in plan_of(db, "SELECT client.id", ask)
+    events = [sent(db, client_id=id_) for id_ in ids[:NAMED]]
+    assert "uq_client_id" in plan_of(db, "SELECT client.id", lambda: activity.record_deliveries(db, events))
+    db.engines.dispose()
+
+
+def test_case_tasks_are_found_by_their_ids_alone(postgres_database: Callable[[], str]) -> None:
+    db = open_database(postgres_database(), TasksBase, "case_task")
+    ids = [new_id() for _ in range(MANY)]
+    asked = {"title": "Your county", "kind": "short_text", "required": True, "options": [], "checks": {}}
+    template_id = new_id()
+    with db.unit_of_work() as uow:
+        uow.insert(TaskTemplate, [{"id": template_id, **asked}])
+        uow.insert(CaseTask, [{"id": id_, "case_id": new_id(), "template_id": template_id, **asked} for id_ in ids])
+
+    def ask() -> None:
+        assert len(task_facts.get_case_task_facts(db, utc_now(), ids[:NAMED])["case_tasks"]) == NAMED
+
+    assert "uq_case_task_id" in plan_of(db, "SELECT case_task", ask)
+    events = [sent(db, case_task_id=id_) for id_ in ids[:NAMED]]
+
+    def follow() -> None:
+        outcomes.record_deliveries(db, events, utc_now())
+
+    assert "uq_case_task_id" in plan_of(db, "SELECT case_task", follow)
+    db.engines.dispose()
