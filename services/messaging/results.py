@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
@@ -112,21 +113,34 @@ def _refusal(code: str) -> tuple[str, str]:
 
 
 def _record_opt_outs(uow: UnitOfWork, called: Sequence[Called], now: dt.datetime) -> None:
-    refused = {
-        (item.channel, item.address): (item.delivery_id, item.result.code)
+    refused = [
+        (item, item.result.code)
         for item in called
         if isinstance(item.result, Refused) and meaning_of(item.result.code) is Meaning.OPTED_OUT
-    }
+    ]
     if not refused:
         return
-    said = {
+    begun = _begun_at(uow.session, [item for item, _ in refused])
+    said_at = {item: begun.get((item.delivery_id, item.number), now) for item, _ in refused}
+    latest = {(item.channel, item.address): (item, code) for item, code in sorted(refused, key=lambda r: said_at[r[0]])}
+    speakers = {
         why: stops.Speaker(channel, address, consent.clients_of_address(uow.session, address))
-        for (channel, address), why in refused.items()
+        for (channel, address), why in latest.items()
     }
-    states = stops.hold(uow, *said.values(), widely=stops_all_channels(uow.session))
-    for (delivery_id, code), speaker in said.items():
-        evidence = {"delivery_id": delivery_id, "code": code}
-        stops.record_stop(uow, speaker, source="provider", evidence=evidence, at=now, states=states)
+    states = stops.hold(uow, *speakers.values(), widely=stops_all_channels(uow.session))
+    for (item, code), speaker in speakers.items():
+        evidence = {"delivery_id": item.delivery_id, "code": code}
+        # Where it is recorded late, a start may have come since.
+        at = said_at[item]
+        stops.record_stop(uow, speaker, source="provider", evidence=evidence, at=now, said_at=at, states=states)
+
+
+def _begun_at(session: Session, items: Sequence[Called]) -> dict[tuple[str, int], dt.datetime]:
+    """When the calls began, by delivery and number."""
+    ids = {item.delivery_id for item in items}
+    columns = (Attempt.delivery_id, Attempt.number, Attempt.begun_at)
+    rows = session.execute(select(*columns).where(among(session, Attempt.delivery_id, ids)))
+    return {(row.delivery_id, row.number): row.begun_at for row in rows}
 
 
 # Status callbacks

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.messaging import consent
 from services.messaging.adapters.base import Deferred, NotConnected, Refused, Result, Unknown
 from services.messaging.statuses import record_delivery_status
 from tests.service.messaging_desk import Desk, desk
@@ -68,6 +69,43 @@ def test_a_late_result_does_not_touch_a_later_call(desk: Desk, late: Result) -> 
     (delivery,) = desk.deliveries(batch_id)
     assert (delivery.state, delivery.provider_id) == ("sent", "SM1")
     assert len(desk.provider.accepted) == 1
+
+
+@pytest.mark.parametrize(("says_start", "ends"), [(True, "opted_in"), (False, "opted_out")])
+def test_a_late_refusal_does_not_undo_a_start_since(desk: Desk, says_start: bool, ends: str) -> None:
+    desk.provider.answer = once(Refused("21610"))
+    desk.ask([desk.item(desk.person())])
+    desk.prepare()
+    record_late = call(desk)
+    (delivery,) = desk.deliveries()
+    if says_start:
+        desk.clock.advance(seconds=30)
+        desk.reply(str(delivery.address), "START")
+    desk.clock.advance(seconds=30)
+    record_late()
+    key = ("sms", f"a:{delivery.address}")
+    with desk.db.read() as session:
+        assert consent.read_states(session, [key])[key] == ends
+    assert desk.outcome(str(delivery.batch_id)) == {"opted_out": 1}
+
+
+def test_of_two_refusals_that_are_recorded_together_the_later_one_counts(desk: Desk) -> None:
+    desk.provider.answer = lambda message: Refused("21610") if "/p/" in message.body else None
+    number = desk.number(desk.person())
+    for says_start in (True, False):
+        desk.ask([desk.item(desk.person(number))])
+        desk.prepare()
+        desk.sending.send_some()
+        desk.sending.slots.wait_all()
+        desk.clock.advance(seconds=30)
+        if says_start:
+            desk.reply(number, "START")
+        desk.clock.advance(seconds=30)
+    desk.sending.recorder._waiting.reverse()
+    assert [called.result for _, _, called in desk.sending.recorder._waiting].count(Refused("21610")) == 2
+    desk.sending.recorder.record_some()
+    with desk.db.read() as session:
+        assert consent.read_states(session, [("sms", f"a:{number}")]) == {("sms", f"a:{number}"): "opted_out"}
 
 
 def test_what_was_taken_is_sent_whichever_call_it_was(desk: Desk) -> None:
