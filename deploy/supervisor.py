@@ -185,7 +185,7 @@ class Supervisor:
         )
         child.started_at = now
         child.starts += 1
-        child.wait_until = now + min(0.5 * 2**child.failures, LONGEST_PAUSE)
+        child.wait_until = now + pause_after(child.failures)
 
     def _write_state(self) -> None:
         """`state.json`: where the gateway is, and each process with its id, its health port and its log."""
@@ -222,6 +222,12 @@ class Supervisor:
 
     def _say(self, line: str) -> None:
         print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
+
+
+def pause_after(failures: int) -> float:
+    """Seconds from a start to the next one, of a process that has died early so many times."""
+    # A power of many thousands is no float any more.
+    return min(0.5 * 2 ** min(failures, 10), LONGEST_PAUSE)
 
 
 def main() -> int:
