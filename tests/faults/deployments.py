@@ -36,6 +36,8 @@ from deploy.distributed import up
 up(pathlib.Path(sys.argv[1]), json.loads(sys.argv[2]))
 """
 
+COMES_WITHIN = 120.0
+"""Seconds in which a process with work to do comes to the point at which it is to die."""
 OF_CONCERN = {
     "portal.client.changed.v1.end_links_to_old_address": "payload LIKE '%\"phones\"%' OR payload LIKE '%\"emails\"%'",
 }
@@ -176,10 +178,13 @@ class Distributed(Deployment):
 
     backend = "distributed"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        """`environment`: what its processes were given beside their settings."""
+        self._environment = dict(environment or {})
         self._settings = yaml.safe_load((folder / "settings.yaml").read_text())
         super().__init__(folder, self._settings["DATABASE_URLS"])
         self.url = self.state()["url"]
+        self._asked: set[int] = set()
         self._api = Api(self.url, (folder / "api-key").read_text().strip())
 
     @property
@@ -219,6 +224,15 @@ class Distributed(Deployment):
         """Sends a signal to a process."""
         os.kill(self.pid(name), number)
 
+    def ask_to_end(self, service: str) -> None:
+        """Asks each process of a service that the supervisor keeps to end, once: the supervisor starts it again, later
+        each time."""
+        for name, entry in self.state()["services"].items():
+            if name.partition("-")[0] == service and entry["pid"] not in self._asked:
+                self._asked.add(entry["pid"])
+                with contextlib.suppress(ProcessLookupError):  # it has ended already
+                    os.kill(entry["pid"], signal.SIGTERM)
+
     def wait_started(self, name: str, old: int, seconds: float = 60) -> float:
         """Waits until another process than `old` runs under the name and is ready; the seconds that it took."""
         began = time.monotonic()
@@ -231,13 +245,13 @@ class Distributed(Deployment):
         return time.monotonic() - began
 
     def start_beside(self, service: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """One more process of a service, which nobody starts again."""
+        """One more process of a service like the others, which nobody starts again."""
         arguments = [sys.executable, "-m", "deploy.cli", "serve", service]
         return start(
             [*arguments, "--settings", str(self.folder / f"{service}.yaml")],
             folder=self.folder,
             log=self.folder / "log" / f"{service}-extra.log",
-            environment={**environment, "HEALTH_PORT": str(free_port())},
+            environment={**self._environment, **environment, "HEALTH_PORT": str(free_port())},
         )
 
     def administer(self, statement: str) -> list[tuple[Any, ...]]:
@@ -277,7 +291,7 @@ def distributed(
             check=True, timeout=240, stdout=subprocess.DEVNULL, env={**os.environ, **(environment or {})},
         )  # fmt: skip
         try:
-            running = Distributed(folder)
+            running = Distributed(folder, environment)
             yield running
             running.close()
         finally:
@@ -327,9 +341,11 @@ class Crasher:
     wanted: int
     deaths: int = 0
     process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
 
     def tend(self) -> bool:
-        """Starts it where it does not run. Returns whether it has died often enough."""
+        """Starts it where it does not run. Returns whether it has died often enough. AssertionError where it lives on
+        without coming to its point."""
         if self.process is not None and self.process.poll() is not None:
             if self.process.returncode == -signal.SIGKILL:
                 self.deaths += 1
@@ -338,6 +354,8 @@ class Crasher:
             return True
         if self.process is None:
             self.process = self.deployment.start_beside(self.service, {"CASEWIRE_CRASH_AT": self.point})
+            self.started_at = time.monotonic()
+        assert time.monotonic() - self.started_at < COMES_WITHIN, f"it never came to {self.point}"
         return False
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import psutil
 
-from tests.faults.deployments import Crasher, Deployment, Distributed, Single
+from tests.faults.deployments import COMES_WITHIN, Crasher, Deployment, Distributed, Single
 from tests.faults.figures import Figure, at_least, below, exactly
 from tests.faults.work import Batch, Firm, Load, patiently
 from tests.systems import eventually
@@ -27,6 +27,8 @@ POINTS = (
     ("dispatcher", "after_provider:10"),
 )
 """Which process dies where, at which passing of the point."""
+IN_THE_WAY = "dispatcher"
+"""The service whose ordinary processes leave little to one beside them that keeps dying."""
 CARRIERS = ("dispatcher-1", "messaging", "tasks", "dispatcher-2")
 """The processes that carry a batch, and so are the first to be killed."""
 
@@ -63,8 +65,8 @@ class Stream:
 
 
 class Feeding:
-    """Feeds a stream beside what is done to the one process: a request that its death cuts off is made again, under the
-    same key, to the process that follows."""
+    """Feeds a stream beside what is done to processes: a request that a death cuts off is made again, under the same
+    key, to the process that follows."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -125,6 +127,7 @@ def kill_at_points(firm: Firm, load: Load, say: Say, points: Sequence[tuple[str,
     else:
         assert isinstance(firm.deployment, Single)
         deaths = _crash_in_place(firm.deployment, stream, points, load.faults, say)
+    firm.deployment.wait_ready()
     firm.settled(*stream.batches)
     figures = [at_least(f"deaths {point.partition(':')[0]}", count, load.faults) for point, count in deaths.items()]
     return [*figures, *firm.account(*stream.batches)]
@@ -133,12 +136,20 @@ def kill_at_points(firm: Firm, load: Load, say: Say, points: Sequence[tuple[str,
 def _crash_beside(
     deployment: Distributed, stream: Stream, points: Sequence[tuple[str, str]], wanted: int, say: Say
 ) -> dict[str, int]:
-    """More processes beside those that serve, which die and are started again until they have died often enough."""
+    """More processes beside those that serve, which die and are started again until they have died often enough.
+
+    Beside an ordinary dispatcher, one that has just been started has little to do: the work is reserved and the rate
+    spent before it looks. So these are asked to end, and give back what they have, until the others have died often
+    enough.
+    """
     crashers = [Crasher(deployment, service, point, wanted) for service, point in points]
+    feeding = Feeding(stream)
     try:
         told = 0
         while sum(crasher.tend() for crasher in crashers) < len(crashers):
-            stream.feed()
+            if any(crasher.service == IN_THE_WAY and crasher.deaths < wanted for crasher in crashers):
+                deployment.ask_to_end(IN_THE_WAY)
+            feeding.feed()
             time.sleep(0.1)
             died = sum(crasher.deaths for crasher in crashers)
             if died >= told + 25:
@@ -147,6 +158,7 @@ def _crash_beside(
     finally:
         for crasher in crashers:
             crasher.close()
+    feeding.finish()
     return {crasher.point: crasher.deaths for crasher in crashers}
 
 
@@ -169,7 +181,7 @@ def _crash_in_place(
             deaths[point] += 1  # it died at this point before it served: as good a place as any
             continue
         assert system.process is not None
-        give_up = time.monotonic() + 120
+        give_up = time.monotonic() + COMES_WITHIN
         while system.process.poll() is None and time.monotonic() < give_up:
             feeding.feed()
             time.sleep(0.05)
