@@ -16,6 +16,7 @@ import eventlet
 from chassis.telemetry import log_of, log_unexpected
 from contracts.errors import DeadlineExceeded, Unavailable
 from services.messaging.claims import DueSender, Ready
+from services.messaging.deliveries import LONGEST_RESERVATION
 
 log = log_of(__name__)
 
@@ -76,8 +77,10 @@ class ReadyAhead:
         return left
 
     def _drop_late(self, stock: _Stock) -> None:
-        soon = self._now() + LEASE_LEFT
-        stock.items = [item for item in stock.items if item.reserved.lease_until > soon]
+        """Drops what is reserved no more, or will soon not be: by the same rule as all who look for work."""
+        now = self._now()
+        soon, longest = now + LEASE_LEFT, now + LONGEST_RESERVATION
+        stock.items = [item for item in stock.items if soon < item.reserved.lease_until <= longest]
 
     def _wanted(self, stock: _Stock, limit: int) -> int:
         return max(limit, min(AT_ONCE, int(stock.sender.rate * AHEAD_FOR)))

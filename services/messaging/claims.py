@@ -23,7 +23,7 @@ from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
 from services.messaging import consent
 from services.messaging.buckets import TooFewTokens, spend, spend_of_account, tokens_at
-from services.messaging.deliveries import move, move_each
+from services.messaging.deliveries import LONGEST_RESERVATION, move, move_each, unreserved
 from services.messaging.models import BULK, EXEMPT_KINDS, URGENT, Attempt, Batch, Delivery, Sender
 from services.messaging.preparation import running_batches
 from services.messaging.setwise import among
@@ -115,10 +115,11 @@ class Claim:
 
 # Statements that every round runs are made once: to make one takes longer than to run it.
 _NOW = bindparam("now", type_=Instant)
+_LONGEST = bindparam("longest", type_=Instant)
 _DUE_NOW = (
     Delivery.state == "queued",
     Delivery.due_at <= _NOW,
-    or_(Delivery.lease_until.is_(None), Delivery.lease_until < _NOW),
+    unreserved(_NOW, _LONGEST),
 )
 _RESERVED_NAMES = [name for name in Reserved.__dataclass_fields__ if name != "lease_until"]
 _SENDERS_WITH_WORK = select(*(getattr(Sender, name) for name in DueSender.__dataclass_fields__)).where(
@@ -155,13 +156,17 @@ _BATCHES = (
 
 def due_senders(session: Session, now: dt.datetime) -> list[DueSender]:
     """Across firms: the senders that have something to send now."""
-    return [DueSender(**row._mapping) for row in session.execute(_SENDERS_WITH_WORK, {"now": now})]
+    return [DueSender(**row._mapping) for row in session.execute(_SENDERS_WITH_WORK, _moments(now))]
+
+
+def _moments(now: dt.datetime) -> dict[str, dt.datetime]:
+    return {"now": now, "longest": now + LONGEST_RESERVATION}
 
 
 def reserve(db: Database, owner: str, sender_id: str, now: dt.datetime, limit: int) -> list[Reserved]:
     """Takes up to `limit` queued deliveries of a sender under a lease, urgent ones first."""
     until = now + RESERVED_FOR
-    wanted = {"sender_id": sender_id, "now": now, "most": limit}
+    wanted = {"sender_id": sender_id, "most": limit, **_moments(now)}
     with db.unit_of_work() as uow:
         rows = uow.session.execute(_RESERVABLE, wanted).all()
         if rows:

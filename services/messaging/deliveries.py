@@ -20,6 +20,10 @@ from contracts.messaging import DELIVERY_DELIVERED, DELIVERY_FAILED, DELIVERY_SE
 from services.messaging.models import WAITING, Batch, Delivery
 from services.messaging.setwise import update_rows
 
+LONGEST_RESERVATION = dt.timedelta(minutes=1)
+"""Longer than what waits is reserved by anybody, by however little the dispatchers' clocks differ. One that would last
+longer was made before the clock was set back."""
+
 MOVES: dict[str, tuple[str, ...]] = {
     "accepted": ("accepted", "queued", "sent"),
     "queued": ("accepted", "queued", "sending", "unknown"),
@@ -108,6 +112,16 @@ def may_follow(new: str, before: str | None) -> bool:
     if new not in STATUSES:
         return False
     return before is None or before not in STATUSES or STATUSES[new].rank > STATUSES[before].rank
+
+
+def unreserved(now: Any, longest: Any) -> ColumnElement[bool]:
+    """Whether nobody has put aside what waits. `longest` is LONGEST_RESERVATION after `now`; both are instants, or
+    parameters for them.
+
+    Not for a delivery in `sending`: its call may be under way, and the clock may step forward again.
+    """
+    until = Delivery.lease_until
+    return or_(until.is_(None), until < now, until > longest)
 
 
 def move(

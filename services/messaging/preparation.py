@@ -13,7 +13,7 @@ from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
 from services.messaging import consent, joining
-from services.messaging.deliveries import is_in, move, move_each
+from services.messaging.deliveries import LONGEST_RESERVATION, is_in, move, move_each, unreserved
 from services.messaging.models import NOTIFIED, Batch, Content, Delivery, InboundMessage
 from services.messaging.outcomes import FRESH_INBOUND, Decider, Known, Outcome, Request, Sent, Wish, addresses_of
 from services.messaging.recipients import Facts, gather
@@ -34,7 +34,7 @@ def reserve(db: Database, owner: str, now: dt.datetime, limit: int = PREPARED_AT
             .where(
                 Delivery.state == "accepted",
                 Delivery.due_at <= now,
-                or_(Delivery.lease_until.is_(None), Delivery.lease_until < now),
+                unreserved(now, now + LONGEST_RESERVATION),
                 or_(Delivery.batch_id.is_(None), Delivery.batch_id.in_(running_batches())),
             )
             .order_by(Delivery.due_at, Delivery.id)
@@ -61,7 +61,7 @@ def firms_with_due(session: Session, now: dt.datetime, largest: int = 50) -> lis
     due = (
         Delivery.state == "accepted",
         Delivery.due_at <= now,
-        or_(Delivery.lease_until.is_(None), Delivery.lease_until < now),
+        unreserved(now, now + LONGEST_RESERVATION),
         or_(Delivery.batch_id.is_(None), Delivery.batch_id.in_(running_batches())),
     )
     found: list[str] = []

@@ -150,6 +150,61 @@ def test_a_clock_that_was_set_back_holds_no_sender_up(desk: Desk) -> None:
     assert desk.outcome(batch_id) == {"sent": 2}
 
 
+def test_what_a_killed_dispatcher_had_put_aside_to_prepare_waits_for_no_clock_that_was_set_back(desk: Desk) -> None:
+    batch_id = desk.ask([desk.item(desk.person())])
+    desk.clock.advance(seconds=7200)
+    assert len(preparation.reserve(desk.db, "killed", desk.clock())) == 1
+    desk.prepare()
+    assert desk.outcome(batch_id) == {"accepted": 1}, "it is another's"
+    desk.clock.advance(seconds=-3600)
+    desk.prepare()
+    assert desk.outcome(batch_id) == {"queued": 1}
+
+
+def test_what_a_killed_dispatcher_had_put_aside_to_send_waits_for_no_clock_that_was_set_back(desk: Desk) -> None:
+    fill_bucket(desk)
+    batch_id = desk.ask([desk.item(desk.person())])
+    desk.prepare()
+    desk.clock.advance(seconds=7200)
+    assert len(claims.reserve(desk.db, "killed", desk.sender_id, desk.clock(), 10)) == 1
+    desk.send()
+    assert desk.outcome(batch_id) == {"queued": 1}, "it is another's"
+    desk.clock.advance(seconds=-3600)
+    desk.send()
+    assert desk.outcome(batch_id) == {"sent": 1}
+
+
+def test_what_a_dispatcher_has_made_ready_is_reserved_anew_when_the_clock_is_set_back(desk: Desk) -> None:
+    """Others take it for free, and so would the dispatcher itself: it must not have it twice."""
+    desk.sender(rate=4.0)
+    desk.ask([desk.item(desk.person()) for _ in range(8)])
+    desk.prepare()
+    desk.clock.advance(seconds=7200)
+    with desk.everywhere.across_firms("a test looks for senders").read() as session:
+        (sender,) = claims.due_senders(session, desk.clock())
+    ahead = desk.sending._ahead
+    assert len(ahead.take(sender, 1)) == 1, "three more are ready"
+    desk.clock.advance(seconds=-3600)
+    taken = [item.reserved.id for _ in range(2) for item in ahead.take(sender, 4)]
+    ahead.empty()
+    assert len(set(taken)) == len(taken) == 8
+
+
+def test_a_call_under_way_is_not_doubted_because_the_clock_was_set_back(desk: Desk) -> None:
+    """It may be under way, and would be proven absent if the clock were put right meanwhile."""
+    batch_id = desk.ask([desk.item(desk.person())])
+    desk.prepare()
+
+    def answer(message: Any) -> None:
+        desk.clock.advance(seconds=-3600)
+        desk.sending.settle_some()
+        assert desk.outcome(batch_id) == {"sending": 1}
+
+    desk.provider.before_answer = answer
+    desk.send()
+    assert desk.outcome(batch_id) == {"sent": 1}
+
+
 def test_a_dispatcher_that_stops_leaves_what_it_made_ready_to_others(desk: Desk) -> None:
     desk.sender(rate=4.0)
     batch_id = desk.ask([desk.item(desk.person()) for _ in range(8)])
