@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 LINGER_SECONDS = 0.02
 """The longest a batch waits for more, and only while more is arriving."""
+BURST = 20
+LINGER_IN_A_BURST = 0.1
+"""The same for a batch of so many: what else comes of the same work costs less with it, and nobody waits for either."""
 REPLAY_SECONDS = 3.0
 MOST_RETURNS = 10
 """How often an event may come back from the dead letters to its queue."""
@@ -184,7 +187,7 @@ class EventDesk:
                 if self._signal.ready():
                     self._signal = Signal()
                 continue
-            messages = [message for message in self._take() if self.consumer.holds(message)]
+            messages = [message for message in self.take() if self.consumer.holds(message)]
             self._busy += 1
             try:
                 self.handling.handle([Delivery.of(message, self.subscription) for message in messages])
@@ -210,18 +213,22 @@ class EventDesk:
         if not self._signal.ready():
             self._signal.send(None)
 
-    def _take(self) -> list[Any]:
+    def take(self) -> list[Any]:
+        """The next deliveries to handle together, up to the subscription's batch: what waits, and what comes soon."""
         largest = self.subscription.batch or 1
         if largest > 1:
             self._linger(largest)
         return [self._waiting.popleft() for _ in range(min(largest, len(self._waiting)))]
 
     def _linger(self, largest: int) -> None:
-        give_up = time.monotonic() + LINGER_SECONDS
-        seen = 0
-        while seen < len(self._waiting) < largest and time.monotonic() < give_up:
-            seen = len(self._waiting)
-            eventlet.sleep(LINGER_SECONDS / 10)
+        began, seen = time.monotonic(), 0
+        while len(self._waiting) < largest and not self._stopping:
+            count = len(self._waiting)
+            longest = LINGER_IN_A_BURST if count >= BURST else LINGER_SECONDS
+            if time.monotonic() - began >= longest or (seen == count and count < BURST):
+                return
+            seen = count
+            eventlet.sleep(longest / 10)
 
 
 class DeadLetterDesk:
