@@ -33,9 +33,10 @@ def page(
 ) -> tuple[Sequence[Any], dict[str, Any]]:
     """One page of `statement`, which selects `model` (or rows whose first element it is) and has no order or limit.
 
-    `sorts` maps the allowed sort names to attributes of `model`; a name with `-` before it is descending. Rows without
-    a value come last either way; ties go by id. Returns the rows (records if the statement selects one entity) and
-    `meta` = {"next_cursor", "total", "total_is_lower_bound"?} where `total` is exact up to `total_cap`.
+    `sorts` maps the allowed sort names to attributes of `model`, or to a column that the statement then selects too;
+    a name with `-` before it is descending. Rows without a value come last either way; ties go by id. Returns the rows
+    (records if the statement selects one entity) and `meta` = {"next_cursor", "total", "total_is_lower_bound"?} where
+    `total` is exact up to `total_cap`.
 
     Raises Invalid, naming `sort`, if it is not allowed, and Invalid `invalid_cursor` if the cursor is not of this list
     in this order.
@@ -60,7 +61,8 @@ def page(
         meta["total_is_lower_bound"] = True
     if len(found) > limit:
         last = rows[-1][0]
-        meta["next_cursor"] = _write_cursor(name, getattr(last, column.key), last.id)
+        value = getattr(last, column.key) if hasattr(last, column.key) else getattr(rows[-1], column.key)
+        meta["next_cursor"] = _write_cursor(name, value, last.id)
     single = bool(rows) and len(rows[0]) == 1
     return [row[0] for row in rows] if single else rows, meta
 

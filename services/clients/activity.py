@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
 
-from chassis.bulk import among
 from chassis.columns import new_id
 from chassis.context import current
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.paging import page
-from chassis.scoping import BY_ID
 from contracts.errors import NotFound
-from services.clients.models import Activity, Client
+from services.clients.models import Activity, Client, LastActivity
 
 _CONSENT_FACTS = ("consent_id", "channel", "state", "holds", "source")
 _TASK_FACTS = ("case_task_id", "case_id", "template_id", "answered_by")
@@ -116,18 +114,11 @@ def _touch(uow: UnitOfWork, entries: Sequence[Entry]) -> None:
     newest: dict[str, dt.datetime] = {}
     for made in entries:
         newest[made["client_id"]] = max(made["at"], newest.get(made["client_id"], made["at"]))
-    if not newest:
-        return
-    statement = (
-        select(Client.id, Client.last_activity_at)
-        .where(among(uow.session, Client.id, newest))
-        .order_by(Client.id)
-        .with_for_update()
-        .execution_options(**BY_ID)
-    )
-    later = [
-        {"id": client_id, "last_activity_at": newest[client_id]}
-        for client_id, last in uow.session.execute(statement)
-        if last is None or last < newest[client_id]
-    ]
-    uow.update_each(Client, later)
+    touch(uow, newest)
+
+
+def touch(uow: UnitOfWork, newest: Mapping[str, dt.datetime]) -> None:
+    """Sets when something last happened to clients, by id, unless something later has."""
+    # In the order of the ids, so that two transactions with the same clients wait for each other and do not deadlock.
+    rows = [{"client_id": client_id, "at": at} for client_id, at in sorted(newest.items())]
+    uow.upsert(LastActivity, rows, key=("client_id",), change=("at",), newer="at")

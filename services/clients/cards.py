@@ -14,9 +14,10 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
+from services.clients import activity
 from services.clients.addresses import email_key
 from services.clients.checking import Record, tag_key
-from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag
+from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag, LastActivity
 from services.clients.names import fold, name_key, sort_name
 from services.clients.row_lists import row_list
 
@@ -25,7 +26,7 @@ _OWN = (
     "flag_reason", "language", "time_zone", "assigned_staff_id", "custom_fields", "external_source",
     "external_source_id",
 )  # fmt: skip
-_STAMPS = ("id", "version", "created_at", "updated_at", "last_activity_at")
+_STAMPS = ("id", "version", "created_at", "updated_at")
 _LISTS = ("phones", "emails", "addresses", "tags")
 _POSTAL = ("kind", "line1", "line2", "city", "state", "postal_code", "country")
 # What an entry of a list is made of: attribute of the row, name in the record.
@@ -39,9 +40,15 @@ _DEFAULTS: Record = {"kind": "individual", "status": "active", "spam": False}
 _TABLES: dict[str, type[Any]] = {
     "phones": ClientPhone, "emails": ClientEmail, "addresses": ClientAddress, "tags": ClientTag,
 }  # fmt: skip
+_LAST = select(LastActivity.at).where(LastActivity.client_id == Client.id).correlate(Client).scalar_subquery()
 # Made once: to put it together takes longer than to run it.
 _WHOLE = select(
     *(getattr(Client, name) for name in (*_STAMPS, *_OWN)),
+    select(LastActivity.at)
+    .where(LastActivity.client_id == Client.id)
+    .correlate(Client)
+    .scalar_subquery()
+    .label("last_activity_at"),
     *(row_list(_TABLES[name], *_ENTRIES[name]).label(name) for name in _LISTS),
 ).where(Client.id.in_(bindparam("ids", expanding=True)), Client.archived_at.is_(None))
 
@@ -90,6 +97,7 @@ def insert(uow: UnitOfWork, records: Sequence[Record], *, import_id: str | None 
     for row in rows:
         row["import_id"] = import_id
     stored = {row.id for row in uow.insert_returning(Client, rows, "id", ignore_conflicts=True)}
+    activity.touch(uow, {record["id"]: record["last_activity_at"] for record in records if record["id"] in stored})
     for name in _LISTS:
         uow.insert(_TABLES[name], _list_rows(name, (record for record in records if record["id"] in stored)))
     return stored
@@ -108,7 +116,8 @@ def save(uow: UnitOfWork, before_and_after: Iterable[tuple[Record, Record]], now
             after.update(version=before["version"] + 1, updated_at=now, last_activity_at=now)
             changed[after["id"]] = names
             records.append(after)
-    columns = ("id", "version", "updated_at", "last_activity_at", *_OWN)
+    columns = ("id", "version", "updated_at", *_OWN)
+    activity.touch(uow, dict.fromkeys(changed, now))
     uow.update_each(Client, [{name: record[name] for name in columns} | _derived(record) for record in records])
     for name in _LISTS:
         _replace(uow, name, [record for record in records if name in changed[record["id"]]])

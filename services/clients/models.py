@@ -1,6 +1,6 @@
 """Tables of clients. A client's phones, emails, addresses and tags are rows of their own, replaced as a list.
 
-Keys begin with the firm, so that an id that another service chose can never meet another firm's record.
+Keys begin with the firm; what is looked up by many ids at once has an index of the ids alone (ADR 0014).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _of_client(table: str) -> ForeignKeyConstraint:
 class Client(FirmScoped, Base):
     """One person or business. `sort_name`, `name_key` and `search_text` are derived by `services.clients.names`.
 
-    `version` grows by one per change of what the record shows; `last_activity_at` is not part of that.
+    `version` grows by one per change of what the record shows; the last activity is not part of that.
     """
 
     __tablename__ = "client"
@@ -63,7 +63,6 @@ class Client(FirmScoped, Base):
         # For those that are looked up by the hundred, whatever PostgreSQL takes their firm to have.
         Index("uq_client_id", "id", unique=True),
         Index("ix_client_created", "firm_id", "created_at", "id"),
-        Index("ix_client_activity", "firm_id", "last_activity_at", "id"),
         Index("ix_client_name", "firm_id", "sort_name", "id"),
         Index("ix_client_name_key", "firm_id", "name_key"),
         Index("ix_client_birth", "firm_id", "date_of_birth"),
@@ -75,7 +74,6 @@ class Client(FirmScoped, Base):
     created_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
     updated_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
     archived_at: Mapped[dt.datetime | None] = mapped_column(Instant)
-    last_activity_at: Mapped[dt.datetime | None] = mapped_column(Instant)
     kind: Mapped[str] = mapped_column(String(20), default="individual")
     first_name: Mapped[str | None] = mapped_column(String(120))
     middle_name: Mapped[str | None] = mapped_column(String(120))
@@ -96,6 +94,22 @@ class Client(FirmScoped, Base):
     sort_name: Mapped[str] = mapped_column(String(300), default="")
     name_key: Mapped[str] = mapped_column(String(300), default="")
     search_text: Mapped[str] = mapped_column(Text, default="")
+
+
+class LastActivity(FirmScoped, Base):
+    """When something last happened to a client. Apart from the record: each message moves it, and the record is wide
+    and in many indexes."""
+
+    __tablename__ = "last_activity"
+    # The firm last, so that many are found by their clients alone.
+    __table_args__ = (
+        PrimaryKeyConstraint("client_id", "firm_id"),
+        Index("ix_last_activity_at", "firm_id", "at", "client_id"),
+    )
+
+    firm_id: Mapped[str] = mapped_column(Id)
+    client_id: Mapped[str] = mapped_column(Id)
+    at: Mapped[dt.datetime] = mapped_column(Instant)
 
 
 class ClientPhone(FirmScoped, Base):

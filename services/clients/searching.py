@@ -13,13 +13,13 @@ from chassis.paging import page
 from services.clients import cards
 from services.clients.addresses import UnfitAddress, parse_phone
 from services.clients.checking import tag_key
-from services.clients.models import Client, ClientTag
+from services.clients.models import Client, ClientTag, LastActivity
 from services.clients.names import fold, strip_accents
 
 _SORTS: dict[str, Any] = {
     "name": Client.sort_name,
     "created_at": Client.created_at,
-    "last_activity_at": Client.last_activity_at,
+    "last_activity_at": LastActivity.at,
 }
 _LIKE_A_NUMBER = re.compile(r"[\d\s()+./\-\u2010-\u2015\u00a0]+")
 _FEWEST_DIGITS = 3
@@ -39,6 +39,8 @@ def list_clients(
 ) -> dict[str, Any]:
     """A page of clients, the newest first unless `sort` says otherwise. Raises Invalid as `page` does."""
     statement = select(Client).where(Client.archived_at.is_(None))
+    if sort is not None and sort.removeprefix("-") == "last_activity_at":
+        statement = statement.join(LastActivity, LastActivity.client_id == Client.id).add_columns(LastActivity.at)
     if q is not None and q.strip():
         statement = statement.where(matches(q))
     if status is not None:
@@ -55,8 +57,9 @@ def list_clients(
             session, statement, model=Client, sorts=_SORTS, default_sort="-created_at", limit=limit, cursor=cursor,
             sort=sort,
         )  # fmt: skip
-        found = cards.load(session, [row.id for row in rows])
-    return {"data": [found[row.id] for row in rows if row.id in found], "meta": meta}
+        ids = [(row if isinstance(row, Client) else row[0]).id for row in rows]
+        found = cards.load(session, ids)
+    return {"data": [found[id_] for id_ in ids if id_ in found], "meta": meta}
 
 
 def matches(q: str) -> ColumnElement[bool]:

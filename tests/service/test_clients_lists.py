@@ -57,6 +57,23 @@ def test_filters(desk: Desk, tmp_path: Path) -> None:
     assert desk.listed(created_since=LATER) == []
 
 
+def test_pages_by_last_activity_are_whole(desk: Desk) -> None:
+    made = [desk.create(first_name=name)["id"] for name in ("Ann", "Bob", "Cid", "Dan", "Eve")]
+    for minutes, client_id in ((3, made[1]), (2, made[4]), (1, made[0])):
+        at = NOW + dt.timedelta(minutes=minutes)
+        sent = {**DELIVERY, "delivery_id": new_id(), "client_id": client_id, "at": at}
+        desk.hear("record_sent_deliveries", DELIVERY_SENT, sent)
+    newest = [made[1], made[4], made[0], *sorted((made[2], made[3]), reverse=True)]
+    for sort, wanted in (("-last_activity_at", newest), ("last_activity_at", newest[::-1])):
+        found, cursor = [], None
+        while cursor or not found:
+            answer = list_clients(desk.db, sort=sort, limit=2, cursor=cursor)
+            found += [client["id"] for client in answer["data"]]
+            assert answer["meta"]["total"] == 5
+            cursor = answer["meta"]["next_cursor"]
+        assert found == wanted, sort
+
+
 def test_pages_by_name_are_stable_while_clients_come(desk: Desk) -> None:
     names = ["Zoe Adams", "Ámy Baker", "bob Baker", "Carl Çelik", "Dan Young"]
     for name in reversed(names):

@@ -9,7 +9,6 @@ from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.testing import received
 from contracts.messaging import DELIVERY_SENT
-from services.clients import activity
 from services.clients import facts as client_facts
 from services.clients.models import Base as ClientsBase
 from services.clients.models import Client
@@ -58,8 +57,6 @@ def test_clients_are_found_by_their_ids_alone(postgres_database: Callable[[], st
         assert {one["state"] for one in told["recipients"]} == {"found"}
 
     assert "uq_client_id" in plan_of(db, "SELECT client.id", ask)
-    events = [sent(db, client_id=id_) for id_ in ids[:NAMED]]
-    assert "uq_client_id" in plan_of(db, "SELECT client.id", lambda: activity.record_deliveries(db, events))
     db.engines.dispose()
 
 

@@ -1,0 +1,55 @@
+"""A database with clients goes to each later version and back, and keeps what it holds."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from chassis.columns import new_id
+from chassis.migrations import downgrade, upgrade
+
+NOW = dt.datetime(2026, 11, 26, 12, 0, tzinfo=dt.UTC)
+LATER = NOW + dt.timedelta(hours=1)
+
+
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"])
+def test_the_last_activity_moves_with_the_clients_there(
+    server: str, tmp_path: Path, postgres_database: Callable[[], str]
+) -> None:
+    url = f"sqlite:///{tmp_path}/clients.db" if server == "sqlite" else postgres_database()
+    upgrade("clients", url, "0002")
+    engine = create_engine(url)
+    # As each server keeps them.
+    firm, ann, bea = (new_id().replace("-", "" if server == "sqlite" else "-") for _ in range(3))
+    client = text(
+        "INSERT INTO client (firm_id, id, version, created_at, updated_at, last_activity_at, kind, first_name, status,"
+        " spam, custom_fields, sort_name, name_key, search_text)"
+        " VALUES (:firm, :id, 1, :now, :now, :last, 'individual', 'Ann', 'active', false, '{}', '', '', '')"
+    )
+    phone = text(
+        "INSERT INTO client_phone (firm_id, client_id, position, number, kind, is_primary)"
+        " VALUES (:firm, :id, 0, '+12125550123', 'mobile', true)"
+    )
+    with engine.begin() as connection:
+        for id_, last in ((ann, LATER), (bea, None)):
+            given = {"firm": firm, "id": id_, "now": NOW.isoformat(), "last": last and last.isoformat()}
+            connection.execute(client, given)
+            connection.execute(phone, {"firm": firm, "id": id_})
+
+    def kept(statement: str) -> list[tuple[str, dt.datetime]]:
+        with engine.connect() as connection:
+            rows = connection.execute(text(statement)).all()
+            assert connection.scalar(text("SELECT count(*) FROM client_phone")) == 2
+        moments = [(str(id_).replace("-", ""), dt.datetime.fromisoformat(str(at))) for id_, at in rows]
+        return sorted((id_, at if at.tzinfo else at.replace(tzinfo=dt.UTC)) for id_, at in moments)
+
+    known = sorted([(ann.replace("-", ""), LATER), (bea.replace("-", ""), NOW)])
+    upgrade("clients", url, "0003")
+    assert kept("SELECT client_id, at FROM last_activity") == known
+    downgrade("clients", url, "0002")
+    assert kept("SELECT id, last_activity_at FROM client") == known
+    engine.dispose()
