@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
@@ -94,6 +95,7 @@ def twilio_status() -> Response:
 
 _CALL_ENDED = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 _KEY_SECONDS = 8
+_TOKEN = re.compile(r"[!-~]{1,120}")
 
 
 @blueprint.post("/twilio/voice")
@@ -127,11 +129,19 @@ def _answer_key(form: dict[str, str], token: str) -> Response:
             provider_id=form["CallSid"],
             digits=form["Digits"],
             token=token,
+            event_id=_repeated_with(),
         )
     except NotFound:
         log.warning("key_press_in_unknown_call")
         spoken = None
     return _speak(spoken)
+
+
+def _repeated_with() -> str | None:
+    """What Twilio sends again with a request that it repeats, None without. The signature does not cover it: one that
+    it cannot be is left out, for the key counts all the same."""
+    token = request.headers.get("I-Twilio-Idempotency-Token", "")
+    return token if _TOKEN.fullmatch(token) else None
 
 
 def _answer_call(form: dict[str, str]) -> Response:

@@ -91,12 +91,14 @@ class EmailEvent(Schema):
 
 
 class KeyPress(Schema):
-    """A key that somebody pressed during a call that we made. `token` is the delivery's own."""
+    """A key that somebody pressed during a call that we made. `token` is the delivery's own. `event_id` is the same
+    when the provider tells of it again; without one, each time counts."""
 
     provider = Text(longest=30, required=True)
     provider_id = Text(longest=120, shortest=1, required=True)
     digits = Text(longest=20, required=True)
     token = Text(longest=120, load_default=None, allow_none=True)
+    event_id = Text(longest=120, shortest=1, load_default=None, allow_none=True)
 
 
 class InboundCall(Schema):
@@ -152,7 +154,7 @@ RECORD_EMAIL_EVENT = Operation(
 )  # fmt: skip
 RECORD_KEY_PRESS = Operation(
     OWNER, "record_key_press", KeyPress, Spoken, (Invalid, NotFound, Unavailable), firm=False,
-    example={"provider": "twilio", "provider_id": "CA1", "digits": "9", "token": "t"},
+    example={"provider": "twilio", "provider_id": "CA1", "digits": "9", "token": "t", "event_id": "e"},
 )  # fmt: skip
 RECEIVE_INBOUND_CALL = Operation(
     OWNER, "receive_inbound_call", InboundCall, Spoken, (Invalid, NotFound, Unavailable), firm=False,

@@ -174,10 +174,12 @@ class Media(Schema):
 
 class CallOutcome(Schema):
     """What came of a call that was made. `outcome`: `answered` by a person or a machine; null until it is known. `key`:
-    9 if that was pressed in it to end our calls."""
+    9 if that was pressed in it to end our calls. `keys`: what was pressed in it, in order, the last 20; null if nothing
+    was."""
 
     outcome = Choice("answered", "no_answer", "busy", "failed", allow_none=True)
     key = fields.String(allow_none=True)
+    keys = fields.String(allow_none=True)
 
 
 class MessageRecord(Stamped):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from services.messaging.models import ConsentEntry, Delivery
 from services.messaging.setwise import among
+from services.messaging.spoken import OPT_OUT_KEY
 
 Record = dict[str, Any]
 
@@ -25,21 +26,24 @@ _OUTCOMES = {
 
 
 def call_outcomes(session: Session, rows: Iterable[Delivery]) -> dict[str, Record]:
-    """By delivery, of the calls among these that were made: {"outcome", "key"}. In a call in which a key was pressed
-    somebody answered, whatever the provider has told by now."""
+    """By delivery, of the calls among these that were made: {"outcome", "key", "keys"}. In a call in which a key was
+    pressed somebody answered, whatever the provider has told by now."""
     calls = [row for row in rows if row.channel == "phone" and row.begun_at is not None]
-    keys = _keys(session, calls)
+    proven = _proven_keys(session, [row for row in calls if OPT_OUT_KEY not in (row.keys or "")])
+    return {row.id: _outcome(row, (row.keys or "") + proven.get(row.id, "")) for row in calls}
+
+
+def _outcome(row: Delivery, keys: str) -> Record:
     return {
-        row.id: {
-            "outcome": "answered" if row.id in keys else _OUTCOMES.get(row.provider_status or ""),
-            "key": keys.get(row.id),
-        }
-        for row in calls
+        "outcome": "answered" if keys else _OUTCOMES.get(row.provider_status or ""),
+        "key": OPT_OUT_KEY if OPT_OUT_KEY in keys else None,
+        "keys": keys or None,
     }
 
 
-def _keys(session: Session, calls: Iterable[Delivery]) -> dict[str, str]:
-    """The key that ended our calls, by the delivery in which it was pressed: the ledger has it as evidence."""
+def _proven_keys(session: Session, calls: Iterable[Delivery]) -> dict[str, str]:
+    """The key that ended our calls, by the delivery in which it was pressed: of calls that do not keep it, from before
+    they did, the ledger has it as evidence."""
     addresses = sorted({str(row.address) for row in calls})
     if not addresses:
         return {}

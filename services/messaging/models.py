@@ -36,6 +36,9 @@ NOTIFIED = ("queued", "sending", "unknown", "sent", "delivered", "undelivered")
 URGENT, BULK = 0, 1
 """Priorities of queued deliveries: what a person waits for goes before a batch."""
 
+KEYS_KEPT = 20
+"""Keys of one call: its last ones."""
+
 EXEMPT_KINDS = ("opt_out_confirmation", "opt_in_confirmation", "help")
 """Answers to what somebody just wrote: the block itself and quiet hours do not stop them."""
 
@@ -228,6 +231,7 @@ class Delivery(FirmScoped, Stamps, Base):
     delivery whose one message tells of this one's case task too: it goes wherever that one goes. `staff_id`: a notice
     to a staff member; `conversation_id`: an answer to somebody who is no client yet. `provider_segments`, `price` and
     `currency` are the provider's own figures; `price_due_at` is when to ask for the price (next), null when it is not.
+    `keys` are what was pressed in a call, in order.
     """
 
     __tablename__ = "delivery"
@@ -299,6 +303,12 @@ class Delivery(FirmScoped, Stamps, Base):
     price: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))
     currency: Mapped[str | None] = mapped_column(String(10))
     price_due_at: Mapped[dt.datetime | None]
+    keys: Mapped[str | None] = mapped_column(String(KEYS_KEPT))
+
+    def press(self, key: str, now: dt.datetime) -> None:
+        """A key was pressed in this call."""
+        self.keys = f"{self.keys or ''}{key}"[-KEYS_KEPT:]
+        self.touch(now)
 
 
 class Attempt(FirmScoped, Base):
@@ -376,8 +386,8 @@ class InboundMedia(FirmScoped, Stamps, Base):
 
 
 class ProviderEvent(Base):
-    """A provider's notification that was applied for a firm: its id, with the firm's after it, counts once. It belongs
-    to the installation, whose provider it is."""
+    """A provider's notification that was applied: its id, with the firm's or the call's after it, counts once. It
+    belongs to the installation, whose provider it is."""
 
     __tablename__ = "provider_event"
     __table_args__ = (Index("ix_provider_event_at", "at"),)

@@ -1,4 +1,5 @@
-"""What happens in calls: keys that people press in ours, and calls that come in. Key 9 is a STOP to calls."""
+"""What happens in calls: keys that people press in ours, and calls that come in. Key 9 is a STOP to calls; what else is
+pressed in ours is kept for those who read of the call."""
 
 from __future__ import annotations
 
@@ -10,12 +11,13 @@ from sqlalchemy import select
 from chassis.columns import utc_now
 from chassis.context import Context, use
 from chassis.database import Database
+from chassis.unit_of_work import UnitOfWork
 from contracts.errors import DeadlineExceeded, Invalid, NotFound, Unavailable
 from contracts.messaging import NUMBER_CHANNELS
 from services.messaging import consent, stops
-from services.messaging.models import Delivery, Sender
+from services.messaging.models import Delivery, ProviderEvent, Sender
 from services.messaging.senders import normalise_address
-from services.messaging.spoken import OPT_OUT_KEY, own_language, said, script_of, voice_of
+from services.messaging.spoken import KEYS, OPT_OUT_KEY, own_language, said, script_of, voice_of
 from services.messaging.statuses import as_delivery_id
 from services.messaging.timing import FirmRules
 
@@ -33,20 +35,29 @@ def press_key(
     provider_id: str,
     digits: str,
     token: str | None = None,
+    event_id: str | None = None,
     now: dt.datetime | None = None,
 ) -> Record:
     """What is said after a key in a call that we made: {"text", "language", "awaits_key"}. 9 opts the number out of
-    calls before it is confirmed; any other key has the message read once more. The same again changes nothing.
+    calls before it is confirmed; any other key has the message read once more. The call keeps what was pressed in it.
+    The same `event_id` again changes nothing.
 
     Raises NotFound `call_not_found`, Unavailable.
     """
     call = _call_of(db, token)
-    if digits != OPT_OUT_KEY:
-        script = script_of(call.body or "", call.language)
-        return {"text": f"{script.message} {script.menu}".strip(), "language": script.voice, "awaits_key": True}
-    evidence = {"digits": digits, "provider": provider, "provider_id": provider_id, "delivery_id": call.id}
-    _stop(db.for_firm(call.firm_id), str(call.address), evidence, now or utc_now(), client_id=call.client_id)
-    return _spoken("stopped", call.language, _rules_of(calls, call.firm_id))
+    now = now or utc_now()
+    if digits in KEYS:
+        with db.for_firm(call.firm_id).unit_of_work() as uow:
+            if digits == OPT_OUT_KEY:
+                evidence = {"digits": digits, "provider": provider, "provider_id": provider_id, "delivery_id": call.id}
+                # Consent first, as in a claim: two that want the same rows wait for each other, and do not deadlock.
+                _stop(uow, str(call.address), evidence, now, client_id=call.client_id)
+            mark = None if event_id is None else {"provider": provider, "event_id": f"{event_id}:{call.id}", "at": now}
+            _keep(uow, call.id, digits, mark, now)
+    if digits == OPT_OUT_KEY:
+        return _spoken("stopped", call.language, _rules_of(calls, call.firm_id))
+    script = script_of(call.body or "", call.language)
+    return {"text": f"{script.message} {script.menu}".strip(), "language": script.voice, "awaits_key": True}
 
 
 def receive_call(
@@ -68,7 +79,8 @@ def receive_call(
     number = _number_of(from_)
     if number is not None and digits == OPT_OUT_KEY:
         evidence = {"digits": digits, "provider": provider, "provider_id": provider_id, "called": to}
-        _stop(db.for_firm(firm_id), number, evidence, now or utc_now())
+        with db.for_firm(firm_id).unit_of_work() as uow:
+            _stop(uow, number, evidence, now or utc_now())
     rules = _rules_of(calls, firm_id)
     language = _language_of(db.for_firm(firm_id), number) or (rules.locale if rules else None)
     if number is None:
@@ -78,11 +90,20 @@ def receive_call(
     return _spoken("greeting", language, rules, awaits_key=True)
 
 
-def _stop(db: Database, number: str, evidence: Record, now: dt.datetime, client_id: str | None = None) -> None:
-    with db.unit_of_work() as uow:
-        known = consent.clients_of_address(uow.session, number)
-        speaker = stops.Speaker("phone", number, sorted({*known, *([client_id] if client_id else [])}))
-        stops.record_stop(uow, speaker, source="reply", evidence={**evidence, "rule": f"key:{OPT_OUT_KEY}"}, at=now)
+def _stop(uow: UnitOfWork, number: str, evidence: Record, now: dt.datetime, client_id: str | None = None) -> None:
+    known = consent.clients_of_address(uow.session, number)
+    speaker = stops.Speaker("phone", number, sorted({*known, *([client_id] if client_id else [])}))
+    stops.record_stop(uow, speaker, source="reply", evidence={**evidence, "rule": f"key:{OPT_OUT_KEY}"}, at=now)
+
+
+def _keep(uow: UnitOfWork, call_id: str, key: str, mark: Record | None, now: dt.datetime) -> None:
+    """Keeps a key with its call, under the lock of the row: two that are told at once are both kept. `mark`, a row of
+    ProviderEvent, tells a repeat; nor is anything pressed after the key that ends a call."""
+    call = uow.session.scalars(select(Delivery).where(Delivery.id == call_id).with_for_update()).one()
+    if OPT_OUT_KEY in (call.keys or ""):
+        return
+    if mark is None or uow.insert(ProviderEvent, [mark], ignore_conflicts=True):
+        call.press(key, now)
 
 
 def _call_of(db: Database, token: str | None) -> Delivery:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+KEYS = frozenset("0123456789*#")
 OPT_OUT_KEY = "9"
 KEY_SECONDS = 6
 """Seconds that a key is waited for."""

@@ -18,8 +18,8 @@ CALL = {"CallSid": "CA1", "From": "+12125550100", "To": "+12125550123", "Account
 INBOUND = {"CallSid": "CA2", "From": "+12125550123", "To": "+12125550100", "Direction": "inbound"}
 
 
-def post(edge: Edge, path: str, form: dict[str, str]) -> Any:
-    return edge.http.post(path, data=form, headers=signed(path, form))
+def post(edge: Edge, path: str, form: dict[str, str], **headers: str) -> Any:
+    return edge.http.post(path, data=form, headers={**signed(path, form), **headers})
 
 
 def spoken(answer: Any) -> ET.Element:
@@ -36,9 +36,21 @@ def test_a_key_in_our_call_is_handed_on_and_answered_aloud(edge: Edge) -> None:
     response = spoken(post(edge, OURS, {**CALL, "CallStatus": "in-progress", "Digits": "9"}))
     assert [(part.tag, part.text) for part in response] == [("Say", "No more <calls> & bye."), ("Hangup", None)]
     assert edge.calls.asked(RECORD_KEY_PRESS) == [
-        {"provider": "twilio", "provider_id": "CA1", "digits": "9", "token": "t-1"}
+        {"provider": "twilio", "provider_id": "CA1", "digits": "9", "token": "t-1", "event_id": None}
     ]
     assert edge.calls.asked(RECORD_DELIVERY_STATUS) == []
+
+
+@pytest.mark.parametrize(
+    ("header", "event_id"),
+    [("a3f0-1", "a3f0-1"), ("x" * 120, "x" * 120), ("", None), ("x" * 121, None), ("a b", None), ("\xe9", None)],
+)
+def test_a_key_is_told_with_what_tells_a_repeat_where_that_can_be_one(
+    edge: Edge, header: str, event_id: str | None
+) -> None:
+    edge.answer(RECORD_KEY_PRESS, says("Hello.", awaits_key=True))
+    spoken(post(edge, OURS, {**CALL, "Digits": "1"}, **{"I-Twilio-Idempotency-Token": header}))
+    assert [told["event_id"] for told in edge.calls.asked(RECORD_KEY_PRESS)] == [event_id]
 
 
 def test_what_became_of_our_call_is_a_status(edge: Edge) -> None:

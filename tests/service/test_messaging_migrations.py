@@ -97,3 +97,30 @@ def test_when_to_ask_for_a_price_comes_and_goes_with_the_rows_there(
     with engine.begin() as connection:
         assert connection.execute(kept).all() == sorted(rows)
     engine.dispose()
+
+
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"])
+def test_the_keys_of_a_call_come_and_go_with_the_rows_there(
+    server: str, tmp_path: Path, postgres_database: Callable[[], str]
+) -> None:
+    url = f"sqlite:///{tmp_path}/messaging.db" if server == "sqlite" else postgres_database()
+    upgrade("messaging", url, "0006")
+    before = indexes(url)
+    batch, ann, bea = (new_id() for _ in range(3))
+    engine = create_engine(url)
+    kept = select(TABLE.c.client_id, TABLE.c.provider_status).order_by(TABLE.c.client_id)
+    with engine.begin() as connection:
+        connection.execute(insert(TABLE), row(batch, ann, ann, channel="phone", provider_status="completed"))
+    upgrade("messaging", url, "0007")
+    assert indexes(url) == before
+    with engine.begin() as connection:
+        assert connection.scalars(select(TABLE.c["keys"])).all() == [None]
+        called = row(batch, bea, bea, channel="phone", provider_status="busy", keys="0123456789*#01234567")
+        connection.execute(insert(TABLE), called)
+        assert sorted(connection.scalars(select(TABLE.c["keys"])), key=str) == ["0123456789*#01234567", None]
+    downgrade("messaging", url, "0006")
+    assert indexes(url) == before
+    with engine.begin() as connection:
+        assert connection.execute(kept).all() == sorted([(ann, "completed"), (bea, "busy")])
+    assert "keys" not in {column["name"] for column in inspect(engine).get_columns("delivery")}
+    engine.dispose()

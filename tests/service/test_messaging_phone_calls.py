@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from chassis.columns import new_id
 from contracts import accounts
 from contracts.errors import NotFound, Unavailable
 from contracts.messaging import CONSENT_CHANGED
-from services.messaging import consent_ledger, history, phone_calls, senders, statuses
+from services.messaging import communications, consent_ledger, history, phone_calls, senders, statuses
 from services.messaging.models import Delivery
 from tests.service.messaging_desk import OFFICE, Desk, desk, together
 
@@ -31,9 +32,17 @@ def call(desk: Desk) -> Delivery:
     return row
 
 
-def press(desk: Desk, token: str, digits: str = "9", provider_id: str = "CA1") -> dict[str, Any]:
+def press(
+    desk: Desk, token: str, digits: str = "9", provider_id: str = "CA1", event_id: str | None = None
+) -> dict[str, Any]:
     return phone_calls.press_key(
-        desk.everywhere, desk.calls, provider="twilio", provider_id=provider_id, digits=digits, token=token
+        desk.everywhere,
+        desk.calls,
+        provider="twilio",
+        provider_id=provider_id,
+        digits=digits,
+        token=token,
+        event_id=event_id,
     )
 
 
@@ -174,15 +183,67 @@ def test_a_conversation_shows_what_came_of_a_call(desk: Desk, call: Delivery, st
         statuses.record_delivery_status(
             desk.everywhere, provider="twilio", provider_id=str(call.provider_id), status=status, token=call.id
         )
-    assert outcome(desk, call) == {"outcome": shown, "key": None}
+    assert outcome(desk, call) == {"outcome": shown, "key": None, "keys": None}
 
 
 def test_a_conversation_shows_the_key_that_ended_our_calls(desk: Desk, call: Delivery) -> None:
     press(desk, call.id, digits="1")
-    assert outcome(desk, call) == {"outcome": None, "key": None}
+    assert outcome(desk, call) == {"outcome": "answered", "key": None, "keys": "1"}
     press(desk, call.id)
     press(desk, call.id)
-    assert outcome(desk, call) == {"outcome": "answered", "key": "9"}
+    assert outcome(desk, call) == {"outcome": "answered", "key": "9", "keys": "19"}
+
+
+def test_keys_are_kept_in_their_order_and_one_that_is_told_again_once(desk: Desk, call: Delivery) -> None:
+    for event_id, key in (("e-1", "1"), ("e-2", "#"), ("e-3", "1")):
+        answers = together(*[lambda: press(desk, call.id, digits=key, event_id=event_id)] * 3)  # noqa: B023 - run here
+        assert answers == [answers[0]] * 3
+        assert answers[0]["awaits_key"]
+    press(desk, call.id, digits="#", event_id="e-2")
+    assert outcome(desk, call) == {"outcome": "answered", "key": None, "keys": "1#1"}
+    (line,) = communications.list_communications(desk.db, client_id=str(call.client_id))["data"]
+    assert line["message"]["call"]["keys"] == "1#1"
+
+
+def test_no_key_is_lost_where_two_are_told_at_once(desk: Desk, call: Delivery) -> None:
+    keys = "12345678"
+    together(*[lambda key=key: press(desk, call.id, digits=key, event_id=f"e-{key}") for key in keys])
+    shown = outcome(desk, call)
+    assert shown is not None
+    assert sorted(shown["keys"]) == list(keys)
+
+
+def test_what_is_told_again_of_one_call_is_no_repeat_in_another(desk: Desk, call: Delivery) -> None:
+    desk.ask([desk.item(desk.person(phone="+12125559001"))], channels=["phone"], content_id=call.content_id)
+    desk.run()
+    (other,) = [row for row in desk.deliveries() if row.id != call.id]
+    for row in (call, other):
+        press(desk, row.id, digits="1", event_id="e-1")
+        assert outcome(desk, row) == {"outcome": "answered", "key": None, "keys": "1"}
+
+
+def test_the_last_twenty_keys_are_kept(desk: Desk, call: Delivery) -> None:
+    for number in range(23):
+        press(desk, call.id, digits=str(number % 8), event_id=f"e-{number}")
+    press(desk, call.id)
+    assert outcome(desk, call) == {"outcome": "answered", "key": "9", "keys": "45670123456701234569"}
+
+
+@pytest.mark.parametrize("digits", ["", "A", "12", "9 ", "\u0661", "x" * 20])
+def test_what_is_no_key_is_not_kept(desk: Desk, call: Delivery, digits: str) -> None:
+    assert press(desk, call.id, digits=digits, event_id="e-1")["awaits_key"]
+    assert outcome(desk, call) == {"outcome": None, "key": None, "keys": None}
+    assert ledger(desk) == []
+
+
+@pytest.mark.parametrize(("kept", "shown"), [(None, "9"), ("1", "19")])
+def test_a_nine_that_only_the_ledger_knows_of_is_shown(
+    desk: Desk, call: Delivery, kept: str | None, shown: str
+) -> None:
+    press(desk, call.id)
+    with desk.db.unit_of_work() as uow:
+        uow.session.execute(update(Delivery).where(Delivery.id == call.id).values(keys=kept))
+    assert outcome(desk, call) == {"outcome": "answered", "key": "9", "keys": shown}
 
 
 def test_what_is_no_call_or_was_not_made_shows_none(desk: Desk) -> None:

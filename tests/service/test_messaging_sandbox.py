@@ -113,6 +113,13 @@ def test_nine_in_a_call_stops_calls_and_the_transcript_shows_what_was_said(circl
     assert ledger(desk, ANN) == [("phone", "opted_out")]
 
 
+def test_a_key_that_is_pressed_twice_in_a_call_is_kept_twice(circle: Circle, desk: Desk) -> None:
+    call_id = circle.deliver("phone", ANN)
+    for key in "1#1":
+        circle.people.act(sandbox_message_id=call_id, action="press", value=key)
+    assert desk.deliveries()[0].keys == "1#1"
+
+
 @pytest.mark.parametrize(("channel", "to"), [("sms", ANN), ("phone", ANN), ("email", "ann@example.com")])
 @pytest.mark.parametrize(("behaviour", "state"), [("normal", "delivered"), ("bounce", "undelivered")])
 def test_what_an_address_does_with_a_message_is_announced(

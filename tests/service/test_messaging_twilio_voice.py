@@ -146,7 +146,9 @@ def test_a_call_is_reported_on_and_a_key_in_it_ends_calls(twilio: TwilioStandIn,
         eventually(lambda: desk.deliveries()[0].state == "delivered", what="the call is reported as completed")
         (call,) = twilio.calls()
         assert call["token"] == desk.deliveries()[0].id
+        twilio.press(call, "1")
         answers = [twilio.press(call, "9") for _ in range(2)]
+    assert desk.deliveries()[0].keys == "19"
     assert answers[0] == answers[1]
     assert "You will get no more calls from us." in answers[0]
     (entry,) = consent_ledger.list_consents(desk.db, desk.calls, address=TO)["data"]

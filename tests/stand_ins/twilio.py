@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -228,8 +229,8 @@ class TwilioStandIn(StandIn):
         self.ask("callbacks", self._callbacks)
 
     def press(self, call: dict[str, Any], digits: str) -> str:
-        """Presses a key in a call, where its TwiML says that keys go; the TwiML that comes back. Signed and led
-        elsewhere as `call_back` said."""
+        """Presses a key in a call, where its TwiML says that keys go; the TwiML that comes back. Signed, led elsewhere
+        and repeated as `call_back` said; each time with the token that tells a repeat."""
         from twilio.request_validator import RequestValidator
 
         gather = ElementTree.fromstring(call["twiml"]).find("Gather")  # noqa: S314 - our own code wrote it
@@ -246,8 +247,10 @@ class TwilioStandIn(StandIn):
         }
         signature = RequestValidator(self._callbacks["auth_token"]).compute_signature(address, form)
         target = address.replace(self._callbacks["instead_of"], self._callbacks["post_to"], 1)
-        answer = requests.post(target, data=form, headers={"X-Twilio-Signature": signature}, timeout=30)
-        answer.raise_for_status()
+        headers = {"X-Twilio-Signature": signature, "I-Twilio-Idempotency-Token": str(uuid.uuid4())}
+        for _ in range(self._callbacks.get("repeat", 1)):
+            answer = requests.post(target, data=form, headers=headers, timeout=30)
+            answer.raise_for_status()
         return answer.text
 
     def keep_media(self, name: str, content: bytes = b"", **given: Any) -> str:

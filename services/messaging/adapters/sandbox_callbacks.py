@@ -16,7 +16,7 @@ import urllib3
 from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 
-from chassis.columns import utc_now
+from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.telemetry import log_of
 from services.messaging.adapters.sandbox_email import EMAIL_PATH, email_event
@@ -83,11 +83,13 @@ class Webhooks:
         return self._validator is not None
 
     def post(self, path: str, form: dict[str, str]) -> Answer:
-        """Posts a signed form. Raises urllib3's errors and OSError."""
+        """Posts a signed form, with a token that would be the same if it were repeated. Raises urllib3's errors and
+        OSError."""
         assert self._validator is not None
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
             "X-Twilio-Signature": self._validator.compute_signature(self._public_url + path, form),
+            "I-Twilio-Idempotency-Token": new_id(),
         }
         answer = self._http.request("POST", self._webhook_url + path, body=urlencode(form), headers=headers)
         return Answer(int(answer.status), answer.data.decode("utf-8", "replace"))

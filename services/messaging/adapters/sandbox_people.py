@@ -19,10 +19,10 @@ from contracts.errors import Conflict, NotFound, Unavailable, invalid_field
 from services.messaging.adapters.sandbox_callbacks import Answer, Webhooks, status_of
 from services.messaging.adapters.sandbox_email import email_event, received_email
 from services.messaging.models import SandboxMessage
+from services.messaging.spoken import KEYS
 
 Record = dict[str, Any]
 
-KEYS = frozenset("0123456789*#")
 _AT_ONCE = 4
 """What is done waits for the gateway, which calls this service again: it must not hold all of its workers."""
 _DEFAULT_REGION = "US"
