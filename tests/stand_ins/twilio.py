@@ -16,7 +16,6 @@ What it can do wrong with a request is in `server.py`.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -53,6 +52,11 @@ class Charges:
     after: float = 0.0
 
 
+def new_sid(kind: str) -> str:
+    """One that was never given before, as Twilio's are: also not before a reset."""
+    return kind + uuid.uuid4().hex
+
+
 class TwilioAccount(Account):
     """What the stand-in accepted, and where it tells of it."""
 
@@ -64,7 +68,6 @@ class TwilioAccount(Account):
         self.media: dict[str, Media] = {}
         self.fetched: list[dict[str, Any]] = []
         self.asked: list[str] = []
-        self._numbers = itertools.count(1)
 
     def counts(self) -> dict[str, int]:
         found = super().counts()
@@ -74,7 +77,7 @@ class TwilioAccount(Account):
         """Takes a message: from here on it counts as sent."""
         callback = form.get("StatusCallback", "")
         message = {
-            "sid": f"SM{next(self._numbers):032x}",
+            "sid": new_sid("SM"),
             "to": form.get("To", ""),
             "from": form.get("From") or form.get("MessagingServiceSid", ""),
             "body": form.get("Body", ""),
@@ -89,7 +92,7 @@ class TwilioAccount(Account):
         """Takes a call: from here on the telephone rings."""
         callback = form.get("StatusCallback", "")
         call = {
-            "sid": f"CA{next(self._numbers):032x}",
+            "sid": new_sid("CA"),
             "to": form.get("To", ""),
             "from": form.get("From", ""),
             "twiml": form.get("Twiml", ""),
