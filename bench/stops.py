@@ -1,9 +1,10 @@
 """How soon a STOP is in force while two dispatchers send a batch: from its webhook to the last call to its number.
 
-A STOP comes as Twilio posts it, signed, by the gateway. It is answered when it is committed. What was claimed before
-may still be on its way to the provider then, so that the moment from which nothing goes to the number any more is the
-later of the answer and the last request that the provider saw. Where nothing went to the number after the STOP, because
-it came in time or because the number had its message already, it is in force with the answer.
+A STOP comes as Twilio posts it, signed, by the gateway. From its commit, which PostgreSQL notes, every claim of every
+dispatcher sees it. What was claimed before may still be on its way to the provider then, so that the moment from which
+nothing goes to the number any more is the later of the commit and the last request that the provider saw. Where nothing
+went to the number after the STOP, because it came in time or because the number had its message already, it is in force
+with the commit. The webhook's answer follows.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from bench.dispatchers import LATENCY, SLOTS
 from bench.mailing import OFFICE, Office, office
 from bench.stage import Stage
 from deploy.processes import wait_until
+from tests.faults.commit_times import commit_times, keep_commit_times
+from tests.faults.deployments import Distributed
 from tests.many_cases import Plan, number_of
 
 PLAN = Plan(cases=10_000, couples=0, opted_out=0)
@@ -33,7 +36,7 @@ PATH = "/webhooks/twilio/sms"
 
 @dataclass
 class Stop:
-    """One STOP: when it was posted and answered, in seconds since the epoch."""
+    """One STOP: when its webhook was posted and answered, in seconds since the epoch."""
 
     number: str
     posted: float
@@ -43,6 +46,8 @@ class Stop:
 def report(stage: Stage) -> list[str]:
     """The lines to print. Raises RuntimeError if a STOP was refused or a message went out after one was in force."""
     with office(SLOTS, dispatchers=2, latency=LATENCY) as firm:
+        deployment = Distributed(firm.running.folder)
+        keep_commit_times(deployment)
         selector = firm.add_cases(PLAN)
         _post(firm, [number_of(2 * PLAN.cases + index) for index in range(20)])  # from nobody: connections are warm
         asked = firm.ask(selector, again=False)
@@ -54,7 +59,9 @@ def report(stage: Stage) -> list[str]:
         wait_until(lambda: firm.finished(asked["batch_id"]), "the batch is sent", 120, pause=0.5)
         # What holds a link is of the batch; the other texts confirm the STOPs.
         last = {request["to"]: request["at"] for request in firm.twilio.accepted() if "/p/" in request["body"]}
-    in_force = sorted(max(stop.answered, last.get(stop.number, 0.0)) - stop.posted for stop in stops)
+        committed = commit_times(deployment, {stop.number for stop in stops})
+        deployment.close()
+    in_force = sorted(max(committed[stop.number], last.get(stop.number, 0.0)) - stop.posted for stop in stops)
     answered = sorted(stop.answered - stop.posted for stop in stops)
     spared = sum(stop.number not in last for stop in stops)
     if sent_while >= PLAN.to_send:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import random
-import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from tests.faults.commit_times import commit_times, keep_commit_times
 from tests.faults.deployments import Deployment, Distributed
 from tests.faults.figures import Figure, at_least, exactly
 from tests.faults.oracles import TwilioOracle, seconds_of
 from tests.faults.processes import Stream
 from tests.faults.work import UNDER_WAY, Firm, Load, webhook_secret
-from tests.systems import eventually
 
 AT_ONCE = 4
 
@@ -26,7 +25,7 @@ def stop_in_the_middle(firm: Firm, load: Load, say: Callable[[str], None]) -> li
     was answered, which is later.
     """
     deployment = firm.deployment
-    _keep_commit_times(deployment)
+    keep_commit_times(deployment)
     if isinstance(firm.oracle, TwilioOracle):
         # It says when a request came, and must not be late in noticing because it makes requests itself.
         firm.oracle.twilio.call_back(webhook_secret(deployment.folder), statuses=[])
@@ -47,7 +46,7 @@ def stop_in_the_middle(firm: Firm, load: Load, say: Callable[[str], None]) -> li
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(say_stop, range(len(people))))
     firm.settled(batch)
-    committed = {**answered, **_commit_times(deployment, people)}
+    committed = {**answered, **commit_times(deployment, people)}
     reached = {text["to"]: text["at"] for text in firm.oracle.accepted() if batch.key in text["body"]}
     late = {number: reached[number] - committed[number] for number in people if number in reached}
     after = [seconds for seconds in late.values() if seconds > UNDER_WAY]
@@ -62,31 +61,6 @@ def stop_in_the_middle(firm: Firm, load: Load, say: Callable[[str], None]) -> li
         exactly("suppressed wrongly or not", len(wrong), 0),
         *firm.account(batch),
     ]
-
-
-def _keep_commit_times(deployment: Deployment) -> None:
-    """Has PostgreSQL note when each transaction was committed, which takes a restart."""
-    if not isinstance(deployment, Distributed):
-        return
-    if deployment.administer("SHOW track_commit_timestamp") == [("on",)]:
-        return
-    deployment.administer("ALTER SYSTEM SET track_commit_timestamp = on")
-    old = deployment.pid("postgres")
-    deployment.send_signal("postgres", signal.SIGINT)
-    eventually(lambda: deployment.pid("postgres") != old, "PostgreSQL started again", 60)
-    deployment.wait_ready()
-
-
-def _commit_times(deployment: Deployment, people: list[str]) -> dict[str, float]:
-    """Number to when its latest STOP was committed, in seconds since the epoch."""
-    if not isinstance(deployment, Distributed):
-        return {}
-    rows = deployment.ask(
-        "messaging",
-        "SELECT address, extract(epoch FROM max(pg_xact_commit_timestamp(xmin))) FROM consent_entry "
-        "WHERE state = 'opted_out' AND address IS NOT NULL GROUP BY address",
-    )
-    return {address: float(at) for address, at in rows if address in people and at is not None}
 
 
 def _begun_after(deployment: Deployment, committed: dict[str, float], batch_id: str) -> int:
