@@ -13,9 +13,9 @@ from typing import Any
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
+from chassis.texts import fold
 from services.cases.models import Base as Cases
 from services.cases.models import Case, CaseClient
-from services.cases.texts import fold
 from services.clients import cards
 from services.clients.models import Base as Clients
 from services.messaging import consent

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
 from chassis.database import Database, UnitOfWork
+from chassis.filters.sql import condition
 from chassis.paging import page
 from contracts.errors import Conflict, Invalid, NotFound
 from services.cases.filter_lookup import read_filter
-from services.cases.filter_sql import condition
 from services.cases.known_cases import refuse_unknown_cases
 from services.cases.models import Case, CaseList, CaseListMember
 from services.cases.saved_filters import note_uses

@@ -16,22 +16,18 @@ null, an empty string, one of spaces only, and an empty list are blank: they cle
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
-from services.cases.columns import fits
+from chassis.columns import fits
+from chassis.filters.values import read_day, read_decimal
+from chassis.texts import START_LENGTH, fold, is_storable
 from services.cases.models import CustomField
-from services.cases.texts import START_LENGTH, fold, is_storable
 
 LONGEST_TEXT = 10_000
 SIGNIFICANT_DIGITS = 15
 """What a JSON number carries without loss, in every reader."""
-
-_DECIMAL = re.compile(r"[+-]?\d{1,20}(\.\d{1,20})?\Z", re.ASCII)
-_TOO_LARGE = 10**20  # Python refuses to write out a number of thousands of digits
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 
 Values = dict[str, Any]
 
@@ -101,31 +97,6 @@ def index_rows(field: CustomField, value: Any) -> list[dict[str, Any]]:
         {**empty, "position": position, "text": word, "folded": fold(word), "start": fold(word)[:START_LENGTH]}
         for position, word in enumerate(words)
     ]
-
-
-def read_decimal(value: Any) -> Decimal | None:
-    """The decimal that a JSON number or a string writes, or None if it writes none."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    if isinstance(value, str) and not _DECIMAL.match(value):
-        return None
-    if isinstance(value, int) and abs(value) >= _TOO_LARGE:
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
-
-
-def read_day(value: Any) -> dt.date | None:
-    """The day that an ISO date writes, or None if it writes none."""
-    if not isinstance(value, str) or not _DAY.match(value):
-        return None
-    try:
-        return dt.date.fromisoformat(value)
-    except ValueError:
-        return None
 
 
 def _text(field: CustomField, value: Any) -> str:

@@ -12,10 +12,9 @@ from typing import Any
 from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
-from chassis.columns import Id, Json, new_id, utc_now
+from chassis.columns import Exact, Folded, Id, Json, JsonOrNull, new_id, utc_now
 from chassis.database import FirmScoped, service_base
-from services.cases.columns import Exact, Folded, JsonOrNull
-from services.cases.texts import fold
+from chassis.texts import fold
 
 Base: Any = service_base("cases")
 

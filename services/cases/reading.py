@@ -10,16 +10,16 @@ from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
+from chassis.filters.sql import condition
 from chassis.paging import page
+from chassis.texts import fold
 from contracts.errors import NotFound
 from services.cases.case_events import client_ids_of
 from services.cases.case_types import fields_of, find_case_type
 from services.cases.custom_fields import visible
 from services.cases.filter_lookup import read_filter
-from services.cases.filter_sql import condition
 from services.cases.id_sets import among
 from services.cases.models import Case, CaseClient, CaseStaff
-from services.cases.texts import fold
 
 Record = dict[str, Any]
 SORTS = {

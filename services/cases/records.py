@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import delete
 
-from chassis.columns import new_id
+from chassis.columns import fits, new_id
 from chassis.database import Database, UnitOfWork
 from contracts.cases import CASE_CHANGED, CASE_CREATED
 from contracts.errors import Conflict, Invalid, invalid_field
@@ -16,7 +16,6 @@ from services.cases.case_clients import check_clients, placed, present_clients, 
 from services.cases.case_events import client_ids_of, emit_case
 from services.cases.case_types import fields_of, find_case_type, statuses_of
 from services.cases.client_facts import keep_facts
-from services.cases.columns import fits
 from services.cases.custom_fields import Values, index_rows, merge
 from services.cases.id_sets import among
 from services.cases.models import Case, CaseFieldValue, CaseStatus, CustomField, StatusChange

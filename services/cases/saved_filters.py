@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
 from chassis.database import Database, UnitOfWork
+from chassis.filters.lookup import saved_filters_in
 from chassis.paging import page
 from contracts.errors import Conflict, NotFound
-from services.cases.filter_lookup import read_filter, saved_filters_in
+from services.cases.filter_lookup import read_filter
 from services.cases.models import FilterUse, SavedFilter
 from services.cases.uniqueness import typed_clashes
 

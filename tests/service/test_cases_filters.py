@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select as sql_select
 
 from chassis.columns import new_id
+from chassis.filters.sql import condition
 from services.cases.filter_lookup import read_filter
-from services.cases.filter_sql import condition
 from services.cases.id_sets import among
 from services.cases.models import Base, Case
 from services.cases.selecting import select_cases

@@ -1,20 +1,4 @@
-"""The filter language: read, checked and brought into a small tree. Pure; `filter_sql` turns the tree into SQL.
-
-A filter is one of `{"and": [...]}`, `{"or": [...]}`, `{"not": {...}}`, `{"saved_filter_id": id}` and
-`{"field", "op", "value"}`. **A field of a case is a set of values**: empty if nothing is stored, one value as a rule,
-several for `staff_ids`, `client_id`, a field of several choices, and everything about the clients (one of each). Then
-
-- `eq`, `in`, `contains`, `starts_with`, `gt`, `gte`, `lt`, `lte`, `between`, `older_than_days` and `within_next_days`
-  hold if **some** value of the set satisfies them: an empty field satisfies none;
-- `ne` and `not_in` are the complements of `eq` and `in`: **an empty field satisfies both**, and of several clients none
-  may match;
-- `is_empty` holds if the set is empty, `is_not_empty` is its complement; both take no value;
-- `not` is the complement of what it holds, always.
-
-`contains` and `starts_with` disregard case; on a set of words (`clients.tags`, several choices) `contains` means "has
-this word". `between` takes [from, to] and includes both. Days are counted from now: `older_than_days` n is before now
-less n days, `within_next_days` n from now to n days on; for dates, from today in UTC.
-"""
+"""A filter read and checked, and brought into a small tree. Pure; `sql` turns the tree into a condition."""
 
 from __future__ import annotations
 
@@ -22,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from chassis.filters.conditions import Wrong, read_condition
+from chassis.filters.fields import CUSTOM, Catalogue, Field
+from chassis.filters.tree import All, Complement, Condition, Node, Some
 from contracts.errors import Invalid, invalid_field
-from services.cases.filter_fields import Reading, Wrong, read_condition
-from services.cases.models import CustomField
 
 DEEPEST = 10
 MOST_CONDITIONS = 200
@@ -33,36 +18,12 @@ Wire = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class All:
-    parts: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Some:
-    parts: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Complement:
-    part: Node
-
-
-@dataclass(frozen=True)
-class Condition:
-    """Holds if one of its readings does. A custom field has one reading for each type it has on the firm's types of
-    case, each bound to those types of case."""
-
-    readings: tuple[Reading, ...]
-
-
-Node = All | Some | Complement | Condition
-
-
-@dataclass(frozen=True)
 class Vocabulary:
-    """What a filter may refer to: the firm's custom fields by key (removed ones too), and its saved filters by id."""
+    """What a filter may refer to: the service's fields, the firm's custom fields by key, each as a field of every kind
+    that it has, and its saved filters by id."""
 
-    custom_fields: Mapping[str, Sequence[CustomField]] = field(default_factory=dict)
+    catalogue: Catalogue
+    custom_fields: Mapping[str, Sequence[Field]] = field(default_factory=dict)
     saved: Mapping[str, Wire] = field(default_factory=dict)
 
 
@@ -80,8 +41,8 @@ def mentions(wire: Any, found: Mentions | None = None, depth: int = 0) -> Mentio
     if depth > DEEPEST or not isinstance(wire, dict):
         return found
     name = wire.get("field")
-    if isinstance(name, str) and name.startswith("custom_fields."):
-        found.custom_fields.add(name.removeprefix("custom_fields."))
+    if isinstance(name, str) and name.startswith(CUSTOM):
+        found.custom_fields.add(name.removeprefix(CUSTOM))
     if isinstance(saved := wire.get("saved_filter_id"), str):
         found.saved.add(saved)
     for parts in (wire.get("and"), wire.get("or"), [wire.get("not")]):
@@ -150,7 +111,7 @@ class _Reader:
         if self.conditions > MOST_CONDITIONS:
             raise self.wrong(path, f"More than {MOST_CONDITIONS} conditions.")
         try:
-            readings, complement = read_condition(wire, self.vocabulary.custom_fields)
+            readings, complement = read_condition(wire, self.vocabulary.catalogue, self.vocabulary.custom_fields)
         except Wrong as wrong:
             raise self.wrong(f"{path}.{wrong.part}", wrong.message) from None
         tree = Condition(readings)

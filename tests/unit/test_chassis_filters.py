@@ -10,25 +10,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.cases import FIELD_TYPES
-from contracts.errors import Invalid
-from services.cases.filter_fields import ALL_OPERATORS, CUSTOM_KINDS, OPERATORS
-from services.cases.filters import Vocabulary, mentions, parse
-from services.cases.models import CustomField
-from services.cases.texts import beyond, fold, is_storable
+from chassis.filters.conditions import MOST_VALUES
+from chassis.filters.fields import ALL_OPERATORS, OPERATORS, Catalogue, Field, Kind
+from chassis.filters.lookup import read_filter, saved_filters_in
+from chassis.filters.parsing import Vocabulary, mentions, parse
+from chassis.filters.values import LONGEST_VALUE, MESSAGES
+from chassis.texts import beyond, fold, is_storable
+from contracts.errors import Invalid, NotFound
 
 OPEN = {"field": "state", "op": "eq", "value": "open"}
+SAVED_ID = "0190b5a0-0000-7000-8000-00000000000a"
+OTHER_ID = "0190b5a0-0000-7000-8000-00000000000b"
 
 
-def custom(key: str, kind: str, case_type_id: str = "t1", removed_at: Any = None) -> CustomField:
-    return CustomField(key=key, type=kind, case_type_id=case_type_id, removed_at=removed_at)
+class Nowhere:
+    """What is only read needs no way to its values."""
+
+    def test(self, *_: Any) -> Any:
+        raise AssertionError("reading a filter makes no SQL")
 
 
+def field(name: str, kind: Kind, *options: str) -> Field:
+    return Field(name, kind, Nowhere(), options)
+
+
+CATALOGUE = Catalogue(
+    "boats",
+    field("state", "word", "open", "closed"),
+    field("name", "text"),
+    field("length", "number"),
+    field("built_at", "instant"),
+    field("owner_id", "id"),
+)
 VOCABULARY = Vocabulary(
+    CATALOGUE,
     {
-        "court": [custom("court", "choice")],
-        "fee": [custom("fee", "money"), custom("fee", "text", "t2")],
-        "old": [custom("old", "text", removed_at="then")],
+        "port": [field("custom_fields.port", "text")],
+        "fee": [field("custom_fields.fee", "number"), field("custom_fields.fee", "text")],
+        "old": [],
     },
     {"s1": OPEN, "s2": {"and": [{"saved_filter_id": "s3"}]}, "s3": {"not": {"saved_filter_id": "s2"}},
      "broken": {"and": [{"field": "gone", "op": "eq", "value": 1}]}},
@@ -64,21 +83,21 @@ def problem(wire: Any) -> tuple[str, str]:
         ({**OPEN, "op": "in"}, "filter.value"),
         ({**OPEN, "op": "in", "value": []}, "filter.value"),
         ({**OPEN, "op": "in", "value": ["open", 5]}, "filter.value.1"),
-        ({"field": "name", "op": "in", "value": ["x"] * 1001}, "filter.value"),
-        ({"field": "name", "op": "eq", "value": "x" * 1001}, "filter.value"),
+        ({"field": "name", "op": "in", "value": ["x"] * (MOST_VALUES + 1)}, "filter.value"),
+        ({"field": "name", "op": "eq", "value": "x" * (LONGEST_VALUE + 1)}, "filter.value"),
         ({"field": "name", "op": "eq", "value": "\ud800"}, "filter.value"),
-        ({"field": "value", "op": "gt", "value": "lots"}, "filter.value"),
-        ({"field": "value", "op": "gt", "value": True}, "filter.value"),
-        ({"field": "value", "op": "between", "value": [1]}, "filter.value"),
-        ({"field": "value", "op": "between", "value": [1, "b"]}, "filter.value.1"),
-        ({"field": "created_at", "op": "lt", "value": "2026-01-01T10:00:00"}, "filter.value"),
-        ({"field": "created_at", "op": "older_than_days", "value": 1.5}, "filter.value"),
-        ({"field": "created_at", "op": "older_than_days", "value": -1}, "filter.value"),
-        ({"field": "case_type_id", "op": "eq", "value": "x"}, "filter.value"),
-        ({"field": "clients.consent.fax", "op": "eq", "value": "opted_in"}, "filter.field"),
+        ({"field": "length", "op": "gt", "value": "lots"}, "filter.value"),
+        ({"field": "length", "op": "gt", "value": True}, "filter.value"),
+        ({"field": "length", "op": "between", "value": [1]}, "filter.value"),
+        ({"field": "length", "op": "between", "value": [1, "b"]}, "filter.value.1"),
+        ({"field": "built_at", "op": "lt", "value": "2026-01-01T10:00:00"}, "filter.value"),
+        ({"field": "built_at", "op": "older_than_days", "value": 1.5}, "filter.value"),
+        ({"field": "built_at", "op": "older_than_days", "value": -1}, "filter.value"),
+        ({"field": "owner_id", "op": "eq", "value": "x"}, "filter.value"),
+        ({"field": "name.last", "op": "eq", "value": "x"}, "filter.field"),
         ({"field": "custom_fields.nothing", "op": "is_empty"}, "filter.field"),
         ({"field": "custom_fields.old", "op": "is_empty"}, "filter.field"),
-        ({"field": "custom_fields.court", "op": "older_than_days", "value": 3}, "filter.op"),
+        ({"field": "custom_fields.port", "op": "older_than_days", "value": 3}, "filter.op"),
         ({"field": "custom_fields.fee", "op": "eq", "value": False}, "filter.value"),
         ({"field": "custom_fields.fee", "op": "in", "value": [1, False]}, "filter.value.1"),
         ({"saved_filter_id": 7}, "filter.saved_filter_id"),
@@ -135,10 +154,52 @@ def test_anything_else_is_refused_and_nothing_else_happens(wire: Any) -> None:
         parse(json.loads(json.dumps(wire)), VOCABULARY)
 
 
-def test_every_type_of_field_has_its_operators() -> None:
-    assert set(CUSTOM_KINDS) == set(FIELD_TYPES)
-    assert set(CUSTOM_KINDS.values()) <= set(OPERATORS)
+def test_every_kind_of_field_has_its_operators() -> None:
     assert len(ALL_OPERATORS) == 15
+    assert set(OPERATORS) == set(MESSAGES)
+
+
+def test_what_a_custom_field_takes_in_some_kind_is_taken_in_that_kind() -> None:
+    tree = parse({"field": "custom_fields.fee", "op": "in", "value": [1, "x", "2"]}, VOCABULARY)
+    assert [(reading.field.kind, reading.values) for reading in tree.readings] == [
+        ("number", (1, 2)),
+        ("text", ("x", "2")),
+    ]
+
+
+def test_an_unknown_field_is_said_to_be_none_of_the_records() -> None:
+    assert problem({"field": "colour", "op": "eq", "value": 1}) == ("filter.field", "Not a field of boats.")
+
+
+def look_up(wire: Any, saved: dict[str, Any], asked: list[Any]) -> Any:
+    def load_saved(ids: Any) -> dict[str, Any]:
+        asked.append(ids)
+        return {id_: saved[id_] for id_ in ids if id_ in saved}
+
+    def load_custom_fields(keys: Any) -> dict[str, Any]:
+        asked.append(keys)
+        return {key: VOCABULARY.custom_fields[key] for key in keys if key in VOCABULARY.custom_fields}
+
+    return read_filter(wire, CATALOGUE, load_saved=load_saved, load_custom_fields=load_custom_fields, path="filter")
+
+
+def test_what_a_filter_mentions_is_looked_up_at_once_for_each_depth() -> None:
+    fee = {"field": "custom_fields.fee", "op": "is_empty"}
+    port = {"field": "custom_fields.port", "op": "is_empty"}
+    wire = {"and": [{"saved_filter_id": SAVED_ID.upper()}, {"saved_filter_id": SAVED_ID}, port]}
+    asked: list[Any] = []
+    look_up(wire, {SAVED_ID: {"or": [{"saved_filter_id": OTHER_ID}, OPEN]}, OTHER_ID: fee}, asked)
+    assert asked == [[SAVED_ID], [OTHER_ID], ["fee", "port"]]
+    assert saved_filters_in(wire) == {SAVED_ID}
+    asked.clear()
+    look_up(OPEN, {}, asked)
+    assert asked == []
+
+
+def test_a_saved_filter_that_is_not_there_is_not_found() -> None:
+    with pytest.raises(NotFound) as missing:
+        look_up({"saved_filter_id": SAVED_ID}, {}, [])
+    assert missing.value.code == "saved_filter_not_found"
 
 
 @given(prefix=st.text(min_size=1, max_size=4), text=st.text(max_size=6))

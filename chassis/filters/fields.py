@@ -1,0 +1,73 @@
+"""The kinds of fields, the operators that each kind takes, and a service's catalogue of fields. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from sqlalchemy import ColumnElement
+
+Kind = Literal["text", "word", "words", "id", "number", "day", "instant", "flag"]
+
+EQUALITY = ("eq", "ne", "in", "not_in")
+ORDER = ("gt", "gte", "lt", "lte", "between")
+DAYS = ("older_than_days", "within_next_days")
+EMPTINESS = ("is_empty", "is_not_empty")
+
+OPERATORS: dict[Kind, tuple[str, ...]] = {
+    "text": (*EQUALITY, "contains", "starts_with", *EMPTINESS),
+    "word": (*EQUALITY, *EMPTINESS),
+    "words": (*EQUALITY, "contains", *EMPTINESS),
+    "id": (*EQUALITY, *EMPTINESS),
+    "number": (*EQUALITY, *ORDER, *EMPTINESS),
+    "day": (*EQUALITY, *ORDER, *DAYS, *EMPTINESS),
+    "instant": ("eq", "ne", *ORDER, *DAYS, *EMPTINESS),
+    "flag": ("eq", "ne", *EMPTINESS),
+}
+ALL_OPERATORS = frozenset(operator for operators in OPERATORS.values() for operator in operators)
+
+CUSTOM = "custom_fields."
+"""What the name of a firm's own field begins with; its key follows."""
+
+
+class Reach(Protocol):
+    """How SQL comes to the values of a field (see `chassis.filters.sql`)."""
+
+    def test(self, reading: Reading, now: dt.datetime) -> ColumnElement[bool]:
+        """Whether some value satisfies the reading: true or false, never NULL. Days are counted from `now`."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field that a filter may name. `options`: the only words it can hold, where they are fixed.
+
+    A custom field is one `Field` for each kind that it has, all with one name.
+    """
+
+    name: str
+    kind: Kind
+    reach: Reach
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A test of some value of a field: `in`, `contains`, `starts_with`, an order, a count of days, or `any` value.
+
+    `values` are Python values.
+    """
+
+    field: Field
+    test: str
+    values: tuple[Any, ...] = ()
+
+
+class Catalogue:
+    """The fields that a service's filters may name. `records`: what they are fields of, as messages to people say it,
+    like "cases"."""
+
+    def __init__(self, records: str, *fields: Field) -> None:
+        self.records = records
+        self.fields: Mapping[str, Field] = {field.name: field for field in fields}

@@ -1,0 +1,65 @@
+"""Reading a filter with what it mentions looked up: the firm's custom fields and saved filters."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from chassis.filters.fields import Catalogue, Field
+from chassis.filters.parsing import DEEPEST, Mentions, Vocabulary, Wire, mentions, parse
+from chassis.filters.tree import Node
+from contracts.errors import NotFound
+
+LoadSaved = Callable[[Sequence[str]], Mapping[str, Wire]]
+"""The firm's saved filters by id, of those asked for; what is not known is left out."""
+LoadCustomFields = Callable[[Sequence[str]], Mapping[str, Sequence[Field]]]
+"""The firm's custom fields by key, of those asked for, each as a field of every kind that it has."""
+
+
+def read_filter(
+    wire: Any,
+    catalogue: Catalogue,
+    *,
+    load_saved: LoadSaved,
+    load_custom_fields: LoadCustomFields,
+    path: str,
+    saved_as: str | None = None,
+) -> Node:
+    """The tree of a filter. Saved filters are loaded once for each depth to which they are nested, custom fields once.
+
+    `saved_as` is the saved filter that the wire is about to become: it must not lead back to itself. Raises Invalid
+    `invalid_filter` that names the place under `path`, and NotFound `saved_filter_not_found`.
+    """
+    found = mentions(wire)
+    saved = _load_mentioned(found, load_saved)
+    custom_fields = load_custom_fields(sorted(found.custom_fields)) if found.custom_fields else {}
+    return parse(wire, Vocabulary(catalogue, custom_fields, saved), path=path, saved_as=saved_as)
+
+
+def saved_filters_in(wire: Any) -> set[str]:
+    """The ids of the saved filters that a filter, known to be right, refers to itself."""
+    return {str(uuid.UUID(mentioned)) for mentioned in mentions(wire).saved}
+
+
+def _load_mentioned(found: Mentions, load_saved: LoadSaved) -> dict[str, Wire]:
+    """The mentioned saved filters, and those that these mention; what they mention is added to `found`."""
+    saved: dict[str, Wire] = {}
+    for _ in range(DEEPEST):
+        wanted = {mentioned: saved_id for mentioned in found.saved - saved.keys() if (saved_id := _read_id(mentioned))}
+        if not wanted:
+            break
+        by_id = load_saved(sorted(set(wanted.values())))
+        for mentioned, saved_id in sorted(wanted.items()):
+            if saved_id not in by_id:
+                raise NotFound("saved_filter_not_found", saved_filter_id=saved_id)
+            saved[mentioned] = by_id[saved_id]
+            mentions(by_id[saved_id], found)
+    return saved
+
+
+def _read_id(text: str) -> str | None:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return None
