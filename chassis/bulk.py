@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-import orjson
-from sqlalchemy import (
-    ARRAY,
-    Column,
-    ColumnElement,
-    Select,
-    Table,
-    Update,
-    any_,
-    bindparam,
-    func,
-    inspect,
-    select,
-    update,
-)
+from sqlalchemy import ARRAY, Column, Select, Table, Update, bindparam, func, inspect, select, update
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.orm import Mapper, Session
-
-from chassis.columns import Id
+from sqlalchemy.orm import Mapper
 
 Row = dict[str, Any]
 
@@ -37,17 +21,6 @@ MANY = 20
 def dialect_insert(dialect: str, table: Table) -> PostgresInsert:
     """An INSERT that knows ON CONFLICT in the database's dialect. (SQLite's has the same methods.)"""
     return postgres_insert(table) if dialect == "postgresql" else sqlite_insert(table)  # type: ignore[return-value]
-
-
-def among(session: Session, column: Any, ids: Collection[str]) -> ColumnElement[bool]:
-    """`column IN ids` with the ids as one parameter, so that any number of them is one cached statement."""
-    if session.get_bind().dialect.name == "postgresql":
-        same: ColumnElement[bool] = column == any_(bindparam("among", list(ids), type_=ARRAY(Id), unique=True))
-        return same
-    # Id is stored on SQLite as hexadecimal digits without dashes.
-    digits = orjson.dumps([value.replace("-", "") for value in ids]).decode()
-    listed: ColumnElement[bool] = column.in_(select(func.json_each(digits).table_valued("value").c.value))
-    return listed
 
 
 def insert_of(dialect: str, table: Table, rows: list[Row]) -> tuple[PostgresInsert, list[Row] | None]:

@@ -9,10 +9,10 @@ import orjson
 from sqlalchemy import Row, Table, func, select, update
 from sqlalchemy.orm import Session
 
-from chassis.bulk import among
 from chassis.columns import utc_now
 from chassis.envelope import CONTENT_TYPE, wrap
 from chassis.publisher import Outgoing
+from chassis.value_sets import among
 
 PUBLICATION = "casewire-publication"
 """Header: how often this event was published, counting from 1. Above 1 it may have met its consumers before."""

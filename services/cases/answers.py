@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
+from chassis.value_sets import among
 from contracts.cases import FIELD_UPDATE_REJECTED
 from contracts.errors import invalid_field
 from services.cases.case_events import emit_changed
 from services.cases.case_types import fields_of
 from services.cases.custom_fields import FITTING_QUESTIONS, Refused, Values, canonical
-from services.cases.id_sets import among
 from services.cases.models import AppliedAnswer, Case, CustomField
 from services.cases.records import write_values
 

@@ -9,9 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
+from chassis.value_sets import among
 from contracts.base import Event
 from contracts.cases import CASE_CHANGED
-from services.cases.id_sets import among
 from services.cases.models import Case, CaseClient
 
 

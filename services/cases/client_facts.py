@@ -14,7 +14,7 @@ from sqlalchemy import delete
 
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
-from services.cases.id_sets import among
+from chassis.value_sets import among
 from services.cases.models import ClientConsent, ClientFacts, ClientTag
 
 Facts = dict[str, Any]

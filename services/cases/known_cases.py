@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from chassis.value_sets import id_rows
 from contracts.errors import NotFound
-from services.cases.id_sets import id_rows
 from services.cases.models import Case
 
 

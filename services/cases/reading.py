@@ -13,12 +13,12 @@ from chassis.database import Database
 from chassis.filters.sql import condition
 from chassis.paging import page
 from chassis.texts import fold
+from chassis.value_sets import among
 from contracts.errors import NotFound
 from services.cases.case_events import client_ids_of
 from services.cases.case_types import fields_of, find_case_type
 from services.cases.custom_fields import visible
 from services.cases.filter_lookup import read_filter
-from services.cases.id_sets import among
 from services.cases.models import Case, CaseClient, CaseStaff
 
 Record = dict[str, Any]

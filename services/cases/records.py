@@ -10,6 +10,7 @@ from sqlalchemy import delete
 
 from chassis.columns import fits, new_id
 from chassis.database import Database, UnitOfWork
+from chassis.value_sets import among
 from contracts.cases import CASE_CHANGED, CASE_CREATED
 from contracts.errors import Conflict, Invalid, invalid_field
 from services.cases.case_clients import check_clients, placed, present_clients, set_clients, set_staff
@@ -17,7 +18,6 @@ from services.cases.case_events import client_ids_of, emit_case
 from services.cases.case_types import fields_of, find_case_type, statuses_of
 from services.cases.client_facts import keep_facts
 from services.cases.custom_fields import Values, index_rows, merge
-from services.cases.id_sets import among
 from services.cases.models import Case, CaseFieldValue, CaseStatus, CustomField, StatusChange
 from services.cases.numbering import next_number
 from services.cases.reading import find_case, records

@@ -23,11 +23,11 @@ from sqlalchemy.orm import Session
 from chassis.database import Database
 from chassis.filters.sql import condition
 from chassis.paging import TOTAL_CAP
+from chassis.value_sets import among, not_among
 from contracts.errors import Invalid, invalid_field
 from services.cases.case_events import client_ids_of
 from services.cases.case_lists import in_lists
 from services.cases.filter_lookup import read_filter
-from services.cases.id_sets import among, not_among
 from services.cases.known_cases import refuse_unknown_cases
 from services.cases.models import Case
 

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from chassis.bulk import among
 from chassis.database import Database
 from chassis.scoping import BY_ID
+from chassis.value_sets import among
 from services.clients.addresses import UnfitAddress, email_key, parse_phone, sms_number
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag
 from services.clients.names import display_name

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from chassis.value_sets import among
 from services.messaging.models import ConsentEntry, Delivery
-from services.messaging.setwise import among
 from services.messaging.spoken import OPT_OUT_KEY
 
 Record = dict[str, Any]

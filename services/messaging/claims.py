@@ -21,12 +21,12 @@ from sqlalchemy.orm import Session
 from chassis.columns import Instant
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
+from chassis.value_sets import among
 from services.messaging import consent
 from services.messaging.buckets import TooFewTokens, spend, spend_of_account, tokens_at
 from services.messaging.deliveries import LONGEST_RESERVATION, move, move_each, unreserved
 from services.messaging.models import BULK, EXEMPT_KINDS, URGENT, Attempt, Batch, Delivery, Sender
 from services.messaging.preparation import running_batches
-from services.messaging.setwise import among
 
 RESERVED_FOR = dt.timedelta(seconds=10)
 """How long a reservation lasts: links are registered and texts rendered meanwhile."""

@@ -18,9 +18,9 @@ from sqlalchemy.orm import Session
 
 from chassis.columns import new_id, utc_now
 from chassis.unit_of_work import UnitOfWork
+from chassis.value_sets import among, among_parameter
 from contracts.messaging import CONSENT_CHANGED
 from services.messaging.models import ConsentEntry, ConsentState, Delivery, InboundMessage
-from services.messaging.setwise import among, among_parameter
 from services.messaging.words import RULE_VERSION
 
 Record = dict[str, Any]

@@ -13,6 +13,7 @@ from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.paging import page
 from chassis.unit_of_work import UnitOfWork
+from chassis.value_sets import among
 from contracts.errors import Conflict, NotFound, invalid_field
 from contracts.messaging import CONVERSATION_ASSIGNED
 from services.messaging.doorbell import ring
@@ -21,7 +22,6 @@ from services.messaging.history import sent_to_address
 from services.messaging.models import Conversation, ConversationClient, Delivery, InboundMessage, Notice
 from services.messaging.notices import News, Reader, mark_read, readers_of, tell
 from services.messaging.senders import as_kept
-from services.messaging.setwise import among
 from services.messaging.texts import notice_title
 
 Record = dict[str, Any]

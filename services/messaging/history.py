@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.paging import cursor_after, page
+from chassis.value_sets import among
 from contracts.errors import NotFound
 from services.messaging.call_outcomes import call_outcomes
 from services.messaging.deliveries import is_message
 from services.messaging.models import Conversation, ConversationClient, Delivery, InboundMedia, InboundMessage, Sender
 from services.messaging.senders import as_kept
-from services.messaging.setwise import among
 
 Record = dict[str, Any]
 

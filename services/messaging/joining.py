@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
+from chassis.value_sets import among
 from services.messaging.models import Delivery
 from services.messaging.outcomes import Outcome, Wish
-from services.messaging.setwise import among
 
 NEVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 """When a delivery that is joined to another is due by itself, and one whose batch has not come as a whole."""

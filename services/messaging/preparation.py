@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
+from chassis.value_sets import among
 from services.messaging import consent, joining
 from services.messaging.deliveries import LONGEST_RESERVATION, is_in, move, move_each, unreserved
 from services.messaging.models import NOTIFIED, Batch, Content, Delivery, InboundMessage
 from services.messaging.outcomes import FRESH_INBOUND, Decider, Known, Outcome, Request, Sent, Wish, addresses_of
 from services.messaging.recipients import Facts, gather
 from services.messaging.senders import make_sandbox_sender, sender_for
-from services.messaging.setwise import among, one_of
+from services.messaging.setwise import one_of
 
 PREPARED_AT_ONCE = 500
 LEASE = dt.timedelta(seconds=8)

@@ -18,9 +18,10 @@ from sqlalchemy import ColumnElement, case, literal, or_, select, update
 from chassis.columns import Instant
 from chassis.database import Database
 from chassis.telemetry import log_of, log_unexpected
+from chassis.value_sets import among
 from services.messaging.adapters.base import Deferred, Figures, Provider
 from services.messaging.models import Delivery, Sender
-from services.messaging.setwise import among, update_rows
+from services.messaging.setwise import update_rows
 
 log = log_of(__name__)
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
+from chassis.value_sets import among
 from services.messaging import consent, not_begun, postponing, prices, stops
 from services.messaging.adapters.base import Accepted, Called, Deferred, NotBegun, Refused, Result, Unknown
 from services.messaging.adapters.codes import Meaning, meaning_of
@@ -18,7 +19,7 @@ from services.messaging.deliveries import ITS_CALL, SETTLED, STATUSES, may_follo
 from services.messaging.doorbell import ring
 from services.messaging.firm_rules import stops_all_channels
 from services.messaging.models import Attempt, Delivery
-from services.messaging.setwise import among, update_rows
+from services.messaging.setwise import update_rows
 
 
 def record(db: Database, called: Sequence[Called], now: dt.datetime, *, provider: str, ask_after: float) -> None:

@@ -9,40 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import (
-    ARRAY,
-    JSON,
-    ColumnElement,
-    Update,
-    any_,
-    bindparam,
-    column,
-    func,
-    inspect,
-    type_coerce,
-    update,
-)
+from sqlalchemy import JSON, ColumnElement, Update, bindparam, column, func, inspect, type_coerce, update
 from sqlalchemy import Text as SqlText
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.expression import cast
-
-
-def among(session: Session, attribute: InstrumentedAttribute[Any], values: Iterable[str]) -> ColumnElement[bool]:
-    """Whether an attribute is one of `values`, at most a few hundred."""
-    wanted = list(values)
-    if session.get_bind().dialect.name != "postgresql":
-        return attribute.in_(wanted)
-    array = cast(bindparam(None, wanted, ARRAY(SqlText)), ARRAY(attribute.type))
-    return attribute == any_(array)
-
-
-def among_parameter(dialect: str, attribute: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
-    """Whether an attribute is one of the values of the parameter `name`, for a statement that is made once."""
-    if dialect != "postgresql":
-        return attribute.in_(bindparam(name, expanding=True))
-    same: ColumnElement[bool] = attribute == any_(cast(bindparam(name, type_=ARRAY(SqlText)), ARRAY(attribute.type)))
-    return same
 
 
 def one_of(session: Session, model: type[Any], rows: Iterable[dict[str, Any]]) -> list[ColumnElement[bool]]:

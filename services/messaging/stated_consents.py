@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from chassis.columns import utc_now
 from chassis.database import Database
+from chassis.value_sets import among
 from contracts.errors import Invalid, NotFound
 from services.messaging import consent
 from services.messaging.consent import OPTED_IN, OPTED_OUT, UNREACHABLE, Change, Key
 from services.messaging.models import ConsentEntry, ConsentState, Delivery
-from services.messaging.setwise import among
 
 Record = dict[str, Any]
 

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from chassis.bulk import among
 from chassis.columns import new_id
 from chassis.database import Database
+from chassis.value_sets import among
 from contracts.errors import Gone, Invalid, NotFound, invalid_field
 from contracts.portal import LINK_REVOKED
 from services.portal.models import Link, live

@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chassis.bulk import among
 from chassis.columns import utc_now
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
+from chassis.value_sets import among
 from contracts.errors import Invalid, NotFound
 from contracts.tasks import BULK_ASSIGNMENT_REQUESTED, TASKS_ASSIGNED
 from services.tasks import due_dates

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import load_only
 
-from chassis.bulk import among
 from chassis.database import Database
 from chassis.scoping import BY_ID
+from chassis.value_sets import among
 from services.tasks.models import CaseTask, TaskTemplate
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 from sqlalchemy import select
 
-from chassis.bulk import among
 from chassis.columns import new_id
 from chassis.context import Context, current
 from chassis.database import Database
+from chassis.value_sets import among
 from contracts.errors import NotFound, invalid_field
 from contracts.tasks import NOTIFICATION_REQUESTED, Timing
 from services.tasks.models import CaseTask, NotificationChunk, NotificationRequest

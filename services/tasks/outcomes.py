@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from chassis.bulk import among
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
 from chassis.scoping import BY_ID
+from chassis.value_sets import among
 from services.tasks.models import CaseTask
 
 _RANK = {"suppressed": 0, "failed": 1, "undelivered": 1, "sent": 2, "delivered": 3}

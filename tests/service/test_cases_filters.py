@@ -14,8 +14,8 @@ from sqlalchemy import select as sql_select
 
 from chassis.columns import new_id
 from chassis.filters.sql import condition
+from chassis.value_sets import among
 from services.cases.filter_lookup import read_filter
-from services.cases.id_sets import among
 from services.cases.models import Base, Case
 from services.cases.selecting import select_cases
 from tests.service.cases_model import holds, select

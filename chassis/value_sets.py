@@ -1,0 +1,69 @@
+"""Sets of values, such as ids, in a statement that is compiled once, however many they are.
+
+PostgreSQL takes an array. SQLite has none and takes a limited number of parameters: many values are JSON there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from sqlalchemy import ARRAY, Column, ColumnElement, Dialect, Select, Text, any_, bindparam, column, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.types import TypeEngine
+
+from chassis.columns import Id
+
+Attribute = InstrumentedAttribute[Any] | Column[Any]
+
+FEW = 100
+"""Values up to which SQLite has a list of parameters sooner than it has opened JSON: 12 ids are found in 0.35 ms rather
+than 0.45, 500 in 1.0 ms rather than 0.7."""
+
+
+def among(session: Session, attribute: Attribute, values: Iterable[str]) -> ColumnElement[bool]:
+    """Whether an attribute is one of `values`, however many."""
+    dialect = session.get_bind().dialect
+    wanted = list(values)
+    if dialect.name == "postgresql":
+        # Not IN over the rows of `_rows`: that becomes a join, for which PostgreSQL guesses how many rows there are,
+        # and guessing wrongly it compared each with each (10,000 ids of 20,000 cases took 9 s).
+        return _in_array(attribute, bindparam(None, wanted, type_=ARRAY(attribute.type)))
+    if len(wanted) < FEW:
+        return attribute.in_(wanted)
+    return attribute.in_(_rows(dialect, attribute.type, wanted))
+
+
+def among_parameter(dialect: str, attribute: Attribute, name: str) -> ColumnElement[bool]:
+    """Whether an attribute is one of the values of the parameter `name`, for a statement that is made once. (On SQLite
+    each of the values becomes a parameter.)"""
+    if dialect == "postgresql":
+        return _in_array(attribute, bindparam(name, type_=ARRAY(attribute.type)))
+    return attribute.in_(bindparam(name, expanding=True))
+
+
+def not_among(session: Session, attribute: Attribute, values: Iterable[str]) -> ColumnElement[bool]:
+    """Whether an attribute is none of `values`. (NOT IN over rows is never a join: they are hashed once.)"""
+    return attribute.not_in(_rows(session.get_bind().dialect, attribute.type, list(values)))
+
+
+def id_rows(session: Session, ids: Iterable[str]) -> Select[tuple[str]]:
+    """A subquery of one column `id`, with each id once."""
+    return _rows(session.get_bind().dialect, Id, list(dict.fromkeys(ids)))
+
+
+def _in_array(attribute: Attribute, array: Any) -> ColumnElement[bool]:
+    # An array of the attribute's own type: one of texts that is cast takes twice as long to plan (500 ids 0.19 ms).
+    same: ColumnElement[bool] = attribute == any_(array)
+    return same
+
+
+def _rows(dialect: Dialect, kind: TypeEngine[Any], values: list[str]) -> Select[Any]:
+    if dialect.name == "postgresql":
+        return select(func.unnest(bindparam(None, values, type_=ARRAY(kind)), type_=kind).label("id"))
+    # As SQLite keeps them: an Id as 32 hexadecimal digits.
+    kept = kind.dialect_impl(dialect).bind_processor(dialect)
+    packed = orjson.dumps(values if kept is None else [kept(value) for value in values]).decode()
+    opened = func.json_each(bindparam(None, packed, type_=Text)).table_valued(column("value", kind))
+    return select(opened.c.value.label("id"))
