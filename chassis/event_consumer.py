@@ -218,6 +218,8 @@ class EventDesk:
         largest = self.subscription.batch or 1
         if largest > 1:
             self._linger(largest)
+        if self._stopping:
+            return []  # what waited meanwhile goes back to the broker: to begin it now, nobody would wait for its end
         return [self._waiting.popleft() for _ in range(min(largest, len(self._waiting)))]
 
     def _linger(self, largest: int) -> None:
