@@ -169,6 +169,20 @@ class EmbeddedRelay(Relay):
         super().__init__(db, config)
         self._in_flight: set[str] = set()
         self._settled: list[str] = []
+        self._ended = False
+
+    def stop(self) -> None:
+        """Ends the green thread. Consumers in other services of this process may still be finishing: each event that
+        they settle from here on is marked at once, or it would come again at the next start."""
+        super().stop()
+        self._ended = True
+        self._mark_settled()
+
+    def _mark_settled(self) -> None:
+        settled, self._settled = self._settled, []
+        if settled:
+            with self.db.unit_of_work() as uow:
+                outbox.mark_published(uow.session, self.db.tables.outbox, settled)
 
     def _publish_some(self) -> bool:
         table = self.db.tables.outbox
@@ -203,7 +217,10 @@ class EmbeddedRelay(Relay):
     def _publish_one(self, event_id: str, message: Outgoing) -> None:
         def settle() -> None:
             self._settled.append(event_id)
-            self.wake()
+            if self._ended:
+                self._mark_settled()
+            else:
+                self.wake()
 
         self._in_flight.add(event_id)
         channel = self._publisher.channel()

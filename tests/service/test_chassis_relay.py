@@ -96,6 +96,22 @@ def test_nothing_is_published_before_the_queues_are_declared(rabbitmq: Any) -> N
         rabbitmq.delete_vhost(name)
 
 
+def test_what_is_finished_after_the_relay_has_ended_does_not_come_again() -> None:
+    """In one process the services end side by side, and a consumer may be the last."""
+    db, bus = make_database(MakerBase), f"embedded:///{new_id()}"
+    Listener(bus)
+    relayed = relay.EmbeddedRelay(db, {AMQP_URI_CONFIG_KEY: bus})
+    relayed.thread = eventlet.spawn(relayed.run)
+    emit(db, 1, 2)
+    with Connection(bus) as connection:
+        channel = connection.channel()
+        first, second = (eventually(lambda: channel.basic_get("listener"), what="published") for _ in range(2))
+        channel.basic_ack(first.delivery_tag)
+        relayed.stop()
+        channel.basic_ack(second.delivery_tag)
+    assert all_published(db)
+
+
 def test_others_have_their_turn_while_many_events_are_written(vhost: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Listener(vhost)
     publishing = publisher.ConfirmedPublisher({AMQP_URI_CONFIG_KEY: vhost}, lambda channel: None)
