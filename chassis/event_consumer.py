@@ -17,11 +17,13 @@ import eventlet
 from amqp.exceptions import AMQPError
 from eventlet.event import Event as Signal
 from kombu.messaging import Consumer
+from nameko.constants import AMQP_URI_CONFIG_KEY
 
 from chassis import dead_letters, topology
 from chassis.amqp_io import read_ahead
 from chassis.call_consumer import CallConsumer
 from chassis.database import Data, Database
+from chassis.embedded_bus import is_embedded
 from chassis.envelope import CONTENT_TYPE
 from chassis.event_handling import SUSPECT_DELIVERIES, Delivery, Handling, body_of
 from chassis.outbox import PUBLICATION
@@ -36,6 +38,7 @@ LINGER_SECONDS = 0.02
 BURST = 20
 LINGER_IN_A_BURST = 0.1
 """The same for a batch of so many: what else comes of the same work costs less with it, and nobody waits for either."""
+WORK_OFF_SECONDS = 2.0
 REPLAY_SECONDS = 3.0
 MOST_RETURNS = 10
 """How often an event may come back from the dead letters to its queue."""
@@ -105,6 +108,11 @@ class EventConsumer(CallConsumer):
             consumer.qos(prefetch_count=provider.prefetch)
             self._consumers[provider] = consumer
         return self._consumers.values()
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the bus is this process's own."""
+        return is_embedded(self.container.config[AMQP_URI_CONFIG_KEY])
 
     def subscriptions(self) -> set[str]:
         """The names of this container's subscriptions that have a queue of their own."""
@@ -198,12 +206,21 @@ class EventDesk:
 
     def stop(self) -> None:
         """Ends the work: what is begun is finished, what waits goes back to the broker."""
+        if self.consumer.embedded:
+            self._work_off()
         self._stopping = True
         self._rouse()
         if self._busy:
             self._idle.wait()
         self.consumer.forget(self._waiting)
         self._waiting.clear()
+
+    def _work_off(self) -> None:
+        """Waits until nothing waits, though not for long. On the embedded bus an event is one message to all services:
+        what others of this process have finished and this one has not would come to all of them again."""
+        with eventlet.Timeout(WORK_OFF_SECONDS, False):
+            while self._waiting or self._busy:
+                eventlet.sleep(LINGER_SECONDS)
 
     def _leave(self) -> None:
         if self._stopping and not self._idle.ready():

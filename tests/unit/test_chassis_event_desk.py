@@ -17,6 +17,8 @@ from chassis.event_consumer import BURST, EventDesk
 class Consumer:
     """Whose messages they are."""
 
+    embedded = False
+
     def __init__(self) -> None:
         self.forgotten: list[int] = []
 
@@ -82,3 +84,21 @@ def test_what_waits_for_more_when_the_work_ends_is_not_begun(desk: EventDesk, mo
             worker.wait()
     assert handling.handled == list(range(2 * BURST))
     assert consumer.forgotten == list(range(2 * BURST, 3 * BURST))
+
+
+def test_on_a_bus_of_one_process_what_waits_is_worked_off_first(
+    desk: EventDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_consumer.Delivery, "of", lambda message, subscription: message)
+    monkeypatch.setattr(event_consumer, "LINGER_IN_A_BURST", 0.1)
+    handling, consumer = Handling(), cast(Any, desk.consumer)
+    desk.handling, consumer.embedded = cast(Any, handling), True
+    worker = eventlet.spawn(desk.run)
+    for number in range(3 * BURST):
+        desk.put(number)
+    handling.may.send(None)
+    with eventlet.Timeout(10):
+        desk.stop()
+        worker.wait()
+    assert handling.handled == list(range(3 * BURST))
+    assert consumer.forgotten == []
