@@ -39,6 +39,7 @@ BURST = 20
 LINGER_IN_A_BURST = 0.1
 """The same for a batch of so many: what else comes of the same work costs less with it, and nobody waits for either."""
 WORK_OFF_SECONDS = 2.0
+"""The longest that the end of the one process waits for what its services have in hand."""
 REPLAY_SECONDS = 3.0
 MOST_RETURNS = 10
 """How often an event may come back from the dead letters to its queue."""

@@ -50,7 +50,8 @@ class Unscoped(ScopeError):
 
 
 class FirmScoped:
-    """Mixin of every model whose rows belong to a firm. The model's composite keys and indexes begin with `firm_id`."""
+    """Mixin of every model whose rows belong to a firm. The model's composite keys and indexes begin with `firm_id`,
+    but where rows are looked up by the dozen (ADR 0012 and 0014)."""
 
     firm_id: Mapped[str] = mapped_column(Id, nullable=False, sort_order=-1)
 
