@@ -61,7 +61,7 @@ def page(
         meta["total_is_lower_bound"] = True
     if len(found) > limit:
         last = rows[-1][0]
-        value = getattr(last, column.key) if hasattr(last, column.key) else getattr(rows[-1], column.key)
+        value = getattr(last if getattr(column, "class_", None) is model else rows[-1], column.key)
         meta["next_cursor"] = _write_cursor(name, value, last.id)
     single = bool(rows) and len(rows[0]) == 1
     return [row[0] for row in rows] if single else rows, meta

@@ -184,6 +184,13 @@ class EmbeddedRelay(Relay):
             with self.db.unit_of_work() as uow:
                 outbox.mark_published(uow.session, self.db.tables.outbox, settled)
 
+    def _mark_late(self) -> None:
+        """What cannot be marked comes again at the next start: the consumer, which is done with it, must not fail."""
+        try:
+            self._mark_settled()
+        except (Exception, eventlet.Timeout) as error:
+            log_unexpected(_log, error, event="relay_failed")
+
     def _publish_some(self) -> bool:
         table = self.db.tables.outbox
         room = min(WINDOW, IN_FLIGHT - len(self._in_flight))
@@ -218,7 +225,7 @@ class EmbeddedRelay(Relay):
         def settle() -> None:
             self._settled.append(event_id)
             if self._ended:
-                self._mark_settled()
+                self._mark_late()
             else:
                 self.wake()
 

@@ -99,8 +99,9 @@ def _stop(uow: UnitOfWork, number: str, evidence: Record, now: dt.datetime, clie
 def _keep(uow: UnitOfWork, call_id: str, key: str, mark: Record | None, now: dt.datetime) -> None:
     """Keeps a key with its call, under the lock of the row: two that are told at once are both kept. `mark`, a row of
     ProviderEvent, tells a repeat; nor is anything pressed after the key that ends a call."""
-    call = uow.session.scalars(select(Delivery).where(Delivery.id == call_id).with_for_update()).one()
-    if OPT_OUT_KEY in (call.keys or ""):
+    call = uow.session.scalars(select(Delivery).where(Delivery.id == call_id).with_for_update()).one_or_none()
+    # A call that was erased since keeps nothing, and what its key stops is stopped all the same.
+    if call is None or OPT_OUT_KEY in (call.keys or ""):
         return
     if mark is None or uow.insert(ProviderEvent, [mark], ignore_conflicts=True):
         call.press(key, now)

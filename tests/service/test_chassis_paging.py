@@ -12,7 +12,7 @@ from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.paging import page
 from contracts.errors import Invalid
-from tests.service.sample import MakerBase, Thing
+from tests.service.sample import MakerBase, Part, Thing
 
 SORTS = {"name": Thing.name, "size": Thing.size, "made_at": Thing.made_at, "id": Thing.id}
 
@@ -56,6 +56,24 @@ def test_pages_hold_each_row_once_in_order(db: Database, sort: str) -> None:
     values = [getattr(thing, sort.removeprefix("-")) for thing in found]
     present = [value for value in values if value is not None]
     assert values == sorted(present, reverse=sort.startswith("-")) + [None] * (50 - len(present))
+
+
+def test_a_list_goes_on_by_the_column_of_another_table(db: Database) -> None:
+    """Of both tables' columns of one name, the cursor holds the one that orders."""
+    with db.unit_of_work() as uow:
+        ids = list(uow.session.scalars(select(Thing.id)))
+        uow.insert(Part, [{"thing_id": thing_id, "label": thing_id} for thing_id in ids])
+    found: list[str] = []
+    cursor, statement = None, select(Part).join(Part.thing).add_columns(Thing.id)
+    while len(found) < 100:
+        with db.read() as session:
+            rows, meta = page(
+                session, statement, model=Part, sorts={"thing": Thing.id}, default_sort="thing", limit=7, cursor=cursor
+            )
+            found += [part.label for part, _ in rows]
+        if (cursor := meta["next_cursor"]) is None:
+            break
+    assert found == sorted(ids)
 
 
 def test_the_total_is_exact_up_to_the_cap(db: Database) -> None:

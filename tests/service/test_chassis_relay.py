@@ -112,6 +112,22 @@ def test_what_is_finished_after_the_relay_has_ended_does_not_come_again() -> Non
     assert all_published(db)
 
 
+def test_a_consumer_is_done_where_the_ended_relay_can_mark_nothing() -> None:
+    db, bus = make_database(MakerBase), f"embedded:///{new_id()}"
+    Listener(bus)
+    relayed = relay.EmbeddedRelay(db, {AMQP_URI_CONFIG_KEY: bus})
+    relayed.thread = eventlet.spawn(relayed.run)
+    emit(db, 1)
+    with Connection(bus) as connection:
+        channel = connection.channel()
+        message = eventually(lambda: channel.basic_get("listener"), what="published")
+        relayed.stop()
+        with db.engines.write.begin() as broken:
+            db.tables.outbox.drop(broken)
+        channel.basic_ack(message.delivery_tag)
+        assert channel.basic_get("listener") is None
+
+
 def test_others_have_their_turn_while_many_events_are_written(vhost: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Listener(vhost)
     publishing = publisher.ConfirmedPublisher({AMQP_URI_CONFIG_KEY: vhost}, lambda channel: None)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from chassis.columns import new_id
+from chassis.unit_of_work import UnitOfWork
 from contracts import accounts
 from contracts.errors import NotFound, Unavailable
 from contracts.messaging import CONSENT_CHANGED
-from services.messaging import communications, consent_ledger, history, phone_calls, senders, statuses
-from services.messaging.models import Delivery
+from services.messaging import communications, consent_ledger, history, phone_calls, senders, statuses, stops
+from services.messaging.models import Attempt, Delivery
 from tests.service.messaging_desk import OFFICE, Desk, desk, together
 
 __all__ = ["desk"]
@@ -62,6 +63,22 @@ def call_again(desk: Desk) -> dict[str, int]:
     batch_id = desk.ask([desk.item(desk.person(phone=LANDLINE))], channels=["phone"], content_id=content_id)
     desk.run()
     return desk.outcome(batch_id)
+
+
+def test_nine_counts_for_a_call_that_is_erased_meanwhile(
+    desk: Desk, call: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = stops.record_stop
+
+    def stop_after_an_erasure(uow: UnitOfWork, *given: Any, **named: Any) -> Any:
+        uow.session.execute(delete(Attempt).where(Attempt.delivery_id == call.id))
+        uow.session.execute(delete(Delivery).where(Delivery.id == call.id))
+        return stop(uow, *given, **named)
+
+    monkeypatch.setattr(stops, "record_stop", stop_after_an_erasure)
+    press(desk, call.id)
+    (entry,) = ledger(desk)
+    assert (entry["channel"], entry["state"]) == ("phone", "opted_out")
 
 
 def test_nine_ends_calls_at_once_and_the_ledger_says_why(desk: Desk, call: Delivery) -> None:
