@@ -1,0 +1,112 @@
+"""Files that are taken in, and their rows that failed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chassis.columns import Id, Instant, Json, new_id, utc_now
+from chassis.database import FirmScoped
+from contracts.errors import Conflict
+from services.clients.models.common import Base
+
+
+class Import(FirmScoped, Base):
+    """One uploaded file and how far its rows have been taken in.
+
+    `position` is the number of rows whose outcome is committed: `created + updated + skipped + failed`.
+    """
+
+    __tablename__ = "file_import"
+    __table_args__ = (
+        PrimaryKeyConstraint("firm_id", "id"),
+        CheckConstraint("created + updated + skipped + failed = position", name="counts_add_up"),
+    )
+
+    id: Mapped[str] = mapped_column(Id, default=new_id)
+    version: Mapped[int] = mapped_column(Integer, default=1)
+    created_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
+    updated_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
+    state: Mapped[str] = mapped_column(String(20), default="uploaded")
+    target: Mapped[str] = mapped_column(String(20))
+    filename: Mapped[str] = mapped_column(String(255))
+    file_key: Mapped[str] = mapped_column(String(300))
+    encoding: Mapped[str] = mapped_column(String(40))
+    delimiter: Mapped[str] = mapped_column(String(1))
+    columns: Mapped[list[str]] = mapped_column(Json)
+    suggested_mapping: Mapped[dict[str, str]] = mapped_column(Json)
+    mapping: Mapped[dict[str, str] | None] = mapped_column(Json)
+    duplicates: Mapped[str | None] = mapped_column(String(20))
+    default_values: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
+    default_country: Mapped[str] = mapped_column(String(2), default="US")
+    total: Mapped[int] = mapped_column(Integer)
+    position: Mapped[int] = mapped_column(Integer, default=0)
+    created: Mapped[int] = mapped_column(Integer, default=0)
+    updated: Mapped[int] = mapped_column(Integer, default=0)
+    skipped: Mapped[int] = mapped_column(Integer, default=0)
+    failed: Mapped[int] = mapped_column(Integer, default=0)
+    error_counts: Mapped[dict[str, int]] = mapped_column(Json, default=dict)
+    preview: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    failure: Mapped[str | None] = mapped_column(String(200))
+
+    def previewed(self, settings: dict[str, Any], outcome: dict[str, Any]) -> None:
+        """Keeps the settings of a run and what it would do. Raises Conflict `import_started`."""
+        if self.state not in ("uploaded", "previewed"):
+            raise Conflict("import_started", state=self.state)
+        self.mapping = settings["mapping"]
+        self.duplicates = settings["duplicates"]
+        self.default_values = settings["default_values"]
+        self.default_country = settings["default_country"]
+        self.preview = outcome
+        self._moved("previewed")
+
+    def started(self) -> None:
+        """Raises Conflict `import_started` if it runs or ran, `import_not_previewed` if no mapping is known."""
+        if self.state not in ("uploaded", "previewed"):
+            raise Conflict("import_started", state=self.state)
+        if self.mapping is None:
+            raise Conflict("import_not_previewed", state=self.state)
+        self._moved("running")
+
+    def advanced(self, outcomes: dict[str, int], error_counts: dict[str, int]) -> None:
+        """Adds a chunk's outcomes (`created`, `updated`, `skipped`, `failed`); the import ends with its last row."""
+        for outcome, count in outcomes.items():
+            setattr(self, outcome, getattr(self, outcome) + count)
+        self.position += sum(outcomes.values())
+        self.error_counts = {
+            code: self.error_counts.get(code, 0) + error_counts.get(code, 0)
+            for code in {*self.error_counts, *error_counts}
+        }
+        self._moved("finished" if self.position >= self.total else "running")
+
+    def gave_up(self, failure: str) -> None:
+        """The rest of the file can no longer be read; what is committed stays, and counts."""
+        self.failure = failure
+        self._moved("failed")
+
+    def _moved(self, state: str) -> None:
+        self.state = state
+        self.version += 1
+        self.updated_at = utc_now()
+
+
+class ImportRow(FirmScoped, Base):
+    """A row of a file that failed. `row` counts from 1 without the header; `errors` are `code:field`.
+
+    The row's cells stay in the file: personal data that was refused is not kept a second time.
+    """
+
+    __tablename__ = "import_row"
+    __table_args__ = (PrimaryKeyConstraint("firm_id", "import_id", "row"),)
+
+    import_id: Mapped[str] = mapped_column(Id)
+    row: Mapped[int] = mapped_column(Integer)
+    errors: Mapped[list[str]] = mapped_column(Json)

@@ -1,0 +1,165 @@
+"""The record of a client. Its phones, emails, addresses and tags are rows of their own, replaced as a list."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Date,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    Text,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chassis.columns import Id, Instant, Json, new_id, utc_now
+from chassis.database import FirmScoped
+from services.clients.models.common import Base, of_client, one_of
+
+STATUSES = ("active", "inactive", "prospective", "blacklisted")
+
+
+class Client(FirmScoped, Base):
+    """One person or business. `sort_name`, `name_key` and `search_text` are derived by `services.clients.names`.
+
+    `version` grows by one per change of what the record shows; the last activity is not part of that.
+    """
+
+    __tablename__ = "client"
+    __table_args__ = (
+        PrimaryKeyConstraint("firm_id", "id"),
+        one_of("kind", ("individual", "business"), "kind"),
+        one_of("status", STATUSES, "status"),
+        CheckConstraint(
+            "first_name IS NOT NULL OR last_name IS NOT NULL OR company_name IS NOT NULL", name="has_a_name"
+        ),
+        CheckConstraint("(external_source IS NULL) = (external_source_id IS NULL)", name="external_pair"),
+        Index(
+            "uq_client_external", "firm_id", "external_source", "external_source_id", unique=True,
+            sqlite_where=text("archived_at IS NULL"), postgresql_where=text("archived_at IS NULL"),
+        ),
+        # For those that are looked up by the hundred, whatever PostgreSQL takes their firm to have.
+        Index("uq_client_id", "id", unique=True),
+        Index("ix_client_created", "firm_id", "created_at", "id"),
+        Index("ix_client_name", "firm_id", "sort_name", "id"),
+        Index("ix_client_name_key", "firm_id", "name_key"),
+        Index("ix_client_birth", "firm_id", "date_of_birth"),
+        Index("ix_client_staff", "firm_id", "assigned_staff_id"),
+    )  # fmt: skip
+
+    id: Mapped[str] = mapped_column(Id, default=new_id)
+    version: Mapped[int] = mapped_column(Integer, default=1)
+    created_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
+    updated_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
+    archived_at: Mapped[dt.datetime | None] = mapped_column(Instant)
+    kind: Mapped[str] = mapped_column(String(20), default="individual")
+    first_name: Mapped[str | None] = mapped_column(String(120))
+    middle_name: Mapped[str | None] = mapped_column(String(120))
+    last_name: Mapped[str | None] = mapped_column(String(120))
+    company_name: Mapped[str | None] = mapped_column(String(200))
+    date_of_birth: Mapped[dt.date | None] = mapped_column(Date)
+    occupation: Mapped[str | None] = mapped_column(String(120))
+    status: Mapped[str] = mapped_column(String(20), default="active")
+    spam: Mapped[bool] = mapped_column(Boolean, default=False)
+    flag_reason: Mapped[str | None] = mapped_column(String(500))
+    language: Mapped[str | None] = mapped_column(String(6))
+    time_zone: Mapped[str | None] = mapped_column(String(60))
+    assigned_staff_id: Mapped[str | None] = mapped_column(Id)
+    custom_fields: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    external_source: Mapped[str | None] = mapped_column(String(60))
+    external_source_id: Mapped[str | None] = mapped_column(String(120))
+    import_id: Mapped[str | None] = mapped_column(Id)
+    sort_name: Mapped[str] = mapped_column(String(300), default="")
+    name_key: Mapped[str] = mapped_column(String(300), default="")
+    search_text: Mapped[str] = mapped_column(Text, default="")
+
+
+class ClientPhone(FirmScoped, Base):
+    """`number` in E.164. `position` keeps the order given."""
+
+    __tablename__ = "client_phone"
+    __table_args__ = (
+        PrimaryKeyConstraint("firm_id", "client_id", "number"),
+        of_client("client_phone"),
+        one_of("kind", ("mobile", "home", "work"), "kind"),
+        Index("ix_client_phone_number", "firm_id", "number"),
+        Index(
+            "uq_client_phone_primary", "firm_id", "client_id", unique=True,
+            sqlite_where=text("is_primary"), postgresql_where=text("is_primary"),
+        ),
+    )  # fmt: skip
+
+    client_id: Mapped[str] = mapped_column(Id)
+    position: Mapped[int] = mapped_column(Integer)
+    number: Mapped[str] = mapped_column(String(20))
+    kind: Mapped[str] = mapped_column(String(20))
+    is_primary: Mapped[bool] = mapped_column(Boolean)
+
+
+class ClientEmail(FirmScoped, Base):
+    """`address` as it is written to; `key` is what equal addresses have in common."""
+
+    __tablename__ = "client_email"
+    __table_args__ = (
+        PrimaryKeyConstraint("firm_id", "client_id", "key"),
+        of_client("client_email"),
+        Index("ix_client_email_key", "firm_id", "key"),
+        Index(
+            "uq_client_email_primary", "firm_id", "client_id", unique=True,
+            sqlite_where=text("is_primary"), postgresql_where=text("is_primary"),
+        ),
+    )  # fmt: skip
+
+    client_id: Mapped[str] = mapped_column(Id)
+    position: Mapped[int] = mapped_column(Integer)
+    address: Mapped[str] = mapped_column(String(320))
+    key: Mapped[str] = mapped_column(String(320))
+    is_primary: Mapped[bool] = mapped_column(Boolean)
+
+
+class ClientAddress(FirmScoped, Base):
+    """A postal address; at most one of a client is of the kind `primary`."""
+
+    __tablename__ = "client_address"
+    __table_args__ = (
+        PrimaryKeyConstraint("firm_id", "client_id", "position"),
+        of_client("client_address"),
+        one_of("kind", ("primary", "mailing", "billing", "service_area"), "kind"),
+        Index("ix_client_address_postal_code", "firm_id", "postal_code"),
+        Index(
+            "uq_client_address_primary", "firm_id", "client_id", unique=True,
+            sqlite_where=text("kind = 'primary'"), postgresql_where=text("kind = 'primary'"),
+        ),
+    )  # fmt: skip
+
+    client_id: Mapped[str] = mapped_column(Id)
+    position: Mapped[int] = mapped_column(Integer)
+    kind: Mapped[str] = mapped_column(String(20))
+    line1: Mapped[str | None] = mapped_column(String(500))
+    line2: Mapped[str | None] = mapped_column(String(500))
+    city: Mapped[str | None] = mapped_column(String(120))
+    state: Mapped[str | None] = mapped_column(String(60))
+    postal_code: Mapped[str | None] = mapped_column(String(20))
+    country: Mapped[str | None] = mapped_column(String(2))
+
+
+class ClientTag(FirmScoped, Base):
+    """One tag of one client; `key` is its folded form, by which it is filtered."""
+
+    __tablename__ = "client_tag"
+    __table_args__ = (
+        PrimaryKeyConstraint("firm_id", "client_id", "key"),
+        of_client("client_tag"),
+        Index("ix_client_tag_key", "firm_id", "key", "client_id"),
+    )
+
+    client_id: Mapped[str] = mapped_column(Id)
+    position: Mapped[int] = mapped_column(Integer)
+    tag: Mapped[str] = mapped_column(String(60))
+    key: Mapped[str] = mapped_column(String(60))
