@@ -14,8 +14,8 @@ from bench.mailing import Sent, office
 from bench.stage import Comparison, Stage, memory_line
 from tests.many_cases import Plan
 
-ROUNDS = 3
-CONCURRENCY = 128
+ROUNDS = 5
+CONCURRENCY = 256
 PEER_MESSAGES = 5_000
 PROMISED_ACCEPTED = 5_000.0
 PROMISED_SENT = 0.9
