@@ -116,6 +116,10 @@ def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA temp_store = MEMORY")
     cursor.close()
+    # Its own `lower` knows the letters of English only.
+    connection.create_function(
+        "casewire_lower", 1, lambda text: text.lower() if isinstance(text, str) else text, deterministic=True
+    )
 
 
 def _begin_sqlite(connection: Connection) -> None:

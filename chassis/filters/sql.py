@@ -7,13 +7,17 @@ become EXISTS, so that no join multiplies the records.
 from __future__ import annotations
 
 import datetime as dt
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, not_, or_, true
+from sqlalchemy import ColumnElement, Text, and_, exists, not_, or_, true
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import Select
 
 from chassis.filters.fields import DAYS, Reading
@@ -50,7 +54,7 @@ class Column:
             if self.folded is None:
                 raise TypeError(f"{reading.field.name} has no folded column")
             return _known(self.folded, _folded_test(self.folded, reading))
-        return _known(self.column, _test(self.column, reading, now))
+        return _known(self.column, value_test(self.column, reading, now))
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,16 +102,51 @@ class TypedRows:
         if reading.test == "any":
             return true()
         if kind == "number":
-            return _test(columns.number, reading, now)
+            return value_test(columns.number, reading, now)
         if kind == "flag":
             return columns.number.in_([Decimal(int(value)) for value in reading.values])
         if kind == "day":
-            return _test(columns.day, reading, now)
+            return value_test(columns.day, reading, now)
         if reading.test == "in":
             # By the start, which is indexed, and then by the whole.
             starts = {fold(value)[:START_LENGTH] for value in reading.values}
             return and_(columns.start.in_(sorted(starts)), columns.text.in_(reading.values))
         return _folded_test(columns.folded, reading, indexed=columns.start)
+
+
+class lowered(FunctionElement[str]):
+    """A text in lower case in every language, so that it can be compared without a folded column beside it. No index
+    serves it."""
+
+    type = Text()
+    inherit_cache = True
+    name = "lowered"
+
+
+@compiles(lowered)
+def _lowered(element: lowered, compiler: SQLCompiler, **options: Any) -> str:
+    return f"lower({compiler.process(element.clauses, **options)})"
+
+
+@compiles(lowered, "sqlite")
+def _lowered_sqlite(element: lowered, compiler: SQLCompiler, **options: Any) -> str:
+    # SQLite's own knows the letters of English only (see `chassis.engines`).
+    return f"casewire_lower({compiler.process(element.clauses, **options)})"
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """One text in a column that has no folded one beside it. `contains` and `starts_with` read each row."""
+
+    column: Attribute
+
+    def test(self, reading: Reading, now: dt.datetime) -> Test:
+        if reading.test not in ("contains", "starts_with"):
+            return _known(self.column, value_test(self.column, reading, now))
+        wanted = unicodedata.normalize("NFC", reading.values[0]).lower()
+        held = lowered(self.column)
+        found = held.contains if reading.test == "contains" else held.startswith
+        return _known(self.column, found(wanted, autoescape=True))
 
 
 def _known(column: Attribute, test: Test) -> Test:
@@ -144,7 +183,8 @@ _TESTS: dict[str, Callable[[Attribute, tuple[Any, ...]], Test]] = {
 }
 
 
-def _test(column: Attribute, reading: Reading, now: dt.datetime) -> Test:
+def value_test(column: Any, reading: Reading, now: dt.datetime) -> Test:
+    """The test of one value, for every test but `contains` and `starts_with`; NULL where there is no value."""
     if reading.test in DAYS:
         return _days(column, reading, now)
     return _TESTS[reading.test](column, reading.values)

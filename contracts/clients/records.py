@@ -13,10 +13,8 @@ from contracts.base import (
     Id,
     Instant,
     Operation,
-    PageRequest,
     Stamped,
     Text,
-    page_of,
 )
 from contracts.clients.common import A_CLIENT, CLIENT_STATUSES, FACTS, OWNER, ClientId
 from contracts.errors import Conflict, Invalid, NotFound
@@ -88,16 +86,6 @@ class UpdateClient(ClientId):
     expected_version = fields.Integer(load_default=None, allow_none=True)
 
 
-class ListClients(PageRequest):
-    """`q` is the one search box: name, phone in any form, or email. `sort`: name, created_at, last_activity_at."""
-
-    q = Text(longest=200, load_default=None, allow_none=True)
-    status = Choice(*CLIENT_STATUSES, load_default=None, allow_none=True)
-    tag = Text(longest=60, load_default=None, allow_none=True)
-    assigned_staff_id = Id(load_default=None, allow_none=True)
-    created_since = Instant(load_default=None, allow_none=True)
-
-
 class ClientEvent(Schema):
     """`changed` names fields. Consumers keep what filters need; the rest they fetch."""
 
@@ -130,9 +118,6 @@ DELETE_CLIENT = Operation(
     OWNER, "delete_client", ClientId, Empty, (NotFound,), permission="clients.delete",
     example={"client_id": A_CLIENT},
 )  # fmt: skip
-LIST_CLIENTS = Operation(
-    OWNER, "list_clients", ListClients, page_of(Client), (Invalid,), permission="clients.read", example={"q": "ann"}
-)
 CLIENT_CREATED = Event(OWNER, "client.created.v1", ClientEvent, example={**FACTS, "changed": []})
 CLIENT_CHANGED = Event(OWNER, "client.changed.v1", ClientEvent, example={**FACTS, "changed": ["phones"]})
 CLIENT_DELETED = Event(OWNER, "client.deleted.v1", ClientDeleted, example={"client_id": A_CLIENT, "version": 3})

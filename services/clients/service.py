@@ -44,7 +44,7 @@ class ClientsService:
 
     @serve(contract.LIST_CLIENTS)
     def list_clients(self, **query: Any) -> dict[str, Any]:
-        return searching.list_clients(self.db, **query)
+        return searching.list_clients(self.db, now=utc_now(), **query)
 
     @serve(contract.LIST_CLIENT_ACTIVITY)
     def list_client_activity(self, **query: Any) -> dict[str, Any]:

@@ -62,7 +62,11 @@ class Desk:
         records.delete_client(self.db, NOW, client_id=client_id)
 
     def listed(self, **query: Any) -> list[str]:
-        return [client["id"] for client in searching.list_clients(self.db, **query)["data"]]
+        return [client["id"] for client in self.page(**query)["data"]]
+
+    def page(self, **query: Any) -> dict[str, Any]:
+        with use(self.context):
+            return searching.list_clients(self.db, **{"now": NOW, **query})
 
     def recipient(self, client_id: str) -> dict[str, Any]:
         return facts.get_recipients(self.db, client_ids=[client_id])["recipients"][0]

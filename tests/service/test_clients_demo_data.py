@@ -14,7 +14,6 @@ from chassis.testing import make_database
 from deploy.demo_data import generate
 from services.clients.cards import load
 from services.clients.models import Base, Client
-from services.clients.searching import list_clients
 from tests.service.clients_desk import Desk
 
 CLIENTS = generate.HERE / "clients.csv"
@@ -64,7 +63,7 @@ def test_the_cases_name_clients_that_came_in(imported: tuple[Desk, dict]) -> Non
     known: set[str] = set()
     cursor = None
     while True:
-        page = list_clients(desk.db, limit=200, cursor=cursor)
+        page = desk.page(limit=200, cursor=cursor)
         known |= {client["external_source_id"] for client in page["data"]}
         cursor = page["meta"]["next_cursor"]
         if cursor is None:

@@ -15,7 +15,6 @@ from contracts.errors import Conflict, Invalid, NotFound
 from services.clients import import_chunks, importing
 from services.clients.activity import list_client_activity
 from services.clients.models import Client
-from services.clients.searching import list_clients
 from tests.service.clients_desk import NOW, Desk, desk
 
 __all__ = ["desk"]
@@ -68,7 +67,7 @@ def test_good_rows_become_clients_and_bad_rows_fail_alone(desk: Desk) -> None:
         "row_too_long": 1,
     }  # fmt: skip
     assert Import().validate(Import().dump(found)) == {}
-    ann = list_clients(desk.db, sort="name")["data"][0]
+    ann = desk.page(sort="name")["data"][0]
     assert (ann["first_name"], ann["last_name"], ann["status"], ann["tags"]) == (
         "Ann1",
         "Lee1",
@@ -96,7 +95,7 @@ def test_the_failed_rows_come_back_as_the_original_file_with_what_is_wrong(desk:
     ]
     repaired = desk.import_all([header, [*failed[0][:2], "'+12125550199", *failed[0][3:]]])
     assert counts(repaired) == (1, 0, 0, 0)
-    [client] = list_clients(desk.db, q="2125550199")["data"]
+    [client] = desk.page(q="2125550199")["data"]
     assert client["first_name"] == "=1+1"
 
 
@@ -258,7 +257,7 @@ def test_defaults_and_the_country_apply_to_empty_cells_and_local_numbers(desk: D
         mapping={"First name": "first_name", "Phone": "phone"}, default_values={"language": "en", "tags": "new"},
         default_country="GB",
     )  # fmt: skip
-    [client] = list_clients(desk.db)["data"]
+    [client] = desk.page()["data"]
     assert (client["phones"][0]["number"], client["language"], client["tags"]) == ("+442079460958", "en", ["new"])
 
 

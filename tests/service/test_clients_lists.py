@@ -14,7 +14,6 @@ from contracts.messaging import COMMUNICATION_LOGGED, CONSENT_CHANGED, DELIVERY_
 from contracts.tasks import TASK_COMPLETED
 from services.clients import facts
 from services.clients.activity import list_client_activity
-from services.clients.searching import list_clients
 from tests.service.clients_desk import CONSENT, DELIVERY, DELIVERY_EVENTS, NOW, Desk, desk
 
 __all__ = ["desk"]
@@ -67,7 +66,7 @@ def test_pages_by_last_activity_are_whole(desk: Desk) -> None:
     for sort, wanted in (("-last_activity_at", newest), ("last_activity_at", newest[::-1])):
         found, cursor = [], None
         while cursor or not found:
-            answer = list_clients(desk.db, sort=sort, limit=2, cursor=cursor)
+            answer = desk.page(sort=sort, limit=2, cursor=cursor)
             found += [client["id"] for client in answer["data"]]
             assert answer["meta"]["total"] == 5
             cursor = answer["meta"]["next_cursor"]
@@ -79,9 +78,9 @@ def test_pages_by_name_are_stable_while_clients_come(desk: Desk) -> None:
     for name in reversed(names):
         first, last = name.split()
         desk.create(first_name=first, last_name=last)
-    first_page = list_clients(desk.db, sort="name", limit=3)
+    first_page = desk.page(sort="name", limit=3)
     desk.create(first_name="Aaron", last_name="Aaronson")
-    rest = list_clients(desk.db, sort="name", limit=3, cursor=first_page["meta"]["next_cursor"])
+    rest = desk.page(sort="name", limit=3, cursor=first_page["meta"]["next_cursor"])
     listed = [f"{c['first_name']} {c['last_name']}" for c in first_page["data"] + rest["data"]]
     assert listed == names
     assert (first_page["meta"]["total"], rest["meta"]["next_cursor"]) == (5, None)
@@ -89,7 +88,7 @@ def test_pages_by_name_are_stable_while_clients_come(desk: Desk) -> None:
 
 def test_an_unknown_order_is_refused(desk: Desk) -> None:
     with pytest.raises(Invalid):
-        list_clients(desk.db, sort="shoe_size")
+        desk.page(sort="shoe_size")
 
 
 # What other services ask

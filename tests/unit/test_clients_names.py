@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from services.clients.matching import search_terms
 from services.clients.names import UnfitText, clean_text, display_name, fold, name_key, sort_name
-from services.clients.searching import search_terms
 
 PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
 """A word that is written with a zero-width joiner."""

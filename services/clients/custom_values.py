@@ -1,0 +1,153 @@
+"""How a filter comes to the values of a firm's own fields: they are JSON in the client's row, each with its type."""
+
+from __future__ import annotations
+
+import datetime as dt
+import unicodedata
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, Numeric, Text, and_, bindparam, func, or_
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from chassis.filters.fields import Reading
+from chassis.filters.sql import lowered, value_test
+from services.clients.models import Client
+
+Test = ColumnElement[bool]
+
+
+@dataclass(frozen=True, eq=False)
+class CustomValue:
+    """The value under a key. A value of another type than the reading's satisfies nothing."""
+
+    key: str
+
+    def test(self, reading: Reading, now: dt.datetime) -> Test:
+        at = (Client.custom_fields, bindparam(None, self.key, type_=Text))
+        kind = func.coalesce(_type_of(*at), "")
+        if reading.test == "any":
+            return kind.in_(_TYPES[reading.field.kind])
+        if reading.field.kind == "words":
+            return and_(kind == "array", or_(*(_has_word(*at, bindparam(None, v, type_=Text)) for v in reading.values)))
+        if reading.field.kind == "flag":
+            return kind.in_(["true" if value else "false" for value in reading.values])
+        if reading.field.kind == "number":
+            return and_(kind == "number", value_test(_number_of(*at), reading, now))
+        text = _text_of(*at)
+        if reading.field.kind == "day":
+            return and_(kind == "string", text.like("____-__-__"), _day_test(text, reading, now))
+        if reading.test in ("contains", "starts_with"):
+            wanted = unicodedata.normalize("NFC", reading.values[0]).lower()
+            held = lowered(text)
+            found = held.contains if reading.test == "contains" else held.startswith
+            return and_(kind == "string", found(wanted, autoescape=True))
+        return and_(kind == "string", value_test(text, reading, now))
+
+
+_TYPES: dict[str, tuple[str, ...]] = {
+    "text": ("string",),
+    "day": ("string",),
+    "number": ("number",),
+    "flag": ("true", "false"),
+    "words": ("array",),
+}
+
+
+def _day_test(text: Any, reading: Reading, now: dt.datetime) -> Test:
+    """ISO dates sort as the days do."""
+    if reading.test not in ("older_than_days", "within_next_days"):
+        values = tuple(value.isoformat() for value in reading.values)
+        return value_test(text, Reading(reading.field, reading.test, values), now)
+    today = now.astimezone(dt.UTC).date()
+    days = dt.timedelta(days=reading.values[0])
+    if reading.test == "older_than_days":
+        return text < (today - days).isoformat()
+    return text.between(today.isoformat(), (today + days).isoformat())
+
+
+class _type_of(FunctionElement[str]):
+    """string, number, true, false, array, or NULL where nothing is stored."""
+
+    type = Text()
+    inherit_cache = True
+
+
+class _text_of(FunctionElement[str]):
+    type = Text()
+    inherit_cache = True
+
+
+class _number_of(FunctionElement[Any]):
+    """The number, or NULL if it is none."""
+
+    type = Numeric()
+    inherit_cache = True
+
+
+class _has_word(FunctionElement[bool]):
+    """Whether a list holds a word."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+# What is put together here are parts that are compiled already, with every value a parameter. In the SQL of SQLite the
+# key is a value and no part of a path: a path cannot hold every character that a key can.
+
+
+def _parts(element: Any, compiler: SQLCompiler, options: dict[str, Any]) -> list[str]:
+    return [compiler.process(clause, **options) for clause in element.clauses]
+
+
+@compiles(_type_of, "postgresql")
+def _type_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    held, key = _parts(element, compiler, options)
+    typed = f"jsonb_typeof({held} -> {key})"
+    return f"(CASE {typed} WHEN 'boolean' THEN {held} ->> {key} ELSE {typed} END)"
+
+
+@compiles(_type_of, "sqlite")
+def _type_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    held, key = _parts(element, compiler, options)
+    named = "CASE type WHEN 'text' THEN 'string' WHEN 'integer' THEN 'number' WHEN 'real' THEN 'number' ELSE type END"
+    return f"(SELECT {named} FROM json_each({held}) WHERE key = {key})"  # noqa: S608
+
+
+@compiles(_text_of, "postgresql")
+def _text_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    held, key = _parts(element, compiler, options)
+    return f"({held} ->> {key})"
+
+
+@compiles(_text_of, "sqlite")
+def _text_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    held, key = _parts(element, compiler, options)
+    return f"(SELECT value FROM json_each({held}) WHERE key = {key})"  # noqa: S608
+
+
+@compiles(_number_of, "postgresql")
+def _number_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    held, key = _parts(element, compiler, options)
+    return f"(CASE jsonb_typeof({held} -> {key}) WHEN 'number' THEN ({held} ->> {key})::numeric END)"
+
+
+@compiles(_number_of, "sqlite")
+def _number_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    held, key = _parts(element, compiler, options)
+    return f"(SELECT value FROM json_each({held}) WHERE key = {key} AND type IN ('integer', 'real'))"  # noqa: S608
+
+
+@compiles(_has_word, "postgresql")
+def _word_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    held, key, word = _parts(element, compiler, options)
+    return f"(({held} -> {key}) ? {word})"
+
+
+@compiles(_has_word, "sqlite")
+def _word_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    held, key, word = _parts(element, compiler, options)
+    inner = f"SELECT 1 FROM json_each({held}) AS field, json_each(field.value) AS entry"  # noqa: S608
+    return f"EXISTS ({inner} WHERE field.key = {key} AND field.type = 'array' AND entry.value = {word})"

@@ -1,0 +1,38 @@
+"""Reading a filter of clients, with the saved filters that it mentions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from chassis.filters import lookup
+from chassis.filters.fields import Field
+from chassis.filters.parsing import Wire
+from chassis.filters.tree import Node
+from services.clients.filter_fields import CLIENT_FIELDS, custom_meanings
+
+
+def read_filter(session: Session, wire: Any, *, path: str, saved_as: str | None = None) -> Node:
+    """The tree of a filter, in as many queries as saved filters are nested deep.
+
+    `saved_as` is the saved filter that the wire is about to become: it must not lead back to itself. Raises Invalid
+    `invalid_filter` that names the place under `path`, and NotFound `saved_filter_not_found`.
+    """
+
+    def load_saved(ids: Sequence[str]) -> dict[str, Wire]:
+        return {}
+
+    return lookup.read_filter(
+        wire,
+        CLIENT_FIELDS,
+        load_saved=load_saved,
+        load_custom_fields=_load_custom_fields,
+        path=path,
+        saved_as=saved_as,
+    )
+
+
+def _load_custom_fields(keys: Sequence[str]) -> dict[str, list[Field]]:
+    return {key: custom_meanings(key) for key in keys}

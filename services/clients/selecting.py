@@ -1,0 +1,77 @@
+"""Which clients a list, an export, a group or a bulk action means: `contracts.clients.ClientQuery` as SQL."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, false, select
+from sqlalchemy.orm import Session
+
+from chassis.context import current
+from chassis.filters.sql import condition
+from services.clients.checking import tag_key
+from services.clients.filter_lookup import read_filter
+from services.clients.matching import matches
+from services.clients.models import Client, ClientTag, LastActivity
+
+Query = Mapping[str, Any]
+"""The parameters of `contracts.clients.ClientQuery`, as Python values. What is left out or None does not narrow."""
+
+NEW_DAYS = 30
+
+
+def select_ids(session: Session, query: Query, *, now: dt.datetime) -> Select[Any]:
+    """A SELECT of the ids of the clients that are meant, in no order. Archived ones never are.
+
+    `now` is what days are counted from. "Mine" are the clients of the staff member for whom the work in hand is done.
+    Raises Invalid `invalid_filter` that names the place, and NotFound `saved_filter_not_found`.
+    """
+    return select(Client.id).where(*conditions(session, query, now=now))
+
+
+def conditions(session: Session, query: Query, *, now: dt.datetime) -> list[ColumnElement[bool]]:
+    """As `select_ids`, the conditions on `Client`."""
+    q = query.get("q")
+    wanted: list[ColumnElement[bool]] = [Client.archived_at.is_(None), *narrowing(session, query, now=now)]
+    if q is not None and q.strip():
+        wanted.append(matches(q))
+    return wanted
+
+
+def narrowing(session: Session, query: Query, *, now: dt.datetime) -> list[ColumnElement[bool]]:
+    """What of a query is no search, as conditions on `Client`."""
+    wanted: list[ColumnElement[bool]] = []
+    given = {name: value for name, value in query.items() if value is not None}
+    if "status" in given:
+        wanted.append(Client.status == given["status"])
+    if "tag" in given:
+        wanted.append(Client.id.in_(select(ClientTag.client_id).where(ClientTag.key == tag_key(given["tag"]))))
+    if "assigned_staff_id" in given:
+        wanted.append(Client.assigned_staff_id == given["assigned_staff_id"])
+    if given.get("mine"):
+        wanted.append(_mine())
+    if "flagged" in given:
+        wanted.append(Client.flag_reason.is_not(None) if given["flagged"] else Client.flag_reason.is_(None))
+    if "spam" in given:
+        wanted.append(Client.spam.is_(given["spam"]))
+    if "created_since" in given:
+        wanted.append(Client.created_at >= given["created_since"])
+    if "new" in given:
+        since = now - dt.timedelta(days=NEW_DAYS)
+        wanted.append(Client.created_at >= since if given["new"] else Client.created_at < since)
+    if "inactive_since" in given:
+        quiet = select(LastActivity.client_id).where(LastActivity.at < given["inactive_since"])
+        wanted.append(Client.id.in_(quiet))
+    if "filter" in given:
+        wanted.append(condition(read_filter(session, given["filter"], path="filter"), now=now))
+    return wanted
+
+
+def _mine() -> ColumnElement[bool]:
+    context = current()
+    if context is None or context.actor_kind != "staff" or context.actor_id is None:
+        # A key of the firm's is nobody's: nothing is assigned to it.
+        return false()
+    return Client.assigned_staff_id == context.actor_id
