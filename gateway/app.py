@@ -26,12 +26,23 @@ from gateway import (
     webhooks,
 )
 from gateway.credentials import CredentialCache, authenticate
-from gateway.routes import accounts, cases, clients, consents, conversations, imports, messaging, portal, tasks
+from gateway.routes import (
+    accounts,
+    cases,
+    client_merges,
+    clients,
+    consents,
+    conversations,
+    imports,
+    messaging,
+    portal,
+    tasks,
+)
 from gateway.settings import EdgeSettings
 
 API_BLUEPRINTS = (
-    accounts.blueprint, clients.blueprint, imports.blueprint, cases.blueprint, tasks.blueprint, messaging.blueprint,
-    consents.blueprint, conversations.blueprint, portal.blueprint,
+    accounts.blueprint, clients.blueprint, client_merges.blueprint, imports.blueprint, cases.blueprint,
+    tasks.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint, portal.blueprint,
 )  # fmt: skip
 
 _CORRELATION_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")

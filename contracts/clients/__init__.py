@@ -1,9 +1,10 @@
-"""clients: people and businesses, how to reach them, what happened to them, and their import. One module for each; all
-of them are imported from here."""
+"""clients: people and businesses, how to reach them, what happened to them, their import and their merging. One module
+for each; all of them are imported from here."""
 
 from contracts.clients.activity import *  # noqa: F403
 from contracts.clients.common import *  # noqa: F403
 from contracts.clients.facts import *  # noqa: F403
 from contracts.clients.finding import *  # noqa: F403
 from contracts.clients.importing import *  # noqa: F403
+from contracts.clients.merging import *  # noqa: F403
 from contracts.clients.records import *  # noqa: F403

@@ -6,7 +6,7 @@ from marshmallow import Schema, fields
 
 from contracts.base import Id, Instant, Operation, PageRequest, page_of
 from contracts.clients.common import A_CLIENT, OWNER, ClientId
-from contracts.errors import Invalid, NotFound
+from contracts.errors import Gone, Invalid, NotFound
 
 
 class ActivityEntry(Schema):
@@ -23,6 +23,6 @@ class ListActivity(ClientId, PageRequest):
 
 
 LIST_CLIENT_ACTIVITY = Operation(
-    OWNER, "list_client_activity", ListActivity, page_of(ActivityEntry), (NotFound, Invalid),
+    OWNER, "list_client_activity", ListActivity, page_of(ActivityEntry), (NotFound, Gone, Invalid),
     permission="clients.read", example={"client_id": A_CLIENT},
 )  # fmt: skip

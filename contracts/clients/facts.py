@@ -18,10 +18,12 @@ class Recipient(Schema):
     `phone`, for calls, the primary phone of any kind.
 
     `state`: found, blocked (blacklisted or spam), erased (archived or unknown). `postal`: state and country of the
-    primary address, for quiet hours.
+    primary address, for quiet hours. `surviving_id`: given where the client was merged into this one, whose facts
+    these are.
     """
 
     client_id = Id()
+    surviving_id = Id(allow_none=True)
     state = Choice("found", "blocked", "erased")
     first_name = fields.String(allow_none=True)
     last_name = fields.String(allow_none=True)

@@ -17,7 +17,7 @@ from contracts.base import (
     Text,
 )
 from contracts.clients.common import A_CLIENT, CLIENT_STATUSES, FACTS, OWNER, ClientId
-from contracts.errors import Conflict, Invalid, NotFound
+from contracts.errors import Conflict, Gone, Invalid, NotFound
 from contracts.mapping import FieldUpdateRejected
 
 
@@ -87,7 +87,8 @@ class UpdateClient(ClientId):
 
 
 class ClientEvent(Schema):
-    """`changed` names fields. Consumers keep what filters need; the rest they fetch."""
+    """`changed` names fields. Consumers keep what filters need; the rest they fetch. `merge_id`: a merge, or its undo,
+    made the change."""
 
     client_id = Id(required=True)
     version = Count(required=True)
@@ -96,6 +97,7 @@ class ClientEvent(Schema):
     language = fields.String(required=True, allow_none=True)
     changed = fields.List(fields.String(), required=True)
     case_task_id = Id(allow_none=True)
+    merge_id = Id(allow_none=True)
 
 
 class ClientDeleted(Schema):
@@ -108,14 +110,14 @@ CREATE_CLIENT = Operation(
     example={"first_name": "Ann", "phones": [{"number": "+12125550123"}]},
 )  # fmt: skip
 GET_CLIENT = Operation(
-    OWNER, "get_client", ClientId, Client, (NotFound,), permission="clients.read", example={"client_id": A_CLIENT}
+    OWNER, "get_client", ClientId, Client, (NotFound, Gone), permission="clients.read", example={"client_id": A_CLIENT}
 )
 UPDATE_CLIENT = Operation(
-    OWNER, "update_client", UpdateClient, Client, (Invalid, NotFound, Conflict), permission="clients.write",
+    OWNER, "update_client", UpdateClient, Client, (Invalid, NotFound, Gone, Conflict), permission="clients.write",
     example={"client_id": A_CLIENT, "changes": {"first_name": "Anna"}},
 )  # fmt: skip
 DELETE_CLIENT = Operation(
-    OWNER, "delete_client", ClientId, Empty, (NotFound,), permission="clients.delete",
+    OWNER, "delete_client", ClientId, Empty, (NotFound, Gone), permission="clients.delete",
     example={"client_id": A_CLIENT},
 )  # fmt: skip
 CLIENT_CREATED = Event(OWNER, "client.created.v1", ClientEvent, example={**FACTS, "changed": []})

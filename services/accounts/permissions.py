@@ -30,6 +30,7 @@ _MEMBER = _READ | {
 }
 _SUPERVISOR = _MEMBER | {
     "clients.delete",
+    "clients.merge",
     "imports.write",
     "message_templates.write",
     "messages.bulk",

@@ -13,7 +13,7 @@ from chassis.context import current
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.paging import page
-from contracts.errors import NotFound
+from services.clients import merge_history
 from services.clients.models import Activity, Client, LastActivity
 
 _CONSENT_FACTS = ("consent_id", "channel", "state", "holds", "source")
@@ -43,14 +43,18 @@ def entry(client_id: str, at: dt.datetime, kind: str, facts: dict[str, Any]) -> 
 def list_client_activity(
     db: Database, *, client_id: str, limit: int = 50, cursor: str | None = None, sort: str | None = None
 ) -> dict[str, Any]:
-    """A page of a client's activity, newest first. Raises NotFound `client_not_found`, and Invalid as `page` does."""
+    """A page of a client's activity, newest first, with that of the clients that were merged into it.
+
+    Raises NotFound `client_not_found`, Gone `client_merged`, and Invalid as `page` does.
+    """
     with db.read() as session:
         known = select(Client.id).where(Client.id == client_id, Client.archived_at.is_(None))
         if session.scalar(known) is None:
-            raise NotFound("client_not_found", client_id=client_id)
+            raise merge_history.absent(session, client_id)
+        theirs = [client_id, *merge_history.merged_into(session, client_id)]
         rows, meta = page(
             session,
-            select(Activity).where(Activity.client_id == client_id),
+            select(Activity).where(Activity.client_id.in_(theirs)),
             model=Activity,
             sorts={"at": Activity.at},
             default_sort="-at",

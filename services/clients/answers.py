@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -12,7 +12,7 @@ from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from contracts.clients import FIELD_UPDATE_REJECTED
 from contracts.tasks import GET_MAPPED_ANSWERS
-from services.clients import activity, cards
+from services.clients import activity, cards, merge_history
 from services.clients.addresses import (
     DEFAULT_COUNTRY,
     UnfitAddress,
@@ -70,6 +70,11 @@ def _apply(uow: UnitOfWork, answers: list[Answer], answered_by: set[str], now: d
     # All clients that this transaction writes are locked at once, in one order.
     meant = {client for answer in newer if (client := _whose(answer))}
     records = cards.load(uow.session, meant | answered_by, lock=True)
+    merged = merge_history.with_survivors(uow.session, meant, records)
+    if merged:
+        # Who was merged since the answer was given: it is the survivor's.
+        records |= cards.load(uow.session, set(merged.values()) - records.keys(), lock=True)
+        newer = [_of_survivor(answer, merged) for answer in newer]
     while newer:
         # A round takes one answer of each client: the statements are as many as the rounds, mostly one.
         first = {_whose(answer): answer for answer in reversed(newer)}
@@ -105,6 +110,11 @@ def _apply_round(uow: UnitOfWork, answers: list[Answer], records: dict[str, Reco
 def _whose(answer: Answer) -> str | None:
     client_id: str | None = answer["client_id"] or answer["primary_client_id"]
     return client_id
+
+
+def _of_survivor(answer: Answer, merged: Mapping[str, str]) -> Answer:
+    surviving_id = merged.get(_whose(answer) or "")
+    return {**answer, "client_id": surviving_id} if surviving_id else answer
 
 
 def _not_yet_applied(uow: UnitOfWork, answers: list[Answer]) -> list[Answer]:

@@ -42,7 +42,7 @@ _TABLES: dict[str, type[Any]] = {
 }  # fmt: skip
 _LAST = select(LastActivity.at).where(LastActivity.client_id == Client.id).correlate(Client).scalar_subquery()
 # Made once: to put it together takes longer than to run it.
-_WHOLE = select(
+_ANY = select(
     *(getattr(Client, name) for name in (*_STAMPS, *_OWN)),
     select(LastActivity.at)
     .where(LastActivity.client_id == Client.id)
@@ -50,7 +50,8 @@ _WHOLE = select(
     .scalar_subquery()
     .label("last_activity_at"),
     *(row_list(_TABLES[name], *_ENTRIES[name]).label(name) for name in _LISTS),
-).where(Client.id.in_(bindparam("ids", expanding=True)), Client.archived_at.is_(None))
+).where(Client.id.in_(bindparam("ids", expanding=True)))
+_WHOLE = _ANY.where(Client.archived_at.is_(None))
 
 
 def new_record(client_id: str, fields: Record, now: dt.datetime) -> Record:
@@ -60,8 +61,11 @@ def new_record(client_id: str, fields: Record, now: dt.datetime) -> Record:
     return {**empty, **_DEFAULTS, **fields, **stamps}
 
 
-def load(session: Session, client_ids: Collection[str], *, lock: bool = False) -> dict[str, Record]:
-    """The records that exist and are not archived, by id. With `lock`, they stay as they are until the commit."""
+def load(
+    session: Session, client_ids: Collection[str], *, lock: bool = False, archived: bool = False
+) -> dict[str, Record]:
+    """The records that exist, by id; those that are archived only if `archived` asks for them too. With `lock`, they
+    stay as they are until the commit."""
     wanted = {"ids": list(set(client_ids))}
     if lock and client_ids:
         # A statement of its own: what waited for a lock sees the row as it is now, but other tables as they were
@@ -70,7 +74,7 @@ def load(session: Session, client_ids: Collection[str], *, lock: bool = False) -
         wanted["ids"] = list(session.scalars(held))
     if not wanted["ids"]:
         return {}
-    return {row.id: _record(row) for row in session.execute(_WHOLE, wanted)}
+    return {row.id: _record(row) for row in session.execute(_ANY if archived else _WHOLE, wanted)}
 
 
 def _record(row: Any) -> Record:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from chassis.database import Database
 from chassis.scoping import BY_ID
 from chassis.value_sets import among
+from services.clients import merge_history
 from services.clients.addresses import UnfitAddress, email_key, parse_phone, sms_number
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag
 from services.clients.names import display_name
@@ -39,13 +40,18 @@ _MOST_FOUND = 100
 
 
 def get_recipients(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]:
-    """`contracts.clients.Recipients`: one for each id, in the order asked for, by four queries for any number."""
+    """`contracts.clients.Recipients`: one for each id, in the order asked for, by four queries for any number. A client
+    that was merged is reached as the one it is now."""
     with db.read() as session:
         columns = [getattr(Client, name) for name in _RECIPIENT]
         # Archived ones are left out here and not there, where another index would answer that, with all there are.
         known = select(*columns, Client.archived_at).where(among(session, Client.id, client_ids))
         found = session.execute(known.execution_options(**BY_ID))
         clients = {row.id: dict(row._mapping) for row in found if row.archived_at is None}
+        if len(clients) < len(set(client_ids)):
+            merged = merge_history.survivors(session, set(client_ids) - clients.keys())
+            if merged:
+                return _as_survivors(db, client_ids, merged)
         phones = _phones(session, client_ids)
         emails = _primary_emails(session, client_ids)
         postal = _primary_postal(session, client_ids)
@@ -69,6 +75,17 @@ def get_recipients(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]
                 "email": emails.get(client_id),
             }
         )
+    return {"recipients": recipients}
+
+
+def _as_survivors(db: Database, client_ids: Sequence[str], merged: dict[str, str]) -> dict[str, Any]:
+    asked = list(dict.fromkeys(merged.get(client_id, client_id) for client_id in client_ids))
+    found = {one["client_id"]: one for one in get_recipients(db, client_ids=asked)["recipients"]}
+    recipients = []
+    for client_id in client_ids:
+        surviving_id = merged.get(client_id)
+        known = found[surviving_id or client_id]
+        recipients.append({"surviving_id": surviving_id, **known, "client_id": client_id})
     return {"recipients": recipients}
 
 

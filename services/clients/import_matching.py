@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
-from services.clients import cards
+from services.clients import cards, merge_history
 from services.clients.addresses import Problem, with_primary
 from services.clients.checking import Record, check_whole, default_kind
 from services.clients.import_rows import Key, Row, RowReader
@@ -203,8 +203,10 @@ def _by_external_id(session: Session, keys: list[Key]) -> Iterator[tuple[Key, st
         statement = select(Client.external_source_id, Client.id).where(
             Client.external_source == source, Client.external_source_id.in_(values), Client.archived_at.is_(None)
         )
-        for external_id, client_id in session.execute(statement):
-            yield ("external", source, str(external_id)), client_id
+        found = {str(external_id): client_id for external_id, client_id in session.execute(statement)}
+        found = merge_history.by_former_external_id(session, source, set(values) - found.keys()) | found
+        for external_id, client_id in found.items():
+            yield ("external", source, external_id), client_id
 
 
 def _by_address(sort: str, column: Any, owner: Any) -> Any:

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from chassis.columns import new_id
 from chassis.database import Database, UnitOfWork
 from contracts.clients import CLIENT_CHANGED, CLIENT_CREATED, CLIENT_DELETED
-from contracts.errors import Conflict, NotFound
-from services.clients import activity, cards, duplicates
+from contracts.errors import Conflict
+from services.clients import activity, cards, duplicates, merge_history
 from services.clients.checking import Record, checked_fields, default_kind
 from services.clients.models import Activity, Client
 
@@ -26,7 +26,7 @@ def create_client(
     skip_duplicate_check: bool = False,
     **fields: Any,
 ) -> Record:
-    """The new client. Under a `client_id` that exists already: that client as it is.
+    """The new client. Under a `client_id` that exists already: that client as it is, or the one it was merged into.
 
     `fields` are those of `contracts.clients.ClientFields`; a status nobody stated is `active`.
     Raises Invalid naming the fields at fault, Conflict `duplicate_client` with `candidates`, `external_id_taken` with
@@ -51,9 +51,13 @@ def create_client(
 def _existing(db: Database, client_id: str) -> Record | None:
     with db.read() as session:
         found = cards.load(session, [client_id]).get(client_id)
-        if found is None and session.scalar(select(Client.id).where(Client.id == client_id)) is not None:
+        if found is not None:
+            return found
+        if surviving_id := merge_history.survivors(session, [client_id]).get(client_id):
+            return cards.load(session, [surviving_id]).get(surviving_id)
+        if session.scalar(select(Client.id).where(Client.id == client_id)) is not None:
             raise Conflict("client_deleted", client_id=client_id)
-        return found
+        return None
 
 
 def _stored_instead(uow: UnitOfWork, record: Record) -> Record:
@@ -74,11 +78,11 @@ def _external_id_taken(uow: UnitOfWork, record: Record) -> Conflict:
 
 
 def get_client(db: Database, client_id: str) -> Record:
-    """Raises NotFound `client_not_found`."""
+    """Raises NotFound `client_not_found`, Gone `client_merged` with `surviving_id`."""
     with db.read() as session:
         found = cards.load(session, [client_id]).get(client_id)
-    if found is None:
-        raise NotFound("client_not_found", client_id=client_id)
+        if found is None:
+            raise merge_history.absent(session, client_id)
     return found
 
 
@@ -88,7 +92,7 @@ def update_client(
     """The client with its changes. A list that is given takes the place of the one before; custom fields are set one by
     one, and null takes one away.
 
-    Raises Invalid, NotFound `client_not_found`, Conflict `stale_version` or `external_id_taken`.
+    Raises Invalid, NotFound `client_not_found`, Gone `client_merged`, Conflict `stale_version` or `external_id_taken`.
     """
     with db.unit_of_work() as uow:
         before = _locked(uow, client_id)
@@ -125,6 +129,7 @@ class Change:
     fields: list[str]
     cause: dict[str, Any]
     case_task_id: str | None = None
+    merge_id: str | None = None
 
 
 def announce_changes(uow: UnitOfWork, changes: Sequence[Change], now: dt.datetime) -> None:
@@ -132,7 +137,7 @@ def announce_changes(uow: UnitOfWork, changes: Sequence[Change], now: dt.datetim
     entries = []
     for change in changes:
         record = change.record
-        data = _event(record, change.fields, change.case_task_id)
+        data = {**_event(record, change.fields, change.case_task_id), "merge_id": change.merge_id}
         uow.emit(CLIENT_CHANGED, record["id"], data, aggregate_version=record["version"])
         facts = {"changed": change.fields, **change.cause}
         entries.append(activity.entry(record["id"], now, CLIENT_CHANGED.name, facts))
@@ -140,7 +145,7 @@ def announce_changes(uow: UnitOfWork, changes: Sequence[Change], now: dt.datetim
 
 
 def delete_client(db: Database, now: dt.datetime, *, client_id: str) -> None:
-    """Archives a client: it is nowhere found any more. Raises NotFound `client_not_found`."""
+    """Archives a client: it is nowhere found any more. Raises NotFound `client_not_found`, Gone `client_merged`."""
     with db.unit_of_work() as uow:
         record = _locked(uow, client_id)
         version = record["version"] + 1
@@ -152,7 +157,7 @@ def delete_client(db: Database, now: dt.datetime, *, client_id: str) -> None:
 def _locked(uow: UnitOfWork, client_id: str) -> Record:
     found = cards.load(uow.session, [client_id], lock=True).get(client_id)
     if found is None:
-        raise NotFound("client_not_found", client_id=client_id)
+        raise merge_history.absent(uow.session, client_id)
     return found
 
 

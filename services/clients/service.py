@@ -9,9 +9,21 @@ from chassis.database import Data
 from chassis.events import ReceivedEvent, on
 from chassis.files import FilesProvider
 from chassis.rpc import Calls, serve
+from chassis.timers import every
 from contracts import clients as contract
 from contracts import messaging, tasks
-from services.clients import activity, answers, facts, import_errors, importing, records, searching
+from services.clients import (
+    activity,
+    answers,
+    facts,
+    import_errors,
+    importing,
+    merge_tending,
+    merge_undo,
+    merging,
+    records,
+    searching,
+)
 from services.clients.models import Base
 
 _BATCH = 500
@@ -24,7 +36,7 @@ class ClientsService:
 
     db = Data(Base)
     files = FilesProvider()
-    calls = Calls(tasks)
+    calls = Calls(messaging, tasks)
 
     @serve(contract.CREATE_CLIENT)
     def create_client(self, **command: Any) -> dict[str, Any]:
@@ -61,6 +73,26 @@ class ClientsService:
     @serve(contract.FIND_CLIENTS_BY_ADDRESS)
     def find_clients_by_address(self, channel: str, address: str) -> dict[str, Any]:
         return facts.find_clients_by_address(self.db, channel=channel, address=address)
+
+    @serve(contract.MERGE_CLIENTS)
+    def merge_clients(self, **command: Any) -> dict[str, Any]:
+        return merging.merge_clients(self.db, self.calls, utc_now(), **command)
+
+    @serve(contract.GET_MERGE)
+    def get_merge(self, merge_id: str) -> dict[str, Any]:
+        return merge_undo.get_merge(self.db, merge_id=merge_id)
+
+    @serve(contract.LIST_MERGES)
+    def list_merges(self, **query: Any) -> dict[str, Any]:
+        return merging.list_merges(self.db, **query)
+
+    @serve(contract.UNDO_MERGE)
+    def undo_merge(self, **command: Any) -> dict[str, Any]:
+        return merge_undo.undo_merge(self.db, utc_now(), **command)
+
+    @every(20, "clients: tend to merges")
+    def tend_to_merges(self) -> bool:
+        return merge_tending.tend(self.db, utc_now())
 
     @serve(contract.CREATE_IMPORT)
     def create_import(self, **command: Any) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+"""Which client stands for which: the ids of clients that were merged, and of whom they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chassis.value_sets import among
+from contracts.errors import CasewireError, Gone, NotFound
+from services.clients.models import ClientMerge, FormerExternalId
+
+_LONGEST_CHAIN = 100
+"""Merges one after the other. None is in a circle: a merged client survives nothing."""
+
+
+def survivors(session: Session, client_ids: Iterable[str]) -> dict[str, str]:
+    """{merged id: id of the client that it is now}, for those of the ids that were merged; a query for each link of the
+    longest chain."""
+    current: dict[str, str] = {}
+    asked = set(client_ids)
+    wanted = asked
+    for _ in range(_LONGEST_CHAIN):
+        if not wanted:
+            break
+        statement = select(ClientMerge.merged_id, ClientMerge.surviving_id).where(
+            among(session, ClientMerge.merged_id, sorted(wanted)), ClientMerge.undone_at.is_(None)
+        )
+        found = dict(session.execute(statement).all())
+        current.update(found)
+        wanted = set(found.values()) - current.keys()
+    return {merged: _end(current, merged) for merged in current.keys() & asked}
+
+
+def _end(current: dict[str, str], client_id: str) -> str:
+    while client_id in current:
+        client_id = current[client_id]
+    return client_id
+
+
+def merged_into(session: Session, client_id: str) -> list[str]:
+    """The ids of all clients that are this one now, without its own; a query for each generation."""
+    found: list[str] = []
+    latest = [client_id]
+    while latest:
+        statement = select(ClientMerge.merged_id).where(
+            among(session, ClientMerge.surviving_id, latest), ClientMerge.undone_at.is_(None)
+        )
+        latest = sorted(set(session.scalars(statement)) - {client_id, *found})
+        found += latest
+    return found
+
+
+def absent(session: Session, client_id: str) -> CasewireError:
+    """What to raise for a client that is not there: Gone `client_merged` with `surviving_id`, else NotFound
+    `client_not_found`."""
+    surviving_id = survivors(session, [client_id]).get(client_id)
+    if surviving_id is not None:
+        return Gone("client_merged", client_id=client_id, surviving_id=surviving_id)
+    return NotFound("client_not_found", client_id=client_id)
+
+
+def with_survivors(session: Session, client_ids: Collection[str], present: Collection[str]) -> dict[str, str]:
+    """`survivors` of those of the ids that are not `present`; no query where all are."""
+    missing = set(client_ids) - set(present)
+    return survivors(session, missing) if missing else {}
+
+
+def by_former_external_id(session: Session, source: str, external_ids: Collection[str]) -> dict[str, str]:
+    """{external id: client} of the clients into which those that had these ids were merged."""
+    if not external_ids:
+        return {}
+    statement = select(FormerExternalId.external_source_id, FormerExternalId.merged_id).where(
+        FormerExternalId.external_source == source,
+        FormerExternalId.external_source_id.in_(external_ids),
+    )
+    former = dict(session.execute(statement).all())
+    current = survivors(session, former.values()) if former else {}
+    return {external_id: current[merged_id] for external_id, merged_id in former.items() if merged_id in current}

@@ -1,0 +1,58 @@
+"""What is due of merges by the clock: telling them again, and forgetting what an undo would have needed."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy import delete, or_, select
+
+from chassis.database import Database
+from services.clients.merging import TOLD_AGAIN_AFTER, tell_merged
+from services.clients.models import UNDO_WITHIN, Client, ClientMerge, LastActivity, MergeMove
+
+_AT_ONCE = 100
+
+
+def tend(db: Database, now: dt.datetime) -> bool:
+    """Works across firms on what is due; True if there is more."""
+    kept = ClientMerge.before.is_not(None)
+    due = select(ClientMerge.firm_id, ClientMerge.id).where(
+        or_(ClientMerge.tell_at <= now, (ClientMerge.at <= now - UNDO_WITHIN) & kept)
+    )
+    with db.across_firms("merges of all firms are tended to by a timer").read() as session:
+        found = session.execute(due.limit(_AT_ONCE)).all()
+    by_firm: dict[str, list[str]] = {}
+    for firm_id, merge_id in found:
+        by_firm.setdefault(firm_id, []).append(merge_id)
+    for firm_id, merge_ids in by_firm.items():
+        _tend_to(db.for_firm(firm_id), merge_ids, now)
+    return len(found) == _AT_ONCE
+
+
+def _tend_to(db: Database, merge_ids: list[str], now: dt.datetime) -> None:
+    with db.unit_of_work() as uow:
+        statement = select(ClientMerge).where(ClientMerge.id.in_(merge_ids), ClientMerge.undone_at.is_(None))
+        merges = uow.session.scalars(statement.order_by(ClientMerge.id).with_for_update()).all()
+        for merge in merges:
+            if merge.tell_at is not None and merge.tell_at <= now:
+                version = (merge.after or {}).get("version", 1)
+                tell_merged(uow, merge.id, _facts(merge), version)
+                merge.told += 1
+                more = merge.told < len(TOLD_AGAIN_AFTER)
+                merge.tell_at = merge.at + TOLD_AGAIN_AFTER[merge.told] if more else None
+        past = [merge for merge in merges if merge.at <= now - UNDO_WITHIN]
+        for merge in past:
+            merge.before = merge.after = None
+        uow.session.flush()
+        if not past:
+            return
+        # The id goes on standing for the survivor; what was known of the merged one is the survivor's.
+        ids = [merge.merged_id for merge in past]
+        for model, column in ((Client, Client.id), (LastActivity, LastActivity.client_id)):
+            uow.session.execute(delete(model).where(column.in_(ids)), execution_options={"synchronize_session": False})
+        moved = delete(MergeMove).where(MergeMove.merge_id.in_([merge.id for merge in past]))
+        uow.session.execute(moved, execution_options={"synchronize_session": False})
+
+
+def _facts(merge: ClientMerge) -> dict[str, object]:
+    return {name: getattr(merge, name) for name in ("surviving_id", "merged_id", "at")}

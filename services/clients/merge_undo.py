@@ -1,0 +1,160 @@
+"""Taking a merge back, also after the survivor was changed: what is in doubt is asked about, not lost."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from chassis.database import Database, UnitOfWork
+from chassis.wire import lenient
+from contracts import clients as contract
+from contracts.clients import CLIENTS_UNMERGED
+from contracts.errors import Conflict, Invalid, NotFound
+from services.clients import activity, cards, merge_fields, merge_history, merge_moves
+from services.clients.checking import Record
+from services.clients.merging import actor_id, wire
+from services.clients.models import Client, ClientMerge, FormerExternalId
+from services.clients.records import Change, announce_changes
+
+_EXTERNAL_ID = "duplicate.external_source_id"
+"""What a conflict is called where another client has the merged one's external id by now."""
+
+
+def get_merge(db: Database, *, merge_id: str) -> Record:
+    """One merge, with the conflicts that an undo would meet now. Raises NotFound `merge_not_found`."""
+    with db.read() as session:
+        merge = _find(session, merge_id)
+        survivor = cards.load(session, [merge.surviving_id]).get(merge.surviving_id)
+        conflicts: list[Record] = []
+        if merge.undone_at is None and merge.before is not None and survivor is not None:
+            conflicts = _parted(session, merge, survivor, {})[1]
+    return _record(merge, survivor, conflicts)
+
+
+def undo_merge(db: Database, now: dt.datetime, *, merge_id: str, resolve: Mapping[str, str]) -> Record:
+    """The merge, undone: both clients are there again, each with what was its own. What was changed on the survivor
+    since stays, and so does what came since.
+
+    Raises NotFound `merge_not_found`, Invalid that names what cannot be resolved, Conflict: `merge_undone`,
+    `merge_too_old`, `survivor_deleted`, `survivor_merged` with the `merge_id` to be undone first, or `merge_conflicts`
+    that names each field that `resolve` must speak of.
+    """
+    with db.unit_of_work() as uow:
+        merge = _find(uow.session, merge_id, lock=True)
+        merge.demand_undoable(now)
+        ids = (merge.surviving_id, merge.merged_id)
+        survivor = cards.load(uow.session, ids, lock=True).get(merge.surviving_id)
+        if survivor is None:
+            raise _survivor_absent(uow.session, merge.surviving_id)
+        restored, conflicts = _parted(uow.session, merge, survivor, resolve)
+        if conflicts:
+            fields = [{"field": entry["field"], "message": "Changed since the merge."} for entry in conflicts]
+            raise Conflict("merge_conflicts", fields=fields, merge_id=merge_id)
+        merge.undo(actor_id(), now)
+        uow.session.flush()
+        changed = cards.save(uow, [(survivor, restored)], now).get(merge.surviving_id, [])
+        again = _bring_back(uow, merge, now)
+        merge_moves.part(uow, merge.id, *ids)
+        _announce(uow, merge, restored, changed, again, now)
+        return uow.answer(_record(merge, restored, []))
+
+
+def _find(session: Session, merge_id: str, *, lock: bool = False) -> ClientMerge:
+    statement = select(ClientMerge).where(ClientMerge.id == merge_id)
+    merge = session.scalars(statement.with_for_update() if lock else statement).one_or_none()
+    if merge is None:
+        raise NotFound("merge_not_found", merge_id=merge_id)
+    return merge
+
+
+def _survivor_absent(session: Session, surviving_id: str) -> Conflict:
+    later = select(ClientMerge.id).where(ClientMerge.merged_id == surviving_id, ClientMerge.undone_at.is_(None))
+    merge_id = session.scalar(later)
+    if merge_id is None:
+        return Conflict("survivor_deleted", client_id=surviving_id)
+    return Conflict("survivor_merged", client_id=surviving_id, merge_id=merge_id)
+
+
+def _parted(
+    session: Session, merge: ClientMerge, survivor: Record, resolve: Mapping[str, str]
+) -> tuple[Record, list[Record]]:
+    """The survivor's record without the merge, and what is in doubt. Raises Invalid that names what is not."""
+    image = lenient(contract.Client)
+    before, after = (dict(image.load(kept)) for kept in (merge.before, merge.after))
+    known = merge_fields.conflict_fields(before, after, survivor) | {_EXTERNAL_ID}
+    if unknown := sorted(resolve.keys() - known):
+        message = "No field of these clients."
+        raise Invalid("invalid_input", fields=[{"field": f"resolve.{name}", "message": message} for name in unknown])
+    apart = {merge.merged_id, *merge_history.merged_into(session, merge.merged_id)}
+    others = set(merge_history.merged_into(session, merge.surviving_id)) - apart
+    still_merged = list(cards.load(session, others, archived=True).values())
+    restored, conflicts = merge_fields.parted(before, after, survivor, resolve, still_merged)
+    shown = [
+        {"field": entry["field"], **{name: _wire_value(entry["field"], entry[name]) for name in ("now", "then")}}
+        for entry in conflicts
+    ]
+    if resolve.get(_EXTERNAL_ID) != merge_fields.NOW and (taken := _external_id_taken(session, merge, restored)):
+        shown.append({"field": _EXTERNAL_ID, "now": None, "then": taken})
+    return restored, shown
+
+
+def _wire_value(field: str, value: Any) -> Any:
+    return value if "." in field else wire({field: value})[field]
+
+
+def _external_id_taken(session: Session, merge: ClientMerge, restored: Record) -> str | None:
+    """The merged client's external id, if it is somebody else's by now: the survivor's, or another client's."""
+    held = select(FormerExternalId).where(FormerExternalId.merge_id == merge.id)
+    former = session.scalars(held).one_or_none()
+    if former is None:
+        return None
+    pair = (former.external_source, former.external_source_id)
+    if pair == (restored["external_source"], restored["external_source_id"]):
+        return former.external_source_id
+    other = select(Client.id).where(
+        Client.external_source == pair[0],
+        Client.external_source_id == pair[1],
+        Client.archived_at.is_(None),
+        Client.id != merge.surviving_id,
+    )
+    return former.external_source_id if session.scalar(other) is not None else None
+
+
+def _bring_back(uow: UnitOfWork, merge: ClientMerge, now: dt.datetime) -> Record:
+    """The merged client, as it was; without its external id where that is somebody else's by now."""
+    kept = cards.load(uow.session, [merge.merged_id], archived=True)[merge.merged_id]
+    values = {"id": merge.merged_id, "archived_at": None, "updated_at": now, "version": kept["version"] + 1}
+    survivor = cards.load(uow.session, [merge.surviving_id])[merge.surviving_id]
+    if _external_id_taken(uow.session, merge, survivor):
+        values |= {"external_source": None, "external_source_id": None}
+    uow.update_each(Client, [values])
+    uow.session.execute(delete(FormerExternalId).where(FormerExternalId.merge_id == merge.id))
+    return {**kept, "version": values["version"]}
+
+
+def _announce(
+    uow: UnitOfWork, merge: ClientMerge, restored: Record, changed: list[str], again: Record, now: dt.datetime
+) -> None:
+    cause = {**activity.by_actor(), "merge_id": merge.id}
+    changes = [
+        Change(record, fields, cause, merge_id=merge.id) for record, fields in ((restored, changed), (again, []))
+    ]
+    announce_changes(uow, [change for change in changes if change.fields or change.record is again], now)
+    data = {"merge_id": merge.id, "surviving_id": merge.surviving_id, "merged_id": merge.merged_id, "at": now}
+    version = restored["version"]
+    uow.emit(CLIENTS_UNMERGED, merge.surviving_id, {**data, "version": version}, aggregate_version=version)
+    facts = {"merge_id": merge.id, "merged_id": merge.merged_id, **activity.by_actor()}
+    activity.add(uow, merge.surviving_id, now, CLIENTS_UNMERGED.name, facts)
+
+
+def _record(merge: ClientMerge, client: Record | None, conflicts: list[Record]) -> Record:
+    names = ("id", "surviving_id", "merged_id", "at", "by", "undo_until", "undone_at", "keep")
+    same = {name: getattr(merge, name) for name in names}
+    return {
+        **same, "dry_run": False, "differences": [], "moves": {}, "consent": None, "client": client,
+        "conflicts": conflicts,
+    }  # fmt: skip

@@ -1,0 +1,195 @@
+"""Merging two clients that are one: what comes of it, and doing it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chassis.columns import new_id
+from chassis.context import current
+from chassis.database import Database, UnitOfWork
+from chassis.paging import page
+from chassis.wire import strict
+from contracts import clients as contract
+from contracts.clients import CLIENTS_MERGED
+from contracts.errors import CasewireError, Conflict, Gone, invalid_field
+from contracts.messaging import CONSENT_CHANNELS
+from services.clients import activity, cards, merge_fields, merge_history, merge_moves
+from services.clients.checking import Record
+from services.clients.models import Client, ClientMerge, FormerExternalId
+from services.clients.records import Change, announce_changes
+
+TOLD_AGAIN_AFTER = (dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1))
+"""After a merge, its event is told again: what another service was just writing for the merged client, when it heard of
+the merge first, follows then."""
+
+
+def merge_clients(
+    db: Database,
+    calls: Any,
+    now: dt.datetime,
+    *,
+    client_id: str,
+    duplicate_id: str,
+    keep: Mapping[str, str],
+    dry_run: bool,
+) -> Record:
+    """`contracts.clients.ClientMerge`: `duplicate_id` becomes part of `client_id` and stands for it from now on.
+
+    Raises Invalid that names what cannot be chosen or joined, NotFound `client_not_found`, Gone `client_merged` if
+    `client_id` was merged itself, Conflict `already_merged` or `duplicate_merged` with `surviving_id`; a dry run also
+    Unavailable, if nobody can say what was consented to.
+    """
+    if client_id == duplicate_id:
+        raise invalid_field("duplicate_id", "A client is no duplicate of itself.", "same_client")
+    if dry_run:
+        with db.read() as session:
+            this, duplicate = _both(session, client_id, duplicate_id)
+            moves = merge_moves.count(session, duplicate_id)
+        after = _joined(this, duplicate, keep)
+        shown = _outcome(this, duplicate, after, keep, now)
+        consent = _consent(calls, client_id, duplicate_id)
+        return {**shown, "dry_run": True, "moves": moves, "consent": consent}
+    with db.unit_of_work() as uow:
+        this, duplicate = _both(uow.session, client_id, duplicate_id, lock=True)
+        after = _joined(this, duplicate, keep)
+        merge_id = new_id()
+        _archive(uow, duplicate, merge_id, now)
+        changed = cards.save(uow, [(this, after)], now).get(client_id, [])
+        shown = _outcome(this, duplicate, after, keep, now)
+        row = {name: shown[name] for name in ("surviving_id", "merged_id", "at", "by", "keep")}
+        images = {"before": wire(this), "after": wire(after)}
+        uow.insert(ClientMerge, [{"id": merge_id, **row, **images, "tell_at": now + TOLD_AGAIN_AFTER[0]}])
+        moves = merge_moves.join(uow, merge_id, client_id, duplicate_id)
+        _announce(uow, merge_id, shown, after, changed, now)
+        return uow.answer({**shown, "id": merge_id, "moves": moves})
+
+
+def _both(session: Session, client_id: str, duplicate_id: str, *, lock: bool = False) -> tuple[Record, Record]:
+    """The two records; under a lock they are taken in the order of their ids, whichever survives."""
+    found = cards.load(session, [client_id, duplicate_id], lock=lock)
+    if client_id not in found:
+        raise merge_history.absent(session, client_id)
+    if duplicate_id not in found:
+        raise _duplicate_absent(session, client_id, duplicate_id)
+    return found[client_id], found[duplicate_id]
+
+
+def _duplicate_absent(session: Session, client_id: str, duplicate_id: str) -> CasewireError:
+    error = merge_history.absent(session, duplicate_id)
+    if not isinstance(error, Gone):
+        return error
+    surviving_id = error.meta["surviving_id"]
+    code = "already_merged" if surviving_id == client_id else "duplicate_merged"
+    return Conflict(code, client_id=duplicate_id, surviving_id=surviving_id)
+
+
+def _joined(this: Record, duplicate: Record, keep: Mapping[str, str]) -> Record:
+    merge_fields.check_keep(keep, this, duplicate)
+    return merge_fields.joined(this, duplicate, keep)
+
+
+def _archive(uow: UnitOfWork, duplicate: Record, merge_id: str, now: dt.datetime) -> None:
+    """Takes the duplicate out of sight. Its record stays as it is: what is archived nobody changes."""
+    version = duplicate["version"] + 1
+    uow.update_each(Client, [{"id": duplicate["id"], "archived_at": now, "updated_at": now, "version": version}])
+    if duplicate["external_source_id"] is not None:
+        names = ("external_source", "external_source_id")
+        external = {name: duplicate[name] for name in names}
+        uow.insert(FormerExternalId, [{"merge_id": merge_id, "merged_id": duplicate["id"], **external}])
+
+
+def _announce(
+    uow: UnitOfWork, merge_id: str, shown: Record, after: Record, changed: list[str], now: dt.datetime
+) -> None:
+    if changed:
+        change = Change(after, changed, {**activity.by_actor(), "merge_id": merge_id}, merge_id=merge_id)
+        announce_changes(uow, [change], now)
+    tell_merged(uow, merge_id, shown, after["version"])
+    facts = {"merge_id": merge_id, "merged_id": shown["merged_id"], **activity.by_actor()}
+    activity.add(uow, after["id"], now, CLIENTS_MERGED.name, facts)
+
+
+def tell_merged(uow: UnitOfWork, merge_id: str, merge: Mapping[str, Any], version: int) -> None:
+    """Emits `clients.merged.v1`, for the first time or again."""
+    data = {name: merge[name] for name in ("surviving_id", "merged_id", "at")}
+    uow.emit(
+        CLIENTS_MERGED, merge["surviving_id"], {**data, "merge_id": merge_id, "version": version},
+        aggregate_version=version,
+    )  # fmt: skip
+
+
+def wire(record: Record) -> Record:
+    """A record as it goes over the wire: what is kept of it for an undo, and compared with."""
+    dumped: Record = strict(contract.Client).dump(record)
+    return dumped
+
+
+def actor_id() -> str | None:
+    """Who asks for it."""
+    context = current()
+    return context.actor_id if context is not None else None
+
+
+def _outcome(this: Record, duplicate: Record, after: Record, keep: Mapping[str, str], now: dt.datetime) -> Record:
+    shown: Record = {
+        "id": None,
+        "surviving_id": this["id"],
+        "merged_id": duplicate["id"],
+        "at": now,
+        "by": actor_id(),
+        "undone_at": None,
+        "dry_run": False,
+        "keep": dict(keep),
+        "client": after,
+        "consent": None,
+        "conflicts": [],
+    }
+    undo_until = ClientMerge(at=now).undo_until
+    differences = merge_fields.differences(wire(this), wire(duplicate), keep, wire(after))
+    return {**shown, "undo_until": undo_until, "differences": differences}
+
+
+def _consent(calls: Any, client_id: str, duplicate_id: str) -> list[Record]:
+    """What holds for each on each channel, and for the survivor afterwards: an opt-out of either."""
+    asked = [calls.messaging.get_preferences.start(client_id=id_) for id_ in (client_id, duplicate_id)]
+    this, duplicate = (reply.result() for reply in asked)
+    return [
+        {
+            "channel": name,
+            "this": this[name],
+            "duplicate": duplicate[name],
+            "after": strictest(this[name], duplicate[name]),
+        }
+        for name in CONSENT_CHANNELS
+    ]
+
+
+def strictest(one: str | None, other: str | None) -> str | None:
+    """Of two states of consent the one that lets less through; what was never said is less than an opt-in."""
+    return next((state for state in ("opted_out", "opted_in") if state in (one, other)), None)
+
+
+def list_merges(
+    db: Database,
+    *,
+    client_id: str | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+    sort: str | None = None,
+) -> Record:
+    """A page of merges, the newest first. Raises Invalid as `page` does."""
+    statement = select(ClientMerge)
+    if client_id is not None:
+        statement = statement.where((ClientMerge.surviving_id == client_id) | (ClientMerge.merged_id == client_id))
+    with db.read() as session:
+        rows, meta = page(
+            session, statement, model=ClientMerge, sorts={"at": ClientMerge.at}, default_sort="-at", limit=limit,
+            cursor=cursor, sort=sort,
+        )  # fmt: skip
+    names = ("id", "surviving_id", "merged_id", "at", "by", "undo_until", "undone_at")
+    return {"data": [{name: getattr(row, name) for name in names} for row in rows], "meta": meta}
