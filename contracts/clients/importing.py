@@ -4,32 +4,42 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Choice, Count, Event, Id, Operation, Progress, Stamped, Text
+from contracts.base import Choice, Count, Event, Flag, Id, Operation, Progress, Stamped, Text
 from contracts.clients.common import A_CLIENT, FACTS, OWNER
 from contracts.clients.facts import ClientFacts
 from contracts.errors import Conflict, Invalid, NotFound
 
 
 class CreateImport(Schema):
-    """`file_key` names the uploaded file in the object store."""
+    """`file_key` names the uploaded file in the object store: CSV, TSV or a workbook (XLSX). `sheet` chooses one of a
+    workbook's; unstated, it is the first with rows."""
 
     file_key = Text(longest=300, required=True)
     filename = Text(longest=255, required=True)
     target = Choice("clients", "cases", load_default="clients")
+    sheet = Text(longest=100, load_default=None, allow_none=True)
 
 
 class PreviewImport(Schema):
     """`mapping`: {column: field}; a column left out is not read. Two columns on one field are refused. Null: the
-    suggested one. The fields are those of a client, one column each: first_name, middle_name, last_name, full_name,
-    company_name, kind, date_of_birth, occupation, status, flag_reason, language, time_zone, tags, phone, phone_2,
-    phone_3, mobile_phone, home_phone, work_phone, email, email_2, email_3, address_line1, address_line2, city, state,
-    postal_code, country, external_source, external_source_id, custom_fields.<key>."""
+    suggested one. The fields are those of a client, one column each: id, kind, first_name, middle_name, last_name,
+    full_name, company_name, date_of_birth, occupation, status, spam, flag_reason, language, time_zone,
+    assigned_staff_id, tags (apart by `;`), phone, phone_2 … phone_20 with phone_kind, phone_2_kind …, mobile_phone,
+    home_phone, work_phone, email, email_2 … email_20, address_kind, address_line1, address_line2, city, state,
+    postal_code, country, address_2_kind, address_2_line1 … address_20_country, external_source, external_source_id,
+    custom_fields.<key>.
+
+    `duplicates`, of a row whose client is known: skip it; update the client by it; create another one; merge it, which
+    fills only what is empty. An empty cell leaves its field, or with `clear_empty` clears it (not when merging).
+    `date_format`: auto is what `default_country` writes; dates with the year first are always understood."""
 
     import_id = Id(required=True)
     mapping = fields.Dict(keys=Text(longest=200), values=Text(longest=120), load_default=None, allow_none=True)
     duplicates = Choice("skip", "update", "create", "merge", load_default="skip")
     default_values = fields.Dict(keys=Text(longest=120), values=Text(longest=500), load_default=dict)
     default_country = fields.String(load_default="US", validate=validate.Regexp(r"^[A-Z]{2}$"))
+    date_format = Choice("auto", "month_first", "day_first", "year_first", load_default="auto")
+    clear_empty = Flag(load_default=False)
 
 
 class ImportId(Schema):
@@ -54,11 +64,14 @@ class ImportRowError(Schema):
 
 
 class Import(Stamped):
-    """`error_counts`: how often each kind of error came, by its code."""
+    """`error_counts`: how often each kind of error came, by its code. `sheets` are those of a workbook, `sheet` the one
+    that is read."""
 
     filename = fields.String()
     target = fields.String()
     state = Choice("uploaded", "previewed", "running", "finished", "failed", "cancelled")
+    sheet = fields.String(allow_none=True)
+    sheets = fields.List(fields.String())
     columns = fields.List(fields.String())
     suggested_mapping = fields.Dict()
     mapping = fields.Dict(allow_none=True)
@@ -91,15 +104,19 @@ class ImportRequested(Schema):
 
 
 CREATE_IMPORT = Operation(
-    OWNER, "create_import", CreateImport, Import, (Invalid, NotFound), deadline=30.0, permission="imports.write",
+    OWNER, "create_import", CreateImport, Import, (Invalid, NotFound), deadline=120.0, permission="imports.write",
     example={"file_key": "uploads/x", "filename": "clients.csv"},
 )  # fmt: skip
 PREVIEW_IMPORT = Operation(
-    OWNER, "preview_import", PreviewImport, Import, (Invalid, NotFound, Conflict), deadline=60.0,
+    OWNER, "preview_import", PreviewImport, Import, (Invalid, NotFound, Conflict), deadline=180.0,
     permission="imports.write", example={"import_id": A_CLIENT},
 )  # fmt: skip
 RUN_IMPORT = Operation(
     OWNER, "run_import", ImportId, Import, (Invalid, NotFound, Conflict), permission="imports.write",
+    example={"import_id": A_CLIENT},
+)  # fmt: skip
+CANCEL_IMPORT = Operation(
+    OWNER, "cancel_import", ImportId, Import, (NotFound, Conflict), permission="imports.write",
     example={"import_id": A_CLIENT},
 )  # fmt: skip
 GET_IMPORT = Operation(

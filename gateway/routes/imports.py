@@ -21,13 +21,14 @@ IMPORT = {"id": "import_id"}
 
 
 class ImportFile(ma.Schema):
-    """`file`: CSV."""
+    """`file`: CSV, TSV or a workbook (XLSX)."""
 
     file = Upload(required=True)
 
 
 class ImportForm(ma.Schema):
     target = ma.fields.String(load_default="clients", validate=ma.validate.OneOf(["clients", "cases"]))
+    sheet = ma.fields.String(load_default=None, validate=ma.validate.Length(max=100))
 
 
 @blueprint.route("", methods=["POST"])
@@ -43,13 +44,14 @@ def create_import(files: dict[str, Any], form: dict[str, Any]) -> Response:
         raise invalid_field("file", "The file has no name.")
     file_key = f"imports/{g.context.firm_id}/{new_id()}"
     g.files.put(file_key, upload.stream)
-    made = call(clients.CREATE_IMPORT, file_key=file_key, filename=filename, target=form["target"])
+    made = call(clients.CREATE_IMPORT, file_key=file_key, filename=filename, **form)
     return record_response(made, 201, location=f"/v1/imports/{made['id']}")
 
 
 expose(blueprint, "GET", "/<uuid:id>", clients.GET_IMPORT, rename=IMPORT)
 expose(blueprint, "POST", "/<uuid:id>/preview", clients.PREVIEW_IMPORT, rename=IMPORT)
 expose(blueprint, "POST", "/<uuid:id>/run", clients.RUN_IMPORT, rename=IMPORT, status=202)
+expose(blueprint, "POST", "/<uuid:id>/cancel", clients.CANCEL_IMPORT, rename=IMPORT)
 
 
 @blueprint.route("/<uuid:id>/errors.csv", methods=["GET"])

@@ -30,7 +30,7 @@ def get_import_errors(db: Database, files: Files, *, import_id: str) -> dict[str
         found = session.scalar(select(Import).where(Import.id == import_id))
     if found is None:
         raise NotFound("import_not_found", import_id=import_id)
-    if found.state not in ("finished", "failed"):
+    if found.state not in ("finished", "failed", "cancelled"):
         raise Conflict("import_not_finished", state=found.state)
     key = f"imports/{import_id}/errors.csv"
     if not files.exists(key):
@@ -47,7 +47,7 @@ def _write(db: Database, files: Files, found: Import, key: str) -> None:
         writer.writerow([neutral_text(column) for column in found.columns] + [COLUMN])
         failed = _failed_rows(db, found.id)
         number, errors = next(failed, (0, []))
-        with files.get(found.file_key) as source:
+        with files.get(found.rows_key) as source:
             for row, cells in read_rows(source, found.encoding, found.delimiter):
                 if row != number:
                     continue

@@ -9,8 +9,9 @@ import codecs
 import csv
 import io
 import re
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import IO, Any
 
@@ -20,11 +21,13 @@ from contracts.errors import Invalid
 
 LARGEST_FILE = 50 * 1024 * 1024
 MOST_ROWS = 200_000
-MOST_COLUMNS = 200
+MOST_COLUMNS = 500
 _LONGEST_LINE = 1024 * 1024
 _LONGEST_COLUMN_NAME = 200
 _BLOCK = 64 * 1024
 _SAMPLE = 256 * 1024
+_SAMPLE_ROWS = 50
+_ROWS_AT_ONCE = 1000
 _DELIMITERS = (",", ";", "\t", "|")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _LEGACY = (
@@ -46,12 +49,14 @@ _LIKE_DATA = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[+(]?\d[\d\s().\-/]{6,}")
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is read. `columns` are its header's names, each once; `rows` counts without header and blank lines."""
+    """How a file is read. `columns` are its header's names, each once; `rows` counts without header and blank lines;
+    `sample` holds the first of them."""
 
     encoding: str
     delimiter: str
     columns: list[str]
     rows: int
+    sample: list[list[str]] = field(default_factory=list, compare=False)
 
 
 def unreadable(code: str, message: str, **meta: object) -> Invalid:
@@ -60,13 +65,13 @@ def unreadable(code: str, message: str, **meta: object) -> Invalid:
 
 
 def detect_encoding(stream: IO[bytes]) -> str:
-    """The encoding of a file, read to its end. Raises Invalid `file_empty`, `file_too_large`, `file_not_csv` or
-    `file_wrong_encoding`."""
+    """The encoding of a file, read to its end. Raises Invalid `file_empty`, `file_too_large`, `file_not_supported`
+    or `file_wrong_encoding`."""
     block = stream.read(_BLOCK)
     if not block:
         raise unreadable("file_empty", "The file is empty.")
-    if block.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise unreadable("file_not_csv", "This is a spreadsheet. Save it as CSV.")
+    if block.startswith(b"\xd0\xcf\x11\xe0"):
+        raise unreadable("file_not_supported", "An old or a protected workbook. Save it as XLSX without a password.")
     marked = next((encoding for mark, encoding in _MARKS if block.startswith(mark)), None)
     decoder = codecs.getincrementaldecoder(marked or "utf-8")()
     sample, size, is_valid = b"", 0, True
@@ -81,6 +86,7 @@ def detect_encoding(stream: IO[bytes]) -> str:
         if len(sample) < _SAMPLE and not block.isascii():
             sample += block
         block = stream.read(_BLOCK)
+        time.sleep(0)  # lets other green threads run
     if is_valid and _decodes(decoder, b"", final=True):
         return marked or "utf-8"
     if marked:
@@ -111,8 +117,8 @@ def wrong_encoding() -> Invalid:
     return unreadable("file_wrong_encoding", "The text cannot be decoded. Save the file as CSV in UTF-8.")
 
 
-def read_layout(stream: IO[bytes], encoding: str) -> Layout:
-    """The header of a file and the number of its rows, read to its end.
+def read_layout(stream: IO[bytes], encoding: str, delimiter: str | None = None) -> Layout:
+    """The header of a file and the number of its rows, read to its end. An unstated delimiter is told by the header.
 
     Raises Invalid `file_no_header`, `file_no_rows`, `file_too_many_columns`, `file_too_many_rows`,
     `file_cell_too_large` with the row, or `file_wrong_encoding`.
@@ -121,16 +127,21 @@ def read_layout(stream: IO[bytes], encoding: str) -> Layout:
     first = next((line for line in lines if line.strip()), None)
     if first is None:
         raise unreadable("file_empty", "The file is empty.")
-    delimiter = _delimiter(first)
+    delimiter = delimiter or _delimiter(first)
     found = _numbered_rows(chain([first], lines), delimiter)
     columns = _column_names(next(found, (0, []))[1])
     rows = 0
-    for rows, _ in found:
+    sample: list[list[str]] = []
+    for rows, cells in found:
         if rows > MOST_ROWS:
             raise unreadable("file_too_many_rows", f"More than {MOST_ROWS} rows.")
+        if rows <= _SAMPLE_ROWS:
+            sample.append(cells)
+        if not rows % _ROWS_AT_ONCE:
+            time.sleep(0)  # lets other green threads run
     if not rows:
         raise unreadable("file_no_rows", "The file has a header and no rows.")
-    return Layout(encoding, delimiter, columns, rows)
+    return Layout(encoding, delimiter, columns, rows, sample)
 
 
 def _delimiter(header: str) -> str:

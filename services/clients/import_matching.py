@@ -12,12 +12,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
+from chassis.scoping import BY_ID
+from chassis.value_sets import among
 from services.clients import cards, merge_history
 from services.clients.addresses import Problem, with_primary
-from services.clients.checking import Record, check_whole, default_kind
-from services.clients.import_rows import Key, Row, RowReader
+from services.clients.cell_texts import text_of
+from services.clients.checking import Record, check_whole, default_kind, tag_key
+from services.clients.import_mapping import MOST_OF_A_LIST
+from services.clients.import_rows import MOST_TAGS, Key, Row, RowReader
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone
 
+_MOST = {"phones": MOST_OF_A_LIST, "emails": MOST_OF_A_LIST, "addresses": MOST_OF_A_LIST, "tags": MOST_TAGS}
 OUTCOMES = ("created", "updated", "skipped", "failed")
 
 
@@ -29,6 +34,8 @@ class Draft:
     record: Record
     before: Record | None = None
     keys: list[Key] = field(default_factory=list)
+    last_row: Record = field(default_factory=dict)
+    """The fields of the row that it was last made of."""
 
 
 @dataclass
@@ -42,20 +49,28 @@ class Outcome:
 
 
 class EarlierRows:
-    """The clients that earlier chunks of a preview would have made: their keys and external ids, as hashes, for a
-    preview keeps no rows. (A run finds them in the database.)"""
+    """The clients that earlier chunks of a preview would have made: their keys, their external ids and the rows that
+    made them, as hashes, for a preview keeps no rows. (A run finds them in the database.)"""
 
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
         self._external_ids = array("q")
+        self._last_rows = array("q")
 
     def add(self, draft: Draft) -> None:
         """Remembers a client that would have been created."""
         self._external_ids.append(hash(_external(draft.record)))
-        self.extend(len(self._external_ids) - 1, draft.keys)
+        self._last_rows.append(hash(str(draft.last_row)))
+        self._extend(len(self._external_ids) - 1, draft.keys)
 
-    def extend(self, number: int, keys: Iterable[Key]) -> None:
-        """Remembers keys that a later row would have added to a client."""
+    def changes(self, number: int, row: Row) -> bool:
+        """Whether a later row changes a client, which it does unless it repeats the last one, and remembers it. (One
+        that only says less than the last is not seen to change nothing.)"""
+        self._extend(number, row.keys)
+        known, self._last_rows[number] = self._last_rows[number], hash(str(row.fields))
+        return known != self._last_rows[number]
+
+    def _extend(self, number: int, keys: Iterable[Key]) -> None:
         for key in keys:
             self._numbers.setdefault(hash(key), number)
 
@@ -87,7 +102,7 @@ class Matching:
         wanted = {key for row in rows for key in row.keys if self._policy != "create" or key[0] == "external"}
         for key, client_id in find_stored(self._session, wanted):
             self._by_key[key].append(client_id)
-        if self._policy == "update":
+        if self._policy in ("update", "merge"):
             found = {client_id for ids in self._by_key.values() for client_id in ids}
             for client_id, record in cards.load(self._session, found, lock=self._earlier is None).items():
                 self.drafts[client_id] = Draft(client_id, {**record}, record)
@@ -106,7 +121,8 @@ class Matching:
             if external and (self._by_key[external] or self._earlier_number([external]) is not None):
                 return Outcome(row.number, "failed", ["external_id_taken:external_source_id"])
             return self._create(row)
-        ids = self._by_key[external] if external else []
+        named = next((key for key in row.keys if key[0] == "id"), None)
+        ids = (self._by_key[named] if named else []) or (self._by_key[external] if external else [])
         ids = ids or list(dict.fromkeys(client_id for key in row.keys for client_id in self._by_key[key]))
         if not ids:
             number = self._earlier_number(row.keys)
@@ -126,18 +142,21 @@ class Matching:
             return Outcome(row.number, "skipped")
         if row.fields.get("external_source_id") and self._earlier.has_other_external_id(number, row.fields):
             return Outcome(row.number, "failed", ["external_id_differs:external_source_id"])
-        self._earlier.extend(number, row.keys)
-        return Outcome(row.number, "updated")
+        return Outcome(row.number, "updated" if self._earlier.changes(number, row) else "skipped")
 
     def _create(self, row: Row) -> Outcome:
-        record = cards.new_record(new_id(), row.fields, self.reader.now)
+        fields = row.fields
+        if None in fields.get("custom_fields", {}).values():
+            given = fields["custom_fields"]
+            fields = {**fields, "custom_fields": {key: value for key, value in given.items() if value is not None}}
+        record = cards.new_record(new_id(), fields, self.reader.now)
         if "kind" not in row.fields:
             record["kind"] = default_kind(record)
         problems: list[Problem] = []
         check_whole(record, problems)
         if problems:
             return Outcome(row.number, "failed", [f"{code}:{path}" for path, code, _ in problems])
-        draft = Draft(record["id"], record)
+        draft = Draft(record["id"], record, last_row=row.fields)
         self.drafts[draft.id] = draft
         self._add_keys(draft, row)
         return Outcome(row.number, "created", draft=draft)
@@ -150,9 +169,19 @@ class Matching:
         given = row.fields.get("external_source_id")
         if given and record["external_source_id"] and _external(record) != _external(row.fields):
             return Outcome(row.number, "failed", ["external_id_differs:external_source_id"])
-        draft.record = {**record, **joined(record, row.fields)}
+        holders = self._by_key[("external", *_external(row.fields))] if given else []
+        if any(holder != draft.id for holder in holders):
+            return Outcome(row.number, "failed", ["external_id_taken:external_source_id"])
+        changed = filled(record, row.fields) if self._policy == "merge" else joined(record, row.fields)
+        draft.record, draft.last_row = {**record, **changed}, row.fields
+        problems: list[Problem] = []
+        check_whole(draft.record, problems)
+        problems += [(name, "too_many", "") for name, most in _MOST.items() if len(draft.record[name]) > most]
+        if problems:
+            draft.record = record
+            return Outcome(row.number, "failed", [f"{code}:{path}" for path, code, _ in problems])
         self._add_keys(draft, row)
-        return Outcome(row.number, "updated", draft=draft)
+        return Outcome(row.number, "skipped" if draft.record == record else "updated", draft=draft)
 
     def _add_keys(self, draft: Draft, row: Row) -> None:
         for key in row.keys:
@@ -163,21 +192,70 @@ class Matching:
 
 def joined(record: Record, fields: Record) -> Record:
     """The fields of a row over those of a record: numbers, email addresses and tags are added to what there is, a
-    postal address takes the place of the primary one, custom fields are set one by one, all else is replaced."""
+    postal address takes the place of the one of its kind, custom fields are set one by one, all else is replaced. An
+    empty list empties."""
     result = dict(fields)
     for name, part in (("phones", "number"), ("emails", "address")):
-        if name in fields:
+        if fields.get(name):
             known = {entry[part].casefold() for entry in record[name]}
             added = [{**entry, "primary": False} for entry in fields[name] if entry[part].casefold() not in known]
-            result[name] = with_primary([*record[name], *added])
-    if "tags" in fields:
-        known_tags = {tag.casefold() for tag in record["tags"]}
-        result["tags"] = [*record["tags"], *(tag for tag in fields["tags"] if tag.casefold() not in known_tags)]
-    if "addresses" in fields:
-        others = [address for address in record["addresses"] if address["kind"] != "primary"]
-        result["addresses"] = [*fields["addresses"], *others]
+            result[name] = with_primary([*record[name], *added]) if added else record[name]
+    if fields.get("tags"):
+        known_tags = {tag_key(tag) for tag in record["tags"]}
+        result["tags"] = [*record["tags"], *(tag for tag in fields["tags"] if tag_key(tag) not in known_tags)]
+    if fields.get("addresses"):
+        result["addresses"] = _with_addresses(record["addresses"], fields["addresses"])
     if "custom_fields" in fields:
-        result["custom_fields"] = {**record["custom_fields"], **fields["custom_fields"]}
+        result["custom_fields"] = _with_custom_fields(record["custom_fields"], fields["custom_fields"])
+    return result
+
+
+def filled(record: Record, fields: Record) -> Record:
+    """Of the fields of a row those that the record lacks; numbers, email addresses and tags are added to what there
+    is, and a postal address of a kind that it lacks."""
+    kinds = {address["kind"] for address in record["addresses"]}
+    new = {name: value for name, value in fields.items() if name not in _ALWAYS_SET and not record[name]}
+    new |= {name: fields[name] for name in ("phones", "emails", "tags") if name in fields}
+    if "addresses" in fields:
+        new["addresses"] = [address for address in fields["addresses"] if address["kind"] not in kinds]
+    if "custom_fields" in fields:
+        known = record["custom_fields"]
+        new["custom_fields"] = {
+            key: value for key, value in fields["custom_fields"].items() if known.get(key) in (None, "", [])
+        }
+    if not (record["external_source_id"] is None and fields.get("external_source_id")):
+        new.pop("external_source", None)
+    return joined(record, {name: value for name, value in new.items() if value or name == "custom_fields"})
+
+
+_ALWAYS_SET = ("kind", "status", "spam")
+
+
+def _with_addresses(known: list[Record], given: list[Record]) -> list[Record]:
+    """Each given address takes the place of the only one of its kind, or is added if it is not there yet."""
+    result = list(known)
+    for address in given:
+        places = [place for place, other in enumerate(result) if other["kind"] == address["kind"]]
+        if address in result:
+            continue
+        alone = sum(other["kind"] == address["kind"] for other in given) == 1
+        if address["kind"] == "primary" or (alone and len(places) == 1):
+            place = places[0] if places else 0
+            result[place : place + len(places)] = [address]
+        else:
+            result.append(address)
+    return result
+
+
+def _with_custom_fields(known: Record, given: Record) -> Record:
+    """Null takes a field away. A text that is how a value is written already leaves it as it is: 5 does not become
+    `5`."""
+    result = dict(known)
+    for key, value in given.items():
+        if value is None:
+            result.pop(key, None)
+        elif text_of(known.get(key)) != value:
+            result[key] = value
     return result
 
 
@@ -193,6 +271,12 @@ def find_stored(session: Session, keys: Iterable[Key]) -> Iterator[tuple[Key, st
         sorts[key[0]].append(key)
     for sort, of_sort in sorts.items():
         yield from _FINDERS[sort](session, of_sort)
+
+
+def _by_id(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
+    known = select(Client.id).where(among(session, Client.id, [key[1] for key in keys]), Client.archived_at.is_(None))
+    for client_id in session.scalars(known, execution_options=BY_ID):
+        yield ("id", client_id), client_id
 
 
 def _by_external_id(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
@@ -243,6 +327,7 @@ def _by_person(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
 
 
 _FINDERS: dict[str, Any] = {
+    "id": _by_id,
     "external": _by_external_id,
     "phone": _by_address("phone", ClientPhone.number, ClientPhone.client_id),
     "email": _by_address("email", ClientEmail.key, ClientEmail.client_id),

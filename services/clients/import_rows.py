@@ -6,35 +6,57 @@ import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 from chassis.cells import plain_text
-from contracts.clients import CLIENT_STATUSES
 from services.clients.addresses import email_key
+from services.clients.cell_texts import split_texts
 from services.clients.checking import Record, normalise_fields
-from services.clients.import_mapping import ADDRESS_FIELDS, CUSTOM, EMAIL_FIELDS, PHONE_FIELDS, TEXT_FIELDS
+from services.clients.import_mapping import (
+    ADDRESS_FIELDS,
+    CUSTOM,
+    EMAIL_FIELDS,
+    MOST_OF_A_LIST,
+    PHONE_FIELDS,
+    PHONE_KINDS,
+    TEXT_FIELDS,
+)
+from services.clients.import_words import (
+    is_no_date,
+    read_address_kind,
+    read_country,
+    read_date,
+    read_id,
+    read_phone_kind,
+    read_word,
+)
 from services.clients.models import Client, ClientAddress
-from services.clients.names import fold, name_key
+from services.clients.names import name_key
 
 OWN_SOURCE = "import"
 """The `external_source` of a row that has an external id and names no source."""
-_KINDS = {"individual": "individual", "person": "individual", "business": "business", "company": "business"}
-_LANGUAGES = {"english": "en", "spanish": "es", "espanol": "es", "french": "fr", "portuguese": "pt", "chinese": "zh"}
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?")
-_COUNTRIES = {"usa": "US", "united states": "US", "united states of america": "US", "canada": "CA", "mexico": "MX"}
-_MONTH_FIRST = ("%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y")
-_DAY_FIRST = ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y")
-_LONGEST_TAG, _MOST_TAGS = 60, 50
+_WORDS = ("kind", "status", "spam", "language", "assigned_staff_id")
+_CAN_BE_CLEARED = (
+    "first_name", "middle_name", "last_name", "company_name", "occupation", "flag_reason", "date_of_birth", "language",
+    "time_zone", "assigned_staff_id",
+)  # fmt: skip
+_LISTS = ("phones", "emails", "addresses")
+_SEVERAL = re.compile(r"(?<=\s):::(?=\s)")
+"""Between the numbers, or addresses, that Google writes into one cell."""
+MOST_TAGS = 50
+_LONGEST_TAG = 60
 _LONGEST_EMAIL = 320
 
 Key = tuple[str, ...]
-"""What two records of the same client have in common: ("phone", number), ("email", key), ("external", source, id), or
-("person", name key, date of birth or postal code)."""
+"""What two records of the same client have in common: ("id", its own), ("external", source, id), ("phone", number),
+("email", key), or ("person", name key, date of birth or postal code)."""
 
 
 @dataclass
 class Row:
-    """One row: its number, its fields as they are kept (those with an empty cell left out), and its errors
-    (`code:field`)."""
+    """One row: its number, its fields as they are kept, and its errors (`code:field`). A field with an empty cell is
+    left out; where an empty cell clears, it is null or an empty list."""
 
     number: int
     fields: Record = field(default_factory=dict)
@@ -44,13 +66,17 @@ class Row:
 
 @dataclass(frozen=True)
 class RowReader:
-    """How the rows of one import are read: `places` holds each field's column, `defaults` what an empty cell means."""
+    """How the rows of one import are read: `places` holds each field's column, `defaults` what an empty cell means,
+    `dates` is `auto` or one of `import_words.DATE_FORMATS`. If it `clears`, an empty cell without a default clears its
+    field."""
 
     width: int
     places: Mapping[str, int]
     defaults: Mapping[str, str]
     country: str
     now: dt.datetime
+    dates: str = "auto"
+    clears: bool = False
 
     def read(self, number: int, cells: Sequence[str]) -> Row:
         """The row as fields of a client."""
@@ -62,65 +88,144 @@ class RowReader:
         if row.errors:
             return row
         texts = {name: text for name, place in self.places.items() if (text := plain_text(cells[place]).strip())}
-        given, sources = self._given({**self.defaults, **texts}, row.errors)
+        if self.defaults:
+            texts = {**self.defaults, **texts}
+        sources: dict[str, str] = {}
+        given = self._given(texts, sources, row.errors)
         row.fields, problems = normalise_fields(given, self.now, country=self.country)
         # The same number in two columns is a habit of exports, not a mistake; it is kept once.
         row.errors += [f"{code}:{_named(path, sources)}" for path, code, _ in problems if code != "given_twice"]
         row.errors += _too_long(row.fields)
+        own_id = read_id(texts["id"]) if "id" in texts else None
+        if "id" in texts and own_id is None:
+            row.errors.append("invalid_id:id")
         if not row.errors:
-            row.keys = keys_of(row.fields)
+            row.keys = [*([("id", own_id)] if own_id else ()), *keys_of(row.fields)]
+            if self.clears:
+                self._clear(row.fields, texts)
         return row
 
-    def _given(self, texts: Mapping[str, str], errors: list[str]) -> tuple[Record, dict[str, str]]:
-        """The fields as the API takes them, and which column's field an entry of a list came from."""
-        given: Record = {name: texts[name] for name in TEXT_FIELDS if name in texts}
+    @cached_property
+    def _fields(self) -> _Fields:
+        return _Fields.of(self.places.keys() | self.defaults.keys())
+
+    def _given(self, texts: Mapping[str, str], sources: dict[str, str], errors: list[str]) -> Record:
+        """The fields as the API takes them. Adds to `sources` which column's field an entry of a list came from."""
+        known = self._fields
+        given: Record = {name: texts[name] for name in known.texts if name in texts}
         if "full_name" in given:
             _split_name(given)
-        for name, read in (("kind", _kind), ("status", _status), ("language", _language)):
+        for name in known.words:
             if name in texts:
-                _take(given, errors, name, read(texts[name]), f"unknown_{name}")
-        if "date_of_birth" in texts:
-            _take(given, errors, "date_of_birth", read_date(texts["date_of_birth"], self.country), "invalid_date")
+                _take(given, errors, name, read_word(name, texts[name]), f"unknown_{name}")
+        if "date_of_birth" in texts and not is_no_date(texts["date_of_birth"]):
+            date = read_date(texts["date_of_birth"], self.country, self.dates)
+            _take(given, errors, "date_of_birth", date, "invalid_date")
         if "time_zone" in texts:
             given["time_zone"] = texts["time_zone"]
         if "tags" in texts:
-            given["tags"] = [tag for tag in re.split(r"[;,|]", texts["tags"]) if tag.strip()]
+            given["tags"] = split_texts(texts["tags"])
         if "external_source_id" in given:
             given.setdefault("external_source", OWN_SOURCE)
         else:
             given.pop("external_source", None)
-        custom = {name.removeprefix(CUSTOM): text for name, text in texts.items() if name.startswith(CUSTOM)}
+        custom = {name.removeprefix(CUSTOM): texts[name] for name in known.custom if name in texts}
         if custom:
             given["custom_fields"] = custom
-        self._address(given, texts, errors)
-        return given, self._lists(given, texts)
+        lists = (
+            ("phones", "number", _phones(known, texts)),
+            ("emails", "address", _emails(known, texts)),
+        )
+        for name, part, entries in lists:
+            if entries:
+                given[name] = [entry for _, entry in entries]
+                sources.update((f"{name}.{place}.{part}", column) for place, (column, _) in enumerate(entries))
+        if known.addresses and (addresses := _addresses(known, texts, errors)):
+            given["addresses"] = [address for _, address in addresses]
+            for place, (number, _) in enumerate(addresses):
+                sources.update(
+                    (f"addresses.{place}.{part}", name) for name, of, part in known.addresses if of == number
+                )
+        return given
 
-    def _address(self, given: Record, texts: Mapping[str, str], errors: list[str]) -> None:
-        address: Record = {part: texts[name] for name, part in ADDRESS_FIELDS.items() if name in texts}
-        if not set(address) - {"country"}:
-            return
-        if "country" in address:
-            country = _country(address.pop("country"))
-            _take(address, errors, "country", country, "unknown_country")
-        given["addresses"] = [{"kind": "primary", **address}]
+    def _clear(self, fields: Record, texts: Mapping[str, str]) -> None:
+        """Adds what empty cells clear."""
+        known = self._fields
+        fields.update((name, None) for name in _CAN_BE_CLEARED if name in self.places and name not in texts)
+        for name, columns in (
+            ("phones", [column for column, *_ in known.phones]), ("emails", known.emails),
+            ("addresses", [column for column, *_ in known.addresses]), ("tags", ["tags"]),
+        ):  # fmt: skip
+            mapped = [column for column in columns if column in self.places]
+            if mapped and not any(column in texts for column in columns):
+                fields[name] = []
+        cleared = {name.removeprefix(CUSTOM): None for name in known.custom if name not in texts}
+        if cleared:
+            fields["custom_fields"] = {**cleared, **fields.get("custom_fields", {})}
 
-    def _lists(self, given: Record, texts: Mapping[str, str]) -> dict[str, str]:
-        sources: dict[str, str] = {}
-        phones: list[Record] = []
-        for name, kind in PHONE_FIELDS.items():
-            if name in texts:
-                sources[f"phones.{len(phones)}.number"] = name
-                phones.append({"number": texts[name], "kind": kind})
-        emails: list[Record] = []
-        for name in EMAIL_FIELDS:
-            if name in texts:
-                sources[f"emails.{len(emails)}.address"] = name
-                emails.append({"address": texts[name]})
-        if phones:
-            given["phones"] = phones
-        if emails:
-            given["emails"] = emails
-        return sources
+
+@dataclass(frozen=True)
+class _Fields:
+    """The fields that an import's columns and defaults fill, by how they are read."""
+
+    texts: list[str]
+    words: list[str]
+    custom: list[str]
+    phones: list[tuple[str, str | None, str]]
+    """Field, the kind it states, the field that states its kind."""
+    emails: list[str]
+    addresses: list[tuple[str, int, str]]
+    """Field, of which address, what of it."""
+
+    @classmethod
+    def of(cls, names: Any) -> _Fields:
+        kinds = {of: name for name, of in PHONE_KINDS.items()}
+        return cls(
+            [name for name in TEXT_FIELDS if name in names],
+            [name for name in _WORDS if name in names],
+            sorted(name for name in names if name.startswith(CUSTOM)),
+            [(name, kind, kinds.get(name, "")) for name, kind in PHONE_FIELDS.items() if name in names],
+            [name for name in EMAIL_FIELDS if name in names],
+            [(name, number, part) for name, (number, part) in ADDRESS_FIELDS.items() if name in names],
+        )
+
+
+def _phones(known: _Fields, texts: Mapping[str, str]) -> list[tuple[str, Record]]:
+    found: list[tuple[str, Record]] = []
+    for name, stated, kind_field in known.phones:
+        if text := texts.get(name):
+            kind = stated or (read_phone_kind(texts[kind_field]) if kind_field in texts else None)
+            found += [(name, {"number": number, "kind": kind}) for number in _several(text)]
+    return found
+
+
+def _emails(known: _Fields, texts: Mapping[str, str]) -> list[tuple[str, Record]]:
+    return [(name, {"address": part}) for name in known.emails if name in texts for part in _several(texts[name])]
+
+
+def _several(text: str) -> list[str]:
+    return [part.strip() for part in _SEVERAL.split(text)] if ":::" in text else [text]
+
+
+def _addresses(known: _Fields, texts: Mapping[str, str], errors: list[str]) -> list[tuple[int, Record]]:
+    """(number in the file, address) of each that holds a text."""
+    parts: dict[int, Record] = {}
+    for name, number, part in known.addresses:
+        if name in texts:
+            parts.setdefault(number, {})[part] = texts[name]
+            if part in _LONGEST_POSTAL and part != "country" and len(texts[name]) > _LONGEST_POSTAL[part]:
+                errors.append(f"too_long:{name}")
+    found: list[tuple[int, Record]] = []
+    for number, address in parts.items():
+        kind = read_address_kind(address.pop("kind", ""))
+        if set(address) - {"country"}:
+            if "country" in address:
+                named = "country" if number == 1 else f"address_{number}_country"
+                if (country := read_country(address["country"])) is None:
+                    errors.append(f"unknown_country:{named}")
+                address["country"] = country
+            found.append((number, {"kind": kind or ("primary" if number == 1 else "mailing"), **address}))
+    return found
 
 
 def keys_of(record: Record) -> list[Key]:
@@ -130,28 +235,13 @@ def keys_of(record: Record) -> list[Key]:
         keys.append(("external", record["external_source"], record["external_source_id"]))
     keys += [("phone", phone["number"]) for phone in record.get("phones") or ()]
     keys += [("email", email_key(email["address"])) for email in record.get("emails") or ()]
-    name = name_key(record)
-    if name and record.get("date_of_birth"):
-        keys.append(("person", name, record["date_of_birth"].isoformat()))
-    if name:
-        codes = (address["postal_code"] for address in record.get("addresses") or ())
-        keys += [("person", name, code) for code in codes if code]
+    born = record.get("date_of_birth")
+    codes = [address["postal_code"] for address in record.get("addresses") or () if address["postal_code"]]
+    if (born or codes) and (name := name_key(record)):
+        if born:
+            keys.append(("person", name, born.isoformat()))
+        keys += [("person", name, code) for code in codes]
     return keys
-
-
-def read_date(text: str, country: str) -> dt.date | None:
-    """A date as ISO 8601, or as the country writes it: the month first in the United States, elsewhere the day. Two
-    digits of a year are not guessed at."""
-    try:
-        return dt.date.fromisoformat(text[:10] if text[10:].strip(" T0:.Z") == "" else text)
-    except ValueError:
-        pass
-    for form in (*(_MONTH_FIRST if country == "US" else _DAY_FIRST), "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y"):
-        try:
-            return dt.datetime.strptime(text, form).date()  # noqa: DTZ007 - a day, not an instant
-        except ValueError:
-            continue
-    return None
 
 
 def _take(given: Record, errors: list[str], name: str, value: object, code: str) -> None:
@@ -173,53 +263,30 @@ def _split_name(given: Record) -> None:
     given["first_name"], given["last_name"] = first.strip() or None, last.strip() or None
 
 
-def _kind(text: str) -> str | None:
-    return _KINDS.get(fold(text))
-
-
-def _status(text: str) -> str | None:
-    status = fold(text)
-    return status if status in CLIENT_STATUSES else None
-
-
-def _language(text: str) -> str | None:
-    named = _LANGUAGES.get(fold(text))
-    code = "-".join(part.upper() if place else part.lower() for place, part in enumerate(re.split("[-_]", text)))
-    return named or (code if _LANGUAGE.fullmatch(code) else None)
-
-
-def _country(text: str) -> str | None:
-    if re.fullmatch(r"[A-Za-z]{2}", text):
-        return text.upper()
-    return _COUNTRIES.get(fold(text))
-
-
 def _named(path: str, sources: Mapping[str, str]) -> str:
     """The column's field that a path of the API names."""
     if path in sources:
         return sources[path]
-    start, _, rest = path.partition(".")
+    start = path.partition(".")[0]
     if start == "addresses":
-        part = rest.rpartition(".")[2]
-        return next((name for name, of in ADDRESS_FIELDS.items() if of == part), start)
+        place = path.split(".")[1]
+        return next((name for of, name in sources.items() if of.startswith(f"addresses.{place}.")), start)
     return path if start == CUSTOM.rstrip(".") else start
 
 
 _LONGEST = {name: column.type.length for name, column in Client.__table__.c.items() if name in TEXT_FIELDS}
-_LONGEST_POSTAL = {name: ClientAddress.__table__.c[part].type.length for name, part in ADDRESS_FIELDS.items()}
+_LONGEST_POSTAL = {
+    part: ClientAddress.__table__.c[part].type.length for _, part in ADDRESS_FIELDS.values() if part != "kind"
+}
 
 
 def _too_long(record: Record) -> list[str]:
-    errors = [f"too_long:{name}" for name, most in _LONGEST.items() if len(record.get(name) or "") > most]
-    for address in record.get("addresses") or ():
-        errors += [
-            f"too_long:{name}"
-            for name, part in ADDRESS_FIELDS.items()
-            if len(address[part] or "") > _LONGEST_POSTAL[name]
-        ]
+    errors = [
+        f"too_long:{name}" for name, text in record.items() if name in _LONGEST and text and len(text) > _LONGEST[name]
+    ]
     tags = record.get("tags") or ()
-    if len(tags) > _MOST_TAGS or any(len(tag) > _LONGEST_TAG for tag in tags):
+    if len(tags) > MOST_TAGS or any(len(tag) > _LONGEST_TAG for tag in tags):
         errors.append("too_long:tags")
     if any(len(email["address"]) > _LONGEST_EMAIL for email in record.get("emails") or ()):
         errors.append("too_long:email")
-    return errors
+    return errors + [f"too_many:{name}" for name in _LISTS if len(record.get(name) or ()) > MOST_OF_A_LIST]

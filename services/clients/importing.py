@@ -7,6 +7,7 @@ import is, so that a restart goes on where it ended, without a second copy of a 
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -20,11 +21,12 @@ from chassis.database import Database
 from chassis.files import Files
 from contracts.clients import IMPORT_REQUESTED
 from contracts.errors import CasewireError, NotFound, Unavailable, invalid_field
-from services.clients import import_files
+from services.clients import import_files, import_workbooks
 from services.clients.import_chunks import chunks, take_in
 from services.clients.import_mapping import check_default_values, check_mapping, suggest_mapping
 from services.clients.import_matching import OUTCOMES, EarlierRows, Matching
 from services.clients.import_rows import RowReader
+from services.clients.import_workbooks import Table
 from services.clients.models import Import, ImportRow
 from services.clients.names import UnfitText, clean_text
 
@@ -34,11 +36,12 @@ _ROWS_SHOWN = 100
 
 
 def create_import(
-    db: Database, files: Files, *, file_key: str, filename: str, target: str = "clients"
+    db: Database, files: Files, *, file_key: str, filename: str, target: str = "clients", sheet: str | None = None
 ) -> dict[str, Any]:
     """The import of an uploaded file, with its columns and the suggested mapping.
 
-    Raises NotFound `file_not_found` and Invalid, naming `file`, for a file that cannot be read (`import_files`).
+    Raises NotFound `file_not_found` and Invalid, naming `file` or `sheet`, for a file that cannot be read
+    (`import_files`, `import_workbooks`).
     """
     if target != "clients":
         raise invalid_field("target", "Only clients can be imported yet.", code="not_available_yet")
@@ -46,25 +49,49 @@ def create_import(
         name = clean_text(filename)
     except UnfitText as error:
         raise invalid_field("filename", str(error)) from error
+    import_id = new_id()
     with files.get(file_key) as stream:
-        encoding = import_files.detect_encoding(stream)
-    with files.get(file_key) as stream:
-        layout = import_files.read_layout(stream, encoding)
+        is_workbook = stream.read(len(import_workbooks.BEGINNING)) == import_workbooks.BEGINNING
+    if is_workbook:
+        table_key: str | None = f"imports/{import_id}/rows.csv"
+        table, layout = _read_workbook(files, file_key, str(table_key), sheet)
+    else:
+        table_key, table, layout = None, Table(None, []), _read_text(files, file_key)
     with db.unit_of_work() as uow:
         made = Import(
-            id=new_id(),
+            id=import_id,
             target=target,
             filename=name or "clients.csv",
             file_key=file_key,
+            table_key=table_key,
+            sheet=table.sheet,
+            sheets=table.sheets,
             encoding=layout.encoding,
             delimiter=layout.delimiter,
             columns=layout.columns,
-            suggested_mapping=suggest_mapping(layout.columns),
+            suggested_mapping=suggest_mapping(layout.columns, layout.sample),
             total=layout.rows,
         )
         uow.session.add(made)
         uow.session.flush()
         return uow.answer(_wire(made, []))
+
+
+def _read_text(files: Files, file_key: str) -> import_files.Layout:
+    with files.get(file_key) as stream:
+        encoding = import_files.detect_encoding(stream)
+    with files.get(file_key) as stream:
+        return import_files.read_layout(stream, encoding)
+
+
+def _read_workbook(files: Files, file_key: str, table_key: str, sheet: str | None) -> tuple[Table, import_files.Layout]:
+    """Keeps a sheet as the CSV that its rows are read from later."""
+    with tempfile.TemporaryFile() as table, files.get(file_key) as stream:
+        found = import_workbooks.read_workbook(stream, table, sheet)
+        layout = import_files.read_layout(table, "utf-8", ",")
+        table.seek(0)
+        files.put(table_key, table)
+    return found, layout
 
 
 def preview_import(
@@ -77,13 +104,13 @@ def preview_import(
     duplicates: str = "skip",
     default_values: dict[str, str] | None = None,
     default_country: str = "US",
+    date_format: str = "auto",
+    clear_empty: bool = False,
 ) -> dict[str, Any]:
     """The import with what a run would do, and its settings kept for the run. No client is written.
 
     Raises NotFound `import_not_found`, Invalid that names columns and fields, Conflict `import_started`.
     """
-    if duplicates == "merge":
-        raise invalid_field("duplicates", "Merging comes later.", code="not_available_yet")
     with db.read() as session:
         found = _find(session, import_id)
     settings = {
@@ -91,6 +118,8 @@ def preview_import(
         "duplicates": duplicates,
         "default_values": check_default_values(default_values or {}),
         "default_country": default_country,
+        "date_format": date_format,
+        "clear_empty": clear_empty and duplicates != "merge",
     }
     planned = Import(id=found.id, columns=found.columns, **settings)
     reader = reader_of(planned, now)
@@ -98,7 +127,7 @@ def preview_import(
     counts: Counter[str] = Counter()
     error_counts: Counter[str] = Counter()
     rows: list[dict[str, Any]] = []
-    with files.get(found.file_key) as stream:
+    with files.get(found.rows_key) as stream:
         for chunk in chunks(import_files.read_rows(stream, found.encoding, found.delimiter), reader):
             with db.read() as session:
                 outcomes = Matching(session, reader, duplicates, earlier).decide(chunk.rows)
@@ -131,6 +160,17 @@ def run_import(db: Database, *, import_id: str) -> dict[str, Any]:
         return uow.answer(_wire(found, []))
 
 
+def cancel_import(db: Database, *, import_id: str) -> dict[str, Any]:
+    """Ends an import; the rows that it has taken in stay, and can be undone.
+
+    Raises NotFound `import_not_found`, Conflict `import_ended`.
+    """
+    with db.unit_of_work() as uow:
+        found = _find(uow.session, import_id, lock=True)
+        found.cancelled()
+        return uow.answer(_wire(found, []))
+
+
 def continue_import(
     db: Database, files: Files, import_id: str, clock: Callable[[], dt.datetime], budget: float = BUDGET
 ) -> None:
@@ -144,7 +184,7 @@ def continue_import(
     if found.state != "running":
         return
     try:
-        with files.get(found.file_key) as stream:
+        with files.get(found.rows_key) as stream:
             rows = import_files.read_rows(stream, found.encoding, found.delimiter, start=found.position)
             for chunk in chunks(rows, reader_of(found, clock())):
                 if not take_in(db, found, chunk):
@@ -182,7 +222,15 @@ def get_import(db: Database, *, import_id: str) -> dict[str, Any]:
 def reader_of(found: Import, now: dt.datetime) -> RowReader:
     """How the rows of an import are read, by its settings."""
     places = {field: found.columns.index(column) for column, field in (found.mapping or {}).items()}
-    return RowReader(len(found.columns), places, found.default_values, found.default_country, now)
+    return RowReader(
+        len(found.columns),
+        places,
+        found.default_values,
+        found.default_country,
+        now,
+        found.date_format,
+        found.clear_empty,
+    )
 
 
 def _find(session: Session, import_id: str, *, lock: bool = False) -> Import:
@@ -204,8 +252,8 @@ def _wire(found: Import, failed: list[dict[str, Any]]) -> dict[str, Any]:
         "error_counts": found.error_counts,
         "rows": failed,
     }
-    stated = ("id", "version", "created_at", "updated_at", "filename", "target", "state", "columns",
-              "suggested_mapping", "mapping", "duplicates", "failure")  # fmt: skip
+    stated = ("id", "version", "created_at", "updated_at", "filename", "target", "state", "sheet", "sheets",
+              "columns", "suggested_mapping", "mapping", "duplicates", "failure")  # fmt: skip
     return {
         **{name: getattr(found, name) for name in stated},
         "progress": {"done": found.position, "total": found.total},

@@ -106,6 +106,10 @@ class ClientsService:
     def run_import(self, import_id: str) -> dict[str, Any]:
         return importing.run_import(self.db, import_id=import_id)
 
+    @serve(contract.CANCEL_IMPORT)
+    def cancel_import(self, import_id: str) -> dict[str, Any]:
+        return importing.cancel_import(self.db, import_id=import_id)
+
     @serve(contract.GET_IMPORT)
     def get_import(self, import_id: str) -> dict[str, Any]:
         return importing.get_import(self.db, import_id=import_id)

@@ -64,12 +64,12 @@ BAD = {
         "name,phone\nAnn,1\n".encode("utf-16-le"), HEADER + b"A\0nn,1\n", b"\xff\xfe" + HEADER,
         HEADER + random.Random(7).randbytes(4000).replace(b"\0", b""), b"\xef\xbb\xbf" + HEADER + b"\xff\xfe,1\n",
     ],
-    "file_not_csv": [b"PK\x03\x04 and the rest of a workbook"],
+    "file_not_supported": [b"\xd0\xcf\x11\xe0 and the rest of an old workbook"],
     "file_cell_too_large": [
         HEADER + b"Ann," + b"1" * 1_000_000, HEADER + b"Ann,1\n" + b"B" * 3_000_000 + b",2\n",
         b'name,"' + b"x" * 200_000,
     ],
-    "file_too_many_columns": [b",".join(b"c%d" % number for number in range(201)) + b"\n"],
+    "file_too_many_columns": [b",".join(b"c%d" % number for number in range(501)) + b"\n"],
 }  # fmt: skip
 
 

@@ -100,12 +100,110 @@ def test_a_full_name_is_split(full, first, last):
         ("29.2.1980", "DE", (1980, 2, 29)), ("29 Feb 1980", "US", (1980, 2, 29)),
         ("February 29, 1980", "US", (1980, 2, 29)),
         ("1980-02-29T00:00:00.000Z", "US", (1980, 2, 29)), ("29/02/1980", "US", None), ("2/29/80", "US", None),
-        ("1981-02-29", "US", None),
-        ("soon", "US", None),
+        ("1981-02-29", "US", None), ("1980-02-29 00:00:00", "US", (1980, 2, 29)), ("29-Feb-1980", "US", (1980, 2, 29)),
+        ("soon", "US", None), ("0/0/00", "US", None),
     ],
 )  # fmt: skip
 def test_dates_are_read_as_the_country_writes_them(text, country, date):
     assert read_date(text, country) == (dt.date(*date) if date else None)
+
+
+def test_dates_are_read_as_the_import_is_told():
+    assert read_date("03/04/1980", "US", "day_first") == dt.date(1980, 4, 3)
+    assert read_date("03/04/1980", "GB", "month_first") == dt.date(1980, 3, 4)
+    assert read_date("1980/04/03", "US", "year_first") == dt.date(1980, 4, 3)
+    assert read_date("1980-04-03", "US", "day_first") == dt.date(1980, 4, 3)
+    assert read({"last_name": "Lee", "date_of_birth": "0/0/00"}).fields == {"last_name": "Lee"}
+
+
+def test_every_phone_email_and_address_has_its_columns():
+    row = read(
+        {
+            "last_name": "Lee", "phone": "2125550101 ::: 2125550102", "phone_kind": "Work Fax", "phone_2": "2125550103",
+            "phone_2_kind": "iPhone", "email": "a@example.com", "email_20": "b@example.com", "address_kind": "billing",
+            "city": "Reno", "address_2_city": "Elko", "address_3_country": "US", "address_4_kind": "service area",
+            "address_4_line1": "1 Pier", "tags": '* myContacts ::: VIP; "a, b"', "spam": "Yes",
+        }
+    ).fields  # fmt: skip
+    assert [(phone["number"][-1], phone["kind"]) for phone in row["phones"]] == [
+        ("1", "work"), ("2", "work"), ("3", "mobile"),
+    ]  # fmt: skip
+    assert [email["address"] for email in row["emails"]] == ["a@example.com", "b@example.com"]
+    assert [(address["kind"], address["city"]) for address in row["addresses"]] == [
+        ("billing", "Reno"), ("mailing", "Elko"), ("service_area", None),
+    ]  # fmt: skip
+    assert (row["tags"], row["spam"]) == (["* myContacts", "VIP", "a, b"], True)
+
+
+def test_a_bad_cell_of_a_further_address_is_named():
+    assert read({"last_name": "Lee", "city": "Reno", "address_2_city": "A\u200bn"}).errors == [
+        "invalid_text:address_2_city"
+    ]
+    row = read({"last_name": "Lee", "address_2_city": "Reno", "address_2_country": "Atlantis"})
+    assert row.errors == ["unknown_country:address_2_country"]
+    assert read({"last_name": "Lee", "id": "7"}).errors == ["invalid_id:id"]
+    many = " ::: ".join(f"21255501{number}" for number in range(10, 31))
+    assert read({"last_name": "Lee", "phone": many}).errors == ["too_many:phones"]
+
+
+def test_an_empty_cell_clears_its_field_where_it_is_told_to():
+    cells = {
+        "first_name": "", "last_name": "Lee", "phone": "", "phone_2": "", "email": "", "email_2": "a@example.com",
+        "tags": "", "city": "", "status": "", "custom_fields.court": "", "custom_fields.judge": "Roy",
+    }  # fmt: skip
+    places = {name: place for place, name in enumerate(cells)}
+    reader = RowReader(len(cells), places, {"occupation": "Baker", "status": "inactive"}, "US", NOW, clears=True)
+    assert reader.read(1, list(cells.values())).fields == {
+        "first_name": None, "last_name": "Lee", "occupation": "Baker", "status": "inactive", "phones": [], "tags": [],
+        "emails": [{"address": "a@example.com", "primary": True}], "addresses": [],
+        "custom_fields": {"court": None, "judge": "Roy"},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("columns", "fields"),
+    [
+        ("Name,Given Name,Additional Name,Family Name,Birthday,Occupation,Group Membership,E-mail 1 - Type,"
+         "E-mail 1 - Value,E-mail 2 - Value,Phone 1 - Type,Phone 1 - Value,Phone 2 - Type,Phone 2 - Value,"
+         "Address 1 - Type,Address 1 - Street,Address 1 - City,Address 1 - Region,Address 1 - Postal Code,"
+         "Address 1 - Country,Organization 1 - Name,Organization 1 - Title",
+         "full_name,first_name,middle_name,last_name,date_of_birth,occupation,tags,-,email,email_2,phone_kind,phone,"
+         "phone_2_kind,phone_2,-,address_line1,city,state,postal_code,country,company_name,-"),
+        ("First Name,Middle Name,Last Name,Company,Job Title,Business Street,Business City,Business State,"
+         "Business Postal Code,Business Country/Region,Business Fax,Business Phone,Mobile Phone,Other Phone,"
+         "Primary Phone,Birthday,Categories,E-mail Address,E-mail 2 Address,Notes",
+         "first_name,middle_name,last_name,company_name,occupation,address_line1,city,state,postal_code,country,-,"
+         "work_phone,mobile_phone,phone_2,phone,date_of_birth,tags,email,email_2,-"),
+        ("title,job_title,first_name,last_name,company,business_street,business_city,business_state,"
+         "business_postal_code,email_address,primary_phone",
+         "-,occupation,first_name,last_name,company_name,address_line1,city,state,postal_code,email,phone"),
+        ("Record ID,First Name,Last Name,Email,Phone Number,Mobile Phone Number,Street Address,City,State/Region,"
+         "Postal Code,Country/Region,Job Title,Company Name,Date of birth,Preferred language",
+         "external_source_id,first_name,last_name,email,phone,mobile_phone,address_line1,city,state,postal_code,country,"
+         "occupation,company_name,date_of_birth,language"),
+    ],
+    ids=["older Google", "Outlook", "Clio", "HubSpot"],
+)  # fmt: skip
+def test_the_columns_of_other_products_are_mapped(columns, fields):
+    names = columns.split(",")
+    expected = {column: field for column, field in zip(names, fields.split(","), strict=True) if field != "-"}
+    assert suggest_mapping(names) == expected
+
+
+def test_a_home_address_stays_before_a_business_address():
+    assert suggest_mapping(["Home City", "Business City"]) == {"Home City": "city", "Business City": "address_2_city"}
+
+
+def test_columns_that_nobody_named_are_known_by_what_they_hold():
+    rows = [["2125550101", "a@example.com", "2125550111"], ["(212) 555-0102", "b@example.com", ""],
+            ["'+12125550103", "", ""]]  # fmt: skip
+    assert suggest_mapping(["How", "Where", "Home fax"], rows) == {"How": "phone"}
+    rows[2][1] = "c@example.com"
+    assert suggest_mapping(["How", "Where"], rows) == {"How": "phone", "Where": "email"}
+    assert suggest_mapping(["Mobile", "Home fax"], [["", "2125550101"]] * 3) == {"Mobile": "mobile_phone"}
+    ours = "018f4e9a-0000-7000-8000-000000000010"
+    assert suggest_mapping(["id"], [[ours]] * 3) == {"id": "id"}
+    assert suggest_mapping(["id"], [["17"]] * 3) == {"id": "external_source_id"}
 
 
 @pytest.mark.parametrize(
@@ -131,7 +229,7 @@ def test_the_headers_of_common_exports_are_understood(columns, fields):
 
 
 def test_our_own_names_are_understood_and_the_second_column_of_a_field_is_left_out():
-    own = [*sorted(FIELDS), "custom_fields.court"]
+    own = [*sorted(FIELDS - {"id"}), "custom_fields.court"]
     assert suggest_mapping(own) == {name: name for name in own}
     assert suggest_mapping(["Email", "E-mail", "Shoe size"]) == {"Email": "email"}
 

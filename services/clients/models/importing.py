@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Integer,
     PrimaryKeyConstraint,
@@ -22,7 +23,8 @@ from services.clients.models.common import Base
 class Import(FirmScoped, Base):
     """One uploaded file and how far its rows have been taken in.
 
-    `position` is the number of rows whose outcome is committed: `created + updated + skipped + failed`.
+    `position` is the number of rows whose outcome is committed: `created + updated + skipped + failed`. Of a workbook
+    `table_key` names the sheet as CSV, from which its rows are read.
     """
 
     __tablename__ = "file_import"
@@ -39,6 +41,9 @@ class Import(FirmScoped, Base):
     target: Mapped[str] = mapped_column(String(20))
     filename: Mapped[str] = mapped_column(String(255))
     file_key: Mapped[str] = mapped_column(String(300))
+    table_key: Mapped[str | None] = mapped_column(String(300))
+    sheet: Mapped[str | None] = mapped_column(String(100))
+    sheets: Mapped[list[str]] = mapped_column(Json, default=list)
     encoding: Mapped[str] = mapped_column(String(40))
     delimiter: Mapped[str] = mapped_column(String(1))
     columns: Mapped[list[str]] = mapped_column(Json)
@@ -47,6 +52,8 @@ class Import(FirmScoped, Base):
     duplicates: Mapped[str | None] = mapped_column(String(20))
     default_values: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
     default_country: Mapped[str] = mapped_column(String(2), default="US")
+    date_format: Mapped[str] = mapped_column(String(20), default="auto")
+    clear_empty: Mapped[bool] = mapped_column(Boolean, default=False)
     total: Mapped[int] = mapped_column(Integer)
     position: Mapped[int] = mapped_column(Integer, default=0)
     created: Mapped[int] = mapped_column(Integer, default=0)
@@ -65,6 +72,8 @@ class Import(FirmScoped, Base):
         self.duplicates = settings["duplicates"]
         self.default_values = settings["default_values"]
         self.default_country = settings["default_country"]
+        self.date_format = settings["date_format"]
+        self.clear_empty = settings["clear_empty"]
         self.preview = outcome
         self._moved("previewed")
 
@@ -91,6 +100,17 @@ class Import(FirmScoped, Base):
         """The rest of the file can no longer be read; what is committed stays, and counts."""
         self.failure = failure
         self._moved("failed")
+
+    def cancelled(self) -> None:
+        """No more rows are taken in; what is committed stays, and counts. Raises Conflict `import_ended`."""
+        if self.state not in ("uploaded", "previewed", "running"):
+            raise Conflict("import_ended", state=self.state)
+        self._moved("cancelled")
+
+    @property
+    def rows_key(self) -> str:
+        """The file that its rows are read from."""
+        return self.table_key or self.file_key
 
     def _moved(self, state: str) -> None:
         self.state = state

@@ -1,0 +1,101 @@
+"""Words, dates and names of countries as people write them into tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+
+from contracts.clients import CLIENT_STATUSES
+from services.clients.names import fold
+
+_MONTH_FIRST = ("%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y")
+_DAY_FIRST = ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y")
+_YEAR_FIRST = ("%Y/%m/%d", "%Y.%m.%d", "%Y%m%d")
+_SPELT = ("%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d-%b-%Y")
+DATE_FORMATS = {"month_first": _MONTH_FIRST, "day_first": _DAY_FIRST, "year_first": _YEAR_FIRST}
+"""What an import can be told of its dates, other than `auto`."""
+_NO_DATES = frozenset(("0/0/00", "00/00/0000", "0000-00-00"))
+"""What Outlook and others write for none."""
+_TIME = re.compile(r"[T ][\d:.]+Z?")
+_LANGUAGES = {"english": "en", "spanish": "es", "espanol": "es", "french": "fr", "portuguese": "pt", "chinese": "zh"}
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?")
+_COUNTRIES = {"usa": "US", "united states": "US", "united states of america": "US", "canada": "CA", "mexico": "MX"}
+_KINDS = {"individual": "individual", "person": "individual", "business": "business", "company": "business"}
+_FLAGS = {"yes": True, "true": True, "y": True, "1": True, "si": True, "no": False, "false": False, "n": False,
+          "0": False}  # fmt: skip
+_PHONE_KINDS = {
+    "mobile": "mobile", "cell": "mobile", "iphone": "mobile", "movil": "mobile", "home": "home", "casa": "home",
+    "work": "work", "business": "work", "office": "work", "trabajo": "work",
+}  # fmt: skip
+_ADDRESS_KINDS = {
+    "primary": "primary", "mailing": "mailing", "billing": "billing", "service area": "service_area",
+}  # fmt: skip
+
+
+def is_no_date(text: str) -> bool:
+    """Whether a cell says that there is no date."""
+    return text in _NO_DATES
+
+
+def read_date(text: str, country: str, form: str = "auto") -> dt.date | None:
+    """A date as ISO 8601, or as `form` says: `auto` is what the country writes, the month first in the United States,
+    elsewhere the day. Two digits of a year are not guessed at."""
+    day = text[:10] if _TIME.fullmatch(text[10:]) else text
+    try:
+        if len(day) == 10:
+            return dt.date.fromisoformat(day)
+    except ValueError:
+        pass
+    numbers = DATE_FORMATS.get(form) or (_MONTH_FIRST if country == "US" else _DAY_FIRST)
+    for pattern in (*numbers, *_SPELT):
+        for given in dict.fromkeys((day, text)):
+            try:
+                return dt.datetime.strptime(given, pattern).date()  # noqa: DTZ007 - a day, not an instant
+            except ValueError:
+                continue
+    return None
+
+
+def read_word(field: str, text: str) -> str | bool | None:
+    """The value of a field of fixed words; None if the text is none of them."""
+    if field == "kind":
+        return _KINDS.get(fold(text))
+    if field == "status":
+        status = fold(text)
+        return status if status in CLIENT_STATUSES else None
+    if field == "spam":
+        return _FLAGS.get(fold(text))
+    if field == "language":
+        return _language(text)
+    return read_id(text)
+
+
+def read_id(text: str) -> str | None:
+    """An id in its usual form."""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return None
+
+
+def _language(text: str) -> str | None:
+    code = "-".join(part.upper() if place else part.lower() for place, part in enumerate(re.split("[-_]", text)))
+    return _LANGUAGES.get(fold(text)) or (code if _LANGUAGE.fullmatch(code) else None)
+
+
+def read_country(text: str) -> str | None:
+    """The two letters of a country."""
+    if len(text) == 2 and text.isascii() and text.isalpha():
+        return text.upper()
+    return _COUNTRIES.get(fold(text))
+
+
+def read_phone_kind(text: str) -> str | None:
+    """The kind of number that a word means; None for any other word."""
+    return next((kind for word in fold(text).split() if (kind := _PHONE_KINDS.get(word))), None)
+
+
+def read_address_kind(text: str) -> str | None:
+    """The kind of postal address that a word means; None for any other word."""
+    return _ADDRESS_KINDS.get(fold(text))
