@@ -166,13 +166,16 @@ class Matching:
             return Outcome(row.number, "failed", ["several_matches:row"])
         draft = self.drafts[ids[0]]
         record = draft.record
-        given = row.fields.get("external_source_id")
-        if given and record["external_source_id"] and _external(record) != _external(row.fields):
-            return Outcome(row.number, "failed", ["external_id_differs:external_source_id"])
-        holders = self._by_key[("external", *_external(row.fields))] if given else []
-        if any(holder != draft.id for holder in holders):
-            return Outcome(row.number, "failed", ["external_id_taken:external_source_id"])
-        changed = filled(record, row.fields) if self._policy == "merge" else joined(record, row.fields)
+        fields = row.fields
+        if fields.get("external_source_id") and _external(record) != _external(fields):
+            holders = self._by_key[("external", *_external(fields))]
+            if draft.id in holders:
+                # It is that of a record that was merged into this one, which keeps its own.
+                fields = {name: value for name, value in fields.items() if name not in _EXTERNAL}
+            elif holders or record["external_source_id"]:
+                code = "external_id_taken" if holders else "external_id_differs"
+                return Outcome(row.number, "failed", [f"{code}:external_source_id"])
+        changed = filled(record, fields) if self._policy == "merge" else joined(record, fields)
         draft.record, draft.last_row = {**record, **changed}, row.fields
         problems: list[Problem] = []
         check_whole(draft.record, problems)
@@ -228,6 +231,7 @@ def filled(record: Record, fields: Record) -> Record:
     return joined(record, {name: value for name, value in new.items() if value or name == "custom_fields"})
 
 
+_EXTERNAL = ("external_source", "external_source_id")
 _ALWAYS_SET = ("kind", "status", "spam")
 
 

@@ -227,7 +227,8 @@ def test_the_external_id_of_either_finds_the_survivor(desk: Desk) -> None:
     header = ["first_name", "occupation", "external_source", "external_source_id"]
     rows = [["Ann", "Baker", "clio", "2"], ["Bea", "Cook", "lawpay", "9"]]
     done = desk.import_all([header, *rows], duplicates="update")
-    assert (done["counts"]["updated"], done["counts"]["failed"]) == (1, 1)
+    assert (done["counts"]["updated"], done["counts"]["failed"]) == (2, 0)
+    assert (desk.get(one)["occupation"], desk.get(one)["external_source_id"]) == ("Baker", "1")
     assert desk.get(four)["occupation"] == "Cook"
 
 
