@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
+import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -27,6 +29,9 @@ IN_A_ROW = 200
 """Deliveries that are written by one statement: while it is made, a STOP that comes in has to wait."""
 SWEEP = 2000
 """Deliveries that are cancelled in one transaction."""
+SWEPT_FOR = 1.0
+"""Seconds that a cancel sweeps before it answers. What is left of a large batch, of which nothing is begun any more, is
+swept by a dispatcher's housekeeping."""
 
 
 def accept_chunk(db: Database, event: ReceivedEvent, now: dt.datetime | None = None) -> None:
@@ -127,7 +132,7 @@ def cancel_batch(db: Database, calls: Any, *, batch_id: str) -> Record:
     """From its commit on nothing is begun; what had been begun is not undone. Chunks that are still to come are
     cancelled as they arrive. Raises NotFound, Conflict, Unavailable."""
     answer = _command(db, calls, batch_id, "cancelled", ("accepted", "running", "paused"))
-    if sweep_cancelled(db, batch_id):
+    if sweep_cancelled(db, batch_id, seconds=SWEPT_FOR):
         with db.read() as session:
             return batch_record(session, session.get_one(Batch, batch_id))
     return answer
@@ -149,16 +154,17 @@ def _command(db: Database, calls: Any, batch_id: str, state: str, allowed: tuple
         return uow.answer(batch_record(uow.session, batch))
 
 
-def sweep_cancelled(db: Database, batch_id: str) -> int:
-    """Cancels what still waits of a cancelled batch, in chunks; returns how many. Harmless to repeat."""
-    total = 0
+def sweep_cancelled(db: Database, batch_id: str, seconds: float = math.inf) -> int:
+    """Cancels what still waits of a cancelled batch, in chunks, beginning none after `seconds`; returns how many.
+    Harmless to repeat."""
+    total, until = 0, time.monotonic() + seconds
     while True:
         with db.unit_of_work() as uow:
             waiting = (Delivery.batch_id == batch_id, Delivery.state.in_(WAITING), is_message())
             some = select(Delivery.id).where(*waiting).limit(SWEEP)
             moved = move(uow, "cancelled", utc_now(), where=[Delivery.id.in_(some)])
         total += len(moved)
-        if not moved:
+        if not moved or time.monotonic() >= until:
             return total
 
 

@@ -34,7 +34,7 @@ def settle_round(db: Database, providers: Mapping[str, Provider], owner: str, no
 
 
 def finish_round(db: Database) -> None:
-    """Marks batches that are done, and sweeps cancelled ones that a crash left half swept."""
+    """Marks batches that are done, and sweeps what a cancel left: of a large batch, or where it was killed."""
     with db.across_firms("a dispatcher finishes the batches of every firm").read() as session:
         done = session.execute(batches.unfinished()).all()
         half = session.execute(batches.unswept()).all()

@@ -156,6 +156,20 @@ def test_paused_work_waits_and_a_cancelled_batch_sends_nothing(desk: Desk) -> No
     assert desk.outcome(second) == {"cancelled": 3}
 
 
+def test_a_cancel_answers_soon_however_large_the_batch(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it leaves is cancelled as soon, and told by whoever keeps house."""
+    monkeypatch.setattr(batches, "SWEEP", 1)
+    monkeypatch.setattr(batches, "SWEPT_FOR", 0.0)
+    batch_id = desk.ask([desk.item(desk.person()) for _ in range(3)])
+    desk.prepare()
+    answer = batches.cancel_batch(desk.db, desk.calls, batch_id=batch_id)
+    assert (answer["state"], answer["counts"]) == ("cancelled", {"cancelled": 1, "queued": 2})
+    desk.send()
+    desk.sending.finish_some()
+    assert desk.outcome(batch_id) == {"cancelled": 3}
+    assert desk.provider.accepted == []
+
+
 def test_a_cancel_that_comes_before_the_chunks_is_applied_to_them(desk: Desk) -> None:
     event = desk.event([desk.item(desk.person())])
     batch_id = event.data["batch_id"]
