@@ -33,6 +33,7 @@ from gateway.routes import (
     clients,
     consents,
     conversations,
+    groups,
     imports,
     messaging,
     portal,
@@ -43,6 +44,7 @@ from gateway.settings import EdgeSettings
 API_BLUEPRINTS = (
     accounts.blueprint, clients.blueprint, client_merges.blueprint, imports.blueprint, cases.blueprint,
     tasks.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint, portal.blueprint,
+    groups.blueprint,
 )  # fmt: skip
 
 _CORRELATION_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")

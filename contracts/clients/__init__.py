@@ -5,6 +5,7 @@ from contracts.clients.activity import *  # noqa: F403
 from contracts.clients.common import *  # noqa: F403
 from contracts.clients.facts import *  # noqa: F403
 from contracts.clients.finding import *  # noqa: F403
+from contracts.clients.groups import *  # noqa: F403
 from contracts.clients.importing import *  # noqa: F403
 from contracts.clients.merging import *  # noqa: F403
 from contracts.clients.records import *  # noqa: F403

@@ -55,7 +55,7 @@ class Batch(Stamped):
     kind = Choice("notification", "message")
     channels = fields.List(fields.String())
     requested_by = Id(allow_none=True)
-
+    group_id = Id(allow_none=True)
     state = Choice("accepted", "running", "paused", "cancelled", "finished")
     accepted = Count()
     deliveries = Count()

@@ -24,12 +24,13 @@ from services.clients import (
     records,
     searching,
 )
+from services.clients.entrypoints.ties import TiesEntrypoints
 from services.clients.models import Base
 
 _BATCH = 500
 
 
-class ClientsService:
+class ClientsService(TiesEntrypoints):
     """People and businesses, how to reach them, and their import."""
 
     name = contract.OWNER

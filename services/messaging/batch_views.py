@@ -71,7 +71,14 @@ def _finish_expected(session: Session, batch: Batch, counts: Counts, now: dt.dat
 
 
 def list_batches(
-    db: Database, *, state: str | None, kind: str | None, limit: int, cursor: str | None, sort: str | None
+    db: Database,
+    *,
+    state: str | None,
+    kind: str | None,
+    limit: int,
+    cursor: str | None,
+    sort: str | None,
+    group_id: str | None = None,
 ) -> Record:
     """One page, newest first. Notifications are there once their first chunk has come."""
     statement = select(Batch).where(Batch.content_id.is_not(None))
@@ -79,6 +86,8 @@ def list_batches(
         statement = statement.where(Batch.state == state)
     if kind is not None:
         statement = statement.where(Batch.kind == kind)
+    if group_id is not None:
+        statement = statement.where(Batch.group_id == group_id)
     with db.read() as session:
         rows, meta = page(
             session,
@@ -135,6 +144,7 @@ def _shape(batch: Batch, found: Counts) -> Record:
         "kind": batch.kind,
         "channels": batch.channels,
         "requested_by": batch.requested_by,
+        "group_id": batch.group_id,
         "state": batch.state,
         "accepted": batch.accepted,
         "deliveries": total,

@@ -7,8 +7,10 @@ a 202 is done, whatever is killed in between. From there on it is a batch like a
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any
+
+import orjson
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
@@ -53,7 +55,7 @@ def request_messages(
     wanted, channels = list(dict.fromkeys(client_ids)), list(dict.fromkeys(channels))
     with db.read() as session:
         content_id, variants = resolve_message(session, message, channels)
-    _check_subject(message, variants)
+    check_subject(message, variants)
     _check_clients(calls, wanted)
     if dry_run:
         found = estimates.estimate_messages(
@@ -63,7 +65,7 @@ def request_messages(
             message=message,
             channels=channels,
             fallback=fallback,
-            client_ids=wanted,
+            pages=[wanted],
             requested_by=actor_id,
             now=now,
         )
@@ -73,7 +75,8 @@ def request_messages(
             content_id = keep(uow, variants, check_variants(variants, "message")).id
         batch_id = start_batch(
             uow,
-            list(_chunks(wanted)),
+            packed_chunks([wanted])[0],
+            accepted=len(wanted),
             content_id=content_id,
             channels=channels,
             fallback=fallback,
@@ -86,18 +89,20 @@ def request_messages(
 
 def start_batch(
     uow: UnitOfWork,
-    chunks: Sequence[list[str]],
+    chunks: list[bytes],
     *,
+    accepted: int,
     content_id: str,
     channels: list[str],
     fallback: bool,
     timing: Record,
     requested_by: str | None,
     now: dt.datetime,
+    group_id: str | None = None,
 ) -> str:
-    """Writes a batch that sends the content to the clients of all chunks (500 or so each, no client twice), and has the
-    chunks delivered to this service. Returns the batch's id."""
-    batch_id, accepted = new_id(), sum(len(chunk) for chunk in chunks)
+    """Writes a batch that sends the content to the clients of all `packed_chunks` (`accepted` of them, none twice), and
+    has the chunks delivered to this service. Returns the batch's id."""
+    batch_id = new_id()
     common = {
         "batch_id": batch_id,
         "chunks": len(chunks),
@@ -112,12 +117,15 @@ def start_batch(
     uow.session.add(Batch(
         id=batch_id, kind="message", state="accepted", accepted=accepted, chunks=len(chunks), chunks_seen=0,
         content_id=content_id, channels=channels, requested_by=requested_by, requested_at=now, statuses=[], timing={},
-        version=1, created_at=now, updated_at=now,
+        group_id=group_id, version=1, created_at=now, updated_at=now,
     ))  # fmt: skip
     uow.session.flush()
     uow.emit_many(
         MESSAGES_REQUESTED,
-        [(batch_id, {**common, "chunk": number, "client_ids": chunk}) for number, chunk in enumerate(chunks, 1)],
+        (
+            (batch_id, {**common, "chunk": number, "client_ids": orjson.loads(chunk)})
+            for number, chunk in enumerate(chunks, 1)
+        ),
     )
     return batch_id
 
@@ -131,7 +139,17 @@ def accept_clients(db: Database, event: ReceivedEvent, now: dt.datetime) -> None
     batches.accept(db, event, {**data, **same}, now)
 
 
-def _check_subject(message: Record, variants: Iterable[Variant]) -> None:
+def packed_chunks(pages: Iterable[list[str]]) -> tuple[list[bytes], int]:
+    """Clients' ids in chunks of `CHUNK_SIZE` or less, as JSON, and how many ids they are: what is selected waits as
+    compact bytes, however much it is. One empty chunk if there are none, so that the batch ends."""
+    chunks, count = [], 0
+    for page in pages:
+        count += len(page)
+        chunks += [orjson.dumps(page[start : start + CHUNK_SIZE]) for start in range(0, len(page), CHUNK_SIZE)]
+    return chunks or [orjson.dumps([])], count
+
+
+def check_subject(message: Record, variants: Iterable[Variant]) -> None:
     """Refuses a text that speaks of a task or a case: these messages are about none."""
     for name in check_variants(variants, "message"):
         if name.startswith(("task.", "case.")):
@@ -151,8 +169,3 @@ def _check_clients(calls: Any, client_ids: list[str]) -> None:
         if client_id not in known:
             # An id of another firm's is as unknown as one that nobody has.
             raise NotFound("client_not_found", client_id=client_id)
-
-
-def _chunks(client_ids: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(client_ids), CHUNK_SIZE):
-        yield client_ids[start : start + CHUNK_SIZE]

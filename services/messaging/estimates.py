@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from chassis.database import Database
 from services.messaging import consent, joining, queues
 from services.messaging.contents import resolve_message
 from services.messaging.links import PLACEHOLDER_TOKEN, link_of
-from services.messaging.outcomes import Decider, Known, Outcome, Request, Wish, addresses_of
+from services.messaging.outcomes import Decider, Known, Outcome, Request, Sent, Wish, addresses_of
 from services.messaging.preparation import read_known
 from services.messaging.recipients import Facts, gather
 from services.messaging.rendering import with_link
@@ -51,7 +52,9 @@ def estimate(
     """
     now, batch_id = now or utc_now(), new_id()
     wishes = list(_notifications(items, channels, fallback, batch_id, now, coalesce=coalesce))
-    return _estimate(db, calls, settings, message, channels, wishes, now, allow_repeat=allow_repeat)
+    request, tally = _request(db, message, channels, allow_repeat=allow_repeat), _Tally()
+    _count(db, calls, settings, request, channels, wishes, now, tally)
+    return _summed(db, settings, channels, tally, now)
 
 
 def estimate_messages(
@@ -62,13 +65,29 @@ def estimate_messages(
     message: Record,
     channels: list[str],
     fallback: bool,
-    client_ids: list[str],
+    pages: Iterable[list[str]],
     requested_by: str | None,
     now: dt.datetime,
 ) -> Record:
-    """Of one message to each of many clients. Raises as `estimate` does."""
+    """Of one message to each of many clients, a page of ids after the other. Raises as `estimate` does."""
     batch_id = new_id()
-    wishes = [
+    request = _request(db, message, channels)
+    tally = _Tally()
+    for client_ids in pages:
+        wishes = _messages(client_ids, channels, fallback, batch_id, requested_by, now)
+        _count(db, calls, settings, request, channels, wishes, now, tally)
+    return _summed(db, settings, channels, tally, now)
+
+
+def _messages(
+    client_ids: list[str],
+    channels: list[str],
+    fallback: bool,
+    batch_id: str,
+    requested_by: str | None,
+    now: dt.datetime,
+) -> list[Wish]:
+    return [
         Wish(
             id=new_id(),
             kind="message",
@@ -83,46 +102,74 @@ def estimate_messages(
         for client_id in client_ids
         for channel in (channels[:1] if fallback else channels)
     ]
-    return _estimate(db, calls, settings, message, channels, wishes, now)
 
 
-def _estimate(
-    db: Database,
-    calls: Any,
-    settings: MessagingSettings,
-    message: Record,
-    channels: list[str],
-    wishes: list[Wish],
-    now: dt.datetime,
-    *,
-    allow_repeat: bool = True,
-) -> Record:
+@dataclass
+class _Tally:
+    """What the pages of an estimate come to. `sent`: what would have gone out to whom, so that no later page counts an
+    address again."""
+
+    recipients: Counter[str] = field(default_factory=Counter)
+    segments: int = 0
+    by_channel: Counter[str] = field(default_factory=Counter)
+    sent: dict[tuple[str, str], Sent] = field(default_factory=dict)
+
+
+def _request(db: Database, message: Record, channels: list[str], *, allow_repeat: bool = True) -> Request:
     with db.read() as session:
         _, variants = resolve_message(session, message, channels)
-    request = Request(
+    return Request(
         allow_repeat=allow_repeat,
         variants=[variant.as_row() for variant in variants],
         uses=check_variants(variants, "message"),
     )
+
+
+def _count(
+    db: Database,
+    calls: Any,
+    settings: MessagingSettings,
+    request: Request,
+    channels: list[str],
+    wishes: list[Wish],
+    now: dt.datetime,
+    tally: _Tally,
+) -> None:
+    """Adds to the tally what would become of the wishes."""
     facts = gather(calls, wishes, request.uses)
     with db.read() as session:
         rates = queues.rates_of(session, channels, sandbox=settings.channels_of("sandbox"))
         states = _states(session, wishes, facts)
         senders = dict.fromkeys(rates, "any")
-        known = Known(states, senders)
+        addressed = {pair for wish in wishes for pair in addresses_of(wish, facts)} if tally.sent else ()
+        known = Known(states, senders, [tally.sent[pair] for pair in addressed if pair in tally.sent])
         if any(wish.case_task_id for wish in wishes):  # else nothing of the kind went out before
             known = read_known(session, wishes, facts, states, senders, now)
     decider = Decider(facts, known, dict.fromkeys((wish.batch_id for wish in wishes), request), now)
     outcomes = joining.join([decider.decide(wish) for wish in _by_turns(wishes)])
     sent = [outcome for outcome in outcomes if outcome.reason is None and not outcome.follows]
-    segments = sum(_segments(outcome, request, settings.public_url) for outcome in _by_turns(sent))
-    by_channel = Counter(outcome.channel or outcome.wish.channel for outcome in sent)
-    cost = settings.segment_cost * segments + settings.call_cost * by_channel["phone"]
-    with db.read() as session:
-        took = queues.seconds_for(session, by_channel, rates, now) if sent else {"seconds": 0.0, "waits_seconds": 0.0}
+    tally.segments += sum(_segments(outcome, request, settings.public_url) for outcome in _by_turns(sent))
+    tally.by_channel.update(outcome.channel or outcome.wish.channel for outcome in sent)
+    tally.recipients.update("joined" if one.follows else one.reason or "send" for one in outcomes)
+    tally.sent |= {(one.channel, one.address): one for one in map(_as_sent, sent)}
+
+
+def _as_sent(outcome: Outcome) -> Sent:
+    wish = outcome.wish
+    channel = outcome.channel or wish.channel
+    return Sent(wish.id, wish.batch_id, wish.about or "", channel, outcome.address or "", "queued", None)
+
+
+def _summed(db: Database, settings: MessagingSettings, channels: list[str], tally: _Tally, now: dt.datetime) -> Record:
+    cost = settings.segment_cost * tally.segments + settings.call_cost * tally.by_channel["phone"]
+    took = {"seconds": 0.0, "waits_seconds": 0.0}
+    if tally.by_channel:
+        with db.read() as session:
+            rates = queues.rates_of(session, channels, sandbox=settings.channels_of("sandbox"))
+            took = queues.seconds_for(session, tally.by_channel, rates, now)
     return {
-        "recipients": dict(Counter("joined" if one.follows else one.reason or "send" for one in outcomes)),
-        "segments": segments,
+        "recipients": dict(tally.recipients),
+        "segments": tally.segments,
         "cost": cost.quantize(Decimal("0.0001")),
         "currency": settings.currency,
         **took,

@@ -172,7 +172,8 @@ class ConsentReview(FirmScoped, Stamps, Base):
 
 
 class Batch(FirmScoped, Stamps, Base):
-    """A bulk request. `content_id` is null as long as only its cancel or pause is known, and no chunk yet."""
+    """A bulk request. `content_id` is null as long as only its cancel or pause is known, and no chunk yet. `group_id`:
+    the group of clients that it was sent to, if it was one."""
 
     __tablename__ = "batch"
     __table_args__ = (
@@ -182,7 +183,11 @@ class Batch(FirmScoped, Stamps, Base):
             sqlite_where=text("state IN ('accepted', 'running')"),
             postgresql_where=text("state IN ('accepted', 'running')"),
         ),
-    )
+        Index(
+            "ix_batch_group", "firm_id", "group_id", "created_at", "id",
+            sqlite_where=text("group_id IS NOT NULL"), postgresql_where=text("group_id IS NOT NULL"),
+        ),
+    )  # fmt: skip
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     kind: Mapped[str] = mapped_column(String(20), default="notification", server_default="notification")
     channels: Mapped[list[str]] = mapped_column(Json, default=list, server_default="[]")
@@ -199,6 +204,7 @@ class Batch(FirmScoped, Stamps, Base):
     requested_by: Mapped[str | None] = mapped_column(Id)
     requested_at: Mapped[dt.datetime | None]
     finished_at: Mapped[dt.datetime | None]
+    group_id: Mapped[str | None] = mapped_column(Id)
 
     def go_on(self, now: dt.datetime) -> None:
         """Opens a finished batch again, since something of it is to be done after all."""

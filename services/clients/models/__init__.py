@@ -1,10 +1,11 @@
-"""Tables of clients, one module for each capability; all of them are imported from here.
+"""The tables of clients, a module for each capability; all of them are imported from here.
 
 Keys begin with the firm; what is looked up by many ids at once has an index of the ids alone (ADR 0014).
 """
 
 from services.clients.models.activity import *  # noqa: F403
 from services.clients.models.common import *  # noqa: F403
+from services.clients.models.groups import *  # noqa: F403
 from services.clients.models.importing import *  # noqa: F403
 from services.clients.models.merging import *  # noqa: F403
 from services.clients.models.records import *  # noqa: F403

@@ -17,6 +17,7 @@ from services.messaging import (
     contents,
     deliveries,
     estimates,
+    group_messages,
     history,
     messages,
     new_links,
@@ -68,6 +69,16 @@ class SendingEntrypoints(Dependencies):
     @on(contract.MESSAGES_REQUESTED)
     def accept_clients(self, event: ReceivedEvent) -> None:
         bulk_messages.accept_clients(self.db, event, utc_now())
+
+    @serve(contract.REQUEST_GROUP_MESSAGES)
+    def request_group_messages(self, **command: Any) -> Answer:
+        return group_messages.request_group_messages(
+            self.db, self.calls, self.settings, actor_id=self._actor, **command
+        )
+
+    @serve(contract.LIST_GROUP_MESSAGES)
+    def list_group_messages(self, **query: Any) -> Answer:
+        return group_messages.list_group_messages(self.db, **query)
 
     @serve(contract.LIST_BATCHES)
     def list_batches(self, **query: Any) -> Answer:
