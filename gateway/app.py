@@ -32,6 +32,7 @@ from gateway.routes import (
     client_merges,
     clients,
     consents,
+    contacts,
     conversations,
     groups,
     imports,
@@ -44,7 +45,7 @@ from gateway.settings import EdgeSettings
 API_BLUEPRINTS = (
     accounts.blueprint, clients.blueprint, client_merges.blueprint, imports.blueprint, cases.blueprint,
     tasks.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint, portal.blueprint,
-    groups.blueprint,
+    groups.blueprint, contacts.blueprint,
 )  # fmt: skip
 
 _CORRELATION_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")

@@ -13,7 +13,7 @@ from chassis.columns import new_id
 from chassis.database import Database, UnitOfWork
 from contracts.clients import CLIENT_CHANGED, CLIENT_CREATED, CLIENT_DELETED
 from contracts.errors import Conflict
-from services.clients import activity, cards, duplicates, merge_history
+from services.clients import activity, cards, contact_ties, duplicates, merge_history
 from services.clients.checking import Record, checked_fields, default_kind
 from services.clients.models import Activity, Client
 
@@ -92,7 +92,8 @@ def update_client(
     """The client with its changes. A list that is given takes the place of the one before; custom fields are set one by
     one, and null takes one away.
 
-    Raises Invalid, NotFound `client_not_found`, Gone `client_merged`, Conflict `stale_version` or `external_id_taken`.
+    Raises Invalid, NotFound `client_not_found`, Gone `client_merged`, Conflict `stale_version`, `external_id_taken`, or
+    `client_has_contacts` for a business that is to be none.
     """
     with db.unit_of_work() as uow:
         before = _locked(uow, client_id)
@@ -101,6 +102,8 @@ def update_client(
         after = {**before, **checked_fields(changes, now, before)}
         if _external_id(after) != _external_id(before) and _holds_external_id(uow, after):
             raise _external_id_taken(uow, after)
+        if before["kind"] == "business" and after["kind"] != "business":
+            contact_ties.refuse_with_contacts(uow.session, client_id)
         changed = cards.save(uow, [(before, after)], now).get(client_id)
         if changed:
             announce_changes(uow, [Change(after, changed, activity.by_actor())], now)

@@ -1,4 +1,4 @@
-"""Entrypoints for what clients are tied to: groups."""
+"""Entrypoints for what clients are tied to: groups, and contacts of businesses."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 from chassis.columns import utc_now
 from chassis.rpc import serve
 from contracts import clients as contract
-from services.clients import group_members, groups
+from services.clients import contact_ties, contacts, group_members, groups
 
 Answer = dict[str, Any]
 
 
 class TiesEntrypoints:
-    """Groups of clients."""
+    """Groups of clients, and contacts of business clients."""
 
     db: Any
 
@@ -48,3 +48,41 @@ class TiesEntrypoints:
     @serve(contract.SELECT_GROUP_MEMBERS)
     def select_group_members(self, **query: Any) -> Answer:
         return group_members.select_group_members(self.db, utc_now(), **query)
+
+    # Contacts
+
+    @serve(contract.CREATE_CONTACT)
+    def create_contact(self, **command: Any) -> Answer:
+        return contacts.create_contact(self.db, utc_now(), **command)
+
+    @serve(contract.ADD_CLIENT_CONTACT)
+    def add_client_contact(self, **command: Any) -> Answer:
+        return contacts.add_client_contact(self.db, utc_now(), **command)
+
+    @serve(contract.GET_CONTACT)
+    def get_contact(self, contact_id: str) -> Answer:
+        return contacts.get_contact(self.db, contact_id=contact_id)
+
+    @serve(contract.LIST_CONTACTS)
+    def list_contacts(self, **query: Any) -> Answer:
+        return contacts.list_contacts(self.db, **query)
+
+    @serve(contract.UPDATE_CONTACT)
+    def update_contact(self, **command: Any) -> Answer:
+        return contacts.update_contact(self.db, utc_now(), **command)
+
+    @serve(contract.DELETE_CONTACT)
+    def delete_contact(self, contact_id: str) -> None:
+        contacts.delete_contact(self.db, utc_now(), contact_id=contact_id)
+
+    @serve(contract.UPDATE_CLIENT_CONTACT)
+    def update_client_contact(self, **command: Any) -> Answer:
+        return contacts.update_client_contact(self.db, **command)
+
+    @serve(contract.REMOVE_CLIENT_CONTACT)
+    def remove_client_contact(self, client_id: str, contact_id: str) -> None:
+        contact_ties.remove_client_contact(self.db, utc_now(), client_id=client_id, contact_id=contact_id)
+
+    @serve(contract.GET_CONTACT_ACCESS)
+    def get_contact_access(self, client_id: str, contact_id: str) -> Answer:
+        return contact_ties.get_contact_access(self.db, client_id=client_id, contact_id=contact_id)

@@ -1,0 +1,184 @@
+"""Which business clients a contact belongs to, and so what the portal opens to them.
+
+A tie is written while its client's row is held, so that no client stops being a business meanwhile. What the portal
+opened to a contact for a business is closed by an event with `access` false: it ends all that was made up to its time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from chassis.database import Database, UnitOfWork
+from contracts.clients import CONTACT_ACCESS_CHANGED
+from contracts.errors import Conflict, Invalid, NotFound
+from services.clients import activity, merge_history
+from services.clients.models import Activity, Client, Contact, ContactTie
+
+Record = dict[str, Any]
+
+MOST_SHOWN = 200
+"""Businesses that a contact is shown with."""
+
+
+def lock_businesses(uow: UnitOfWork, client_ids: Sequence[str], field: str) -> None:
+    """Holds these clients to the commit. Raises NotFound `client_not_found`, Gone `client_merged`, or Invalid for one
+    that is no business, naming `field`, and its place in a list."""
+    wanted = list(dict.fromkeys(client_ids))
+    statement = select(Client.id, Client.kind).where(Client.id.in_(wanted), Client.archived_at.is_(None))
+    kinds = dict(uow.session.execute(statement.order_by(Client.id).with_for_update()).all())
+    for client_id in wanted:
+        if client_id not in kinds:
+            raise merge_history.absent(uow.session, client_id)
+    unfit = [position for position, client_id in enumerate(client_ids) if kinds[client_id] != "business"]
+    if unfit:
+        message = "Only a business has contacts."
+        paths = [f"{field}.{position}" if field == "client_ids" else field for position in unfit]
+        raise Invalid("not_a_business", fields=[{"field": path, "message": message} for path in paths])
+
+
+def tie(uow: UnitOfWork, contact: Contact, client_ids: Sequence[str], *, notify: bool, now: dt.datetime) -> None:
+    """Ties a contact to clients that are held; ties that are there stay as they are."""
+    rows = [
+        {"client_id": client_id, "contact_id": contact.id, "notify": notify, "created_at": now}
+        for client_id in sorted(set(client_ids))
+    ]
+    made = uow.insert_returning(ContactTie, rows, "client_id", ignore_conflicts=True)
+    if contact.email:
+        _tell(uow, contact.id, [row.client_id for row in made], True, now)
+
+
+def set_notify(uow: UnitOfWork, client_id: str, contact_id: str, notify: bool) -> None:
+    """Says whether notices about the business's cases go to the contact. Raises NotFound `contact_not_found` where
+    there is no such tie."""
+    _demand_tie(uow, client_id, contact_id)
+    marked = (
+        update(ContactTie)
+        .where(ContactTie.client_id == client_id, ContactTie.contact_id == contact_id)
+        .values(notify=notify)
+    )
+    uow.session.execute(marked, execution_options={"synchronize_session": False})
+
+
+def remove_client_contact(db: Database, now: dt.datetime, *, client_id: str, contact_id: str) -> None:
+    """Ends this tie and no other. Raises NotFound `contact_not_found` where there is none."""
+    with db.unit_of_work() as uow:
+        _demand_tie(uow, client_id, contact_id)
+        _end(uow, contact_id, [ContactTie.client_id == client_id], now)
+        uow.answer({})
+
+
+def end_all(uow: UnitOfWork, contact_id: str, now: dt.datetime) -> None:
+    """Ends every tie of a contact."""
+    _end(uow, contact_id, [], now)
+
+
+def close(uow: UnitOfWork, contact_id: str, now: dt.datetime) -> None:
+    """Closes what the portal opened to a contact until now, for each business."""
+    _tell(uow, contact_id, _tied_to(uow.session, contact_id), False, now)
+
+
+def open_again(uow: UnitOfWork, contact: Contact, now: dt.datetime) -> None:
+    """Tells that a contact, whose ties stayed, may use the portal from now on, if they may."""
+    if contact.email:
+        _tell(uow, contact.id, _tied_to(uow.session, contact.id), True, now)
+
+
+def move_ties(
+    uow: UnitOfWork, from_client_id: str, to_client_id: str, now: dt.datetime, only: Sequence[str] | None = None
+) -> list[str]:
+    """Moves ties of one client (all, or those of the contacts in `only`) to another one that is held and a business.
+    Returns the contacts that were not tied to that one before: for a merge, and for its undo, which moves just these
+    back."""
+    some = [ContactTie.client_id == from_client_id]
+    if only is not None:
+        some.append(ContactTie.contact_id.in_(only))
+    statement = select(ContactTie.contact_id, ContactTie.notify, ContactTie.created_at).where(*some)
+    moved = uow.session.execute(statement.order_by(ContactTie.contact_id)).all()
+    rows = [{**row._mapping, "client_id": to_client_id} for row in moved]
+    made = {row.contact_id for row in uow.insert_returning(ContactTie, rows, "contact_id", ignore_conflicts=True)}
+    for row in moved:
+        _end(uow, row.contact_id, [ContactTie.client_id == from_client_id], now)
+    for contact in uow.session.scalars(select(Contact).where(Contact.id.in_(made)).order_by(Contact.id)):
+        if contact.email:
+            _tell(uow, contact.id, [to_client_id], True, now)
+    return sorted(made)
+
+
+def has_contacts(session: Session, client_id: str) -> bool:
+    """Whether a client has contacts, for which it must stay a business."""
+    statement = select(ContactTie.contact_id).where(ContactTie.client_id == client_id).limit(1)
+    return session.scalar(statement) is not None
+
+
+def refuse_with_contacts(session: Session, client_id: str) -> None:
+    """Raises Conflict `client_has_contacts` for a client that is to be no business any more."""
+    if has_contacts(session, client_id):
+        raise Conflict("client_has_contacts", client_id=client_id)
+
+
+def ties_of(session: Session, contact_ids: Iterable[str]) -> dict[str, list[Record]]:
+    """By contact, [{"client_id", "notify"}] in the order in which they were tied; archived clients are left out."""
+    statement = (
+        select(ContactTie.contact_id, ContactTie.client_id, ContactTie.notify)
+        .join(Client, Client.id == ContactTie.client_id)
+        .where(ContactTie.contact_id.in_(list(contact_ids)), Client.archived_at.is_(None))
+        .order_by(ContactTie.created_at, ContactTie.client_id)
+    )
+    found: dict[str, list[Record]] = {}
+    for contact_id, client_id, notify in session.execute(statement):
+        of_contact = found.setdefault(contact_id, [])
+        if len(of_contact) < MOST_SHOWN:
+            of_contact.append({"client_id": client_id, "notify": notify})
+    return found
+
+
+def get_contact_access(db: Database, *, client_id: str, contact_id: str) -> Record:
+    """{"access", "first_name"}: whether a contact may use the portal for a business now."""
+    statement = (
+        select(Contact.first_name)
+        .join(ContactTie, ContactTie.contact_id == Contact.id)
+        .join(Client, Client.id == ContactTie.client_id)
+        .where(
+            Contact.id == contact_id,
+            Contact.email.is_not(None),
+            ContactTie.client_id == client_id,
+            Client.archived_at.is_(None),
+        )
+    )
+    with db.read() as session:
+        found = session.execute(statement).one_or_none()
+    return {"access": found is not None, "first_name": found.first_name if found else None}
+
+
+def _demand_tie(uow: UnitOfWork, client_id: str, contact_id: str) -> None:
+    statement = (
+        select(ContactTie.contact_id)
+        .where(ContactTie.client_id == client_id, ContactTie.contact_id == contact_id)
+        .with_for_update()
+    )
+    if uow.session.scalar(statement) is None:
+        raise NotFound("contact_not_found", contact_id=contact_id)
+
+
+def _end(uow: UnitOfWork, contact_id: str, where: Sequence[Any], now: dt.datetime) -> None:
+    ended = delete(ContactTie).where(ContactTie.contact_id == contact_id, *where).returning(ContactTie.client_id)
+    client_ids = uow.session.scalars(ended, execution_options={"synchronize_session": False}).all()
+    _tell(uow, contact_id, client_ids, False, now)
+
+
+def _tied_to(session: Session, contact_id: str) -> list[str]:
+    return list(session.scalars(select(ContactTie.client_id).where(ContactTie.contact_id == contact_id)))
+
+
+def _tell(uow: UnitOfWork, contact_id: str, client_ids: Iterable[str], access: bool, now: dt.datetime) -> None:
+    entries = []
+    for client_id in sorted(client_ids):
+        facts = {"contact_id": contact_id, "access": access}
+        uow.emit(CONTACT_ACCESS_CHANGED, contact_id, {**facts, "client_id": client_id})
+        entries.append(activity.entry(client_id, now, CONTACT_ACCESS_CHANGED.name, {**facts, **activity.by_actor()}))
+    uow.insert(Activity, entries)
