@@ -9,4 +9,5 @@ from services.clients.models.contacts import *  # noqa: F403
 from services.clients.models.groups import *  # noqa: F403
 from services.clients.models.importing import *  # noqa: F403
 from services.clients.models.merging import *  # noqa: F403
+from services.clients.models.privacy import *  # noqa: F403
 from services.clients.models.records import *  # noqa: F403
