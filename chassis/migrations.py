@@ -11,6 +11,7 @@ A service's `migrations/env.py` is:
 from __future__ import annotations
 
 import importlib.resources
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def run_migrations(base: Any) -> None:
             transaction_per_migration=False,
             user_module_prefix="chassis.columns.",
             render_item=_render_item,
+            include_object=partial(_is_compared, base.metadata, connection.dialect.name),
         )
         with context.begin_transaction():
             context.run_migrations()
@@ -104,6 +106,17 @@ def _lock(connection: Connection) -> None:
     # Two replicas that start together migrate one after the other.
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SELECT pg_advisory_lock(hashtext('casewire migrations'))")
+
+
+def _is_compared(
+    metadata: Any, dialect: str, item: Any, name: str | None, type_: str, reflected: bool, compare_to: Any
+) -> bool:
+    """Whether the models and the database are compared in this: not in an index of another server's, and not in tables
+    that a server keeps beside the models' (`metadata.info["beside"]`, the beginnings of their names)."""
+    if type_ == "table" and reflected and name is not None:
+        return not name.startswith(tuple(metadata.info.get("beside", ())))
+    only_for = getattr(item, "_ddl_if", None) if type_ == "index" else None
+    return only_for is None or only_for.dialect == dialect
 
 
 def _render_item(kind: str, item: Any, autogen_context: Any) -> Any:

@@ -6,11 +6,11 @@ import base64
 import datetime as dt
 import decimal
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Date, Integer, Numeric, Select, Uuid, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Date, Integer, Numeric, Select, Uuid, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import Instant
@@ -42,29 +42,85 @@ def page(
     in this order.
     """
     name = sort or default_sort
-    descending = name.startswith("-")
-    if name.removeprefix("-") not in sorts:
-        raise invalid_field("sort", f"Must be one of: {', '.join(sorted(sorts))}.", code="invalid_sort")
-    column = sorts[name.removeprefix("-")]
-    total = _total(session, statement, total_cap)
-    ordered = statement
-    if cursor is not None:
-        value, last_id = _read_cursor(cursor, name, column, model.id)
-        ordered = ordered.where(_after(column, model.id, value, last_id, descending))
-    if _may_be_null(column):
-        ordered = ordered.order_by(column.is_(None))
-    order = (column.desc(), model.id.desc()) if descending else (column.asc(), model.id.asc())
-    found = session.execute(ordered.order_by(*order).limit(limit + 1)).all()
-    rows = found[:limit]
-    meta: dict[str, Any] = {"next_cursor": None, "total": min(total, total_cap)}
-    if total > total_cap:
-        meta["total_is_lower_bound"] = True
-    if len(found) > limit:
-        last = rows[-1][0]
-        value = getattr(last if getattr(column, "class_", None) is model else rows[-1], column.key)
-        meta["next_cursor"] = _write_cursor(name, value, last.id)
+    column = allowed_sort(sorts, name)
+
+    def place(row: Any) -> tuple[Any, str]:
+        record = row[0]
+        return getattr(record if getattr(column, "class_", None) is model else row, column.key), record.id
+
+    meta = meta_of(count_up_to(session, statement, total_cap), total_cap)
+    rows, meta["next_cursor"] = page_rows(
+        session, statement, column=column, ids=model.id, sort=name, place=place, limit=limit, cursor=cursor
+    )
     single = bool(rows) and len(rows[0]) == 1
     return [row[0] for row in rows] if single else rows, meta
+
+
+def allowed_sort(sorts: Mapping[str, Any], name: str) -> Any:
+    """What `sorts` has for a name, which may begin with `-`. Raises Invalid `invalid_sort`."""
+    if name.removeprefix("-") not in sorts:
+        raise invalid_field("sort", f"Must be one of: {', '.join(sorted(sorts))}.", code="invalid_sort")
+    return sorts[name.removeprefix("-")]
+
+
+def page_rows(
+    session: Session,
+    statement: Select[*tuple[Any, ...]],
+    *,
+    column: Any,
+    ids: Any,
+    sort: str,
+    place: Callable[[Any], tuple[Any, str]],
+    limit: int,
+    cursor: str | None = None,
+    optional: bool | None = None,
+) -> tuple[list[Any], str | None]:
+    """The rows of one page, ordered by `column` and then `ids`, and the cursor of the next page if there is one.
+
+    `sort` is the order's name, with `-` if it descends; `place` is the value and the id of a row. `optional`: rows may
+    have no value (as a rule what the column says). They come last, by a statement of their own, so that an index
+    serves both. Raises Invalid `invalid_cursor`.
+    """
+    optional = _may_be_null(column) if optional is None else optional
+    value, last_id = (None, None) if cursor is None else _read_cursor(cursor, sort, column, ids)
+    found: list[Any] = []
+    if last_id is None or value is not None:
+        ordered = _in_order(statement, column, ids, sort, value, last_id)
+        found += session.execute((ordered.where(column.is_not(None)) if optional else ordered).limit(limit + 1)).all()
+    if optional and len(found) <= limit:
+        descending = sort.startswith("-")
+        rest = statement.where(column.is_(None)).order_by(ids.desc() if descending else ids.asc())
+        if last_id is not None and value is None:
+            rest = rest.where(ids < last_id if descending else ids > last_id)
+        found += session.execute(rest.limit(limit + 1 - len(found))).all()
+    following = cursor_after(sort, *place(found[limit - 1])) if len(found) > limit else None
+    return found[:limit], following
+
+
+def in_order(
+    statement: Select[*tuple[Any, ...]], *, column: Any, ids: Any, sort: str, cursor: str | None
+) -> Select[*tuple[Any, ...]]:
+    """A statement whose rows all have a value of `column`, in the order `sort` and from the cursor on. Raises Invalid
+    `invalid_cursor`."""
+    place = (None, None) if cursor is None else _read_cursor(cursor, sort, column, ids)
+    return _in_order(statement, column, ids, sort, *place)
+
+
+def _in_order(
+    statement: Select[*tuple[Any, ...]], column: Any, ids: Any, sort: str, value: Any, last_id: str | None
+) -> Select[*tuple[Any, ...]]:
+    descending = sort.startswith("-")
+    if last_id is not None:
+        statement = statement.where(_after(column, ids, value, last_id, descending))
+    return statement.order_by(*((column.desc(), ids.desc()) if descending else (column.asc(), ids.asc())))
+
+
+def meta_of(total: int, cap: int = TOTAL_CAP) -> dict[str, Any]:
+    """What `meta` says of a total that was counted up to `cap` + 1."""
+    meta: dict[str, Any] = {"next_cursor": None, "total": min(total, cap)}
+    if total > cap:
+        meta["total_is_lower_bound"] = True
+    return meta
 
 
 def cursor_after(sort: str, value: Any, row_id: str) -> str:
@@ -73,7 +129,8 @@ def cursor_after(sort: str, value: Any, row_id: str) -> str:
     return _write_cursor(sort, value, row_id)
 
 
-def _total(session: Session, statement: Select[Any], cap: int) -> int:
+def count_up_to(session: Session, statement: Select[Any], cap: int = TOTAL_CAP) -> int:
+    """How many rows a statement has, `cap` + 1 if there are more."""
     # Counted over at most cap + 1 rows, so that a large firm's list does not cost a full scan.
     some = statement.order_by(None).limit(cap + 1).subquery()
     return session.execute(select(func.count()).select_from(some)).scalar_one()
@@ -84,12 +141,10 @@ def _may_be_null(column: Any) -> bool:
 
 
 def _after(column: Any, ids: Any, value: Any, last_id: str, descending: bool) -> ColumnElement[bool]:
-    beyond_id = ids < last_id if descending else ids > last_id
-    if value is None:
-        return and_(column.is_(None), beyond_id)
-    beyond = column < value if descending else column > value
-    without = column.is_(None) if _may_be_null(column) else false()
-    return or_(beyond, and_(column == value, beyond_id), without)
+    # The first comparison is in the others: as it stands, an index on the column begins where the page does.
+    if descending:
+        return and_(column <= value, or_(column < value, ids < last_id))
+    return and_(column >= value, or_(column > value, ids > last_id))
 
 
 def _write_cursor(name: str, value: Any, last_id: str) -> str:

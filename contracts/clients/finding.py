@@ -21,6 +21,7 @@ class ClientQuery(Schema):
     q = Text(longest=200, load_default=None, allow_none=True)
     status = Choice(*CLIENT_STATUSES, load_default=None, allow_none=True)
     tag = Text(longest=60, load_default=None, allow_none=True)
+    group_id = Id(load_default=None, allow_none=True)
     assigned_staff_id = Id(load_default=None, allow_none=True)
     mine = Flag(load_default=None, allow_none=True)
     flagged = Flag(load_default=None, allow_none=True)

@@ -14,11 +14,11 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
-from services.clients import activity
+from services.clients import activity, search_index
 from services.clients.addresses import email_key
 from services.clients.checking import Record, tag_key
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag, LastActivity
-from services.clients.names import fold, name_key, sort_name
+from services.clients.names import name_key, sort_name
 from services.clients.row_lists import row_list
 
 _OWN = (
@@ -104,6 +104,7 @@ def insert(uow: UnitOfWork, records: Sequence[Record], *, import_id: str | None 
     activity.touch(uow, {record["id"]: record["last_activity_at"] for record in records if record["id"] in stored})
     for name in _LISTS:
         uow.insert(_TABLES[name], _list_rows(name, (record for record in records if record["id"] in stored)))
+    search_index.put(uow, (record for record in records if record["id"] in stored))
     return stored
 
 
@@ -125,6 +126,7 @@ def save(uow: UnitOfWork, before_and_after: Iterable[tuple[Record, Record]], now
     uow.update_each(Client, [{name: record[name] for name in columns} | _derived(record) for record in records])
     for name in _LISTS:
         _replace(uow, name, [record for record in records if name in changed[record["id"]]])
+    search_index.put(uow, (record for record in records if not search_index.KEYED.isdisjoint(changed[record["id"]])))
     return changed
 
 
@@ -158,12 +160,4 @@ def _row(name: str, entry: Any) -> dict[str, Any]:
 
 
 def _derived(record: Record) -> dict[str, str]:
-    return {"sort_name": sort_name(record), "name_key": name_key(record), "search_text": search_text(record)}
-
-
-def search_text(record: Record) -> str:
-    """What the search box looks into: folded names, email addresses, and the digits of the numbers."""
-    names = (record[name] for name in ("first_name", "middle_name", "last_name", "company_name") if record[name])
-    emails = (email_key(email["address"]) for email in record["emails"])
-    numbers = (phone["number"].lstrip("+") for phone in record["phones"])
-    return " ".join((fold(" ".join(names)), *emails, *numbers))
+    return {"sort_name": sort_name(record), "name_key": name_key(record)}

@@ -20,7 +20,15 @@ from contracts.clients import CLIENT_STATUSES
 from services.clients.addresses import UnfitAddress, email_key, parse_phone
 from services.clients.checking import tag_key
 from services.clients.custom_values import CustomValue
-from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag, LastActivity
+from services.clients.models import (
+    Client,
+    ClientAddress,
+    ClientEmail,
+    ClientGroupMember,
+    ClientPhone,
+    ClientTag,
+    LastActivity,
+)
 
 Test = ColumnElement[bool]
 
@@ -86,6 +94,8 @@ CLIENT_FIELDS = Catalogue(
     Field("updated_at", "instant", Column(Client.updated_at)),
     Field("last_activity_at", "instant", Rows(_rows(LastActivity.client_id), Column(LastActivity.at))),
     Field("tags", "words", _Normal(Rows(_rows(ClientTag.client_id), Column(ClientTag.key)), tag_key)),
+    # Of groups by a filter, the filter itself is what can be asked for.
+    Field("groups", "id", Rows(_rows(ClientGroupMember.client_id), Column(ClientGroupMember.group_id))),
     Field("email", "text", _Normal(Rows(_rows(ClientEmail.client_id), Lowered(ClientEmail.key)), email_key)),  # type: ignore[arg-type]
     Field("phone", "text", _Normal(Rows(_rows(ClientPhone.client_id), Lowered(ClientPhone.number)), _number)),  # type: ignore[arg-type]
     Field("city", "text", _postal(ClientAddress.city)),

@@ -1,28 +1,18 @@
-"""What is typed into the search box, and whether a client answers to it."""
+"""What is typed into the search box of a small list, as what its texts must hold."""
 
 from __future__ import annotations
 
 import re
 
-from sqlalchemy import ColumnElement, and_, false
-
 from services.clients.addresses import UnfitAddress, parse_phone
-from services.clients.models import Client
 from services.clients.names import fold, strip_accents
 
 _LIKE_A_NUMBER = re.compile(r"[\d\s()+./\-\u2010-\u2015\u00a0]+")
 _FEWEST_DIGITS = 3
 
 
-def matches(q: str) -> ColumnElement[bool]:
-    """Whether a client answers to what was typed: every word is in the name or an email address, or it is a number in
-    any form. One look into one column."""
-    terms = search_terms(q)
-    return and_(*(Client.search_text.contains(term, autoescape=True) for term in terms)) if terms else false()
-
-
 def search_terms(q: str) -> list[str]:
-    """What `search_text` must hold."""
+    """What a text of folded words, addresses and digits must hold, each of them anywhere in it."""
     if _LIKE_A_NUMBER.fullmatch(q.strip()) and (digits := _digits(q)):
         return [digits]
     terms: list[str] = []

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from chassis.context import current
 from chassis.filters.sql import condition
+from contracts.errors import NotFound
 from services.clients.checking import tag_key
 from services.clients.filter_lookup import read_filter
-from services.clients.matching import matches
-from services.clients.models import Client, ClientTag, LastActivity
+from services.clients.models import Client, ClientGroup, ClientGroupMember, ClientTag, LastActivity
+from services.clients.search_index import answers, asked_for
 
 Query = Mapping[str, Any]
 """The parameters of `contracts.clients.ClientQuery`, as Python values. What is left out or None does not narrow."""
@@ -26,17 +27,18 @@ def select_ids(session: Session, query: Query, *, now: dt.datetime) -> Select[An
     """A SELECT of the ids of the clients that are meant, in no order. Archived ones never are.
 
     `now` is what days are counted from. "Mine" are the clients of the staff member for whom the work in hand is done.
-    Raises Invalid `invalid_filter` that names the place, and NotFound `saved_filter_not_found`.
+    Raises Invalid `invalid_filter` that names the place, and NotFound `saved_filter_not_found` or
+    `client_group_not_found`.
     """
     return select(Client.id).where(*conditions(session, query, now=now))
 
 
 def conditions(session: Session, query: Query, *, now: dt.datetime) -> list[ColumnElement[bool]]:
     """As `select_ids`, the conditions on `Client`."""
-    q = query.get("q")
     wanted: list[ColumnElement[bool]] = [Client.archived_at.is_(None), *narrowing(session, query, now=now)]
-    if q is not None and q.strip():
-        wanted.append(matches(q))
+    if q := (query.get("q") or "").strip():
+        asked = asked_for(session, q)
+        wanted.append(answers(session, asked) if asked is not None else false())
     return wanted
 
 
@@ -48,6 +50,8 @@ def narrowing(session: Session, query: Query, *, now: dt.datetime) -> list[Colum
         wanted.append(Client.status == given["status"])
     if "tag" in given:
         wanted.append(Client.id.in_(select(ClientTag.client_id).where(ClientTag.key == tag_key(given["tag"]))))
+    if "group_id" in given:
+        wanted.append(_in_group(session, given["group_id"], now))
     if "assigned_staff_id" in given:
         wanted.append(Client.assigned_staff_id == given["assigned_staff_id"])
     if given.get("mine"):
@@ -67,6 +71,15 @@ def narrowing(session: Session, query: Query, *, now: dt.datetime) -> list[Colum
     if "filter" in given:
         wanted.append(condition(read_filter(session, given["filter"], path="filter"), now=now))
     return wanted
+
+
+def _in_group(session: Session, group_id: str, now: dt.datetime) -> ColumnElement[bool]:
+    group = session.scalars(select(ClientGroup).where(ClientGroup.id == group_id)).one_or_none()
+    if group is None:
+        raise NotFound("client_group_not_found", group_id=group_id)
+    if group.filter is not None:
+        return condition(read_filter(session, group.filter, path="group_id"), now=now)
+    return Client.id.in_(select(ClientGroupMember.client_id).where(ClientGroupMember.group_id == group_id))
 
 
 def _mine() -> ColumnElement[bool]:

@@ -12,6 +12,7 @@ from chassis.columns import new_id
 from chassis.context import Context, use
 from contracts.errors import Invalid, NotFound
 from contracts.messaging import DELIVERY_SENT
+from services.clients.groups import create_client_group
 from services.clients.searching import list_clients
 from services.clients.selecting import select_ids
 from tests.service.clients_desk import DELIVERY, NOW, Desk, desk
@@ -59,6 +60,17 @@ def test_a_key_of_the_firm_is_assigned_no_clients(desk: Desk) -> None:
     desk.create(assigned_staff_id=desk.context.actor_id)
     with use(Context(firm_id=desk.firm_id, actor_id=desk.context.actor_id, actor_kind="api_key")):
         assert list_clients(desk.db, now=NOW, mine=True)["data"] == []
+
+
+def test_the_members_of_a_group(desk: Desk) -> None:
+    ann, bob = desk.create(first_name="Ann")["id"], desk.create(first_name="Bob", status="inactive")["id"]
+    static = create_client_group(desk.db, NOW, name="Static", client_ids=[ann])["id"]
+    wire = {"field": "status", "op": "eq", "value": "inactive"}
+    dynamic = create_client_group(desk.db, NOW, name="Inactive", kind="filter", filter=wire)["id"]
+    assert desk.listed(group_id=static) == filtered(desk, "groups", "eq", static) == [ann]
+    assert desk.listed(group_id=dynamic) == [bob]
+    with pytest.raises(NotFound):
+        desk.listed(group_id=new_id())
 
 
 def test_the_ids_that_are_meant_are_those_that_are_listed(desk: Desk, tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ Keys begin with the firm; what is looked up by many ids at once has an index of 
 from services.clients.models.activity import *  # noqa: F403
 from services.clients.models.common import *  # noqa: F403
 from services.clients.models.contacts import *  # noqa: F403
+from services.clients.models.finding import *  # noqa: F403
 from services.clients.models.groups import *  # noqa: F403
 from services.clients.models.importing import *  # noqa: F403
 from services.clients.models.merging import *  # noqa: F403
-from services.clients.models.privacy import *  # noqa: F403
 from services.clients.models.records import *  # noqa: F403

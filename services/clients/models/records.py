@@ -26,7 +26,8 @@ STATUSES = ("active", "inactive", "prospective", "blacklisted")
 
 
 class Client(FirmScoped, Base):
-    """One person or business. `sort_name`, `name_key` and `search_text` are derived by `services.clients.names`.
+    """One person or business. `sort_name` and `name_key` are derived by `services.clients.names`. `search_text` is
+    empty: it stays for processes of the version before.
 
     `version` grows by one per change of what the record shows; the last activity is not part of that.
     """
@@ -51,10 +52,6 @@ class Client(FirmScoped, Base):
         Index("ix_client_name_key", "firm_id", "name_key"),
         Index("ix_client_birth", "firm_id", "date_of_birth"),
         Index("ix_client_staff", "firm_id", "assigned_staff_id"),
-        Index(
-            "ix_client_archived", "archived_at", "id",
-            sqlite_where=text("archived_at IS NOT NULL"), postgresql_where=text("archived_at IS NOT NULL"),
-        ),
     )  # fmt: skip
 
     id: Mapped[str] = mapped_column(Id, default=new_id)

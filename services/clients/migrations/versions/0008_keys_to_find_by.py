@@ -1,0 +1,106 @@
+"""Clients are found by their keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import TSVECTOR
+
+import chassis.columns
+
+# Of today's code, on purpose: keys that are made otherwise later are made anew by that migration.
+from services.clients.models.finding import FULL_TEXT, POSTGRESQL, SQLITE
+from services.clients.search_keys import keys_of
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+_AT_ONCE = 1000
+_KEYS = sa.table(
+    "client_find",
+    sa.column("firm_id", chassis.columns.Id),
+    sa.column("client_id", chassis.columns.Id),
+    sa.column("keys", sa.Text().with_variant(TSVECTOR(), "postgresql")),
+)
+
+
+def upgrade() -> None:
+    on_postgresql = op.get_bind().dialect.name == "postgresql"
+    if on_postgresql:
+        op.execute("CREATE EXTENSION IF NOT EXISTS btree_gin")
+    op.create_table(
+        "client_find",
+        sa.Column("firm_id", chassis.columns.Id, nullable=False),
+        sa.Column("client_id", chassis.columns.Id, nullable=False),
+        sa.Column("keys", sa.Text().with_variant(TSVECTOR(), "postgresql"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["firm_id", "client_id"], ["client.firm_id", "client.id"], name="fk_client_find_client", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("client_id", "firm_id", name=op.f("pk_client_find")),
+    )
+    for statement in () if on_postgresql else SQLITE:
+        op.execute(statement)
+    _key_those_there(op.get_bind())
+    if on_postgresql:
+        op.create_index("ix_client_find_keys", "client_find", ["firm_id", "keys"], postgresql_using="gin")
+        for statement in POSTGRESQL:
+            op.execute(statement)
+    op.execute("UPDATE client SET search_text = ''")
+
+
+def _key_those_there(connection: Any) -> None:
+    """The keys of the clients there are, so many at a time."""
+    ids = chassis.columns.Id
+    client = sa.table(
+        "client",
+        *(sa.column(name, ids) for name in ("firm_id", "id")),
+        *(sa.column(name) for name in ("first_name", "middle_name", "last_name", "company_name")),
+    )
+    after: str | None = None
+    while True:
+        some = sa.select(client).order_by(client.c.id).limit(_AT_ONCE)
+        rows = connection.execute(some if after is None else some.where(client.c.id > after)).all()
+        if not rows:
+            return
+        after = rows[-1].id
+        lists = {
+            name: _lists(connection, table, column, [row.id for row in rows])
+            for name, table, column in (("phones", "client_phone", "number"), ("emails", "client_email", "address"))
+        }
+        connection.execute(
+            _KEYS.insert(),
+            [
+                {
+                    "firm_id": row.firm_id,
+                    "client_id": row.id,
+                    "keys": " ".join(keys_of({**row._mapping, **{n: of.get(row.id, []) for n, of in lists.items()}})),
+                }
+                for row in rows
+            ],
+        )
+
+
+def _lists(connection: Any, table: str, column: str, ids: list[str]) -> dict[str, list[dict[str, str]]]:
+    rows = sa.table(table, sa.column("client_id", chassis.columns.Id), sa.column(column))
+    found: dict[str, list[dict[str, str]]] = {}
+    for client_id, value in connection.execute(sa.select(rows).where(rows.c.client_id.in_(ids))):
+        found.setdefault(client_id, []).append({column: value})
+    return found
+
+
+def downgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION find_clients")
+        op.drop_table("client_find")
+    else:
+        op.drop_table("client_find")
+        op.drop_table(FULL_TEXT)
+    # What the version before looks into: the names at least.
+    op.execute(
+        "UPDATE client SET search_text = lower(coalesce(first_name, '') || ' ' || coalesce(middle_name, '') || ' ' ||"
+        " coalesce(last_name, '') || ' ' || coalesce(company_name, ''))"
+    )
