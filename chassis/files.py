@@ -11,6 +11,7 @@ import io
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol
@@ -42,6 +43,9 @@ class Files(Protocol):
 
     def exists(self, key: str) -> bool:
         """Whether something is stored under the key."""
+
+    def keys(self, under: str) -> Iterator[str]:
+        """The keys that begin with the parts `under`, such as `erasures`, in no certain order."""
 
 
 def files_at(url: str) -> Files:
@@ -91,6 +95,15 @@ class FolderFiles:
 
     def exists(self, key: str) -> bool:
         return self._path(key).is_file()
+
+    def keys(self, under: str) -> Iterator[str]:
+        with _typed_errors():
+            for folder, _, names in os.walk(self._path(under)):
+                for name in names:
+                    key = (Path(folder) / name).relative_to(self._folder).as_posix()
+                    # What is only being written has another name until it is whole.
+                    if _KEY.fullmatch(key):
+                        yield key
 
     def _path(self, key: str) -> Path:
         return self._folder / _checked(key)
@@ -142,6 +155,16 @@ class S3Files:
         except NotFound:
             return False
         return True
+
+    def keys(self, under: str) -> Iterator[str]:
+        place = self._place(under)
+        with _typed_errors():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=place["Bucket"], Prefix=f"{place['Key']}/"
+            )
+            for page in pages:
+                for entry in page.get("Contents", ()):
+                    yield entry["Key"].removeprefix(self._prefix)
 
     def _place(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + _checked(key)}

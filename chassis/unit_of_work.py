@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import CursorResult, Row
 from sqlalchemy.orm import Session
 
-from chassis import bulk, idempotency, inbox
+from chassis import bulk, idempotency, inbox, mentions
 from chassis.columns import new_id, utc_now
 from chassis.crash import crash_point
 from chassis.precedence import precedence
@@ -205,6 +205,12 @@ class UnitOfWork:
         if request is not None and self._db.firm_id is not None:
             idempotency.store_answer(self.session, self._db.tables, self._db.firm_id, request, value)
         return value
+
+    def forget_mentions(self, ids: Sequence[str]) -> int:
+        """Removes what the bookkeeping keeps of records with these ids: answers, published events, settled messages."""
+        if self._db.firm_id is None:
+            raise FirmMissing("what is forgotten is one firm's")
+        return mentions.forget_mentions(self.session, self._db.tables, self._db.firm_id, ids)
 
     def after_commit(self, action: Callable[[], object]) -> None:
         """Calls `action` once the transaction is committed; not at all if it is rolled back."""

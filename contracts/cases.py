@@ -20,7 +20,8 @@ from contracts.base import (
     ids,
     page_of,
 )
-from contracts.clients import CreateClient
+from contracts.clients import ClientIds, CreateClient
+from contracts.erasing import ErasureReported, a_report
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from contracts.mapping import FieldUpdateRejected
 
@@ -188,6 +189,20 @@ class Selector(Schema):
     exclude_case_ids = ids(10000)
 
 
+class ClientCase(Schema):
+    """`client_ids`: those of the asked ones that are on the case. `alone`: nobody but them and erased clients is."""
+
+    case_id = Id()
+    client_ids = fields.List(Id())
+    alone = fields.Boolean()
+
+
+class ClientCases(Schema):
+    """Every case that one of the clients is on, once; archived ones too."""
+
+    cases = fields.List(fields.Nested(ClientCase))
+
+
 class SelectCases(Schema):
     """Pages are in order of case id, and stable while cases change."""
 
@@ -334,9 +349,13 @@ DELETE_CASE_LIST = Operation(
     OWNER, "delete_case_list", CaseListId, Empty, (NotFound,), permission="cases.write", example={"case_list_id": _ID}
 )
 
+GET_CLIENT_CASES = Operation(
+    OWNER, "get_client_cases", ClientIds, ClientCases, (Invalid,), deadline=10.0, example={"client_ids": [_ID]}
+)
 CASE_CREATED = Event(OWNER, "case.created.v1", CaseEvent, example=_CASE_EVENT)
 CASE_CHANGED = Event(OWNER, "case.changed.v1", CaseEvent, example={**_CASE_EVENT, "changed": ["status"]})
 FIELD_UPDATE_REJECTED = Event(
     OWNER, "field_update.rejected.v1", FieldUpdateRejected,
     example={"case_task_id": _ID, "target": "case", "field": "court", "code": "not_an_option", "answer_version": 1},
 )  # fmt: skip
+ERASURE_REPORTED = Event(OWNER, "erasure.reported.v1", ErasureReported, example=a_report(OWNER))

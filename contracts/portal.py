@@ -8,6 +8,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from contracts.base import Choice, Empty, Event, Id, Instant, Operation, Stamped, Text, ids
+from contracts.erasing import ErasureReported, a_report
 from contracts.errors import Conflict, Gone, Invalid, NotFound, Unavailable
 from contracts.tasks import CaseTask
 
@@ -191,3 +192,4 @@ LINK_REQUESTED = Event(
     OWNER, "link.requested.v1", LinkRequested,
     example={"link_id": _ID, "client_id": _ID, "case_task_id": _ID, "channel": "sms"},
 )  # fmt: skip
+ERASURE_REPORTED = Event(OWNER, "erasure.reported.v1", ErasureReported, example=a_report(OWNER))

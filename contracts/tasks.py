@@ -20,6 +20,7 @@ from contracts.base import (
     page_of,
 )
 from contracts.cases import Selector
+from contracts.erasing import ErasureReported, a_report
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from contracts.mapping import MappedAnswer, Mapping
 
@@ -439,3 +440,4 @@ NOTIFICATION_REQUESTED = Event(
         "items": [{"case_task_id": _ID, "case_id": _ID, "client_ids": [_ID]}],
     },
 )  # fmt: skip
+ERASURE_REPORTED = Event(OWNER, "erasure.reported.v1", ErasureReported, example=a_report(OWNER))

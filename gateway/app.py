@@ -38,6 +38,7 @@ from gateway.routes import (
     imports,
     messaging,
     portal,
+    privacy,
     tasks,
 )
 from gateway.settings import EdgeSettings
@@ -45,7 +46,7 @@ from gateway.settings import EdgeSettings
 API_BLUEPRINTS = (
     accounts.blueprint, clients.blueprint, client_merges.blueprint, imports.blueprint, cases.blueprint,
     tasks.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint, portal.blueprint,
-    groups.blueprint, contacts.blueprint,
+    groups.blueprint, contacts.blueprint, privacy.blueprint,
 )  # fmt: skip
 
 _CORRELATION_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")

@@ -9,4 +9,5 @@ from contracts.clients.finding import *  # noqa: F403
 from contracts.clients.groups import *  # noqa: F403
 from contracts.clients.importing import *  # noqa: F403
 from contracts.clients.merging import *  # noqa: F403
+from contracts.clients.privacy import *  # noqa: F403
 from contracts.clients.records import *  # noqa: F403

@@ -40,6 +40,8 @@ _ADMIN = _SUPERVISOR | {
     "api_keys.read",
     "api_keys.write",
     "case_types.write",
+    "clients.erase",
+    "clients.hold",
     "firm.write",
     "staff.write",
 }

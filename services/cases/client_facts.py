@@ -21,7 +21,7 @@ Facts = dict[str, Any]
 
 
 def apply_client_events(db: Database, events: Sequence[ReceivedEvent]) -> None:
-    """`client.created.v1` and `client.changed.v1`."""
+    """`client.created.v1`, `client.changed.v1` and `client.restored.v1`."""
     with db.unit_of_work(once=events) as uow:
         keep_facts(uow, [event.data for event in uow.fresh])
 

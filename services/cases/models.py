@@ -363,6 +363,7 @@ class ClientFacts(FirmKeyed, Base):
     version: Mapped[int]
     status: Mapped[str | None] = mapped_column(String(20))
     language: Mapped[str | None] = mapped_column(String(20))
+    erased_at: Mapped[dt.datetime | None]
 
 
 class ClientTag(FirmKeyed, Base):

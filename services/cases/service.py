@@ -17,6 +17,7 @@ from services.cases import (
     case_lists,
     case_types,
     client_facts,
+    erasing,
     new_client,
     reading,
     records,
@@ -144,6 +145,18 @@ class CasesService:
     @on(clients.CLIENT_DELETED, batch=BATCH)
     def follow_deleted_clients(self, events: list[ReceivedEvent]) -> None:
         client_facts.apply_deletions(self.db, events)
+
+    @on(clients.CLIENT_RESTORED, batch=BATCH)
+    def follow_restored_clients(self, events: list[ReceivedEvent]) -> None:
+        client_facts.apply_client_events(self.db, events)
+
+    @on(clients.CLIENT_ERASED, batch=100)
+    def forget_clients(self, events: list[ReceivedEvent]) -> None:
+        erasing.forget_clients(self.db, events, utc_now())
+
+    @serve(cases.GET_CLIENT_CASES)
+    def get_client_cases(self, client_ids: list[str]) -> Record:
+        return erasing.get_client_cases(self.db, client_ids=client_ids)
 
     @on(messaging.CONSENT_CHANGED, batch=BATCH)
     def follow_consents(self, events: list[ReceivedEvent]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from chassis.value_sets import among
 from contracts.errors import CasewireError, Gone, NotFound
-from services.clients.models import ClientMerge, FormerExternalId
+from services.clients.models import ClientMerge, ErasedClient, FormerExternalId
 
 _LONGEST_CHAIN = 100
 """Merges one after the other. None is in a circle: a merged client survives nothing."""
@@ -53,12 +53,24 @@ def merged_into(session: Session, client_id: str) -> list[str]:
 
 
 def absent(session: Session, client_id: str) -> CasewireError:
-    """What to raise for a client that is not there: Gone `client_merged` with `surviving_id`, else NotFound
-    `client_not_found`."""
+    """What to raise for a client that is not there: Gone `client_merged` with `surviving_id`, Gone `client_erased`,
+    else NotFound `client_not_found`.
+
+    That somebody was erased is told, so that other systems which keep the id can follow; a deleted client is nowhere
+    until it is restored.
+    """
     surviving_id = survivors(session, [client_id]).get(client_id)
     if surviving_id is not None:
         return Gone("client_merged", client_id=client_id, surviving_id=surviving_id)
+    if erased(session, client_id):
+        return Gone("client_erased", client_id=client_id)
     return NotFound("client_not_found", client_id=client_id)
+
+
+def erased(session: Session, client_id: str) -> bool:
+    """Whether there was a client with this id that is erased."""
+    statement = select(ErasedClient.client_id).where(ErasedClient.client_id == client_id)
+    return session.scalar(statement) is not None
 
 
 def with_survivors(session: Session, client_ids: Collection[str], present: Collection[str]) -> dict[str, str]:

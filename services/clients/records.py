@@ -55,7 +55,8 @@ def _existing(db: Database, client_id: str) -> Record | None:
             return found
         if surviving_id := merge_history.survivors(session, [client_id]).get(client_id):
             return cards.load(session, [surviving_id]).get(surviving_id)
-        if session.scalar(select(Client.id).where(Client.id == client_id)) is not None:
+        deleted = session.scalar(select(Client.id).where(Client.id == client_id)) is not None
+        if deleted or merge_history.erased(session, client_id):
             raise Conflict("client_deleted", client_id=client_id)
         return None
 
@@ -78,7 +79,7 @@ def _external_id_taken(uow: UnitOfWork, record: Record) -> Conflict:
 
 
 def get_client(db: Database, client_id: str) -> Record:
-    """Raises NotFound `client_not_found`, Gone `client_merged` with `surviving_id`."""
+    """Raises NotFound `client_not_found`, Gone `client_merged` with `surviving_id`, Gone `client_erased`."""
     with db.read() as session:
         found = cards.load(session, [client_id]).get(client_id)
         if found is None:

@@ -10,14 +10,19 @@ from chassis.events import ReceivedEvent, on
 from chassis.files import FilesProvider
 from chassis.rpc import Calls, serve
 from chassis.timers import every
+from contracts import cases, messaging, portal, tasks
 from contracts import clients as contract
-from contracts import messaging, tasks
 from services.clients import (
     activity,
     answers,
+    archiving,
+    erasing,
+    erasure_journal,
+    erasure_reports,
     facts,
     import_errors,
     importing,
+    legal_holds,
     merge_tending,
     merge_undo,
     merging,
@@ -54,6 +59,71 @@ class ClientsService(TiesEntrypoints):
     @serve(contract.DELETE_CLIENT)
     def delete_client(self, client_id: str) -> None:
         records.delete_client(self.db, utc_now(), client_id=client_id)
+
+    # Deleted, held, erased
+
+    @serve(contract.RESTORE_CLIENT)
+    def restore_client(self, client_id: str) -> dict[str, Any]:
+        return archiving.restore_client(self.db, utc_now(), client_id=client_id)
+
+    @serve(contract.LIST_ARCHIVED_CLIENTS)
+    def list_archived_clients(self, **query: Any) -> dict[str, Any]:
+        return archiving.list_archived_clients(self.db, **query)
+
+    @serve(contract.PLACE_LEGAL_HOLD)
+    def place_legal_hold(self, **command: Any) -> dict[str, Any]:
+        return legal_holds.place_legal_hold(self.db, utc_now(), actor_id=self._actor, **command)
+
+    @serve(contract.RELEASE_LEGAL_HOLD)
+    def release_legal_hold(self, **command: Any) -> dict[str, Any]:
+        return legal_holds.release_legal_hold(self.db, utc_now(), actor_id=self._actor, **command)
+
+    @serve(contract.LIST_LEGAL_HOLDS)
+    def list_legal_holds(self, **query: Any) -> dict[str, Any]:
+        return legal_holds.list_legal_holds(self.db, **query)
+
+    @serve(contract.ERASE_CLIENT)
+    def erase_client(self, client_id: str) -> dict[str, Any]:
+        return erasing.erase_client(self.db, utc_now(), client_id=client_id, actor_id=self._actor)
+
+    @serve(contract.GET_ERASURE)
+    def get_erasure(self, erasure_id: str) -> dict[str, Any]:
+        return erasure_reports.get_erasure(self.db, erasure_id=erasure_id)
+
+    @serve(contract.LIST_ERASURES)
+    def list_erasures(self, **query: Any) -> dict[str, Any]:
+        return erasure_reports.list_erasures(self.db, **query)
+
+    @on(contract.ERASURE_REQUESTED, batch=erasing.AT_ONCE)
+    def continue_erasures(self, events: list[ReceivedEvent]) -> None:
+        erasing.continue_erasures(self.db, self.files, events, utc_now())
+
+    @on(cases.ERASURE_REPORTED, batch=_BATCH)
+    def record_reports_of_cases(self, events: list[ReceivedEvent]) -> None:
+        erasure_reports.record_reports(self.db, events, utc_now())
+
+    @on(tasks.ERASURE_REPORTED, batch=_BATCH)
+    def record_reports_of_tasks(self, events: list[ReceivedEvent]) -> None:
+        erasure_reports.record_reports(self.db, events, utc_now())
+
+    @on(messaging.ERASURE_REPORTED, batch=_BATCH)
+    def record_reports_of_messaging(self, events: list[ReceivedEvent]) -> None:
+        erasure_reports.record_reports(self.db, events, utc_now())
+
+    @on(portal.ERASURE_REPORTED, batch=_BATCH)
+    def record_reports_of_portal(self, events: list[ReceivedEvent]) -> None:
+        erasure_reports.record_reports(self.db, events, utc_now())
+
+    @every(60, erasing.TIMER)
+    def erase_due(self) -> bool:
+        more = erasing.begin_due(self.db, utc_now())
+        return erasing.ask_again(self.db, utc_now()) or more
+
+    @every(3600, erasure_journal.TIMER)
+    def apply_journal(self) -> None:
+        erasure_journal.apply_journal(self.db, self.files, utc_now())
+
+    # Lists and what others ask
 
     @serve(contract.LIST_CLIENTS)
     def list_clients(self, **query: Any) -> dict[str, Any]:
@@ -146,3 +216,7 @@ class ClientsService(TiesEntrypoints):
     @on(messaging.COMMUNICATION_LOGGED, batch=_BATCH)
     def record_communications(self, events: list[ReceivedEvent]) -> None:
         activity.record_communications(self.db, events)
+
+    @property
+    def _actor(self) -> str | None:
+        return self.db.context.actor_id if self.db.context else None

@@ -9,7 +9,7 @@ from sqlalchemy import or_, select
 
 from chassis.database import Database
 from chassis.paging import page
-from contracts.errors import NotFound
+from contracts.errors import Gone, NotFound
 from services.messaging.models import ConsentEntry, Delivery
 from services.messaging.senders import as_kept
 
@@ -69,7 +69,7 @@ def _present_addresses(calls: Any, client_id: str) -> list[str]:
     """All numbers and email addresses in a client's record. An erased client has none, and its proof stays."""
     try:
         client = calls.clients.get_client(client_id=client_id)
-    except NotFound:
+    except (NotFound, Gone):
         return []
     emails = [entry["address"].lower() for entry in client.get("emails") or ()]
     return [entry["number"] for entry in client.get("phones") or ()] + emails

@@ -76,6 +76,11 @@ def media_rows(message_id: str, provider: str, media: Iterable[Mapping[str, Any]
     ]
 
 
+def file_key_of(media: Wanted | InboundMedia) -> str:
+    """Where a file is, or will be once it is fetched."""
+    return media.file_key or f"media/{media.firm_id}/{media.id}"
+
+
 def fetch_due(
     db: Database, files: Files, sources: Mapping[str, Source], *, largest: int, now: Callable[[], dt.datetime] = utc_now
 ) -> bool:
@@ -86,7 +91,10 @@ def fetch_due(
     fetching = [(one, eventlet.spawn(_fetch, files, sources, one, largest)) for one in wanted]
     for one, thread in fetching:
         with use(Context(firm_id=one.firm_id)):
-            _record(db.for_firm(one.firm_id), one, thread.wait(), now())
+            values = thread.wait()
+            if not _record(db.for_firm(one.firm_id), one, values, now()) and values.get("state") == "stored":
+                # It is not wanted any more: its client was erased while it was fetched.
+                _drop_unwanted(db.for_firm(one.firm_id), files, one)
     return bool(wanted)
 
 
@@ -117,7 +125,7 @@ def _fetch(files: Files, sources: Mapping[str, Source], wanted: Wanted, largest:
                 raise MediaRefused("not_allowed")
             size = file.seek(0, 2)
             file.seek(0)
-            key = wanted.file_key or f"media/{wanted.firm_id}/{wanted.id}"
+            key = file_key_of(wanted)
             if wanted.file_key is None:
                 files.put(key, cast(BinaryIO, file))
         except MediaRefused as refused:
@@ -159,18 +167,28 @@ def _refused(files: Files, wanted: Wanted, reason: str) -> Record:
     return {"state": "refused", "reason": reason, "file_key": None, "content_type": None}
 
 
-def _record(db: Database, wanted: Wanted, values: Record, now: dt.datetime) -> None:
+def _drop_unwanted(db: Database, files: Files, wanted: Wanted) -> None:
+    with db.read() as session:
+        statement = select(InboundMedia.state).where(InboundMedia.id == wanted.id)
+        # Another replica may have stored it in the same place, and that stays.
+        if session.scalar(statement) not in ("waiting", "stored"):
+            files.delete(file_key_of(wanted))
+
+
+def _record(db: Database, wanted: Wanted, values: Record, now: dt.datetime) -> bool:
+    """Whether it was still waited for."""
     with db.unit_of_work() as uow:
         statement = select(InboundMedia).where(InboundMedia.id == wanted.id).with_for_update()
         media = uow.session.scalars(statement).one_or_none()
         if media is None or media.state != "waiting" or media.attempts != wanted.attempts:
-            return
+            return False
         if "state" in values:
             media.settle(now, **values)
         elif wanted.attempts > len(_PAUSES):
             media.settle(now, state="failed", **values)
         else:
             media.due_at = now + dt.timedelta(seconds=_PAUSES[wanted.attempts - 1])
+    return True
 
 
 def get_media(db: Database, *, message_id: str, media_id: str) -> Record:

@@ -266,6 +266,8 @@ class Delivery(FirmScoped, Stamps, Base):
         Index("ix_delivery_price_due_at", "price_due_at", **_where("price_due_at IS NOT NULL")),
         Index("ix_delivery_joined_to", "joined_to", **_where("joined_to IS NOT NULL")),
         Index("ix_delivery_conversation", "conversation_id", **_where("conversation_id IS NOT NULL")),
+        # Of single messages only: what was written to one person alone is looked for when that one is erased.
+        Index("ix_delivery_own_content", "content_id", **_where("batch_id IS NULL")),
         {"postgresql_with": {"fillfactor": 45}},
     )
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)

@@ -35,7 +35,7 @@ def request_new_link(db: Database, now: dt.datetime, token_hash: str) -> None:
         links = uow.session.scalars(statement).all()
         link = next(link for link in links if link.id == known.id)
         asked_lately = any(other.asked_at is not None and other.asked_at > now - PAUSE for other in links)
-        if asked_lately or link.asked_times >= MOST_TIMES or link.revoked_for == "client_deleted":
+        if asked_lately or link.asked_times >= MOST_TIMES or link.revoked_for in ("client_deleted", "client_erased"):
             return
         link.ask_for_another(now)
         data = {

@@ -24,7 +24,7 @@ _SENT_TO = {"phones": ("sms", "copy"), "emails": ("email", "copy")}
 def end_links_of_deleted(db: Database, now: dt.datetime, event: Any) -> None:
     """`client.deleted.v1`: none of the client's links opens anything any more."""
     with db.unit_of_work(once=event) as uow:
-        _end(uow, now, Link.client_id == event.data["client_id"], "client_deleted")
+        end(uow, now, Link.client_id == event.data["client_id"], "client_deleted")
 
 
 def end_links_to_old_address(
@@ -50,10 +50,10 @@ def end_links_to_old_address(
         if any_link is not None and (kept := answering_link(case_task_id)) is not None:
             in_doubt = and_(in_doubt, Link.id != kept)
     with db.unit_of_work(once=event) as uow:
-        _end(uow, now, in_doubt, "address_changed")
+        end(uow, now, in_doubt, "address_changed")
 
 
-def _end(uow: UnitOfWork, now: dt.datetime, which: ColumnElement[bool], reason: str) -> None:
+def end(uow: UnitOfWork, now: dt.datetime, which: ColumnElement[bool], reason: str) -> None:
     statement = (
         update(Link)
         .where(which, Link.revoked_at.is_(None))

@@ -18,7 +18,8 @@ class Link(FirmScoped, Base):
     """A way in for one client, without a login. The token itself is nowhere: only its SHA-256 is here.
 
     `id` alone is the key, since a link is looked up before its firm is known. `revoked_for` says why: `staff`,
-    `replaced`, `client_deleted` or `address_changed`. `asked_at` and `asked_times` limit requests for a new one.
+    `replaced`, `client_deleted`, `client_erased` or `address_changed`. `asked_at` and `asked_times` limit requests for
+    a new one.
     """
 
     __tablename__ = "link"

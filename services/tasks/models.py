@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
 from chassis.columns import Id, Json, new_id, utc_now
@@ -100,6 +100,12 @@ class CaseTask(Versioned, Base):
         Index("ix_case_task_firm_id_due_at", "firm_id", "due_at", "id"),
         Index("ix_case_task_firm_id_created_at", "firm_id", "created_at", "id"),
         Index("ix_case_task_firm_id_assignee_id", "firm_id", "assignee_id"),
+        Index(
+            "ix_case_task_client_id",
+            "client_id",
+            sqlite_where=text("client_id IS NOT NULL"),
+            postgresql_where=text("client_id IS NOT NULL"),
+        ),
         # What came of a notification changes a row in its own page, which no index hears of.
         {"postgresql_with": {"fillfactor": 60}},
     )

@@ -14,6 +14,7 @@ from services.tasks import (
     answers,
     assigning,
     bulk_assigning,
+    erasing,
     facts,
     notifications,
     outcomes,
@@ -124,6 +125,10 @@ class TasksService:
     @on(cases.FIELD_UPDATE_REJECTED)
     def record_case_rejection(self, event: ReceivedEvent) -> None:
         outcomes.record_rejection(self.db, event, utc_now())
+
+    @on(clients.CLIENT_ERASED, batch=100)
+    def forget_clients(self, events: list[ReceivedEvent]) -> None:
+        erasing.forget_clients(self.db, self.calls, events, utc_now())
 
     @on(messaging.DELIVERY_SENT, batch=500)
     def record_sent(self, events: list[ReceivedEvent]) -> None:

@@ -23,7 +23,7 @@ from chassis.testing import (
 from chassis.tokens import new_token
 from contracts import accounts, cases, clients, messaging, tasks
 from contracts.errors import Conflict, Gone, Invalid, NotFound
-from contracts.portal import GET_PAGE, LINK_REQUESTED, LINK_REVOKED, PortalPage
+from contracts.portal import ERASURE_REPORTED, GET_PAGE, LINK_REQUESTED, LINK_REVOKED, PortalPage
 from services.portal import asking, links, pages
 from services.portal.firms import FirmCache
 from services.portal.models import Base, Link
@@ -477,3 +477,19 @@ def test_an_event_of_another_firm_ends_no_link(office, database):
     event = replace(office.changed("phones"), firm_id=new_id())
     deliver(office.service, "end_links_to_old_address", event)
     assert office.is_open(link)
+
+
+def test_an_erased_clients_links_open_nothing_and_are_counted(office):
+    link, other = office.link(), office.link(client_id=new_id())
+    data = {"client_id": office.client_id, "erasure_id": new_id(), "version": 4, "client_ids": [office.client_id]}
+    event = received(clients.CLIENT_ERASED, data, firm_id=office.firm_id, subscription="forget_clients")
+    deliver(office.service, "forget_clients", event)
+    deliver(office.service, "forget_clients", event)
+    assert [office.is_open(link), office.is_open(other)] == [False, True]
+    (report,) = office.emitted(ERASURE_REPORTED)
+    assert report == {
+        "erasure_id": data["erasure_id"], "client_id": office.client_id, "service": "portal", "outcome": "done",
+        "counts": {"links": 1},
+    }  # fmt: skip
+    asking.request_new_link(office.everywhere, NOW, link.hash)
+    assert office.emitted(LINK_REQUESTED) == []

@@ -10,4 +10,5 @@ from services.clients.models.finding import *  # noqa: F403
 from services.clients.models.groups import *  # noqa: F403
 from services.clients.models.importing import *  # noqa: F403
 from services.clients.models.merging import *  # noqa: F403
+from services.clients.models.privacy import *  # noqa: F403
 from services.clients.models.records import *  # noqa: F403

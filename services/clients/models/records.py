@@ -52,6 +52,10 @@ class Client(FirmScoped, Base):
         Index("ix_client_name_key", "firm_id", "name_key"),
         Index("ix_client_birth", "firm_id", "date_of_birth"),
         Index("ix_client_staff", "firm_id", "assigned_staff_id"),
+        Index(
+            "ix_client_archived", "archived_at", "id",
+            sqlite_where=text("archived_at IS NOT NULL"), postgresql_where=text("archived_at IS NOT NULL"),
+        ),
     )  # fmt: skip
 
     id: Mapped[str] = mapped_column(Id, default=new_id)

@@ -16,6 +16,7 @@ from services.messaging import (
     bulk_messages,
     contents,
     deliveries,
+    erasing,
     estimates,
     group_messages,
     history,
@@ -153,6 +154,10 @@ class SendingEntrypoints(Dependencies):
     def drop_deleted_client(self, event: ReceivedEvent) -> None:
         with self.db.unit_of_work(once=event) as uow:
             deliveries.suppress_erased(uow, event.data["client_id"], utc_now())
+
+    @on(clients.CLIENT_ERASED, batch=50)
+    def forget_clients(self, events: list[ReceivedEvent]) -> None:
+        erasing.forget_clients(self.db, self.files, events, utc_now())
 
     @on(portal.LINK_REQUESTED)
     def send_new_link(self, event: ReceivedEvent) -> None:

@@ -14,8 +14,8 @@ import chassis.columns
 from services.clients.models.finding import FULL_TEXT, POSTGRESQL, SQLITE
 from services.clients.search_keys import keys_of
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

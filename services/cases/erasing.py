@@ -1,0 +1,147 @@
+"""A client is erased: what cases hold of the person goes, the facts of the cases stay.
+
+A case whose clients are all erased is about nobody else: its texts and custom fields go, and its number is its name.
+One that others are on is theirs too: the erased client stays on it as an id, without the label.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from chassis.database import Database, UnitOfWork
+from chassis.envelope import ReceivedEvent
+from chassis.forgetting import forget_deleted
+from chassis.texts import fold
+from chassis.value_sets import among
+from contracts.cases import ERASURE_REPORTED, OWNER
+from services.cases.case_events import emit_changed
+from services.cases.client_facts import keep_facts
+from services.cases.models import Case, CaseClient, CaseFieldValue, ClientConsent, ClientFacts, NewClientRequest
+
+Record = dict[str, Any]
+
+_QUIET = {"synchronize_session": False}
+_EMPTIED = ["name", "description", "source", "external_source", "external_source_id", "custom_fields"]
+
+
+def forget_clients(db: Database, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
+    """`client.erased.v1`: forgets the clients, and reports how many cases were theirs alone and how many are others'
+    too."""
+    with db.unit_of_work(once=events) as uow:
+        versions = {id_: event.data["version"] for event in uow.fresh for id_ in event.data["client_ids"]}
+        ids = sorted(versions)
+        _forget_facts(uow, versions, now)
+        theirs = _cases_of(uow.session, ids)
+        alone = sorted(case_id for case_id, row in theirs.items() if row["alone"])
+        _empty(uow, alone, now)
+        uow.session.execute(
+            update(CaseClient)
+            .where(among(uow.session, CaseClient.client_id, ids), CaseClient.label.is_not(None))
+            .values(label=None),
+            execution_options=_QUIET,
+        )
+        uow.session.execute(
+            update(NewClientRequest)
+            .where(among(uow.session, NewClientRequest.client_id, ids))
+            .values(client_data=None, settled_at=now),
+            execution_options=_QUIET,
+        )
+        uow.forget_mentions([*ids, *alone])
+        for event in uow.fresh:
+            mine = [row for row in theirs.values() if set(row["client_ids"]) & set(event.data["client_ids"])]
+            report = {
+                "erasure_id": event.data["erasure_id"],
+                "client_id": event.data["client_id"],
+                "service": OWNER,
+                "outcome": "done",
+                "counts": {
+                    "cases_emptied": sum(row["alone"] for row in mine),
+                    "cases_of_others_too": sum(not row["alone"] for row in mine),
+                },
+            }
+            uow.emit(ERASURE_REPORTED, event.data["client_id"], report)
+        uow.after_commit(lambda: forget_deleted(db))
+
+
+def get_client_cases(db: Database, *, client_ids: Sequence[str]) -> Record:
+    """{"cases": [{case_id, client_ids: those of the asked ones that are on it, alone: nobody but them and erased ones
+    is}]}"""
+    with db.read() as session:
+        return {"cases": list(_cases_of(session, client_ids).values())}
+
+
+def _cases_of(session: Session, client_ids: Collection[str]) -> dict[str, Record]:
+    asked = set(client_ids)
+    other, facts = aliased(CaseClient), aliased(ClientFacts)
+    erased = exists().where(
+        facts.firm_id == other.firm_id, facts.client_id == other.client_id, facts.erased_at.is_not(None)
+    )
+    found: dict[str, Record] = {}
+    mine = select(CaseClient.case_id).where(among(session, CaseClient.client_id, asked))
+    statement = (
+        select(other.case_id, other.client_id, erased.label("erased"))
+        .where(other.case_id.in_(mine))
+        .order_by(other.case_id, other.position)
+    )
+    for case_id, client_id, is_erased in session.execute(statement):
+        row = found.setdefault(case_id, {"case_id": case_id, "client_ids": [], "alone": True})
+        if client_id in asked:
+            row["client_ids"].append(client_id)
+        elif not is_erased:
+            row["alone"] = False
+    return found
+
+
+def _forget_facts(uow: UnitOfWork, versions: dict[str, int], now: dt.datetime) -> None:
+    """The version stays, so that an older event that comes late brings nothing back."""
+    nothing: Record = {"status": None, "language": None, "tags": []}
+    keep_facts(uow, [{**nothing, "client_id": id_, "version": version} for id_, version in versions.items()])
+    theirs = among(uow.session, ClientFacts.client_id, versions)
+    uow.session.execute(update(ClientFacts).where(theirs).values(erased_at=now), execution_options=_QUIET)
+    said = delete(ClientConsent).where(among(uow.session, ClientConsent.client_id, versions))
+    uow.session.execute(said, execution_options=_QUIET)
+
+
+def _empty(uow: UnitOfWork, case_ids: Sequence[str], now: dt.datetime) -> None:
+    """Takes every text that somebody wrote about them out of cases; what is empty already stays as it is."""
+    if not case_ids:
+        return
+    statement = (
+        select(Case.id, Case.number, Case.version)
+        .where(
+            among(uow.session, Case.id, case_ids),
+            or_(
+                Case.name != Case.number,
+                Case.description.is_not(None),
+                Case.source.is_not(None),
+                Case.external_source_id.is_not(None),
+                Case.id.in_(select(CaseFieldValue.case_id).where(among(uow.session, CaseFieldValue.case_id, case_ids))),
+            ),
+        )
+        .order_by(Case.id)
+        .with_for_update()
+    )
+    nothing = dict.fromkeys(
+        ("description", "description_folded", "source", "source_folded", "external_source", "external_source_id")
+    )
+    rows = [
+        {
+            "id": row.id,
+            "name": row.number,
+            "name_folded": fold(row.number),
+            "custom_fields": {},
+            "version": row.version + 1,
+            "updated_at": now,
+            **nothing,
+        }
+        for row in uow.session.execute(statement)
+    ]
+    values = delete(CaseFieldValue).where(among(uow.session, CaseFieldValue.case_id, case_ids))
+    uow.session.execute(values, execution_options=_QUIET)
+    uow.update_each(Case, rows)
+    emit_changed(uow, {row["id"]: _EMPTIED for row in rows})

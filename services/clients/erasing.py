@@ -1,0 +1,292 @@
+"""Erasing clients: decided under a lock, written into the journal, then done, set-based, and told to every service.
+
+A decided erasure always comes to its end: what is interrupted goes on with the event that asked for it, or with the
+timer that asks again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, exists, or_, select
+from sqlalchemy.orm import Session
+
+from chassis.columns import new_id
+from chassis.context import Context, use
+from chassis.database import Database, UnitOfWork
+from chassis.envelope import ReceivedEvent
+from chassis.files import Files
+from chassis.forgetting import forget_deleted
+from chassis.value_sets import among
+from contracts.clients import CLIENT_DELETED, CLIENT_ERASED, ERASURE_REQUESTED, OWNER
+from contracts.errors import Conflict
+from services.clients import erasure_journal, erasure_reports, legal_holds, merge_history
+from services.clients.archiving import KEPT
+from services.clients.models import (
+    Base,
+    Client,
+    ClientMerge,
+    ErasedClient,
+    Erasure,
+    FormerExternalId,
+    LegalHold,
+    MergeMove,
+)
+
+Record = dict[str, Any]
+
+TIMER = "clients: erasures"
+AT_ONCE = 100
+"""Clients that are erased in one transaction."""
+
+KEPT_TABLES = frozenset({"erasure", "erasure_report", "erased_client"})
+"""What is left of an erased client: ids and figures."""
+WITHOUT_CLIENTS = {
+    "applied_answer": "case tasks and figures",
+    "client_former_external_id": "scrubbed with its merge",
+    "client_group": "the firm's own names",
+    "client_merge": "scrubbed by the ids of both",
+    "client_merge_move": "scrubbed with its merge",
+    "contact": "another person, who stays when a client goes, and goes when it is deleted itself",
+    "file_import": "counts and settings of a file; what is in the file, `import_erasing` looks after",
+    "import_row": "numbers of rows and codes",
+}
+"""Tables without the column `client_id`, and what they hold instead."""
+
+
+def erase_client(db: Database, now: dt.datetime, *, client_id: str, actor_id: str | None = None) -> Record:
+    """Decides to erase a client, deleted or not, and returns the erasure, which goes on by itself. One that was decided
+    before is returned as it is.
+
+    Raises NotFound `client_not_found`, Gone `client_erased` or `client_merged`, Conflict `legal_hold` with
+    `legal_hold_id`.
+    """
+    with db.unit_of_work() as uow:
+        row = legal_holds.lock_client(uow, client_id)
+        theirs = [client_id, *merge_history.merged_into(uow.session, client_id)]
+        if holds := legal_holds.held(uow.session, theirs):
+            raise Conflict("legal_hold", client_id=client_id, legal_hold_id=min(holds.values()))
+        _begin(uow, {client_id: row}, now, cause="asked", actor_id=actor_id)
+        erasure = uow.session.scalars(select(Erasure).where(Erasure.client_id == client_id)).one()
+        return uow.answer(erasure_reports.view(uow.session, [erasure])[0])
+
+
+def begin_due(db: Database, now: dt.datetime) -> bool:
+    """Across firms: decides to erase those that were deleted 30 days ago and nothing holds, the oldest first; whether
+    there may be more."""
+    due = (
+        select(Client.firm_id, Client.id)
+        .where(
+            Client.archived_at <= now - KEPT,
+            # What was merged is not deleted: it goes with its survivor.
+            ~exists().where(ClientMerge.merged_id == Client.id, ClientMerge.undone_at.is_(None)),
+            ~_holds(Client.id),
+            ~exists().where(Erasure.client_id == Client.id, Erasure.firm_id == Client.firm_id),
+        )
+        .order_by(Client.archived_at)
+        .limit(AT_ONCE)
+    )
+    with db.across_firms("the thirty days end in every firm").read() as session:
+        by_firm: dict[str, list[str]] = {}
+        for firm_id, client_id in session.execute(due):
+            by_firm.setdefault(firm_id, []).append(client_id)
+    for firm_id, client_ids in by_firm.items():
+        with use(Context(firm_id=firm_id)), db.for_firm(firm_id).unit_of_work() as uow:
+            rows = legal_holds.lock_clients(uow, client_ids)
+            # Looked at once more, under the lock: a hold, or a restore, may have come in between.
+            held = set(uow.session.scalars(select(Client.id).where(Client.id.in_(rows), _holds(Client.id))))
+            still = {
+                id_: row
+                for id_, row in rows.items()
+                if id_ not in held and row.archived_at is not None and row.archived_at <= now - KEPT
+            }
+            _begin(uow, still, now, cause="archived", actor_id=None)
+    return sum(map(len, by_firm.values())) >= AT_ONCE
+
+
+def _holds(client_id: Any) -> ColumnElement[bool]:
+    """A hold in force on the client, or on one that was merged into it."""
+    merged = select(ClientMerge.merged_id).where(ClientMerge.surviving_id == client_id, ClientMerge.undone_at.is_(None))
+    theirs = or_(LegalHold.client_id == client_id, LegalHold.client_id.in_(merged.correlate(Client)))
+    return exists().where(theirs, LegalHold.released_at.is_(None))
+
+
+def _begin(uow: UnitOfWork, rows: dict[str, Any], now: dt.datetime, *, cause: str, actor_id: str | None) -> None:
+    """Decides for clients that are locked: from here on they are found nowhere, and cannot be taken back or held."""
+    present = [row for row in rows.values() if row.archived_at is None]
+    gone = [{"id": row.id, "archived_at": now, "updated_at": now, "version": row.version + 1} for row in present]
+    uow.update_each(Client, gone)
+    for row in gone:
+        data = {"client_id": row["id"], "version": row["version"]}
+        uow.emit(CLIENT_DELETED, row["id"], data, aggregate_version=row["version"])
+    decided = uow.insert_returning(
+        Erasure,
+        [
+            {
+                "id": new_id(),
+                "client_id": row.id,
+                "client_ids": [row.id, *merge_history.merged_into(uow.session, row.id)],
+                "client_version": row.version + 2,
+                "cause": cause,
+                "asked_by": actor_id,
+                "ask_at": now + erasure_reports.PATIENCE,
+                "created_at": now,
+                "updated_at": now,
+            }
+            for row in rows.values()
+        ],
+        "id",
+        ignore_conflicts=True,
+    )
+    uow.emit_many(ERASURE_REQUESTED, [(row.id, {"erasure_id": row.id}) for row in decided])
+
+
+def continue_erasures(db: Database, files: Files, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
+    """`erasure.requested.v1`: brings decided erasures of one firm to where only other services' reports are missing.
+
+    Raises Unavailable; then it goes on later where it was.
+    """
+    ids = sorted({event.data["erasure_id"] for event in events})
+    decided = _of_state(db, ids, "begun")
+    if decided:
+        # Before the first row is gone: a backup that is restored later must not bring the person back for good.
+        key = erasure_journal.write(files, str(db.firm_id), decided, now)
+        with db.unit_of_work() as uow:
+            _scrub(uow, [erasure.id for erasure in decided], key, now)
+            uow.after_commit(lambda: forget_deleted(db))
+    running = _of_state(db, ids, "running")
+    for erasure in running:
+        for file_key in erasure.file_keys:
+            files.delete(file_key)
+    with db.unit_of_work(once=events) as uow:
+        erasure_reports.record(
+            uow,
+            [
+                {"erasure_id": erasure.id, "service": OWNER, "outcome": "done", "counts": erasure.counts}
+                for erasure in running
+            ],
+            now,
+        )
+        for erasure in _locked(uow.session, [erasure.id for erasure in running]):
+            erasure.file_keys = []
+
+
+def _of_state(db: Database, ids: Collection[str], state: str) -> Sequence[Erasure]:
+    with db.read() as session:
+        statement = select(Erasure).where(Erasure.id.in_(ids), Erasure.state == state).order_by(Erasure.id)
+        return session.scalars(statement).all()
+
+
+def _locked(session: Session, ids: Collection[str]) -> Sequence[Erasure]:
+    statement = select(Erasure).where(Erasure.id.in_(ids)).order_by(Erasure.id).with_for_update()
+    return session.scalars(statement).all()
+
+
+def _scrub(uow: UnitOfWork, ids: Collection[str], journal_key: str, now: dt.datetime) -> None:
+    erasures = [erasure for erasure in _locked(uow.session, ids) if erasure.state == "begun"]
+    client_ids = sorted({client_id for erasure in erasures for client_id in erasure.client_ids})
+    counts = scrub_clients(uow, client_ids)
+    uow.insert(
+        ErasedClient,
+        [
+            {"client_id": client_id, "erasure_id": erasure.id, "erased_at": now}
+            for erasure in erasures
+            for client_id in erasure.client_ids
+        ],
+        ignore_conflicts=True,
+    )
+    for erasure in erasures:
+        erasure.journal_key = journal_key
+        erasure.counts = counts.get(erasure.client_id, {})
+        erasure.record_scrubbed(now, now + erasure_reports.PATIENCE)
+        tell(uow, erasure)
+
+
+def tell(uow: UnitOfWork, erasure: Erasure) -> None:
+    """Tells every service to forget the person."""
+    data = {
+        "client_id": erasure.client_id,
+        "erasure_id": erasure.id,
+        "version": erasure.client_version,
+        "client_ids": erasure.client_ids,
+    }
+    uow.emit(CLIENT_ERASED, erasure.client_id, data, aggregate_version=erasure.client_version)
+
+
+def scrub_clients(uow: UnitOfWork, client_ids: Collection[str]) -> dict[str, dict[str, int]]:
+    """Deletes every row of these clients from every table that has any, and the answers that hold them; returns how
+    many by client and table.
+
+    A table belongs to a client by its column `client_id`: a new one is erased without a word said here. What refers to
+    a client otherwise is named in `services.clients.erasing`, and a test looks for what nobody thought of.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    for model in tables_of_clients():
+        gone = (
+            delete(model)
+            .where(among(uow.session, model.client_id, client_ids))
+            .returning(model.client_id)
+            .execution_options(synchronize_session=False)
+        )
+        for client_id in uow.session.scalars(gone):
+            mine = counts.setdefault(client_id, {})
+            mine[model.__tablename__] = mine.get(model.__tablename__, 0) + 1
+    _scrub_merges(uow, client_ids)
+    rows = delete(Client).where(among(uow.session, Client.id, client_ids)).returning(Client.id)
+    for client_id in uow.session.scalars(rows.execution_options(synchronize_session=False)):
+        counts.setdefault(client_id, {})["client"] = 1
+    uow.forget_mentions(sorted(client_ids))
+    return counts
+
+
+def _scrub_merges(uow: UnitOfWork, client_ids: Collection[str]) -> None:
+    """What was kept for an undo. A merge with somebody who is not erased is undone by then, or is one with nobody."""
+    theirs = or_(
+        among(uow.session, ClientMerge.surviving_id, client_ids), among(uow.session, ClientMerge.merged_id, client_ids)
+    )
+    merge_ids = list(uow.session.scalars(select(ClientMerge.id).where(theirs)))
+    for model, column in (
+        (MergeMove, MergeMove.merge_id),
+        (FormerExternalId, FormerExternalId.merge_id),
+        (ClientMerge, ClientMerge.id),
+    ):
+        gone = delete(model).where(among(uow.session, column, merge_ids))
+        uow.session.execute(gone, execution_options={"synchronize_session": False})
+
+
+def tables_of_clients() -> list[Any]:
+    """The models whose rows are one client's, those that refer to others first."""
+    models = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
+    return [
+        models[table.name]
+        for table in reversed(Base.metadata.sorted_tables)
+        if table.name in models and "client_id" in table.c and table.name not in KEPT_TABLES
+    ]
+
+
+def ask_again(db: Database, now: dt.datetime) -> bool:
+    """Across firms: tells once more about erasures that not every service has reported; whether there may be more."""
+    waiting = (
+        select(Erasure.firm_id, Erasure.id)
+        .where(Erasure.state != "done", Erasure.ask_at <= now)
+        .order_by(Erasure.ask_at)
+        .limit(AT_ONCE)
+    )
+    with db.across_firms("services are asked again for every firm").read() as session:
+        by_firm: dict[str, list[str]] = {}
+        for firm_id, erasure_id in session.execute(waiting):
+            by_firm.setdefault(firm_id, []).append(erasure_id)
+    for firm_id, ids in by_firm.items():
+        with use(Context(firm_id=firm_id)), db.for_firm(firm_id).unit_of_work() as uow:
+            missing = erasure_reports.missing(uow.session, ids)
+            for erasure in _locked(uow.session, ids):
+                if erasure.state == "done":
+                    continue
+                if erasure.state == "begun" or OWNER in missing[erasure.id]:
+                    uow.emit(ERASURE_REQUESTED, erasure.id, {"erasure_id": erasure.id})
+                else:
+                    tell(uow, erasure)
+                erasure.asked_again(now, now + erasure_reports.patience(erasure.times_asked))
+    return sum(map(len, by_firm.values())) >= AT_ONCE

@@ -1,0 +1,180 @@
+"""A client is erased: what was written to the person and came back goes. That a message was sent, when and by which
+call of the provider's, stays, without a word of it and without an address.
+
+Files go first, then the rows that name them: who is interrupted in between finds them again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import delete, null, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from chassis.database import Database, UnitOfWork
+from chassis.envelope import ReceivedEvent
+from chassis.files import Files
+from chassis.forgetting import forget_deleted
+from chassis.value_sets import among
+from contracts.errors import Unavailable
+from contracts.messaging import ERASURE_REPORTED, OWNER
+from services.messaging.deliveries import is_in, is_message, move
+from services.messaging.media import file_key_of
+from services.messaging.models import (
+    WAITING,
+    Batch,
+    Content,
+    Conversation,
+    ConversationClient,
+    Delivery,
+    InboundMedia,
+    InboundMessage,
+    LogEntry,
+    MessageTemplate,
+)
+
+ERASED = "erased"
+"""What stands where an address was that a row cannot be without."""
+
+_QUIET = {"synchronize_session": False}
+_NOTHING: dict[str, Any] = {
+    "address": None,
+    "address_once": None,
+    "variables": null(),
+    "subject": None,
+    "body": None,
+    "keys": None,
+}
+
+
+def forget_clients(db: Database, files: Files, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
+    """`client.erased.v1`: forgets the clients and reports what went. `held`: a message is being sent right now; it is
+    forgotten when its outcome is known.
+
+    Raises Unavailable if files cannot be removed; then it is done later.
+    """
+    ids = sorted({client_id for event in events for client_id in event.data["client_ids"]})
+    with db.read() as session:
+        keys = _file_keys(session, ids)
+    for key in keys:
+        files.delete(key)
+    with db.unit_of_work(once=events) as uow:
+        if not set(_file_keys(uow.session, ids)) <= set(keys):
+            raise Unavailable("files_still_coming")
+        counts = {
+            "deliveries": _forget_deliveries(uow, ids, now),
+            "messages": _forget_inbound(uow, ids, now),
+            "notes": _deleted(uow, LogEntry, ids),
+            "conversations": _deleted(uow, Conversation, ids),
+        }
+        shared = delete(ConversationClient).where(among(uow.session, ConversationClient.client_id, ids))
+        uow.session.execute(shared, execution_options=_QUIET)
+        uow.forget_mentions(ids)
+        sending = _being_sent(uow.session, ids)
+        for event in uow.fresh:
+            mine = event.data["client_ids"]
+            report = {
+                "erasure_id": event.data["erasure_id"],
+                "client_id": event.data["client_id"],
+                "service": OWNER,
+                "outcome": "held" if any(sending[client_id] for client_id in mine) else "done",
+                "counts": {name: sum(found[client_id] for client_id in mine) for name, found in counts.items()},
+            }
+            uow.emit(ERASURE_REPORTED, event.data["client_id"], report)
+        uow.after_commit(lambda: forget_deleted(db))
+
+
+def _forget_deliveries(uow: UnitOfWork, ids: Sequence[str], now: dt.datetime) -> Counter[str]:
+    theirs = among(uow.session, Delivery.client_id, ids)
+    move(uow, "suppressed", now, where=[theirs, is_in(*WAITING), is_message()], reason="client_erased")
+    # Nobody is asked any more whether these arrived: the provider would be asked about the person.
+    move(uow, "failed", now, where=[theirs, is_in("unknown"), is_message()], reason="client_erased")
+    settled = (theirs, ~is_in("sending"))
+    _forget_contents(uow, ids)
+    gone = (
+        update(Delivery)
+        .where(
+            *settled,
+            or_(
+                Delivery.address.is_not(None),
+                Delivery.body.is_not(None),
+                Delivery.subject.is_not(None),
+                Delivery.keys.is_not(None),
+            ),
+        )
+        .values(**_NOTHING, version=Delivery.version + 1, updated_at=now)
+        .returning(Delivery.client_id)
+        .execution_options(**_QUIET)
+    )
+    return Counter(str(client_id) for client_id in uow.session.scalars(gone))
+
+
+def _forget_contents(uow: UnitOfWork, ids: Sequence[str]) -> None:
+    """The texts that staff wrote to one of these clients alone. A template's, and a batch's, are for many."""
+    other = aliased(Delivery)
+    wrote = select(Delivery.content_id).where(
+        among(uow.session, Delivery.client_id, ids), Delivery.batch_id.is_(None), Delivery.content_id.is_not(None)
+    )
+    found = {str(content_id) for content_id in uow.session.scalars(wrote)}
+    if not found:
+        return
+    used = select(other.content_id).where(
+        among(uow.session, other.content_id, found),
+        other.batch_id.is_(None),
+        or_(other.client_id.is_(None), ~among(uow.session, other.client_id, ids), is_in_flight(other)),
+    )
+    kept = {
+        *uow.session.scalars(used),
+        *uow.session.scalars(select(MessageTemplate.content_id).where(MessageTemplate.content_id.in_(found))),
+        *uow.session.scalars(select(Batch.content_id).where(Batch.content_id.in_(found))),
+    }
+    emptied = update(Content).where(among(uow.session, Content.id, found - kept)).values(variants=[], uses=[])
+    uow.session.execute(emptied, execution_options=_QUIET)
+
+
+def is_in_flight(delivery: Any) -> Any:
+    """Whether a call for it may be under way."""
+    return delivery.state == "sending"
+
+
+def _being_sent(session: Session, ids: Collection[str]) -> Counter[str]:
+    statement = select(Delivery.client_id).where(among(session, Delivery.client_id, ids), is_in("sending"))
+    return Counter(str(client_id) for client_id in session.scalars(statement))
+
+
+def _forget_inbound(uow: UnitOfWork, ids: Sequence[str], now: dt.datetime) -> Counter[str]:
+    """What the clients wrote. The provider's id stays, so that a repeat of its webhook brings nothing back."""
+    theirs = among(uow.session, InboundMessage.client_id, ids)
+    of_theirs = select(InboundMessage.id).where(theirs)
+    media = (
+        update(InboundMedia)
+        .where(InboundMedia.message_id.in_(of_theirs))
+        .values(url=None, filename=None, file_key=None, state="refused", reason="client_erased", due_at=None)
+    )
+    uow.session.execute(media, execution_options=_QUIET)
+    gone = (
+        update(InboundMessage)
+        .where(theirs, InboundMessage.sender != ERASED)
+        .values(sender=ERASED, body="", subject=None, version=InboundMessage.version + 1, updated_at=now)
+        .returning(InboundMessage.client_id)
+        .execution_options(**_QUIET)
+    )
+    return Counter(str(client_id) for client_id in uow.session.scalars(gone))
+
+
+def _file_keys(session: Session, ids: Sequence[str]) -> list[str]:
+    """Where the files are that came with the clients' messages, those included that are only being fetched."""
+    statement = (
+        select(InboundMedia)
+        .join(InboundMessage, InboundMessage.id == InboundMedia.message_id)
+        .where(among(session, InboundMessage.client_id, ids))
+    )
+    return sorted({file_key_of(media) for media in session.scalars(statement)})
+
+
+def _deleted(uow: UnitOfWork, model: Any, ids: Sequence[str]) -> Counter[str]:
+    gone = delete(model).where(among(uow.session, model.client_id, ids)).returning(model.client_id)
+    return Counter(str(client_id) for client_id in uow.session.scalars(gone.execution_options(**_QUIET)))

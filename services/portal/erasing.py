@@ -1,0 +1,36 @@
+"""A client is erased: what portal has of it are links, which open nothing any more and hold no personal data."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from chassis.database import Database
+from chassis.envelope import ReceivedEvent
+from chassis.forgetting import forget_deleted
+from chassis.value_sets import among
+from contracts.portal import ERASURE_REPORTED, OWNER
+from services.portal.ending import end
+from services.portal.models import Link
+
+
+def forget_clients(db: Database, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
+    """`client.erased.v1`: ends the clients' links and reports how many they have."""
+    with db.unit_of_work(once=events) as uow:
+        ids = sorted({client_id for event in uow.fresh for client_id in event.data["client_ids"]})
+        end(uow, now, among(uow.session, Link.client_id, ids), "client_erased")
+        links = Counter(uow.session.scalars(select(Link.client_id).where(among(uow.session, Link.client_id, ids))))
+        uow.forget_mentions(ids)
+        for event in uow.fresh:
+            report = {
+                "erasure_id": event.data["erasure_id"],
+                "client_id": event.data["client_id"],
+                "service": OWNER,
+                "outcome": "done",
+                "counts": {"links": sum(links[client_id] for client_id in event.data["client_ids"])},
+            }
+            uow.emit(ERASURE_REPORTED, event.data["client_id"], report)
+        uow.after_commit(lambda: forget_deleted(db))

@@ -1,0 +1,78 @@
+"""A client is erased: its answers go, and so do those about it on cases that are nobody else's."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import null, or_, select, update
+
+from chassis.database import Database, UnitOfWork
+from chassis.envelope import ReceivedEvent
+from chassis.forgetting import forget_deleted
+from chassis.value_sets import among
+from contracts.tasks import ERASURE_REPORTED, OWNER
+from services.tasks.models import CaseTask, CaseTaskChange
+
+_ASKED_AT_ONCE = 500
+_QUIET = {"synchronize_session": False}
+
+
+def forget_clients(db: Database, calls: Any, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
+    """`client.erased.v1`: forgets what was answered and reports how many answers. That a task was completed, and when,
+    stays. Which cases are the clients' alone is asked first.
+
+    Raises Unavailable, DeadlineExceeded; then it is done later.
+    """
+    ids = sorted({client_id for event in events for client_id in event.data["client_ids"]})
+    alone = _cases_of_nobody_else(calls, ids)
+    with db.unit_of_work(once=events) as uow:
+        answers = _forget_answers(uow, ids, alone, now)
+        uow.forget_mentions([*ids, *alone])
+        for event in uow.fresh:
+            mine = set(event.data["client_ids"])
+            cases = [case_id for case_id, client_ids in alone.items() if mine & set(client_ids)]
+            report = {
+                "erasure_id": event.data["erasure_id"],
+                "client_id": event.data["client_id"],
+                "service": OWNER,
+                "outcome": "done",
+                "counts": {"answers": sum(answers[key] for key in (*mine, *cases))},
+            }
+            uow.emit(ERASURE_REPORTED, event.data["client_id"], report)
+        uow.after_commit(lambda: forget_deleted(db))
+
+
+def _cases_of_nobody_else(calls: Any, client_ids: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for start in range(0, len(client_ids), _ASKED_AT_ONCE):
+        asked = list(client_ids[start : start + _ASKED_AT_ONCE])
+        for case in calls.cases.get_client_cases(client_ids=asked)["cases"]:
+            if case["alone"]:
+                found[case["case_id"]] = case["client_ids"]
+    return found
+
+
+def _forget_answers(uow: UnitOfWork, ids: Sequence[str], alone: dict[str, Any], now: dt.datetime) -> Counter[str]:
+    """How many answers went, by the case that was nobody else's, else by the client who gave it."""
+    theirs = or_(among(uow.session, CaseTask.client_id, ids), among(uow.session, CaseTask.case_id, alone))
+    affected = uow.session.execute(
+        select(CaseTask.id, CaseTask.case_id, CaseTask.client_id, CaseTask.answer.is_not(None).label("answered"))
+        .where(theirs)
+        .order_by(CaseTask.id)
+        .with_for_update()
+    ).all()
+    task_ids = [row.id for row in affected]
+    uow.session.execute(
+        update(CaseTask)
+        .where(among(uow.session, CaseTask.id, task_ids))
+        .values(answer=null(), rejection=null(), version=CaseTask.version + 1, updated_at=now),
+        execution_options=_QUIET,
+    )
+    said = update(CaseTaskChange).where(
+        among(uow.session, CaseTaskChange.case_task_id, task_ids), CaseTaskChange.kind == "reopened"
+    )
+    uow.session.execute(said.values(facts={}), execution_options=_QUIET)
+    return Counter(row.case_id if row.case_id in alone else row.client_id for row in affected if row.answered)

@@ -1,0 +1,116 @@
+"""tasks forgets a client that is erased."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chassis.columns import new_id
+from chassis.testing import deliver, outbox_events, received
+from contracts import cases, clients, tasks
+from contracts.errors import Unavailable
+from services.tasks import answers, facts, views
+from tests.service.canaries import found_in, publish_all
+from tests.service.tasks_office import NOW, Office, database, office
+
+__all__ = ["database", "office"]
+
+
+def erase(office: Office, *client_ids: str) -> list[dict[str, Any]]:
+    """Each of these clients, all at once and twice; what is reported."""
+    office.calls.answers[cases.GET_CLIENT_CASES] = lambda client_ids: {
+        "cases": [
+            {"case_id": case_id, "client_ids": sorted(on_it), "alone": len(on_it) == len(whose)}
+            for case_id, whose in office.cases.clients.items()
+            if (on_it := set(whose) & set(client_ids))
+        ]
+    }
+    events = [
+        received(
+            clients.CLIENT_ERASED,
+            {"client_id": id_, "erasure_id": new_id(), "version": 9, "client_ids": [id_]},
+            firm_id=office.firm_id,
+            subscription="forget_clients",
+        )
+        for id_ in client_ids
+    ]
+    deliver(office.service, "forget_clients", *events)
+    deliver(office.service, "forget_clients", *events)
+    wanted = {event.data["erasure_id"] for event in events}
+    said = [event.data for event in outbox_events(office.everywhere, tasks.ERASURE_REPORTED)]
+    return [report for report in said if report["erasure_id"] in wanted]
+
+
+def question(office: Office, case_id: str) -> str:
+    return str(office.assign(case_id, office.template(title="Anything else?", kind="long_text"))["id"])
+
+
+def submit(office: Office, task_id: str, answer: str, client_id: str | None) -> None:
+    answers.submit_answer(office.db, NOW, case_task_id=task_id, answer=answer, client_id=client_id, link_id=None)
+
+
+def test_answers_go_and_what_was_done_stays(office: Office) -> None:
+    case_id = office.cases.open()
+    (client_id,) = office.cases.clients[case_id]
+    own, written_down = question(office, case_id), question(office, case_id)
+    submit(office, own, "I live in Marzipan Row.", client_id)
+    submit(office, written_down, "She told us of the Wurlitzer.", None)
+    answers.reopen_case_task(office.db, NOW, case_task_id=written_down, reason="Oxenfree called again.")
+    words = ["Marzipan", "Wurlitzer", "Oxenfree"]
+    assert found_in(office.everywhere, words) == words
+    publish_all(office.everywhere)
+    (report,) = erase(office, client_id)
+    assert report["counts"] == {"answers": 2}
+    assert found_in(office.everywhere, words) == []
+    shown = views.get_case_task(office.db, NOW, own)
+    assert (shown["status"], shown["answer"], shown["completed_at"]) == ("completed", None, NOW)
+
+
+def test_on_a_case_of_others_too_only_the_persons_own_answers_go(office: Office) -> None:
+    case_id = office.cases.open(clients=2)
+    one, other = office.cases.clients[case_id]
+    own, others, staffs = (question(office, case_id) for _ in range(3))
+    submit(office, own, "Marzipan", one)
+    submit(office, others, "Quahogport", other)
+    submit(office, staffs, "Wurlitzer", None)
+    (report,) = erase(office, one)
+    assert report["counts"] == {"answers": 1}
+    assert found_in(office.everywhere, ["Marzipan", "Quahogport", "Wurlitzer"]) == ["Quahogport", "Wurlitzer"]
+    reports = erase(office, one, other)
+    assert found_in(office.everywhere, ["Marzipan", "Quahogport", "Wurlitzer"]) == []
+    assert all(report["outcome"] == "done" for report in reports)
+
+
+def test_an_answer_that_is_asked_for_late_is_blank(office: Office) -> None:
+    case_id = office.cases.open()
+    (client_id,) = office.cases.clients[case_id]
+    mapped = office.template(mapping={"target": "client", "field": "phone"})
+    task_id = str(office.assign(case_id, mapped)["id"])
+    submit(office, task_id, "+12125550142", client_id)
+    erase(office, client_id)
+    (answer,) = facts.get_mapped_answers(office.db, office.calls, [task_id])["answers"]
+    assert answer["value"] is None
+
+
+def test_without_an_answer_from_cases_nothing_is_half_done(office: Office) -> None:
+    case_id = office.cases.open()
+    (client_id,) = office.cases.clients[case_id]
+    own = question(office, case_id)
+    submit(office, own, "Marzipan", client_id)
+
+    def away(**_: Any) -> None:
+        raise Unavailable("no_answer")
+
+    office.calls.answers[cases.GET_CLIENT_CASES] = away
+    event = received(
+        clients.CLIENT_ERASED,
+        {"client_id": client_id, "erasure_id": new_id(), "version": 9, "client_ids": [client_id]},
+        firm_id=office.firm_id,
+        subscription="forget_clients",
+    )
+    with pytest.raises(Unavailable):
+        deliver(office.service, "forget_clients", event)
+    assert found_in(office.everywhere, ["Marzipan"]) == ["Marzipan"]
+    erase(office, client_id)
+    assert found_in(office.everywhere, ["Marzipan"]) == []
