@@ -27,7 +27,16 @@ from chassis.columns import Instant
 from chassis.context import Context, context_of, current
 from chassis.engines import Engines, engines_for
 from chassis.idempotency import KeyedRequest, Wire, stored_answer
-from chassis.scoping import FirmMissing, FirmScoped, ForeignFirm, ScopedSession, ScopeError, Unscoped
+from chassis.scoping import (
+    FirmMissing,
+    FirmScoped,
+    ForeignFirm,
+    ScopedSession,
+    ScopeError,
+    Shared,
+    SharedWrite,
+    Unscoped,
+)
 from chassis.unit_of_work import AlreadyDone, NestedUnitOfWork, UnitOfWork, _open, in_transaction
 from contracts.errors import Unavailable
 
@@ -44,6 +53,8 @@ __all__ = [
     "ForeignFirm",
     "NestedUnitOfWork",
     "ScopeError",
+    "Shared",
+    "SharedWrite",
     "UnitOfWork",
     "Unscoped",
     "in_transaction",
@@ -71,6 +82,8 @@ def service_base(name: str) -> Any:
         super(base, cls).__init_subclass__(**options)
         if "firm_id" in cls.__table__.c and not issubclass(cls, FirmScoped):
             raise TypeError(f"{cls.__name__} has a firm_id and is not FirmScoped")
+        if "firm_id" in cls.__table__.c and issubclass(cls, Shared):
+            raise TypeError(f"{cls.__name__} has a firm_id and is Shared")
 
     base: Any = type(
         "Base",

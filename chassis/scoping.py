@@ -49,11 +49,21 @@ class Unscoped(ScopeError):
     """A statement that the session cannot scope."""
 
 
+class SharedWrite(ScopeError):
+    """A row that all firms share was written in a session of one firm."""
+
+
 class FirmScoped:
     """Mixin of every model whose rows belong to a firm. The model's composite keys and indexes begin with `firm_id`,
     but where rows are looked up by the dozen (ADR 0012 and 0014)."""
 
     firm_id: Mapped[str] = mapped_column(Id, nullable=False, sort_order=-1)
+
+
+class Shared:
+    """Mixin of the few models whose rows belong to no firm because all firms share them. A session bound to a firm
+    reads them and does not write them: what one firm writes, every other would see. They are written by
+    `Database.across_firms`, in use cases that decide for the whole installation (ADR 0016)."""
 
 
 class ScopedSession(Session):
@@ -110,6 +120,7 @@ def _scope_statement(state: ORMExecuteState) -> None:
     if not made_from_scoped:
         _refuse_bare_tables(statement)
     if isinstance(statement, Update | Delete):
+        refuse_shared(state.bind_mapper.class_ if state.bind_mapper is not None else object)
         state.update_execution_options(casewire_scoped=True)
         if not session.identity_map:
             # There is no object whose state the ORM would have to work out.
@@ -143,12 +154,19 @@ def _stamp_firm(session: Session, context: UOWTransaction, instances: object) ->
     if scoped.firm_id is None:
         return
     for instance in (*session.new, *session.dirty, *session.deleted):
+        refuse_shared(type(instance))
         if isinstance(instance, FirmScoped):
             firm_id: str | None = instance.firm_id
             if firm_id is None:
                 instance.firm_id = scoped.firm_id
             elif firm_id != scoped.firm_id:
                 raise ForeignFirm(f"a {type(instance).__name__} of another firm")
+
+
+def refuse_shared(model: type[Any]) -> None:
+    """Raises SharedWrite for a model whose rows all firms share: in work for one firm, nothing writes them."""
+    if issubclass(model, Shared):
+        raise SharedWrite(f"a {model.__name__} is every firm's: write it across firms")
 
 
 def _bind_firm(statement: TextClause, firm_id: str) -> TextClause:

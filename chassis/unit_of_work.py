@@ -14,7 +14,7 @@ from chassis import bulk, idempotency, inbox, mentions
 from chassis.columns import new_id, utc_now
 from chassis.crash import crash_point
 from chassis.precedence import precedence
-from chassis.scoping import UNGUARDED, FirmMissing
+from chassis.scoping import UNGUARDED, FirmMissing, refuse_shared
 from chassis.turns import LAST
 from chassis.wire import event_data
 from contracts.base import Event
@@ -260,6 +260,8 @@ class UnitOfWork:
             self._outbox, self._outbox_size, self._emitted = [], 0, True
 
     def _rows(self, model: type[Any], rows: Iterable[bulk.Row], defaults: bool = True) -> tuple[Any, list[bulk.Row]]:
+        if self._db.firm_id is not None:
+            refuse_shared(model)
         scoped = "firm_id" in model.__table__.c and self._db.firm_id is not None
         fixed = {"firm_id": self._db.firm_id} if scoped else {}
         return bulk.table_rows(model, rows, defaults=defaults, **fixed)

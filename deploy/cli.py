@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import uuid
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -68,8 +69,26 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(command)
     command.set_defaults(command=_create_firm)
 
+    _add_companies(commands)
     _add_dead_letters(commands)
     return parser
+
+
+def _add_companies(commands: Any) -> None:
+    companies = commands.add_parser("companies", help="the directory that all firms share").add_subparsers(
+        required=True
+    )
+    proposals = companies.add_parser("proposals", help="what firms propose for it").add_subparsers(required=True)
+    for name, text in {
+        "list": "what waits for a decision, oldest first",
+        "accept": "make proposals part of the directory",
+        "reject": "leave the directory as it is",
+    }.items():
+        command = proposals.add_parser(name, help=text)
+        if name != "list":
+            command.add_argument("ids", metavar="ID", nargs="+", type=_an_id)
+        _add_settings(command)
+        command.set_defaults(command=_company_proposals, action=name)
 
 
 def _add_dead_letters(commands: Any) -> None:
@@ -231,6 +250,17 @@ def _dead_letters(chosen: argparse.Namespace) -> int:
     from deploy.dead_letters import act
 
     return act(chosen.action, chosen.service, _url(chosen.service, chosen.settings), getattr(chosen, "ids", []))
+
+
+def _company_proposals(chosen: argparse.Namespace) -> int:
+    _patch_eventlet()
+    from deploy.companies import act
+
+    return act(chosen.action, _url("clients", chosen.settings), getattr(chosen, "ids", []))
+
+
+def _an_id(text: str) -> str:
+    return str(uuid.UUID(text))
 
 
 def _refuse(sentence: str) -> NoReturn:

@@ -28,10 +28,10 @@ def act(action: str, service: str, url: str, message_ids: list[str]) -> int:
             print(json.dumps(_plain(dead_letters.show(db, message_ids[0])), indent=2, default=str))
             return 0
         if action == "replay":
-            count = dead_letters.replay(db, message_ids, _operator())
+            count = dead_letters.replay(db, message_ids, operator())
             print(f"{count} to be delivered again by {service} within seconds")
         else:
-            count = dead_letters.discard(db, message_ids, _operator())
+            count = dead_letters.discard(db, message_ids, operator())
             print(f"{count} discarded")
     except CasewireError as error:
         sys.stderr.write(f"casewire: {error}\n")
@@ -53,6 +53,6 @@ def _plain(row: Any) -> dict[str, Any]:
     return dict(row._mapping)
 
 
-def _operator() -> str:
+def operator() -> str:
     """Who asks: kept beside what was asked for."""
     return os.environ.get("SUDO_USER") or getpass.getuser()

@@ -31,6 +31,7 @@ from gateway.routes import (
     cases,
     client_merges,
     clients,
+    companies,
     consents,
     contacts,
     conversations,
@@ -47,6 +48,7 @@ API_BLUEPRINTS = (
     accounts.blueprint, clients.blueprint, client_merges.blueprint, imports.blueprint, cases.blueprint,
     tasks.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint, portal.blueprint,
     groups.blueprint, contacts.blueprint, privacy.blueprint,
+    companies.blueprint,
 )  # fmt: skip
 
 _CORRELATION_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")

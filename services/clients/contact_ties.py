@@ -25,7 +25,9 @@ MOST_SHOWN = 200
 """Businesses that a contact is shown with."""
 
 
-def lock_businesses(uow: UnitOfWork, client_ids: Sequence[str], field: str) -> None:
+def lock_businesses(
+    uow: UnitOfWork, client_ids: Sequence[str], field: str, message: str = "Only a business has contacts."
+) -> None:
     """Holds these clients to the commit. Raises NotFound `client_not_found`, Gone `client_merged`, or Invalid for one
     that is no business, naming `field`, and its place in a list."""
     wanted = list(dict.fromkeys(client_ids))
@@ -36,7 +38,6 @@ def lock_businesses(uow: UnitOfWork, client_ids: Sequence[str], field: str) -> N
             raise merge_history.absent(uow.session, client_id)
     unfit = [position for position, client_id in enumerate(client_ids) if kinds[client_id] != "business"]
     if unfit:
-        message = "Only a business has contacts."
         paths = [f"{field}.{position}" if field == "client_ids" else field for position in unfit]
         raise Invalid("not_a_business", fields=[{"field": path, "message": message} for path in paths])
 

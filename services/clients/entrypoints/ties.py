@@ -1,4 +1,4 @@
-"""Entrypoints for what clients are tied to: groups, and contacts of businesses."""
+"""Entrypoints for what clients are tied to: groups, contacts of businesses, and companies of the shared directory."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 from chassis.columns import utc_now
 from chassis.rpc import serve
 from contracts import clients as contract
-from services.clients import contact_ties, contacts, group_members, groups
+from services.clients import companies, company_proposals, contact_ties, contacts, group_members, groups
 
 Answer = dict[str, Any]
 
 
 class TiesEntrypoints:
-    """Groups of clients, and contacts of business clients."""
+    """Groups of clients, contacts of business clients, and the directory of companies."""
 
     db: Any
 
@@ -86,3 +86,37 @@ class TiesEntrypoints:
     @serve(contract.GET_CONTACT_ACCESS)
     def get_contact_access(self, client_id: str, contact_id: str) -> Answer:
         return contact_ties.get_contact_access(self.db, client_id=client_id, contact_id=contact_id)
+
+    # Companies
+
+    @serve(contract.LIST_COMPANIES)
+    def list_companies(self, **query: Any) -> Answer:
+        return companies.list_companies(self.db, **query)
+
+    @serve(contract.GET_COMPANY)
+    def get_company(self, company_id: str) -> Answer:
+        return companies.get_company(self.db, company_id=company_id)
+
+    @serve(contract.GET_CLIENT_COMPANY)
+    def get_client_company(self, client_id: str) -> Answer:
+        return companies.get_client_company(self.db, client_id=client_id)
+
+    @serve(contract.LINK_COMPANY)
+    def link_company(self, client_id: str, company_id: str) -> Answer:
+        return companies.link_company(self.db, client_id=client_id, company_id=company_id)
+
+    @serve(contract.UNLINK_COMPANY)
+    def unlink_company(self, client_id: str) -> None:
+        companies.unlink_company(self.db, client_id=client_id)
+
+    @serve(contract.PROPOSE_COMPANY)
+    def propose_company(self, **command: Any) -> Answer:
+        return company_proposals.propose_company(self.db, utc_now(), **command)
+
+    @serve(contract.GET_COMPANY_PROPOSAL)
+    def get_company_proposal(self, proposal_id: str) -> Answer:
+        return company_proposals.get_company_proposal(self.db, proposal_id=proposal_id)
+
+    @serve(contract.LIST_COMPANY_PROPOSALS)
+    def list_company_proposals(self, **query: Any) -> Answer:
+        return company_proposals.list_company_proposals(self.db, **query)
