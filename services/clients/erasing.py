@@ -22,7 +22,7 @@ from chassis.forgetting import forget_deleted
 from chassis.value_sets import among
 from contracts.clients import CLIENT_DELETED, CLIENT_ERASED, ERASURE_REQUESTED, OWNER
 from contracts.errors import Conflict
-from services.clients import erasure_journal, erasure_reports, legal_holds, merge_history
+from services.clients import erasure_journal, erasure_reports, legal_holds, merge_history, search_index
 from services.clients.archiving import KEPT
 from services.clients.models import (
     Base,
@@ -237,6 +237,7 @@ def scrub_clients(uow: UnitOfWork, client_ids: Collection[str]) -> dict[str, dic
     rows = delete(Client).where(among(uow.session, Client.id, client_ids)).returning(Client.id)
     for client_id in uow.session.scalars(rows.execution_options(synchronize_session=False)):
         counts.setdefault(client_id, {})["client"] = 1
+    search_index.forget_deleted(uow)
     uow.forget_mentions(sorted(client_ids))
     return counts
 

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from chassis.columns import Id, Instant
 from chassis.database import UnitOfWork
-from chassis.scoping import ScopedSession
+from chassis.scoping import UNGUARDED, ScopedSession
 from services.clients.models import Client, ClientFind, ClientPhone
 from services.clients.models.finding import FULL_TEXT
 from services.clients.search_keys import Key, Question, Word, keys_of, question
@@ -43,6 +43,15 @@ def put(uow: UnitOfWork, records: Iterable[Record]) -> None:
         for record in sorted(records, key=lambda record: str(record["id"]))
     ]
     uow.upsert(ClientFind, rows, key=("client_id",), change=("keys",))
+
+
+def forget_deleted(uow: UnitOfWork) -> None:
+    """Makes SQLite's full-text table anew, which otherwise keeps the words of deleted rows until it has need of their
+    place."""
+    if uow.session.get_bind().dialect.name == "sqlite":
+        # It names no firm: the table is all firms', and the rows that are there stay there.
+        anew = text(f"INSERT INTO {FULL_TEXT} ({FULL_TEXT}) VALUES ('optimize')")  # noqa: S608
+        uow.session.execute(anew, execution_options=UNGUARDED)
 
 
 def asked_for(session: Session, q: str) -> Question | None:

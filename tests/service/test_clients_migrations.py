@@ -7,10 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, select, text
 
 from chassis.columns import new_id
+from chassis.database import Database
 from chassis.migrations import downgrade, upgrade
+from services.clients.models import Base
+from services.clients.search_index import found
+from services.clients.search_keys import question
 
 NOW = dt.datetime(2026, 11, 26, 12, 0, tzinfo=dt.UTC)
 LATER = NOW + dt.timedelta(hours=1)
@@ -52,4 +56,47 @@ def test_the_last_activity_moves_with_the_clients_there(
     assert kept("SELECT client_id, at FROM last_activity") == known
     downgrade("clients", url, "0002")
     assert kept("SELECT id, last_activity_at FROM client") == known
+    engine.dispose()
+
+
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"])
+def test_clients_there_are_found_by_their_keys(
+    server: str, tmp_path: Path, postgres_database: Callable[[], str]
+) -> None:
+    url = f"sqlite:///{tmp_path}/clients.db" if server == "sqlite" else postgres_database()
+    upgrade("clients", url, "0008")
+    engine = create_engine(url)
+    firm = new_id()
+    ids = [new_id() for _ in range(3)]
+    with engine.begin() as connection:
+        for number, id_ in enumerate(ids):
+            # As each server keeps them.
+            given = {"firm": firm.replace("-", ""), "id": id_.replace("-", ""), "now": NOW.isoformat()}
+            connection.execute(
+                text(
+                    "INSERT INTO client (firm_id, id, version, created_at, updated_at, kind, first_name, status, spam,"
+                    " custom_fields, sort_name, name_key, search_text)"
+                    " VALUES (:firm, :id, 1, :now, :now, 'individual', :name, 'active', false, '{}', '', '', 'x')"
+                ),
+                {**given, "name": f"Ann{'abc'[number]}"},
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO client_phone (firm_id, client_id, position, number, kind, is_primary)"
+                    " VALUES (:firm, :id, 0, :number, 'mobile', true)"
+                ),
+                {"firm": given["firm"], "id": given["id"], "number": f"+1212555012{number}"},
+            )
+    upgrade("clients", url, "0009")
+    db = Database(url, Base, firm_id=firm)
+    with db.read() as session:
+        for number, id_ in enumerate(ids):
+            for q in (f"ann{'abc'[number]}", f"555012{number}"):
+                asked = question(q)
+                assert asked is not None
+                assert list(session.scalars(select(found(session, asked).c.client_id))) == [id_]
+    db.engines.dispose()
+    downgrade("clients", url, "0008")
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT search_text FROM client ORDER BY first_name")).strip() == "anna"
     engine.dispose()
