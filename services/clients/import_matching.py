@@ -289,7 +289,9 @@ def _by_external_id(session: Session, keys: list[Key]) -> Iterator[tuple[Key, st
         by_source[source].append(value)
     for source, values in by_source.items():
         statement = select(Client.external_source_id, Client.id).where(
-            Client.external_source == source, Client.external_source_id.in_(values), Client.archived_at.is_(None)
+            Client.external_source == source,
+            among(session, Client.external_source_id, values),
+            Client.archived_at.is_(None),
         )
         found = {str(external_id): client_id for external_id, client_id in session.execute(statement)}
         found = merge_history.by_former_external_id(session, source, set(values) - found.keys()) | found
@@ -302,7 +304,7 @@ def _by_address(sort: str, column: Any, owner: Any) -> Any:
         statement = (
             select(column, owner)
             .join(Client, Client.id == owner)
-            .where(column.in_([key[1] for key in keys]), Client.archived_at.is_(None))
+            .where(among(session, column, [key[1] for key in keys]), Client.archived_at.is_(None))
             .order_by(owner)
         )
         for value, client_id in session.execute(statement):
@@ -313,9 +315,9 @@ def _by_address(sort: str, column: Any, owner: Any) -> Any:
 
 def _by_person(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
     wanted = set(keys)
-    names = {key[1] for key in keys}
+    names = list(dict.fromkeys(key[1] for key in keys))
     born = select(Client.name_key, Client.date_of_birth, Client.id).where(
-        Client.name_key.in_(names), Client.archived_at.is_(None)
+        among(session, Client.name_key, names), Client.archived_at.is_(None)
     )
     for name, birth, client_id in session.execute(born.order_by(Client.id)):
         if birth is not None and (key := ("person", name, birth.isoformat())) in wanted:
@@ -323,7 +325,7 @@ def _by_person(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
     addresses = (
         select(Client.name_key, ClientAddress.postal_code, Client.id)
         .join(ClientAddress, ClientAddress.client_id == Client.id)
-        .where(Client.name_key.in_(names), Client.archived_at.is_(None))
+        .where(among(session, Client.name_key, names), Client.archived_at.is_(None))
     )
     for name, code, client_id in session.execute(addresses.order_by(Client.id)):
         if code is not None and (living := ("person", name, code)) in wanted:

@@ -9,11 +9,9 @@ import uuid
 from contracts.clients import CLIENT_STATUSES
 from services.clients.names import fold
 
-_MONTH_FIRST = ("%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y")
-_DAY_FIRST = ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y")
-_YEAR_FIRST = ("%Y/%m/%d", "%Y.%m.%d", "%Y%m%d")
+_NUMBERS = re.compile(r"([0-9]{1,4})([./-])([0-9]{1,2})\2([0-9]{1,4})")
 _SPELT = ("%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d-%b-%Y")
-DATE_FORMATS = {"month_first": _MONTH_FIRST, "day_first": _DAY_FIRST, "year_first": _YEAR_FIRST}
+DATE_FORMATS = ("month_first", "day_first", "year_first")
 """What an import can be told of its dates, other than `auto`."""
 _NO_DATES = frozenset(("0/0/00", "00/00/0000", "0000-00-00"))
 """What Outlook and others write for none."""
@@ -41,20 +39,28 @@ def is_no_date(text: str) -> bool:
 def read_date(text: str, country: str, form: str = "auto") -> dt.date | None:
     """A date as ISO 8601, or as `form` says: `auto` is what the country writes, the month first in the United States,
     elsewhere the day. Two digits of a year are not guessed at."""
-    day = text[:10] if _TIME.fullmatch(text[10:]) else text
-    try:
-        if len(day) == 10:
-            return dt.date.fromisoformat(day)
-    except ValueError:
-        pass
-    numbers = DATE_FORMATS.get(form) or (_MONTH_FIRST if country == "US" else _DAY_FIRST)
-    for pattern in (*numbers, *_SPELT):
-        for given in dict.fromkeys((day, text)):
-            try:
-                return dt.datetime.strptime(given, pattern).date()  # noqa: DTZ007 - a day, not an instant
-            except ValueError:
-                continue
+    if _TIME.fullmatch(text[10:]):
+        text = text[:10]
+    if numbers := _NUMBERS.fullmatch(text):
+        first, second, third = numbers[1], numbers[3], numbers[4]
+        if len(first) == 4:
+            return _date(first, second, third)
+        if form == "month_first" or (form == "auto" and country == "US"):
+            return _date(third, first, second)
+        return _date(third, second, first) if form in ("auto", "day_first") else None
+    for pattern in _SPELT:
+        try:
+            return dt.datetime.strptime(text, pattern).date()  # noqa: DTZ007 - a day, not an instant
+        except ValueError:
+            continue
     return None
+
+
+def _date(year: str, month: str, day: str) -> dt.date | None:
+    try:
+        return dt.date(int(year), int(month), int(day)) if len(year) == 4 and len(day) <= 2 else None
+    except ValueError:
+        return None
 
 
 def read_word(field: str, text: str) -> str | bool | None:

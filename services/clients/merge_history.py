@@ -85,7 +85,7 @@ def by_former_external_id(session: Session, source: str, external_ids: Collectio
         return {}
     statement = select(FormerExternalId.external_source_id, FormerExternalId.merged_id).where(
         FormerExternalId.external_source == source,
-        FormerExternalId.external_source_id.in_(external_ids),
+        among(session, FormerExternalId.external_source_id, external_ids),
     )
     former = dict(session.execute(statement).all())
     current = survivors(session, former.values()) if former else {}

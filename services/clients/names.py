@@ -42,6 +42,9 @@ def clean_text(value: str, *, lines: bool = False) -> str | None:
     With `lines`, line ends and tabs inside are kept. Raises `UnfitText` on control characters and on invisible ones
     (zero width, text direction), which make two names look alike or one name read as another.
     """
+    if value.isascii() and value.isprintable():
+        # Nearly all that is written; what follows would leave it the same.
+        return (value.strip() if lines else " ".join(value.split())) or None
     text = unicodedata.normalize("NFC", value).strip()
     if lines:
         text = text.replace("\r\n", "\n")
@@ -76,6 +79,8 @@ def strip_accents(text: str) -> str:
 
 def fold(text: str) -> str:
     """The folded form: words of lower-case letters and digits without accents, one space apart."""
+    if text.isascii() and text.replace(" ", "").isalnum():
+        return " ".join(text.lower().split())
     return _SEPARATORS.sub(" ", _APOSTROPHES.sub("", strip_accents(text))).strip()
 
 

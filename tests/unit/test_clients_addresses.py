@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.clients.addresses import (
@@ -34,6 +35,55 @@ FORMS = (
 @given(AREA_CODES, st.integers(100, 199), st.sampled_from(FORMS))
 def test_a_number_is_one_and_the_same_in_any_common_form(area, line, form):
     assert parse_phone(form.format(area, 555, f"0{line}")) == (f"+1{area}5550{line}", "mobile")
+
+
+def by_the_library(number: str, country: str) -> tuple[str, object] | None:
+    try:
+        parsed = phonenumbers.parse(number, country)
+    except phonenumbers.NumberParseException:
+        return None
+    kind = phonenumbers.number_type(parsed)
+    if parsed.extension or kind == phonenumbers.PhoneNumberType.UNKNOWN:
+        return None
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164), kind
+
+
+KINDS = {
+    **dict.fromkeys((phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE), "mobile"),
+    **dict.fromkeys((phonenumbers.PhoneNumberType.FIXED_LINE, phonenumbers.PhoneNumberType.PERSONAL_NUMBER), "home"),
+}  # fmt: skip
+
+
+@settings(max_examples=1500)
+@given(
+    st.from_regex(r"(\+1|1|\+11)?[ .-]?1?[ .-]?\(?[0-9]{3}\)?[ .-]?[0-9]{3}[ .-]?[0-9]{4}", fullmatch=True),
+    st.sampled_from(["US", "CA", "JM", "GB"]),
+)
+def test_numbers_of_north_america_are_read_as_the_library_reads_them(number, country):
+    expected = by_the_library(number, country)
+    try:
+        found = parse_phone(number, country)
+    except UnfitAddress:
+        assert expected is None
+    else:
+        assert expected is not None
+        assert found == (expected[0], KINDS.get(expected[1], "work"))
+
+
+ATOM = st.text("aZ0_+-.'!", max_size=12)
+
+
+@settings(max_examples=500)
+@given(ATOM, st.sampled_from(["example.com", "EXAMPLE.com", "exa_mple.com", "münchen.de", "localhost", "a.test", ""]))
+def test_email_addresses_are_read_as_the_library_reads_them(local, domain):
+    address = f"{local}@{domain}"
+    try:
+        expected = validate_email(address, check_deliverability=False).normalized
+    except EmailNotValidError:
+        with pytest.raises(UnfitAddress):
+            parse_email(address)
+    else:
+        assert parse_email(address) == expected
 
 
 @given(st.text("0123456789+-() x", max_size=20) | st.text(max_size=20))
