@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
-from sqlalchemy import CursorResult, Row
+from sqlalchemy import CursorResult, Row, text
 from sqlalchemy.orm import Session
 
 from chassis import bulk, idempotency, inbox, mentions
@@ -65,6 +65,12 @@ class UnitOfWork:
         `chassis.precedence`. On SQLite they would wait for the end of this transaction, so that it goes on."""
         if self._dialect == "postgresql":
             precedence.step_aside()
+
+    def plan_anew(self) -> None:
+        """For a part of work that makes tables many times larger: on PostgreSQL, a connection keeps the plans by which
+        foreign keys are checked, and what was planned for a table with few rows reads it whole for each row."""
+        if self._dialect == "postgresql":
+            self.session.execute(text("DISCARD PLANS"), execution_options=UNGUARDED)
 
     # Writing
 

@@ -4,11 +4,12 @@ transaction."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import eventlet
 from sqlalchemy import select
 
 from chassis.database import Database, UnitOfWork
@@ -23,6 +24,8 @@ from services.clients.records import facts_of
 
 CHUNK = 500
 """Rows of one transaction: also the most clients that one event names."""
+
+_ROWS_AT_ONCE = 5
 
 _log = log_of(__name__)
 
@@ -44,7 +47,23 @@ class Overtaken(Exception):
 def chunks(rows: Iterator[tuple[int, list[str]]], reader: RowReader) -> Iterator[ChunkOfRows]:
     """The rows in chunks, each read as fields of clients."""
     while batch := list(islice(rows, CHUNK)):
-        yield ChunkOfRows(batch[0][0] - 1, [reader.read(number, cells) for number, cells in batch], reader)
+        read = []
+        for number, cells in batch:
+            read.append(reader.read(number, cells))
+            if not number % _ROWS_AT_ONCE:
+                eventlet.sleep(0)  # lets other green threads run
+        yield ChunkOfRows(batch[0][0] - 1, read, reader)
+
+
+def read_ahead(found: Iterator[ChunkOfRows]) -> Generator[ChunkOfRows]:
+    """The chunks, each read while the database still works on the one before. To be closed."""
+    reading = eventlet.spawn(next, found, None)
+    try:
+        while (chunk := reading.wait()) is not None:
+            reading = eventlet.spawn(next, found, None)
+            yield chunk
+    finally:
+        reading.kill()
 
 
 def take_in(db: Database, found: Import, chunk: ChunkOfRows) -> bool:
@@ -80,6 +99,7 @@ def _take_in_whole(db: Database, found: Import, chunk: ChunkOfRows) -> bool:
         current = uow.session.scalar(select(Import).where(Import.id == found.id).with_for_update())
         if current is None or current.state != "running" or current.position != chunk.start:
             raise Overtaken
+        uow.plan_anew()
         matching = Matching(uow.session, chunk.reader, current.duplicates or "skip")
         outcomes = matching.decide(chunk.rows)
         _write_clients(uow, current.id, matching, outcomes)

@@ -1,8 +1,4 @@
-"""Import of clients from a file: upload, preview, run in the background, and the rows that failed.
-
-The file is read as a stream and its rows are taken in by chunks. A chunk is one transaction that also keeps how far the
-import is, so that a restart goes on where it ended, without a second copy of a row.
-"""
+"""Import of clients from a file: upload, preview, and how far it has come. `import_running` takes the rows in."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ import datetime as dt
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import select
@@ -19,10 +14,9 @@ from sqlalchemy.orm import Session
 from chassis.columns import new_id
 from chassis.database import Database
 from chassis.files import Files
-from contracts.clients import IMPORT_REQUESTED
-from contracts.errors import CasewireError, NotFound, Unavailable, invalid_field
+from contracts.errors import NotFound, invalid_field
 from services.clients import import_files, import_workbooks
-from services.clients.import_chunks import chunks, take_in
+from services.clients.import_chunks import chunks
 from services.clients.import_mapping import check_default_values, check_mapping, suggest_mapping
 from services.clients.import_matching import OUTCOMES, EarlierRows, Matching
 from services.clients.import_rows import RowReader
@@ -30,8 +24,6 @@ from services.clients.import_workbooks import Table
 from services.clients.models import Import, ImportRow
 from services.clients.names import UnfitText, clean_text
 
-BUDGET = 20.0
-"""Seconds that one event's handler takes in rows; then another event goes on. A handler stays under a minute."""
 _ROWS_SHOWN = 100
 
 
@@ -74,7 +66,7 @@ def create_import(
         )
         uow.session.add(made)
         uow.session.flush()
-        return uow.answer(_wire(made, []))
+        return uow.answer(wire(made, []))
 
 
 def _read_text(files: Files, file_key: str) -> import_files.Layout:
@@ -112,7 +104,7 @@ def preview_import(
     Raises NotFound `import_not_found`, Invalid that names columns and fields, Conflict `import_started`.
     """
     with db.read() as session:
-        found = _find(session, import_id)
+        found = find(session, import_id)
     settings = {
         "mapping": check_mapping(found.suggested_mapping if mapping is None else mapping, found.columns),
         "duplicates": duplicates,
@@ -143,80 +135,18 @@ def preview_import(
         "rows": rows,
     }
     with db.unit_of_work() as uow:
-        found = _find(uow.session, import_id, lock=True)
+        found = find(uow.session, import_id, lock=True)
         found.previewed(settings, outcome_kept)
-        return uow.answer(_wire(found, []))
-
-
-def run_import(db: Database, *, import_id: str) -> dict[str, Any]:
-    """Starts the import with the settings of its last preview; it goes on in the background.
-
-    Raises NotFound `import_not_found`, Conflict `import_started` or `import_not_previewed`.
-    """
-    with db.unit_of_work() as uow:
-        found = _find(uow.session, import_id, lock=True)
-        found.started()
-        uow.emit(IMPORT_REQUESTED, import_id, {"import_id": import_id})
-        return uow.answer(_wire(found, []))
-
-
-def cancel_import(db: Database, *, import_id: str) -> dict[str, Any]:
-    """Ends an import; the rows that it has taken in stay, and can be undone.
-
-    Raises NotFound `import_not_found`, Conflict `import_ended`.
-    """
-    with db.unit_of_work() as uow:
-        found = _find(uow.session, import_id, lock=True)
-        found.cancelled()
-        return uow.answer(_wire(found, []))
-
-
-def continue_import(
-    db: Database, files: Files, import_id: str, clock: Callable[[], dt.datetime], budget: float = BUDGET
-) -> None:
-    """Takes in rows of a running import, for at most `budget` seconds, then asks for another go.
-
-    May be repeated and may run twice at once: a chunk is taken in only by who finds the import where it left it.
-    """
-    until = time.monotonic() + budget
-    with db.read() as session:
-        found = _find(session, import_id)
-    if found.state != "running":
-        return
-    try:
-        with files.get(found.rows_key) as stream:
-            rows = import_files.read_rows(stream, found.encoding, found.delimiter, start=found.position)
-            for chunk in chunks(rows, reader_of(found, clock())):
-                if not take_in(db, found, chunk):
-                    return
-                if time.monotonic() > until:
-                    with db.unit_of_work() as uow:
-                        uow.emit(IMPORT_REQUESTED, import_id, {"import_id": import_id})
-                    return
-                time.sleep(0)  # lets other green threads run
-    except Unavailable:
-        raise
-    except CasewireError as error:
-        _give_up(db, import_id, error.code)
-        return
-    _give_up(db, import_id, "file_changed")
-
-
-def _give_up(db: Database, import_id: str, failure: str) -> None:
-    """Ends an import whose file ended too early or can no longer be read. One that has ended stays as it is."""
-    with db.unit_of_work() as uow:
-        found = _find(uow.session, import_id, lock=True)
-        if found.state == "running":
-            found.gave_up(failure)
+        return uow.answer(wire(found, []))
 
 
 def get_import(db: Database, *, import_id: str) -> dict[str, Any]:
     """The import with its progress, its counts, and the first 100 rows that failed. Raises NotFound
     `import_not_found`."""
     with db.read() as session:
-        found = _find(session, import_id)
+        found = find(session, import_id)
         failed = select(ImportRow).where(ImportRow.import_id == import_id).order_by(ImportRow.row).limit(_ROWS_SHOWN)
-        return _wire(found, [{"row": row.row, "errors": row.errors} for row in session.scalars(failed)])
+        return wire(found, [{"row": row.row, "errors": row.errors} for row in session.scalars(failed)])
 
 
 def reader_of(found: Import, now: dt.datetime) -> RowReader:
@@ -233,7 +163,8 @@ def reader_of(found: Import, now: dt.datetime) -> RowReader:
     )
 
 
-def _find(session: Session, import_id: str, *, lock: bool = False) -> Import:
+def find(session: Session, import_id: str, *, lock: bool = False) -> Import:
+    """Raises NotFound `import_not_found`."""
     statement = select(Import).where(Import.id == import_id)
     found: Import | None = session.scalar(statement.with_for_update() if lock else statement)
     if found is None:
@@ -245,7 +176,7 @@ def _codes(errors: list[str]) -> list[str]:
     return [error.partition(":")[0] for error in errors]
 
 
-def _wire(found: Import, failed: list[dict[str, Any]]) -> dict[str, Any]:
+def wire(found: Import, failed: list[dict[str, Any]]) -> dict[str, Any]:
     """`contracts.clients.Import`: of a previewed one what a run would do, else what was done."""
     done = {
         "counts": {"read": found.position, **{name: getattr(found, name) for name in OUTCOMES}},

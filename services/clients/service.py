@@ -21,6 +21,7 @@ from services.clients import (
     erasure_reports,
     facts,
     import_errors,
+    import_running,
     importing,
     legal_holds,
     merge_tending,
@@ -175,11 +176,11 @@ class ClientsService(TiesEntrypoints):
 
     @serve(contract.RUN_IMPORT)
     def run_import(self, import_id: str) -> dict[str, Any]:
-        return importing.run_import(self.db, import_id=import_id)
+        return import_running.run_import(self.db, import_id=import_id)
 
     @serve(contract.CANCEL_IMPORT)
     def cancel_import(self, import_id: str) -> dict[str, Any]:
-        return importing.cancel_import(self.db, import_id=import_id)
+        return import_running.cancel_import(self.db, import_id=import_id)
 
     @serve(contract.GET_IMPORT)
     def get_import(self, import_id: str) -> dict[str, Any]:
@@ -191,7 +192,7 @@ class ClientsService(TiesEntrypoints):
 
     @on(contract.IMPORT_REQUESTED)
     def continue_import(self, event: ReceivedEvent) -> None:
-        importing.continue_import(self.db, self.files, event.data["import_id"], utc_now)
+        import_running.continue_import(self.db, self.files, event.data["import_id"], utc_now)
 
     @on(tasks.TASK_COMPLETED, batch=_BATCH)
     def follow_completed_tasks(self, events: list[ReceivedEvent]) -> None:

@@ -18,7 +18,7 @@ from chassis.wire import strict
 from contracts import messaging, tasks
 from contracts.base import Event
 from contracts.clients import IMPORT_REQUESTED, Client
-from services.clients import facts, import_errors, importing, records, searching
+from services.clients import facts, import_errors, import_running, importing, records, searching
 from services.clients.models import Base
 from services.clients.service import ClientsService
 
@@ -126,7 +126,7 @@ class Desk:
 
     def start(self, content: Any, **settings: Any) -> dict[str, Any]:
         made = self.preview(content, **settings)
-        return importing.run_import(self.db, import_id=made["id"])
+        return import_running.run_import(self.db, import_id=made["id"])
 
     def import_all(self, content: Any, **settings: Any) -> dict[str, Any]:
         """An import from upload to its end, with its event delivered twice."""

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from chassis.columns import new_id
 from contracts.clients import CLIENTS_IMPORTED, IMPORT_REQUESTED, Import
 from contracts.errors import Conflict, Invalid, NotFound
-from services.clients import import_chunks, importing
+from services.clients import import_chunks, import_running, importing
 from services.clients.activity import list_client_activity
 from services.clients.models import Client
 from tests.service.clients_desk import NOW, Desk, desk
@@ -252,13 +252,13 @@ def test_a_workbook_cut_off_leaves_nothing_behind(desk: Desk) -> None:
 
 def test_a_cancelled_import_takes_in_no_more_and_keeps_what_it_did(desk: Desk, small_chunks: None) -> None:
     started = desk.start([HEADER, *(row(number) for number in range(25)), row(26, Phone="1")])
-    importing.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
-    cancelled = importing.cancel_import(desk.db, import_id=started["id"])
+    import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
+    cancelled = import_running.cancel_import(desk.db, import_id=started["id"])
     assert (cancelled["state"], counts(cancelled)) == ("cancelled", (10, 0, 0, 0))
     desk.hear("continue_import", IMPORT_REQUESTED, {"import_id": started["id"]})
     assert (desk.imported(started["id"])["state"], client_count(desk)) == ("cancelled", 10)
     assert len(desk.error_file(started["id"])) == 1
-    for attempt in (importing.cancel_import, importing.run_import):
+    for attempt in (import_running.cancel_import, import_running.run_import):
         with pytest.raises(Conflict):
             attempt(desk.db, import_id=started["id"])
 
@@ -309,29 +309,29 @@ def test_a_restart_resumes_without_a_second_copy_of_a_row(desk: Desk, small_chun
     started = desk.start(content, duplicates="create")
     for done in (10, 20, 30):
         # A budget of nothing ends after each chunk, as a kill would.
-        importing.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
+        import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
         assert desk.imported(started["id"])["progress"] == {"done": done, "total": 36}
     assert len(desk.emitted(IMPORT_REQUESTED)) == 4
     for _ in range(2):
-        importing.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
+        import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
     assert counts(desk.imported(started["id"])) == (35, 0, 0, 1)
     assert client_count(desk) == 35
 
 
 def test_two_at_once_take_each_chunk_in_once(desk: Desk, small_chunks: None, monkeypatch: pytest.MonkeyPatch) -> None:
     started = desk.start([HEADER, *(row(number) for number in range(25))])
-    real = importing.take_in
+    real = import_running.take_in
     others = iter([True])
 
     def overtaken_once(*arguments: Any) -> bool:
         if next(others, False):
-            importing.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
+            import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
         return real(*arguments)
 
-    monkeypatch.setattr(importing, "take_in", overtaken_once)
-    importing.continue_import(desk.db, desk.files, started["id"], lambda: NOW)
+    monkeypatch.setattr(import_running, "take_in", overtaken_once)
+    import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW)
     assert desk.imported(started["id"])["progress"]["done"] == 10
-    importing.continue_import(desk.db, desk.files, started["id"], lambda: NOW)
+    import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW)
     assert counts(desk.imported(started["id"])) == (25, 0, 0, 0)
     assert client_count(desk) == 25
 
@@ -354,7 +354,7 @@ def test_a_row_that_the_database_refuses_fails_alone(
 
 def test_an_import_that_lost_its_file_ends_and_keeps_what_it_did(desk: Desk, small_chunks: None) -> None:
     started = desk.start([HEADER, *(row(number) for number in range(25))])
-    importing.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
+    import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
     for path in Path(desk.files._folder).rglob("*.csv"):
         path.unlink()
     desk.hear("continue_import", IMPORT_REQUESTED, {"import_id": started["id"]})
@@ -397,13 +397,13 @@ def test_an_import_is_previewed_first_and_runs_once(desk: Desk) -> None:
     made = desk.upload([HEADER, row(1)])
     assert made["suggested_mapping"]["External ID"] == "external_source_id"
     with pytest.raises(Conflict, match="import_not_previewed"):
-        importing.run_import(desk.db, import_id=made["id"])
+        import_running.run_import(desk.db, import_id=made["id"])
     importing.preview_import(desk.db, desk.files, NOW, import_id=made["id"])
-    importing.run_import(desk.db, import_id=made["id"])
+    import_running.run_import(desk.db, import_id=made["id"])
     with pytest.raises(Conflict, match="import_not_finished"):
         desk.error_file(made["id"])
     for attempt in (
-        lambda: importing.run_import(desk.db, import_id=made["id"]),
+        lambda: import_running.run_import(desk.db, import_id=made["id"]),
         lambda: importing.preview_import(desk.db, desk.files, NOW, import_id=made["id"]),
     ):
         with pytest.raises(Conflict, match="import_started"):
@@ -415,7 +415,7 @@ def test_another_firms_import_does_not_exist(desk: Desk, tmp_path: Path) -> None
     stranger = Desk(desk.everywhere, tmp_path)
     for attempt in (
         lambda: importing.get_import(stranger.db, import_id=made["id"]),
-        lambda: importing.run_import(stranger.db, import_id=made["id"]),
+        lambda: import_running.run_import(stranger.db, import_id=made["id"]),
         lambda: importing.preview_import(stranger.db, stranger.files, NOW, import_id=made["id"]),
         lambda: stranger.error_file(made["id"]),
         lambda: importing.get_import(desk.db, import_id=new_id()),
