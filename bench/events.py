@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 import urllib.error
 import urllib.request
@@ -42,18 +43,18 @@ def _rate(stage: Stage, database: str, port: int) -> float:
 
 
 @contextmanager
-def _pair(stage: Stage, name: str, package: str, uri: str, databases: tuple[str, str]) -> Iterator[Any]:
-    """A producer and a consumer as two processes; yields a function that runs one round."""
+def _pair(stage: Stage, name: str, package: str, uri: str, urls: tuple[str, str]) -> Iterator[Any]:
+    """A producer and a consumer as two processes, each on a database; yields a function that runs one round."""
     port = free_port()
     common = {"AMQP_URI": uri, "max_workers": WORKERS, "WEB_SERVER_ADDRESS": f"127.0.0.1:{port}"}
-    produce = {**common, "DATABASE_URL": stage.postgres.url(databases[0])}
-    consume = {**common, "DATABASE_URL": stage.postgres.url(databases[1])}
+    produce = {**common, "DATABASE_URL": urls[0]}
+    consume = {**common, "DATABASE_URL": urls[1]}
     with (
         stage.services(f"{name}-consumer", [f"{package}.events:Consumer"], consume),
         stage.services(f"{name}-producer", [f"{package}.events:Producer"], produce),
     ):
         wait_until(lambda: _listens(port), f"{name} serves", 30)
-        yield lambda: _rate(stage, databases[1], port)
+        yield lambda: _rate(stage, urls[1].rpartition("/")[2], port)
 
 
 def _listens(port: int) -> bool:
@@ -68,27 +69,27 @@ def _listens(port: int) -> bool:
 
 @contextmanager
 def _ours(stage: Stage) -> Iterator[Any]:
-    from sqlalchemy import create_engine
-
     from bench.ours.events import Consumer, ConsumerBase, Producer, ProducerBase
     from chassis.queues import declare_queues
+    from chassis.testing import make_database
 
+    urls = []
     for database, base in (("ours_producer", ProducerBase), ("ours_consumer", ConsumerBase)):
-        engine = create_engine(stage.postgres.create_database(database))
-        base.metadata.create_all(engine)
-        engine.dispose()
+        secret = secrets.token_urlsafe(18)
+        _, owner = stage.postgres.create_service_database(database, database, secret, secret)
+        urls.append(make_database(base, owner).url)
     uri = stage.rabbitmq.create_vhost("ours_events")
     declare_queues({"AMQP_URI": uri}, [Producer, Consumer])
-    with _pair(stage, "ours-events", "bench.ours", uri, ("ours_producer", "ours_consumer")) as run:
+    with _pair(stage, "ours-events", "bench.ours", uri, (urls[0], urls[1])) as run:
         yield run
 
 
 @contextmanager
 def _peer(stage: Stage) -> Iterator[Any]:
-    stage.postgres.create_database("peer_effects")
+    url = stage.postgres.create_database("peer_effects")
     stage.postgres.ask("peer_effects", "CREATE TABLE effect (id bigserial PRIMARY KEY, number integer NOT NULL)")
     uri = stage.rabbitmq.create_vhost("peer_events")
-    with _pair(stage, "peer-events", "bench.peers", uri, ("peer_effects", "peer_effects")) as run:
+    with _pair(stage, "peer-events", "bench.peers", uri, (url, url)) as run:
         yield run
 
 

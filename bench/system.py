@@ -13,8 +13,9 @@ from typing import Any
 
 import psutil
 import yaml
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import text
 
+from chassis.migrations import owner_engine
 from deploy.demo.api import Api
 from deploy.distributed import down, read_state, up
 from deploy.folder import UP_MODE, Folder
@@ -60,9 +61,9 @@ class System:
 
     def quiet(self) -> bool:
         """Whether every event is published, and every queue empty."""
-        for url in self.database_urls().values():
-            engine = create_engine(url, poolclass=NullPool)
-            with engine.connect() as connection:
+        settings = yaml.safe_load(Path(self.state()["settings"]).read_text())
+        for url in settings["MIGRATION_URLS"].values():
+            with owner_engine(url).connect() as connection:
                 waits = connection.scalar(text("SELECT EXISTS (SELECT FROM outbox WHERE published_at IS NULL)"))
             if waits:
                 return False

@@ -140,6 +140,13 @@ CHASSIS = (
     Setting("AMQP_URI", url("embedded", "amqp", "amqps", "pyamqp"), "the bus", "embedded://", secret=True),
     Setting("DATABASE_URLS", mapping_of(database_address), "each service's database, by service", None, secret=True),
     Setting("DATABASE_URL", database_address, "the database, where a process serves one service", None, secret=True),
+    Setting(
+        "MIGRATION_URLS",
+        mapping_of(database_address),
+        "for casewire migrate alone, on PostgreSQL: each database as the role that owns its tables",
+        None,
+        secret=True,
+    ),
     Setting("FILES_URL", url("file", "s3"), "where uploaded files are kept", None),
     Setting("HEALTH_PORT", whole(1, 65535), "a port for /health/live, /health/ready and /metrics", None),
     Setting("HEALTH_HOST", text, "the address that the health port listens on", "0.0.0.0"),  # noqa: S104 # nosec B104

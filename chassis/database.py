@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from nameko.extensions import DependencyProvider
@@ -182,6 +182,12 @@ class Database:
         with self.read() as session:
             return stored_answer(session, self.tables, self.firm_id, request)
 
+    def demand_walls(self) -> None:
+        """Raises Unwalled if one firm could see another's rows in this database (on PostgreSQL; a SQLite file has only
+        the sessions' own criteria), and Unavailable if it cannot be reached."""
+        with _typed_errors():
+            self.engines.read.connect().close()
+
     def _demand_firm(self) -> None:
         if self.firm_id is None and self.unscoped is None:
             raise FirmMissing("this work is bound to no firm")
@@ -201,6 +207,9 @@ class Data(DependencyProvider):
 
     def setup(self) -> None:
         self.url = database_url(self.container.config, self.base.service_name)
+        # Before anything is taken from the bus. A database that is away is waited for later, and asked then.
+        with suppress(Unavailable):
+            self.database.demand_walls()
 
     @property
     def database(self) -> Database:

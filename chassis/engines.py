@@ -18,10 +18,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.pool import QueuePool
 
-from chassis.turns import save_turns
+from chassis.turns import save_turns, say_ahead
+from chassis.walls import across, demand_walls
 
 POOL_SIZE = 20
 POOL_OVERFLOW = 80
+SERVICE_ROLE = "casewire_role"
+"""In a connection's `info`: the role that it works as, on PostgreSQL."""
 BUSY_SECONDS = 5.0
 """How long a write on SQLite waits for another process's write before it fails."""
 
@@ -38,6 +41,7 @@ class Engines:
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self._writer = threading.Semaphore(1)
         self._outbox_listeners: list[Callable[[], object]] = []
+        self._role: str | None = None
         connect_args: dict[str, Any] = {}
         if self.is_sqlite:
             connect_args = {"check_same_thread": False, "timeout": 0.05}
@@ -66,8 +70,27 @@ class Engines:
             event.listen(base, "connect", _ids_as_text)
             event.listen(base, "checkout", _refuse_closed)
             save_turns(base)
+            event.listen(base, "connect", self._know_role)
             self.write = base
             self.read = base.execution_options(casewire_autocommit=True)
+
+    def _know_role(self, driver: Any, record: Any) -> None:
+        """Refuses, at the first connection, to work where a firm might see another's rows."""
+        if self._role is None:
+            try:
+                self._role = demand_walls(driver)
+            except BaseException:
+                driver.close()
+                raise
+        record.info[SERVICE_ROLE] = self._role
+
+    def open_to_all(self, connection: Connection) -> None:
+        """Lets what the connection does next, to the end of its transaction, see the rows of every firm; without it a
+        bare connection sees none. For what needs no session, such as a test's look into tables."""
+        if self._role is not None:
+            if not connection.in_transaction():
+                connection.begin()
+            say_ahead(connection, across(self._role))
 
     @contextmanager
     def writing(self) -> Iterator[None]:

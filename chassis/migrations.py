@@ -6,6 +6,9 @@ A service's `migrations/env.py` is:
     from services.clients.models import Base
 
     run_migrations(Base)
+
+On PostgreSQL the database's owner migrates, and the walls between firms (`chassis/walls.py`) are put up in the same
+transaction, so that no service ever meets a table without them.
 """
 
 from __future__ import annotations
@@ -18,19 +21,39 @@ from typing import Any
 from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, event, pool
+from sqlalchemy import Connection, Engine, create_engine, event, pool
 from sqlalchemy.engine import make_url
 
+from chassis.walls import UPKEEP, Unwalled, put_up
 
-def upgrade(service: str, url: str, revision: str = "head") -> None:
-    """Brings a service's database to a revision. A SQLite file and its folder are made if they are not there."""
+OWNER = "_owner"
+"""How the role that owns a service's tables is called after the service's own, if nothing else is said."""
+
+
+def upgrade(service: str, url: str, revision: str = "head", *, role: str | None = None) -> None:
+    """Brings a service's database to a revision. A SQLite file and its folder are made if they are not there.
+
+    On PostgreSQL `url` is the owner's, and `role` the one that the service connects as; not given, the owner is
+    `<role>_owner`. Raises Unwalled if the roles are not as they have to be.
+    """
     _make_folder(url)
-    command.upgrade(_config(service, url), revision)
+    command.upgrade(_config(service, url, role), revision)
 
 
-def downgrade(service: str, url: str, revision: str) -> None:
+def downgrade(service: str, url: str, revision: str, *, role: str | None = None) -> None:
     """Takes a service's database back to a revision."""
-    command.downgrade(_config(service, url), revision)
+    command.downgrade(_config(service, url, role), revision)
+
+
+def owner_engine(url: str) -> Engine:
+    """An engine of the owner's, for migrations and upkeep: on PostgreSQL it sees the rows of every firm."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, poolclass=pool.NullPool)
+        event.listen(engine, "connect", _without_foreign_keys)
+        return engine
+    options = {"options": f"-c {UPKEEP}=on", "application_name": "casewire migrate"}
+    return create_engine(parsed.set(drivername="postgresql+psycopg2"), poolclass=pool.NullPool, connect_args=options)
 
 
 def make_revision(service: str, url: str, message: str) -> None:
@@ -56,10 +79,8 @@ def pending_changes(service: str, url: str) -> bool:
 
 def run_migrations(base: Any) -> None:
     """The body of every `env.py`."""
-    connectable = create_engine(_url(context.config), poolclass=pool.NullPool)
-    if connectable.dialect.name == "sqlite":
-        event.listen(connectable, "connect", _without_foreign_keys)
-    with connectable.connect() as connection:
+    given = context.config.attributes
+    with owner_engine(given["url"]).connect() as connection:
         _lock(connection)
         context.configure(
             connection=connection,
@@ -74,21 +95,26 @@ def run_migrations(base: Any) -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
+            if connection.dialect.name == "postgresql":
+                put_up(connection, base.metadata, given["role"] or _role_of(given["url"]))
         connection.commit()
 
 
-def _config(service: str, url: str) -> Config:
+def _role_of(url: str) -> str:
+    owner = make_url(url).username or ""
+    if not owner.endswith(OWNER):
+        raise Unwalled(f"{owner or 'the role'} is not called like the owner of a service's tables, <service>{OWNER}")
+    return owner.removesuffix(OWNER)
+
+
+def _config(service: str, url: str, role: str | None = None) -> Config:
     folder = Path(str(importlib.resources.files(f"services.{service}"))) / "migrations"
     config = Config()
     config.set_main_option("script_location", str(folder))
     config.set_main_option("path_separator", "os")
     config.attributes["url"] = url
+    config.attributes["role"] = role
     return config
-
-
-def _url(config: Config) -> Any:
-    url = make_url(config.attributes["url"])
-    return url.set(drivername="postgresql+psycopg2") if url.get_backend_name() == "postgresql" else url
 
 
 def _make_folder(url: str) -> None:

@@ -26,6 +26,7 @@ from chassis.config import stop as stop_with
 from chassis.embedded_broker import Broker, broker
 from chassis.health import HealthServer
 from chassis.telemetry import log_of, log_unexpected
+from chassis.walls import Unwalled
 
 GRACE = 7.5
 """Seconds for work in hand to end."""
@@ -76,7 +77,7 @@ def _run(
     try:
         try:
             runner.start()
-        except OSError as error:
+        except (OSError, Unwalled) as error:
             stop_with(f"cannot start: {error}")
         if shared is not None:
             shared.release()

@@ -2,7 +2,8 @@
 
 The session adds `firm_id = :firm` to every statement over firm-scoped entities (joins, aliases, subqueries, lazy loads,
 bulk updates and deletes included), stamps new objects with the firm, and refuses what it could not scope: statements on
-bare tables, bulk inserts and updates past the unit of work, and SQL text that does not bind `:firm_id`.
+bare tables, bulk inserts and updates past the unit of work, and SQL text that does not bind `:firm_id`. On PostgreSQL
+the server holds every session to its firm besides (`chassis/walls.py`).
 """
 
 from __future__ import annotations
@@ -12,12 +13,36 @@ import weakref
 from collections.abc import Iterator
 from typing import Any, cast
 
-from sqlalchemy import Column, Delete, Engine, FromClause, Insert, Select, Table, TextClause, Update, bindparam, event
-from sqlalchemy.orm import Mapped, ORMExecuteState, Session, UOWTransaction, mapped_column, with_loader_criteria
+from sqlalchemy import (
+    Column,
+    Connection,
+    Delete,
+    Engine,
+    FromClause,
+    Insert,
+    Select,
+    Table,
+    TextClause,
+    Update,
+    bindparam,
+    event,
+)  # fmt: skip
+from sqlalchemy.orm import (
+    Mapped,
+    ORMExecuteState,
+    Session,
+    SessionTransaction,
+    UOWTransaction,
+    mapped_column,
+    with_loader_criteria,
+)  # fmt: skip
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.selectable import Alias, Join, SelectBase
 
+from chassis import walls
 from chassis.columns import Id
+from chassis.engines import SERVICE_ROLE
+from chassis.turns import say_ahead
 
 UNGUARDED = {"casewire_unguarded": True}
 """Execution options of the chassis's own statements, which carry the firm themselves."""
@@ -144,6 +169,16 @@ def _scope_select(statement: Select[Any], firm_id: str) -> Select[Any]:
             by_firm.clear()
         by_firm[firm_id] = scoped
     return scoped
+
+
+@event.listens_for(ScopedSession, "after_begin")
+def _go_within_walls(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    """Has the server told whose rows the session may see, with its first statement."""
+    service_role = connection.info.get(SERVICE_ROLE)
+    if service_role is None or transaction.nested:  # SQLite, or a savepoint within what was told
+        return
+    firm_id = cast(ScopedSession, session).firm_id
+    say_ahead(connection, walls.across(service_role) if firm_id is None else walls.within(firm_id))
 
 
 @event.listens_for(ScopedSession, "before_flush")

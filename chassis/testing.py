@@ -15,21 +15,22 @@ import datetime as dt
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import Connection, make_url, select
 
 from chassis.columns import new_id, utc_now
 from chassis.context import Context, use
 from chassis.database import AlreadyDone, Database
-from chassis.engines import engines_for
 from chassis.envelope import ReceivedEvent, unwrap, wrap
 from chassis.fake_calls import FakeCalls
+from chassis.migrations import OWNER, owner_engine
+from chassis.walls import put_up
 from chassis.wire import event_data, lenient
 from contracts.base import Event
 
@@ -37,6 +38,7 @@ __all__ = [
     "Clock",
     "EmittedEvent",
     "FakeCalls",
+    "as_owner",
     "bound_to",
     "deliver",
     "eventually",
@@ -44,17 +46,46 @@ __all__ = [
     "make_service",
     "outbox_events",
     "received",
+    "service_url",
     "subscription_of",
 ]
 
 
 def make_database(base: Any, url: str | None = None) -> Database:
     """An empty database with the base's tables, bound to no firm yet: the one that the URL names, else a new file of
-    SQLite's that goes when the process ends."""
-    where = url or _new_sqlite()
-    engines = engines_for(where)
-    base.metadata.create_all(engines.write)
-    return Database(where, base)
+    SQLite's that goes when the process ends.
+
+    A URL of PostgreSQL's is that of the owner, `<role>_owner`; the walls between firms are put up, and the database
+    that is returned is the service's, which owns nothing.
+    """
+    db = Database(service_url(url or _new_sqlite()), base)
+    with as_owner(db) as connection:
+        base.metadata.create_all(connection)
+        if connection.dialect.name == "postgresql":
+            put_up(connection, base.metadata, str(make_url(db.url).username))
+    return db
+
+
+def service_url(owner_url: str) -> str:
+    """The URL that a service connects with, from its owner's: in tests both have one password."""
+    url = make_url(owner_url)
+    if url.get_backend_name() == "sqlite":
+        return owner_url
+    service = url.set(username=(url.username or "").removesuffix(OWNER))
+    return service.render_as_string(hide_password=False)
+
+
+@contextmanager
+def as_owner(db: Database) -> Iterator[Connection]:
+    """A transaction of the tables' owner, who may change tables and sees the rows of every firm."""
+    url = make_url(db.url)
+    if url.get_backend_name() == "sqlite":
+        with db.engines.write.begin() as connection:
+            yield connection
+        return
+    owner = url.set(username=f"{url.username}{OWNER}").render_as_string(hide_password=False)
+    with owner_engine(owner).begin() as connection:
+        yield connection
 
 
 def _new_sqlite() -> str:

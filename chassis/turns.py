@@ -3,6 +3,9 @@
 Left to itself psycopg2 sends each alone and waits for its answer. On a busy machine such a turn costs milliseconds, and
 a STOP is in force only when the last of its turns has been taken. So connections are in the driver's autocommit, where
 it sends nothing by itself; reads stay so, each statement with its own moment.
+
+What must be said of a transaction before its first statement (whose rows it may see, `chassis/walls.py`) travels in the
+same way, and with each statement where nothing is begun. The server forgets it with the transaction.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ LAST = {"casewire_last": True}
 """Execution options of a statement that ends its transaction and whose result is not read. (The transaction is
 committed as always afterwards, which then sends nothing.)"""
 _BEGIN = "casewire_begin"
+_AHEAD = "casewire_ahead"
+_BEGINNING = "BEGIN; "
 _IDLE = 0
 """libpq's PQTRANS_IDLE: no transaction is open."""
 
@@ -27,6 +32,14 @@ def save_turns(engine: Engine) -> None:
     dialect: Any = engine.dialect
     dialect.do_commit = _commit
     dialect.do_rollback = _rollback
+    dialect.do_execute = _execute
+    dialect.do_execute_no_params = _execute_no_params
+
+
+def say_ahead(connection: Connection, statements: str) -> None:
+    """Has `statements`, each with its semicolon and a blank, go ahead of what the connection's transaction does; of
+    each statement where nothing is begun. They hold no parameters, and their effect ends with the transaction."""
+    connection.info[_AHEAD] = statements
 
 
 def _leave_transactions_to_us(driver: Any, record: object) -> None:
@@ -35,6 +48,8 @@ def _leave_transactions_to_us(driver: Any, record: object) -> None:
 
 def _begin_later(connection: Connection) -> None:
     connection.info[_BEGIN] = not connection.get_execution_options().get("casewire_autocommit", False)
+    # What an earlier user of the connection left unsaid is not said for this one.
+    connection.info.pop(_AHEAD, None)
 
 
 def _travel_along(
@@ -43,11 +58,35 @@ def _travel_along(
     begins = connection.info.pop(_BEGIN, False)
     if executemany:
         # The driver makes several statements of it.
-        if begins:
-            cursor.execute("BEGIN")
+        first = (_BEGINNING if begins else "") + connection.info.pop(_AHEAD, "")
+        if first:
+            cursor.execute(first)
         return statement, parameters
     ends = context.execution_options.get("casewire_last", False)
-    return f"{'BEGIN; ' if begins else ''}{statement}{'; COMMIT' if ends else ''}", parameters
+    return f"{_BEGINNING if begins else ''}{statement}{'; COMMIT' if ends else ''}", parameters
+
+
+def _execute(cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+    cursor.execute(_with_ahead(statement, context), parameters)
+
+
+def _execute_no_params(cursor: Any, statement: str, context: Any = None) -> None:
+    cursor.execute(_with_ahead(statement, context))
+
+
+def _with_ahead(statement: str, context: Any) -> str:
+    connection: Connection = context.root_connection
+    if not connection.in_transaction():  # while SQLAlchemy asks a new connection about its server
+        return statement
+    info = connection.info
+    ahead = info.get(_AHEAD)
+    if not ahead:
+        return statement
+    if not connection.get_execution_options().get("casewire_autocommit", False):
+        del info[_AHEAD]
+    if statement.startswith(_BEGINNING):
+        return f"{_BEGINNING}{ahead}{statement[len(_BEGINNING) :]}"
+    return f"{ahead}{statement}"
 
 
 def _commit(driver: Any) -> None:

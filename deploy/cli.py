@@ -205,12 +205,33 @@ def _url(service: str, settings: Path | None) -> str:
 
 
 def _migrate(chosen: argparse.Namespace) -> int:
-    from chassis.migrations import upgrade
+    from sqlalchemy import make_url
 
+    from chassis.migrations import upgrade
+    from chassis.walls import Unwalled
+
+    owners = _owners(chosen.settings)
     for service in chosen.services or _urls(chosen.settings):
-        upgrade(service, _url(service, chosen.settings))
+        url = _url(service, chosen.settings)
+        try:
+            if url.startswith("sqlite"):
+                upgrade(service, url)
+            elif service not in owners:
+                _refuse(f"MIGRATION_URLS names nobody for {service}: its tables belong to another role than its own")
+            else:
+                upgrade(service, owners[service], role=make_url(url).username)
+        except Unwalled as error:
+            _refuse(f"{service}: {error}")
         print(f"{service}: newest schema")
     return 0
+
+
+def _owners(settings: Path | None) -> dict[str, str]:
+    """Each service's database as the role that owns it, where one is set."""
+    from chassis.config import load_or_exit
+
+    urls: dict[str, str] = load_or_exit(file=settings)["MIGRATION_URLS"] or {}
+    return urls
 
 
 def _declare_queues(chosen: argparse.Namespace) -> int:

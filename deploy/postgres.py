@@ -22,6 +22,7 @@ from psycopg2 import sql
 
 from deploy.installing import ProgramMissing, need_program
 from deploy.processes import end, free_port, start, wait_until
+from deploy.roles import make_roles, make_service_database
 
 SUPERUSER = "postgres"
 START_SECONDS = 60.0
@@ -200,6 +201,12 @@ class Postgres:
             # Nobody but the owner connects: each service's data is its own.
             self.ask("postgres", sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
         return self.url(name, owner, password) if owner else self.url(name)
+
+    def create_service_database(self, name: str, role: str, password: str, owner_password: str) -> tuple[str, str]:
+        """Make a service's roles and its database where they are not there: the service's URL and its owner's."""
+        owner = make_roles(self.ask, role, password, owner_password)
+        make_service_database(self.ask, name, role)
+        return self.url(name, role, password), self.url(name, owner, owner_password)
 
     def drop_database(self, name: str) -> None:
         """Remove a database and cut off whoever is connected to it."""

@@ -84,9 +84,9 @@ class Supervisor:
             self.rabbitmq.launch()
             self.postgres.start()
             self._say("making databases and their tables")
-            urls = self._databases()
+            urls, owners = self._databases()
             self.rabbitmq.wait_ready()
-            self._add_services(urls)
+            self._add_services(urls, owners)
             self._say("starting services")
             while not self.stopping:
                 self._tend()
@@ -97,22 +97,22 @@ class Supervisor:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping = True
 
-    def _databases(self) -> dict[str, str]:
-        """Each service's database, at its newest schema."""
-        urls = {
-            name: self.postgres.create_database(name, owner=name, password=self.folder.secret(f"password-{name}"))
-            for name in DATABASES
-        }
-        for name, url in urls.items():
-            upgrade(name, url)
+    def _databases(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Each service's database, at its newest schema: the URLs of the services, and those of the owners."""
+        urls, owners = {}, {}
+        for name in DATABASES:
+            secret, owners_secret = self.folder.secret(f"password-{name}"), self.folder.secret(f"password-{name}-owner")
+            urls[name], owners[name] = self.postgres.create_service_database(name, name, secret, owners_secret)
+            upgrade(name, owners[name], role=name)
         if not self.folder.kept("api-key"):
             self.folder.keep("api-key", create_demonstration_firm(urls["accounts"]))
-        return urls
+        return urls, owners
 
-    def _add_services(self, urls: dict[str, str]) -> None:
+    def _add_services(self, urls: dict[str, str], owners: dict[str, str]) -> None:
         self.rabbitmq.create_vhost(VHOST)
         shared = self._shared_settings()
-        self._declare_queues(self._write_settings("settings", {"AMQP_URI": shared["AMQP_URI"], "DATABASE_URLS": urls}))
+        operators = {"AMQP_URI": shared["AMQP_URI"], "DATABASE_URLS": urls, "MIGRATION_URLS": owners}
+        self._declare_queues(self._write_settings("settings", operators))
         for entry in DEPLOYABLES.values():
             # Each is told of its own database only.
             own = {"DATABASE_URL": urls[entry.database]} if entry.database else {}

@@ -15,7 +15,7 @@ from typing import Protocol
 import pytest
 
 from chassis.queues import declare_queues
-from tests.running_servers import RunningPostgres, RunningRabbitMQ
+from tests.running_servers import OwnedDatabases, RunningPostgres, RunningRabbitMQ
 
 
 class Broker(Protocol):
@@ -61,17 +61,17 @@ def postgres() -> Iterator[DatabaseServer]:
     """One PostgreSQL for all tests: use `postgres_database` to have databases of one's own."""
     given = os.environ.get("CASEWIRE_TEST_POSTGRES")
     if given:
-        yield RunningPostgres(given)
+        yield OwnedDatabases(RunningPostgres(given))
         return
     from deploy.postgres import private_postgres
 
     with private_postgres() as server:
-        yield server
+        yield OwnedDatabases(server)
 
 
 @pytest.fixture
 def postgres_database(postgres: DatabaseServer) -> Iterator[Callable[[], str]]:
-    """Call it for the URL of a new, empty database; it is dropped after the test."""
+    """Call it for the URL of a new, empty database, as its owner; it is dropped after the test."""
     names: list[str] = []
 
     def create() -> str:

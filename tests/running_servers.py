@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import psycopg2
 from psycopg2 import sql
 from sqlalchemy import make_url
 
+from deploy.postgres import Postgres
 from deploy.rabbitmq import management_request
+from deploy.roles import make_roles, make_service_database
 
 
 class RunningRabbitMQ:
@@ -38,17 +41,42 @@ class RunningPostgres:
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
 
-    def _do(self, statement: sql.Composed) -> None:
-        connection = psycopg2.connect(self._url.set(drivername="postgresql").render_as_string(hide_password=False))
+    def ask(self, database: str, statement: str | sql.Composed, *values: Any) -> list[tuple[Any, ...]]:
+        connection = psycopg2.connect(
+            self._url.set(drivername="postgresql", database=database).render_as_string(hide_password=False)
+        )
         connection.autocommit = True
         try:
-            connection.cursor().execute(statement)
+            with connection.cursor() as cursor:
+                cursor.execute(statement, values or None)
+                return list(cursor.fetchall()) if cursor.description else []
         finally:
             connection.close()
 
-    def create_database(self, name: str) -> str:
-        self._do(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return self._url.set(database=name).render_as_string(hide_password=False)
+    def url(self, database: str = "postgres", user: str | None = None, password: str | None = None) -> str:
+        found = self._url.set(database=database)
+        if user is not None:
+            found = found.set(username=user, password=password)
+        return found.render_as_string(hide_password=False)
 
     def drop_database(self, name: str) -> None:
-        self._do(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        self.ask("postgres", sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+class OwnedDatabases:
+    """Databases for tests, each with the roles that a service's database has (deploy/roles.py)."""
+
+    role = "casewire_test"
+
+    def __init__(self, server: RunningPostgres | Postgres) -> None:
+        self.server = server
+        self._password = make_url(server.url()).password or ""
+        self._owner = make_roles(server.ask, self.role, self._password, self._password)
+
+    def create_database(self, name: str) -> str:
+        """Its URL for the owner; `chassis.testing.service_url` makes the service's of it."""
+        make_service_database(self.server.ask, name, self.role)
+        return self.server.url(name, self._owner, self._password)
+
+    def drop_database(self, name: str) -> None:
+        self.server.drop_database(name)

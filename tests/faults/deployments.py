@@ -22,6 +22,7 @@ import yaml
 from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
+from chassis.walls import UPKEEP
 from deploy.demo.api import Api
 from deploy.deployables import DEPLOYABLES
 from deploy.distributed import down, is_ready, read_state
@@ -45,7 +46,7 @@ OF_CONCERN = {
 
 
 class Deployment:
-    """What both backends have. `urls`: each service's database."""
+    """What both backends have. `urls`: each service's database, as its owner."""
 
     backend = ""
 
@@ -169,8 +170,10 @@ class Deployment:
 
 def _engine(url: str) -> Engine:
     """Keeps connections to a server, for one is a process there; but no file open that a killed process left behind, or
-    its successor would not find it as after a crash."""
-    return create_engine(url, **({"poolclass": NullPool} if url.startswith("sqlite") else {}))
+    its successor would not find it as after a crash. On a server it sees every firm, as the owner for upkeep."""
+    if url.startswith("sqlite"):
+        return create_engine(url, poolclass=NullPool)
+    return create_engine(url, connect_args={"options": f"-c {UPKEEP}=on"})
 
 
 class Distributed(Deployment):
@@ -182,7 +185,7 @@ class Distributed(Deployment):
         """`environment`: what its processes were given beside their settings."""
         self._environment = dict(environment or {})
         self._settings = yaml.safe_load((folder / "settings.yaml").read_text())
-        super().__init__(folder, self._settings["DATABASE_URLS"])
+        super().__init__(folder, self._settings["MIGRATION_URLS"])
         self.url = self.state()["url"]
         self._asked: set[int] = set()
         self._api = Api(self.url, (folder / "api-key").read_text().strip())

@@ -22,11 +22,13 @@ from chassis import dead_letters, outbox
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.scoping import UNGUARDED
+from chassis.testing import make_database
 from deploy.postgres import private_postgres
 from deploy.processes import end
 from deploy.rabbitmq import private_rabbitmq
 from tests.faults.figures import Figure, exactly
 from tests.faults.work import Load
+from tests.running_servers import OwnedDatabases
 from tests.service.sample import THING_MADE, MakerBase, Noted, TakerBase
 from tests.systems import eventually
 
@@ -143,27 +145,21 @@ class _Keeper:
             end(self._process, 20)
 
 
-def make_tables(maker: str, taker: str) -> None:
-    """The two services' tables in empty databases."""
-    for url, base in ((maker, MakerBase), (taker, TakerBase)):
-        database = Database(url, base)
-        base.metadata.create_all(database.engines.write)
-        database.engines.dispose()
-
-
 @contextmanager
 def bus_of(backend: str) -> Iterator[Bus]:
     """RabbitMQ and PostgreSQL, or the embedded bus and files, for as long as the block lasts."""
     with ExitStack() as stack:
         if backend == "distributed":
-            server = stack.enter_context(private_postgres(durable=True))
-            node = stack.enter_context(private_rabbitmq())
-            bus = Bus(node.create_vhost("poison"), server.create_database("maker"), server.create_database("taker"))
+            databases = OwnedDatabases(stack.enter_context(private_postgres(durable=True)))
+            uri = stack.enter_context(private_rabbitmq()).create_vhost("poison")
+            maker, taker = databases.create_database("maker"), databases.create_database("taker")
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="casewire-faults-")))
-            bus = Bus("embedded://", f"sqlite:///{folder}/maker.db", f"sqlite:///{folder}/taker.db")
-        make_tables(bus.maker, bus.taker)
-        yield bus
+            uri, maker, taker = "embedded://", f"sqlite:///{folder}/maker.db", f"sqlite:///{folder}/taker.db"
+        made = [make_database(base, url) for base, url in ((MakerBase, maker), (TakerBase, taker))]
+        for database in made:
+            database.engines.dispose()
+        yield Bus(uri, *(database.url for database in made))
 
 
 def poison_on(backend: str, load: Load, say: Say) -> list[Figure]:

@@ -1,4 +1,4 @@
-"""How PostgreSQL carries out the statements of an action."""
+"""How PostgreSQL carries out the statements of an action, within the walls between firms."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import Any
 from sqlalchemy import event
 
 from chassis.database import Database
+from chassis.turns import say_ahead
+from chassis.walls import within
 
 
 def plan_of(db: Database, beginning: str, action: Callable[[], Any]) -> str:
-    """How the statement of an action that begins like this is carried out."""
+    """How the statement of an action that begins like this is carried out for the database's firm; for all firms, if it
+    is bound to none."""
     ran: list[tuple[str, Any]] = []
 
     def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
@@ -23,4 +26,9 @@ def plan_of(db: Database, beginning: str, action: Callable[[], Any]) -> str:
     event.remove(db.engines.write, "before_cursor_execute", note)
     ((statement, parameters),) = [(text, given) for text, given in ran if text.startswith(beginning)]
     with db.engines.read.connect() as connection:
+        if db.firm_id is None:
+            db.engines.open_to_all(connection)
+        else:
+            connection.begin()
+            say_ahead(connection, within(db.firm_id))
         return "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters))

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from chassis.columns import Id, Instant, Json, new_id
 from chassis.engines import Engines
+from chassis.testing import service_url
 
 ODD = ["", " ", "NULL", "null", "{}", "{a,b}", ",", '"', '""', "\\", '\\"', "'", "''", "\n\t", "%s %(x)s", "ß漢😀"]
 ONE_ID = new_id()
@@ -20,7 +21,7 @@ ONE_ID = new_id()
 
 @pytest.fixture
 def session(postgres_database: Callable[[], str]) -> Iterator[Session]:
-    engines = Engines(postgres_database())
+    engines = Engines(service_url(postgres_database()))
     with Session(engines.write) as session:
         yield session
     engines.dispose()

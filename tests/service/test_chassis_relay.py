@@ -16,7 +16,7 @@ from chassis import outbox, publisher, relay
 from chassis.columns import new_id
 from chassis.database import Data, Database
 from chassis.queues import declare_queues
-from chassis.testing import eventually, make_database, outbox_events
+from chassis.testing import as_owner, eventually, make_database, outbox_events
 from contracts.errors import Unavailable
 from tests.service.sample import THING_MADE, MakerBase
 
@@ -122,7 +122,7 @@ def test_a_consumer_is_done_where_the_ended_relay_can_mark_nothing() -> None:
         channel = connection.channel()
         message = eventually(lambda: channel.basic_get("listener"), what="published")
         relayed.stop()
-        with db.engines.write.begin() as broken:
+        with as_owner(db) as broken:
             db.tables.outbox.drop(broken)
         channel.basic_ack(message.delivery_tag)
         assert channel.basic_get("listener") is None

@@ -112,6 +112,7 @@ def test_a_first_statement_that_is_refused_leaves_a_connection_that_works(db: Da
 
 def test_a_transaction_that_is_left_open_is_rolled_back_when_its_connection_goes_back(db: Database) -> None:
     connection = db.engines.write.connect()
+    db.engines.open_to_all(connection)
     values = {"id": new_id(), "firm": FIRM}
     connection.execute(text("INSERT INTO thing (id, firm_id, name, size) VALUES (:id, :firm, 'one', 1)"), values)
     connection.close()

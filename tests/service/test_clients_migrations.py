@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import select, text
 
 from chassis.columns import new_id
 from chassis.database import Database
-from chassis.migrations import downgrade, upgrade
+from chassis.migrations import downgrade, owner_engine, upgrade
+from chassis.testing import service_url
 from services.clients.models import Base
 from services.clients.search_index import found
 from services.clients.search_keys import question
@@ -26,7 +27,7 @@ def test_the_last_activity_moves_with_the_clients_there(
 ) -> None:
     url = f"sqlite:///{tmp_path}/clients.db" if server == "sqlite" else postgres_database()
     upgrade("clients", url, "0002")
-    engine = create_engine(url)
+    engine = owner_engine(url)
     # As each server keeps them.
     firm, ann, bea = (new_id().replace("-", "" if server == "sqlite" else "-") for _ in range(3))
     client = text(
@@ -65,7 +66,7 @@ def test_clients_there_are_found_by_their_keys(
 ) -> None:
     url = f"sqlite:///{tmp_path}/clients.db" if server == "sqlite" else postgres_database()
     upgrade("clients", url, "0008")
-    engine = create_engine(url)
+    engine = owner_engine(url)
     firm = new_id()
     ids = [new_id() for _ in range(3)]
     with engine.begin() as connection:
@@ -88,7 +89,7 @@ def test_clients_there_are_found_by_their_keys(
                 {"firm": given["firm"], "id": given["id"], "number": f"+1212555012{number}"},
             )
     upgrade("clients", url, "0009")
-    db = Database(url, Base, firm_id=firm)
+    db = Database(service_url(url), Base, firm_id=firm)
     with db.read() as session:
         for number, id_ in enumerate(ids):
             for q in (f"ann{'abc'[number]}", f"555012{number}"):

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, insert, inspect, select
+from sqlalchemy import insert, inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from chassis.columns import new_id, utc_now
-from chassis.migrations import downgrade, upgrade
+from chassis.migrations import downgrade, owner_engine, upgrade
 from services.messaging.models import Attempt, Delivery
 
 TABLE: Any = Delivery.__table__
@@ -22,7 +22,7 @@ KEY = ["delivery_id", "number", "firm_id"]
 
 def indexes(url: str) -> dict[str, tuple[list[str | None], str]]:
     """Of the deliveries: name to columns and the condition of rows that are in it."""
-    engine = create_engine(url)
+    engine = owner_engine(url)
     found = [*inspect(engine).get_indexes("delivery"), *inspect(engine).get_unique_constraints("delivery")]
     engine.dispose()
     return {str(index["name"]): (list(index["column_names"]), _condition(index)) for index in found}
@@ -48,7 +48,7 @@ def test_indexes_of_deliveries_change_with_the_rows_there(
     upgrade("messaging", url, "0003")
     before = indexes(url)
     batch, task, ann, bea = (new_id() for _ in range(4))
-    engine = create_engine(url)
+    engine = owner_engine(url)
     called = {"firm_id": new_id(), "delivery_id": new_id(), "number": 1, "begun_at": utc_now()}
     with engine.begin() as connection:
         connection.execute(insert(TABLE), [row(batch, task, ann), row(batch, task, bea)])
@@ -81,7 +81,7 @@ def test_when_to_ask_for_a_price_comes_and_goes_with_the_rows_there(
     upgrade("messaging", url, "0004")
     before = indexes(url)
     batch, ann, bea = (new_id() for _ in range(3))
-    engine = create_engine(url)
+    engine = owner_engine(url)
     kept = select(TABLE.c.client_id, TABLE.c.price).order_by(TABLE.c.client_id)
     with engine.begin() as connection:
         connection.execute(insert(TABLE), row(batch, ann, ann, state="delivered", price=Decimal("0.0079")))
@@ -107,7 +107,7 @@ def test_the_keys_of_a_call_come_and_go_with_the_rows_there(
     upgrade("messaging", url, "0006")
     before = indexes(url)
     batch, ann, bea = (new_id() for _ in range(3))
-    engine = create_engine(url)
+    engine = owner_engine(url)
     kept = select(TABLE.c.client_id, TABLE.c.provider_status).order_by(TABLE.c.client_id)
     with engine.begin() as connection:
         connection.execute(insert(TABLE), row(batch, ann, ann, channel="phone", provider_status="completed"))

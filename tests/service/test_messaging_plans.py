@@ -9,6 +9,7 @@ import pytest
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
+from chassis.testing import as_owner, make_database
 from services.messaging import consent
 from services.messaging.adapters.base import Accepted, Called
 from services.messaging.deliveries import is_in, move_each
@@ -30,9 +31,8 @@ WISHED = ("id", "kind", "channel", "client_id", "batch_id", "case_task_id")
 @pytest.fixture
 def crowded(postgres_database: Callable[[], str]) -> Iterator[Database]:
     """A firm with many deliveries that wait to be sent, one with many that wait to be prepared."""
-    db = Database(postgres_database(), Base)
-    with db.engines.write.begin() as connection:
-        Base.metadata.create_all(connection)
+    db = make_database(Base, postgres_database())
+    with as_owner(db) as connection:
         # What comes between the test's two looks must not change what it sees.
         for table in ("delivery", "consent_state"):
             connection.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
@@ -121,9 +121,9 @@ def test_prices_that_are_due_are_found_by_their_time(crowded: Database) -> None:
     def ask() -> None:
         Prices(crowded, {}, "a dispatcher", lambda: now).ask_some()
 
-    assert "ix_delivery_price_due_at" in plan_of(db, "SELECT delivery", ask)
-    with db.engines.write.begin() as connection:
+    assert "ix_delivery_price_due_at" in plan_of(crowded, "SELECT delivery", ask)
+    with as_owner(db) as connection:
         connection.exec_driver_sql("ANALYZE delivery")
-    counted = plan_of(db, "SELECT delivery", ask)
+    counted = plan_of(crowded, "SELECT delivery", ask)
     assert "Index Scan using ix_delivery_price_due_at" in counted
     assert "Sort" not in counted, "the first are found without the others"

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, select, text, update
+from sqlalchemy import select, text, update
 
 from chassis.columns import new_id, utc_now
-from chassis.migrations import downgrade, upgrade
+from chassis.migrations import downgrade, owner_engine, upgrade
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from services.messaging import consent_ledger, senders
 from services.messaging.adapters.base import Accepted, Outgoing, Refused, Result
@@ -249,7 +249,7 @@ def test_an_older_sandbox_knows_whose_messages_it_has(
 ) -> None:
     url = f"sqlite:///{tmp_path}/old.db" if kind == "sqlite" else request.getfixturevalue("postgres_database")()
     upgrade("messaging", url, "0002")
-    engine = create_engine(url)
+    engine = owner_engine(url)
     insert = text(
         "INSERT INTO sandbox_message (id, at, direction, channel, sender, recipient, body, announcements) "
         "VALUES (:id, '2026-11-01 12:00:00', :direction, 'sms', :sender, :recipient, 'Hi', 0)"

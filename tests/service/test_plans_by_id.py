@@ -7,7 +7,7 @@ from typing import Any
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
-from chassis.testing import received
+from chassis.testing import as_owner, make_database, received
 from contracts.messaging import DELIVERY_SENT
 from services.clients import facts as client_facts
 from services.clients.models import Base as ClientsBase
@@ -23,9 +23,8 @@ NAMED = 12
 
 
 def open_database(url: str, base: Any, table: str) -> Database:
-    db = Database(url, base, firm_id=new_id())
-    with db.engines.write.begin() as connection:
-        base.metadata.create_all(connection)
+    db = make_database(base, url).for_firm(new_id())
+    with as_owner(db) as connection:
         # What comes between the test's two looks must not change what it sees.
         connection.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
     return db
