@@ -16,7 +16,7 @@ from chassis.columns import new_id
 from chassis.context import use
 from chassis.database import Database
 from chassis.rpc_wire import Codec
-from chassis.testing import deliver, received
+from chassis.testing import as_owner, deliver, received
 from chassis.wire import strict
 from contracts import cases, clients, messaging, portal, tasks
 from contracts.errors import Conflict, Gone, NotFound, Unavailable
@@ -505,7 +505,7 @@ def test_by_command_the_services_are_told_of_every_erasure_once_more(desk: Desk)
 
 def copy_of(desk: Desk) -> dict[str, list[Any]]:
     """Every row, as a backup has it."""
-    with desk.everywhere.engines.write.begin() as connection:
+    with as_owner(desk.everywhere) as connection:
         return {
             table.name: [dict(row._mapping) for row in connection.execute(table.select())]
             for table in Base.metadata.sorted_tables
@@ -513,7 +513,7 @@ def copy_of(desk: Desk) -> dict[str, list[Any]]:
 
 
 def restore(desk: Desk, kept: dict[str, list[Any]]) -> None:
-    with desk.everywhere.engines.write.begin() as connection:
+    with as_owner(desk.everywhere) as connection:
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(table.delete())
         for table in Base.metadata.sorted_tables:
