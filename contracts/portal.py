@@ -25,10 +25,13 @@ class LinkScope(Schema):
 
 
 class RegisterLink(Schema):
-    """`delivery_id` ties a link to the message that carries it: a later link of the same delivery replaces it."""
+    """`delivery_id` ties a link to the message that carries it: a later link of the same delivery replaces it.
+    `contact_id`: a contact of the business `client_id`, who alone holds the link, for as long as they may use the
+    portal for it."""
 
     token_hash = fields.String(required=True, validate=_HASH)
     client_id = Id(required=True)
+    contact_id = Id(load_default=None, allow_none=True)
     scope = fields.Nested(LinkScope, required=True)
     channel = Choice("sms", "email", "copy", load_default="copy")
     delivery_id = Id(load_default=None, allow_none=True)
@@ -57,6 +60,7 @@ class LinkId(Schema):
 
 class Link(Stamped):
     client_id = Id()
+    contact_id = Id(allow_none=True)
     scope = fields.Nested(LinkScope)
     channel = fields.String()
     expires_at = Instant()
@@ -144,6 +148,7 @@ class LinkRequested(Schema):
 
     link_id = Id(required=True)
     client_id = Id(required=True)
+    contact_id = Id(allow_none=True)
     case_task_id = Id(required=True, allow_none=True)
     channel = fields.String(required=True)
 

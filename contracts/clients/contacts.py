@@ -89,7 +89,8 @@ class ContactAccess(Schema):
 
 
 class ContactAccessChanged(Schema):
-    """`access` false: whatever was opened to the contact for this business until now is closed."""
+    """Told when a contact is tied to a business or no longer, reached elsewhere, or marked for notices or not. `access`
+    false: whatever was opened to the contact for this business until now is closed."""
 
     contact_id = Id(required=True)
     client_id = Id(required=True)

@@ -13,13 +13,25 @@ class ClientIds(Schema):
     client_ids = ids(1000, smallest=1, required=True)
 
 
+class RecipientContact(Schema):
+    """A contact of a business whom notices about its cases go to."""
+
+    contact_id = Id()
+    first_name = fields.String(allow_none=True)
+    last_name = fields.String(allow_none=True)
+    sms = fields.String(allow_none=True)
+    phone = fields.String(allow_none=True)
+    email = fields.String(allow_none=True)
+
+
 class Recipient(Schema):
     """What messaging needs to reach one client. `sms` is the primary phone if it is a mobile, else the first mobile;
     `phone`, for calls, the primary phone of any kind.
 
     `state`: found, blocked (blacklisted or spam), erased (archived or unknown). `postal`: state and country of the
     primary address, for quiet hours. `surviving_id`: given where the client was merged into this one, whose facts
-    these are.
+    these are. `contacts`: given for a business that has such, in the order in which they were tied. A contact's own id
+    is answered as well: with their name and addresses, and nothing of a business.
     """
 
     client_id = Id()
@@ -36,6 +48,7 @@ class Recipient(Schema):
     phone = fields.String(allow_none=True)
     email = fields.String(allow_none=True)
     assigned_staff_id = Id(allow_none=True)
+    contacts = fields.List(fields.Nested(RecipientContact))
 
 
 class Recipients(Schema):

@@ -14,10 +14,13 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from chassis.database import Database, UnitOfWork
+from chassis.value_sets import among
 from contracts.clients import CONTACT_ACCESS_CHANGED
 from contracts.errors import Conflict, Invalid, NotFound
 from services.clients import activity, merge_history
+from services.clients.addresses import parse_phone
 from services.clients.models import Activity, Client, Contact, ContactTie
+from services.clients.names import display_name
 
 Record = dict[str, Any]
 
@@ -49,13 +52,13 @@ def tie(uow: UnitOfWork, contact: Contact, client_ids: Sequence[str], *, notify:
         for client_id in sorted(set(client_ids))
     ]
     made = uow.insert_returning(ContactTie, rows, "client_id", ignore_conflicts=True)
-    if contact.email:
-        _tell(uow, contact.id, [row.client_id for row in made], True, now)
+    _tell(uow, contact.id, [row.client_id for row in made], bool(contact.email), now)
 
 
-def set_notify(uow: UnitOfWork, client_id: str, contact_id: str, notify: bool) -> None:
+def set_notify(uow: UnitOfWork, client_id: str, contact: Contact, notify: bool) -> None:
     """Says whether notices about the business's cases go to the contact. Raises NotFound `contact_not_found` where
     there is no such tie."""
+    contact_id = contact.id
     _demand_tie(uow, client_id, contact_id)
     marked = (
         update(ContactTie)
@@ -63,6 +66,8 @@ def set_notify(uow: UnitOfWork, client_id: str, contact_id: str, notify: bool) -
         .values(notify=notify)
     )
     uow.session.execute(marked, execution_options={"synchronize_session": False})
+    data = {"contact_id": contact_id, "client_id": client_id, "access": bool(contact.email)}
+    uow.emit(CONTACT_ACCESS_CHANGED, contact_id, data)
 
 
 def remove_client_contact(db: Database, now: dt.datetime, *, client_id: str, contact_id: str) -> None:
@@ -136,6 +141,41 @@ def ties_of(session: Session, contact_ids: Iterable[str]) -> dict[str, list[Reco
         if len(of_contact) < MOST_SHOWN:
             of_contact.append({"client_id": client_id, "notify": notify})
     return found
+
+
+def to_notify(session: Session, client_ids: Sequence[str]) -> dict[str, list[Record]]:
+    """By business, its contacts whom notices about its cases go to, in the order in which they were tied:
+    `contracts.clients.RecipientContact`."""
+    statement = (
+        select(ContactTie.client_id, *_REACHED)
+        .join(Contact, Contact.id == ContactTie.contact_id)
+        .where(among(session, ContactTie.client_id, client_ids), ContactTie.notify)
+        .order_by(ContactTie.client_id, ContactTie.created_at, ContactTie.contact_id)
+    )
+    found: dict[str, list[Record]] = {}
+    for row in session.execute(statement):
+        found.setdefault(row.client_id, []).append({"contact_id": row.id, **_reached(row)})
+    return found
+
+
+def persons(session: Session, contact_ids: Iterable[str]) -> dict[str, Record]:
+    """By contact, how they are called and reached, as facts of a `contracts.clients.Recipient`."""
+    found = session.execute(select(*_REACHED).where(among(session, Contact.id, list(contact_ids))))
+    return {row.id: {**_reached(row), "display_name": display_name(dict(row._mapping))} for row in found}
+
+
+_REACHED = (Contact.id, Contact.first_name, Contact.last_name, Contact.email, Contact.phone)
+
+
+def _reached(row: Any) -> Record:
+    mobile = row.phone is not None and parse_phone(row.phone)[1] == "mobile"
+    return {
+        "first_name": row.first_name,
+        "last_name": row.last_name,
+        "sms": row.phone if mobile else None,
+        "phone": row.phone,
+        "email": row.email,
+    }
 
 
 def get_contact_access(db: Database, *, client_id: str, contact_id: str) -> Record:

@@ -134,9 +134,10 @@ def update_contact(
 def update_client_contact(db: Database, *, client_id: str, contact_id: str, changes: Record) -> Record:
     """The contact, tied as it is now. Raises NotFound `contact_not_found` where there is no such tie."""
     with db.unit_of_work() as uow:
+        contact = _find(uow.session, contact_id, lock=True)
         if "notify" in changes:
-            contact_ties.set_notify(uow, client_id, contact_id, changes["notify"])
-        return uow.answer(_records(uow.session, [_find(uow.session, contact_id)])[0])
+            contact_ties.set_notify(uow, client_id, contact, changes["notify"])
+        return uow.answer(_records(uow.session, [contact])[0])
 
 
 def delete_contact(db: Database, now: dt.datetime, *, contact_id: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from chassis.database import Database
 from chassis.scoping import BY_ID
 from chassis.value_sets import among
-from services.clients import merge_history
+from services.clients import contact_ties, merge_history
 from services.clients.addresses import UnfitAddress, email_key, parse_phone, sms_number
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag
 from services.clients.names import display_name
@@ -40,8 +40,9 @@ _MOST_FOUND = 100
 
 
 def get_recipients(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]:
-    """`contracts.clients.Recipients`: one for each id, in the order asked for, by four queries for any number. A client
-    that was merged is reached as the one it is now."""
+    """`contracts.clients.Recipients`: one for each id, in the order asked for, by four queries for any number; one more
+    if businesses are among them, or ids of no client. A client that was merged is reached as the one it is now."""
+    persons: dict[str, dict[str, Any]] = {}
     with db.read() as session:
         columns = [getattr(Client, name) for name in _RECIPIENT]
         # Archived ones are left out here and not there, where another index would answer that, with all there are.
@@ -52,6 +53,9 @@ def get_recipients(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]
             merged = merge_history.survivors(session, set(client_ids) - clients.keys())
             if merged:
                 return _as_survivors(db, client_ids, merged)
+            persons = contact_ties.persons(session, set(client_ids) - clients.keys())
+        businesses = [client_id for client_id, client in clients.items() if client["kind"] == "business"]
+        contacts = contact_ties.to_notify(session, businesses) if businesses else {}
         phones = _phones(session, client_ids)
         emails = _primary_emails(session, client_ids)
         postal = _primary_postal(session, client_ids)
@@ -59,7 +63,8 @@ def get_recipients(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]
     for client_id in client_ids:
         client = clients.get(client_id)
         if client is None:
-            recipients.append({"client_id": client_id, "state": "erased", **_NOWHERE})
+            known_as = {"state": "found" if client_id in persons else "erased", **persons.get(client_id, {})}
+            recipients.append({"client_id": client_id, **_NOWHERE, **known_as})
             continue
         state, country = postal.get(client_id, (None, None))
         recipients.append(
@@ -73,6 +78,7 @@ def get_recipients(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]
                 "sms": sms_number(phones.get(client_id, ())),
                 "phone": next((one["number"] for one in phones.get(client_id, ()) if one["primary"]), None),
                 "email": emails.get(client_id),
+                **({"contacts": contacts[client_id]} if client_id in contacts else {}),
             }
         )
     return {"recipients": recipients}

@@ -15,9 +15,10 @@ from contracts.portal import LINK_REQUESTED
 from services.portal.models import Link
 
 PAUSE = dt.timedelta(minutes=10)
-"""Between two requests of one client, whichever link they hold."""
+"""Between two requests of one client, or of one contact, whichever link they hold."""
 MOST_TIMES = 5
 """For one link. Who has lost five new ones does not read them at the address on file."""
+_FOR_GOOD = ("client_deleted", "client_erased", "contact_closed")
 
 
 def request_new_link(db: Database, now: dt.datetime, token_hash: str) -> None:
@@ -34,13 +35,15 @@ def request_new_link(db: Database, now: dt.datetime, token_hash: str) -> None:
         statement = select(Link).where(Link.client_id == known.client_id).order_by(Link.id).with_for_update()
         links = uow.session.scalars(statement).all()
         link = next(link for link in links if link.id == known.id)
-        asked_lately = any(other.asked_at is not None and other.asked_at > now - PAUSE for other in links)
-        if asked_lately or link.asked_times >= MOST_TIMES or link.revoked_for in ("client_deleted", "client_erased"):
+        theirs = [other for other in links if other.contact_id == link.contact_id]
+        asked_lately = any(other.asked_at is not None and other.asked_at > now - PAUSE for other in theirs)
+        if asked_lately or link.asked_times >= MOST_TIMES or link.revoked_for in _FOR_GOOD:
             return
         link.ask_for_another(now)
         data = {
             "link_id": link.id,
             "client_id": link.client_id,
+            "contact_id": link.contact_id,
             "case_task_id": link.case_task_id,
             "channel": link.channel,
         }

@@ -10,7 +10,7 @@ from contracts.errors import Gone, NotFound
 from services.portal.firms import FirmCache
 from services.portal.links import live_link, record_use
 from services.portal.models import Link
-from services.portal.pages import ask_client, found, in_the_name_of, page_head
+from services.portal.pages import ask_client, demand_access, found, in_the_name_of, page_head
 
 Record = dict[str, Any]
 
@@ -28,6 +28,7 @@ def write_message(db: Database, calls: Any, now: dt.datetime, link_id: str, body
     """Hands a message to messaging. Raises Gone `link_gone`, Invalid, or Unavailable."""
     link = live_link(db, now, link_id)
     with in_the_name_of(db, link):
+        demand_access(calls, link)
         record_use(db.for_firm(link.firm_id), now, link.id)
         calls.messaging.receive_portal_message(client_id=link.client_id, link_id=link.id, body=body, once=once)
 
@@ -39,16 +40,18 @@ def set_own_preferences(
     Invalid, or Unavailable."""
     link = live_link(db, now, link_id)
     with in_the_name_of(db, link):
+        demand_access(calls, link)
         record_use(db.for_firm(link.firm_id), now, link.id)
         try:
-            calls.messaging.set_preferences(client_id=link.client_id, source="portal", **said)
+            calls.messaging.set_preferences(client_id=link.contact_id or link.client_id, source="portal", **said)
         except NotFound as error:
             raise Gone("link_gone") from error
         return _compose(calls, firms, link)
 
 
 def _compose(calls: Any, firms: FirmCache, link: Link) -> Record:
-    preferences = calls.messaging.get_preferences.start(client_id=link.client_id)
+    # What a contact wants is their own, not the business's.
+    preferences = calls.messaging.get_preferences.start(client_id=link.contact_id or link.client_id)
     asked = ask_client(calls, link)
     firm = firms.get(link.firm_id, calls.accounts.get_firm)
     client = found(asked)

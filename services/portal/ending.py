@@ -27,6 +27,16 @@ def end_links_of_deleted(db: Database, now: dt.datetime, event: Any) -> None:
         end(uow, now, Link.client_id == event.data["client_id"], "client_deleted")
 
 
+def end_links_of_contact(db: Database, now: dt.datetime, event: Any) -> None:
+    """`contact_access.changed.v1`: what a contact was sent for a business until then opens nothing any more, if they
+    lost it. Later links are of a later access."""
+    if event.data["access"]:
+        return
+    with db.unit_of_work(once=event) as uow:
+        theirs = (Link.contact_id == event.data["contact_id"], Link.client_id == event.data["client_id"])
+        end(uow, now, and_(*theirs, Link.created_at <= event.time), "contact_closed")
+
+
 def end_links_to_old_address(
     db: Database, now: dt.datetime, event: Any, answering_link: Callable[[str], str | None]
 ) -> None:
@@ -40,6 +50,7 @@ def end_links_to_old_address(
         return
     in_doubt = and_(
         Link.client_id == event.data["client_id"],
+        Link.contact_id.is_(None),
         Link.channel.in_(sorted(channels)),
         Link.created_at <= event.time,
     )

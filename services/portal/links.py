@@ -17,7 +17,7 @@ from services.portal.models import Link, live
 
 Record = dict[str, Any]
 
-_MATTERS = ("client_id", "kind", "case_task_id", "case_ids", "delivery_id")
+_MATTERS = ("client_id", "contact_id", "kind", "case_task_id", "case_ids", "delivery_id")
 _REGISTERED = ("id", "token_hash", "expires_at")
 
 
@@ -130,6 +130,7 @@ def as_record(link: Link) -> Record:
         "created_at": link.created_at,
         "updated_at": link.updated_at,
         "client_id": link.client_id,
+        "contact_id": link.contact_id,
         "scope": link.scope,
         "channel": link.channel,
         "expires_at": link.expires_at,
@@ -158,6 +159,7 @@ def _row(link: Record, now: dt.datetime, link_days: int, at: str) -> Record:
         "id": new_id(),
         "token_hash": link["token_hash"],
         "client_id": link["client_id"],
+        "contact_id": link.get("contact_id"),
         "kind": scope["kind"],
         "case_task_id": case_task_id,
         "case_ids": case_ids,

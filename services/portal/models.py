@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ColumnElement, Index, Integer, String, UniqueConstraint, and_
+from sqlalchemy import ColumnElement, Index, Integer, String, UniqueConstraint, and_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Json, new_id, utc_now
@@ -15,11 +15,12 @@ Base: Any = service_base("portal")
 
 
 class Link(FirmScoped, Base):
-    """A way in for one client, without a login. The token itself is nowhere: only its SHA-256 is here.
+    """A way in for one client, or for one contact of a business client, without a login. The token itself is nowhere:
+    only its SHA-256 is here.
 
     `id` alone is the key, since a link is looked up before its firm is known. `revoked_for` says why: `staff`,
-    `replaced`, `client_deleted`, `client_erased` or `address_changed`. `asked_at` and `asked_times` limit requests for
-    a new one.
+    `replaced`, `contact_closed`, `client_deleted`, `client_erased` or `address_changed`. `asked_at` and `asked_times`
+    limit requests for a new one.
     """
 
     __tablename__ = "link"
@@ -27,6 +28,13 @@ class Link(FirmScoped, Base):
         UniqueConstraint("token_hash"),
         Index("ix_link_firm_id_client_id", "firm_id", "client_id"),
         Index("ix_link_firm_id_delivery_id", "firm_id", "delivery_id"),
+        Index(
+            "ix_link_contact",
+            "firm_id",
+            "contact_id",
+            sqlite_where=text("contact_id IS NOT NULL"),
+            postgresql_where=text("contact_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
@@ -43,6 +51,7 @@ class Link(FirmScoped, Base):
     last_used_at: Mapped[dt.datetime | None]
     asked_at: Mapped[dt.datetime | None]
     asked_times: Mapped[int] = mapped_column(Integer, default=0)
+    contact_id: Mapped[str | None] = mapped_column(Id)
     version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[dt.datetime] = mapped_column(default=utc_now)

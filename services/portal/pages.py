@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chassis.context import Context, use
@@ -23,6 +23,7 @@ Record = dict[str, Any]
 
 LANGUAGES = ("en", "es")
 MOST_CASES = 200
+_OWN = ("first_name", "sms", "phone", "email")
 
 
 def get_page(db: Database, calls: Any, firms: FirmCache, now: dt.datetime, link_id: str) -> Record:
@@ -42,6 +43,7 @@ def submit_answers(
     """
     link = live_link(db, now, link_id)
     with in_the_name_of(db, link):
+        demand_access(calls, link)
         shown = {case_task["id"] for case_task in _case_tasks(calls, link)}
         for case_task_id in answers:
             if case_task_id not in shown:
@@ -71,17 +73,41 @@ def _compose(calls: Any, firms: FirmCache, link: Link) -> Record:
     return {**page_head(firms.get(link.firm_id, calls.accounts.get_firm), found(asked), link), "case_tasks": case_tasks}
 
 
-def ask_client(calls: Any, link: Link) -> Any:
-    """Begins to ask who the link's client is; see `found`."""
-    return calls.clients.get_recipients.start(client_ids=[link.client_id])
+@dataclass(frozen=True)
+class Asked:
+    """Questions under way about who holds a link."""
+
+    recipients: Any
+    access: Any = None
 
 
-def found(asked: Any) -> Record:
-    """The client that was asked for: `contracts.clients.Recipient`. Raises Gone `link_gone`."""
-    client: Record = asked.result()["recipients"][0]
-    if client["state"] == "erased":
+def ask_client(calls: Any, link: Link) -> Asked:
+    """Begins to ask who the link's client is, or its contact, and whether that one may still use it; see `found`."""
+    if link.contact_id is None:
+        return Asked(calls.clients.get_recipients.start(client_ids=[link.client_id]))
+    recipients = calls.clients.get_recipients.start(client_ids=[link.client_id, link.contact_id])
+    return Asked(recipients, calls.clients.get_contact_access.start(**_tie(link)))
+
+
+def found(asked: Asked) -> Record:
+    """Who holds the link: `contracts.clients.Recipient`; of a contact, with their own name and addresses. Raises Gone
+    `link_gone`."""
+    client: Record
+    client, *contact = asked.recipients.result()["recipients"]
+    if client["state"] == "erased" or (asked.access is not None and not asked.access.result()["access"]):
         raise Gone("link_gone")
-    return client
+    return {**client, **{name: contact[0][name] for name in _OWN}} if contact else client
+
+
+def demand_access(calls: Any, link: Link) -> None:
+    """Raises Gone `link_gone` for the link of a contact who may not use the portal for the business any more. (The
+    event that ends such links may be under way.)"""
+    if link.contact_id is not None and not calls.clients.get_contact_access(**_tie(link))["access"]:
+        raise Gone("link_gone")
+
+
+def _tie(link: Link) -> Record:
+    return {"client_id": link.client_id, "contact_id": link.contact_id}
 
 
 def page_head(firm: Record, client: Record, link: Link) -> Record:
@@ -162,11 +188,12 @@ def _raise_refusals(refusals: dict[str, CasewireError | None]) -> None:
 def check_scope(calls: Any, link: Record) -> None:
     """Whether a link that staff ask for may be made: its client and task exist, and belong together.
 
-    Raises NotFound `client_not_found` or `case_task_not_found`, or Invalid that names `scope.case_task_id` or
-    `scope.case_ids`.
+    Raises NotFound `client_not_found` or `case_task_not_found`, or Invalid that names `scope.case_task_id`,
+    `scope.case_ids`, or the `contact_id` of one who may not use the portal for the client.
     """
-    client_id, scope = link["client_id"], link["scope"]
+    client_id, scope, contact_id = link["client_id"], link["scope"], link.get("contact_id")
     known = calls.clients.get_client_facts.start(client_ids=[client_id])
+    access = contact_id and calls.clients.get_contact_access.start(client_id=client_id, contact_id=contact_id)
     case_ids = scope.get("case_ids") or []
     if scope.get("case_task_id") is not None:
         case_ids = [calls.tasks.get_case_task(case_task_id=scope["case_task_id"])["case_id"]]
@@ -177,6 +204,8 @@ def check_scope(calls: Any, link: Record) -> None:
     }
     if not known.result()["clients"]:
         raise NotFound("client_not_found", client_id=client_id)
+    if access and not access.result()["access"]:
+        raise invalid_field("contact_id", "Not a contact of this client who may use the portal.", "no_portal_access")
     if set(case_ids) - tied:
         field = "scope.case_task_id" if scope.get("case_task_id") is not None else "scope.case_ids"
         raise invalid_field(field, "Not of a case of this client.", "client_not_on_case")

@@ -78,6 +78,10 @@ class PortalService:
     def forget_clients(self, events: list[ReceivedEvent]) -> None:
         erasing.forget_clients(self.db, events, utc_now())
 
+    @on(clients.CONTACT_ACCESS_CHANGED)
+    def end_links_of_contact(self, event: ReceivedEvent) -> None:
+        ending.end_links_of_contact(self.db, utc_now(), event)
+
     @on(clients.CLIENT_CHANGED)
     def end_links_to_old_address(self, event: ReceivedEvent) -> None:
         ending.end_links_to_old_address(self.db, utc_now(), event, self._answering_link)

@@ -107,7 +107,7 @@ def test_contacts_without_an_email_are_each_their_own_and_without_the_portal(des
     made = [make(desk, acme, email=None) for _ in range(2)]
     assert made[0]["id"] != made[1]["id"]
     assert not made[0]["portal_access"]
-    assert told(desk) == []
+    assert told(desk) == [(contact["id"], acme, False) for contact in made]
 
 
 def test_creating_a_client_creates_no_contact_and_the_reverse(desk: Desk) -> None:
@@ -333,6 +333,7 @@ def test_who_is_notified_is_marked_for_each_tie(desk: Desk) -> None:
     )
     assert {tie["client_id"]: tie["notify"] for tie in changed["clients"]} == {acme: False, bolt: True}
     assert changed["version"] == made["version"]
+    assert told(desk)[2:] == [(made["id"], bolt, True)]
 
 
 # Lists and activity
@@ -393,3 +394,40 @@ def test_ties_are_in_the_activity_of_the_business(desk: Desk) -> None:
     assert (newest["kind"], before["kind"]) == (CONTACT_ACCESS_CHANGED.name,) * 2
     assert (newest["facts"]["access"], before["facts"]["access"]) == (False, True)
     assert newest["facts"]["contact_id"] == made["id"]
+
+
+# Whom notices go to
+
+
+def test_a_business_names_the_contacts_marked_for_notices_in_the_order_of_their_ties(desk: Desk) -> None:
+    acme = business(desk, phones=[{"number": "+12125550100"}])
+    assert "contacts" not in desk.recipient(acme)
+    ann = make(desk, acme, notify=True)
+    landline = {"phone": "+442079460958", "email": "bob@example.com"}
+    bob = add(desk, acme, first_name="Bob", notify=True, **landline)
+    add(desk, acme, first_name="Cid", email="cid@example.com")
+    found = desk.recipient(acme)
+    assert (found["display_name"], found["sms"]) == ("Acme", "+12125550100")
+    assert found["contacts"] == [
+        {
+            "contact_id": ann["id"], "first_name": "Ann", "last_name": "Lee", "email": "Ann.Lee@example.com",
+            "sms": "+12125550123", "phone": "+12125550123",
+        },
+        {
+            "contact_id": bob["id"], "first_name": "Bob", "last_name": None, "email": "bob@example.com", "sms": None,
+            "phone": "+442079460958",
+        },
+    ]  # fmt: skip
+    assert strict(contract.Recipient).schema.validate(strict(contract.Recipient).dump(found)) == {}
+    contact_ties.remove_client_contact(desk.db, LATER, client_id=acme, contact_id=ann["id"])
+    assert [contact["contact_id"] for contact in desk.recipient(acme)["contacts"]] == [bob["id"]]
+
+
+def test_a_contact_is_a_recipient_by_their_own_id(desk: Desk, tmp_path: Path) -> None:
+    made = make(desk, business(desk))
+    found = desk.recipient(made["id"])
+    assert (found["state"], found["display_name"], found["sms"]) == ("found", "Ann Lee", "+12125550123")
+    assert (found["email"], found["time_zone"]) == ("Ann.Lee@example.com", None)
+    assert Desk(desk.everywhere, tmp_path).recipient(made["id"])["state"] == "erased"
+    contacts.delete_contact(desk.db, LATER, contact_id=made["id"])
+    assert desk.recipient(made["id"])["state"] == "erased"

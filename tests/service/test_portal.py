@@ -441,6 +441,7 @@ def test_a_new_link_is_asked_for_whatever_became_of_the_old(office):
         {
             "link_id": link.id,
             "client_id": office.client_id,
+            "contact_id": None,
             "case_task_id": next(iter(office.case_tasks)),
             "channel": "sms",
         }
