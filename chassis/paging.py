@@ -33,7 +33,8 @@ def page(
 ) -> tuple[Sequence[Any], dict[str, Any]]:
     """One page of `statement`, which selects `model` (or rows whose first element it is) and has no order or limit.
 
-    `sorts` maps the allowed sort names to attributes of `model`, or to a column that the statement then selects too;
+    `sorts` maps the allowed sort names to attributes of `model`, or to a column that the statement then selects too (or
+    loads into the attribute of its name);
     a name with `-` before it is descending. Rows without a value come last either way; ties go by id. Returns the rows
     (records if the statement selects one entity) and `meta` = {"next_cursor", "total", "total_is_lower_bound"?} where
     `total` is exact up to `total_cap`.
@@ -46,7 +47,8 @@ def page(
 
     def place(row: Any) -> tuple[Any, str]:
         record = row[0]
-        return getattr(record if getattr(column, "class_", None) is model else row, column.key), record.id
+        beside = getattr(column, "class_", None) is not model and column.key in row._fields
+        return getattr(row if beside else record, column.key), record.id
 
     meta = meta_of(count_up_to(session, statement, total_cap), total_cap)
     rows, meta["next_cursor"] = page_rows(
