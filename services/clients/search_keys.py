@@ -6,7 +6,7 @@ A client's keys are
 - the first letter and the first two of these: `^m`, `^mu`;
 - each email address and its domain as they are written: `ann.lee@example.com`, `example.com`;
 - each four digits in a row of a number, and its last three: `#2125`, `#123`;
-- each of the words of three letters and more with one letter taken out, and whole: `~mller`, `~muller`.
+- each of the words of three letters and more, if it has no digit, with one letter taken out, and whole: `~mller`, `~muller`.
 
 **A client answers to what was typed if it answers to every word of it**: the word is the beginning of one of its words
 or addresses, or, as digits, any part of one of its numbers. **Only where nobody does**, words of four letters and more
@@ -64,7 +64,7 @@ def keys_of(record: dict[str, Any]) -> list[str]:
     for phone in record["phones"]:
         keys |= dict.fromkeys(_grams(phone["number"].lstrip("+")))
     for word in words:
-        if len(word) >= _LEAST_LIKENED:
+        if len(word) >= _LEAST_LIKENED and word.isalpha():
             keys |= dict.fromkeys(_likenesses(word))
     return list(keys)
 
@@ -156,7 +156,7 @@ def _beginning(word: str) -> Key:
 
 def _word(word: str, forgiving: bool) -> Word:
     exact: Word = ((_beginning(word),),)
-    if not forgiving or len(word) < _LEAST_FORGIVEN or word.isdigit():
+    if not forgiving or len(word) < _LEAST_FORGIVEN or not word.isalpha():
         return exact
     return exact + tuple(((key, False),) for key in dict.fromkeys(_likenesses(word[:_LONGEST_WORD])))
 
