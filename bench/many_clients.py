@@ -1,4 +1,4 @@
-"""A firm with as many clients as a measurement needs, copied into a database: names as common and as rare as in life."""
+"""A firm with as many clients as a measurement needs, copied into a database. Names are common and rare as in life."""
 
 from __future__ import annotations
 
@@ -22,27 +22,34 @@ from services.clients.search_keys import keys_of
 START = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 SPAN = dt.timedelta(days=6 * 365)
 NOW = START + SPAN
-FIRST = (
-    "James Mary Michael Patricia Robert Jennifer John Linda David Elizabeth William Barbara Richard Susan Joseph Jessica"
-    " Thomas Sarah Christopher Karen Charles Lisa Daniel Nancy Matthew Betty Anthony Sandra Mark Margaret Donald Ashley"
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+FIRST = _words(
+    "James Mary Michael Patricia Robert Jennifer John Linda David Elizabeth William Barbara Richard Susan Joseph"
+    " Jessica Thomas Sarah Karen Christopher Lisa Daniel Nancy Matthew Betty Anthony Sandra Mark Margaret Donald Ashley"
     " Steven Kimberly Andrew Emily Paul Donna Joshua Michelle Kenneth Carol Kevin Amanda Brian Melissa George Deborah"
     " Timothy Stephanie Ronald Rebecca Jason Laura Edward Sharon Jeffrey Cynthia Ryan Kathleen Jacob Amy Gary Angela"
     " Nicholas Shirley Eric Anna Jonathan Brenda Stephen Pamela Larry Emma Justin Nicole Scott Helen Brandon Samantha"
     " Benjamin Katherine Samuel Christine Gregory Debra Alexander Rachel Frank Carolyn Patrick Janet Raymond Catherine"
     " José María Zoë Björn Chloé Jürgen Łukasz Søren Anaïs Renée"
-).split()
-LAST = (
+)
+LAST = _words(
     "Smith Johnson Williams Brown Jones Garcia Miller Davis Rodriguez Martinez Hernandez Lopez Gonzalez Wilson Anderson"
     " Thomas Taylor Moore Jackson Martin Lee Perez Thompson White Harris Sanchez Clark Ramirez Lewis Robinson Walker"
     " Young Allen King Wright Scott Torres Nguyen Hill Flores Green Adams Nelson Baker Hall Rivera Campbell Mitchell"
     " Carter Roberts Gomez Phillips Evans Turner Diaz Parker Cruz Edwards Collins Reyes Stewart Morris Morales Murphy"
     " Cook Rogers Gutierrez Ortiz Morgan Cooper Peterson Bailey Reed Kelly Howard Ramos Kim Cox Ward Richardson Watson"
     " Müller O'Neil García Fernández Peña Núñez Şahin Nowák"
-).split()
-_ONSETS = "B Br C Ch D F G Gr H J K L M N P R S Sch St T V W Z".split()
-_MIDDLES = "a e i o u ai ea ie ou al en ar or im on".split()
-_ENDINGS = "ber ton man ler son ski field well ford kins dale mont rich ley ner ster witz more burn hart".split()
+)
+_ONSETS = _words("B Br C Ch D F G Gr H J K L M N P R S Sch St T V W Z")
+_MIDDLES = _words("a e i o u ai ea ie ou al en ar or im on")
+_ENDINGS = _words("ber ton man ler son ski field well ford kins dale mont rich ley ner ster witz more burn hart")
 DOMAINS = ("gmail.com", "yahoo.com", "outlook.com", "hotmail.com", "icloud.com", "aol.com", "example.org")
+KINDS = ("& Sons", "Partners", "Holdings", "Group")
 AREAS = (212, 305, 312, 415, 512, 617, 702, 713, 786, 818, 917, 949)
 TAGS = (("vip", 0.02), ("newsletter", 0.25), ("referral", 0.10), ("tax", 0.15), ("estate", 0.01), ("rare", 0.0005))
 
@@ -79,7 +86,7 @@ def people(firm_id: str, size: int, staff: list[str], random_: random.Random) ->
             "id": str(uuid.UUID(int=random_.getrandbits(128), version=4)),
             "kind": "business" if business else "individual",
             "first_name": first, "middle_name": middle, "last_name": last,
-            "company_name": f"{last} {random_.choice(('& Sons', 'Partners', 'Holdings', 'Group'))} LLC" if business else None,
+            "company_name": f"{last} {random_.choice(KINDS)} LLC" if business else None,
             "status": "blacklisted" if chance < 0.005 else "inactive" if chance < 0.15 else
                       "prospective" if chance < 0.25 else "active",
             "spam": chance > 0.997,

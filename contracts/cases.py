@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
+from contracts import saved_filters
 from contracts.base import (
     Choice,
     Count,
@@ -124,29 +125,6 @@ class ListCases(PageRequest):
     case_type_id = Id(load_default=None, allow_none=True)
     client_id = Id(load_default=None, allow_none=True)
     filter = fields.Dict(load_default=None, allow_none=True)
-
-
-class SavedFilterFields(Schema):
-    name = Text(longest=120, shortest=1)
-    filter = fields.Dict()
-
-
-class SavedFilter(SavedFilterFields, Stamped):
-    pass
-
-
-class CreateSavedFilter(Schema):
-    name = Text(longest=120, shortest=1, required=True)
-    filter = fields.Dict(required=True)
-
-
-class SavedFilterId(Schema):
-    saved_filter_id = Id(required=True)
-
-
-class UpdateSavedFilter(SavedFilterId):
-    changes = fields.Nested(SavedFilterFields, required=True)
-    expected_version = fields.Integer(load_default=None, allow_none=True)
 
 
 class CaseListFields(Schema):
@@ -312,25 +290,13 @@ GET_CASE_FACTS = Operation(OWNER, "get_case_facts", CaseIds, CaseFactsList, (Inv
 CHECK_MAPPING = Operation(
     OWNER, "check_mapping", CheckMapping, Empty, (Invalid,), example={"field": "court", "question_kind": "short_text"}
 )
-CREATE_SAVED_FILTER = Operation(
-    OWNER, "create_saved_filter", CreateSavedFilter, SavedFilter, (Invalid, Conflict), permission="cases.write",
-    example={"name": "Open", "filter": {"field": "state", "op": "eq", "value": "open"}},
-)  # fmt: skip
-GET_SAVED_FILTER = Operation(
-    OWNER, "get_saved_filter", SavedFilterId, SavedFilter, (NotFound,), permission="cases.read",
-    example={"saved_filter_id": _ID},
-)  # fmt: skip
-LIST_SAVED_FILTERS = Operation(
-    OWNER, "list_saved_filters", PageRequest, page_of(SavedFilter), (Invalid,), permission="cases.read"
-)
-UPDATE_SAVED_FILTER = Operation(
-    OWNER, "update_saved_filter", UpdateSavedFilter, SavedFilter, (Invalid, NotFound, Conflict),
-    permission="cases.write", example={"saved_filter_id": _ID, "changes": {"name": "Active"}},
-)  # fmt: skip
-DELETE_SAVED_FILTER = Operation(
-    OWNER, "delete_saved_filter", SavedFilterId, Empty, (NotFound, Conflict), permission="cases.write",
-    example={"saved_filter_id": _ID},
-)  # fmt: skip
+(
+    CREATE_SAVED_FILTER,
+    GET_SAVED_FILTER,
+    LIST_SAVED_FILTERS,
+    UPDATE_SAVED_FILTER,
+    DELETE_SAVED_FILTER,
+) = saved_filters.operations(OWNER, {"field": "state", "op": "eq", "value": "open"})
 CREATE_CASE_LIST = Operation(
     OWNER, "create_case_list", CreateCaseList, CaseList, (Invalid, NotFound, Conflict), permission="cases.write",
     example={"name": "Hearing next week", "include_ids": [_ID]},

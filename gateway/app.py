@@ -40,6 +40,7 @@ from gateway.routes import (
     messaging,
     portal,
     privacy,
+    saved_filters,
     tasks,
 )
 from gateway.settings import EdgeSettings
@@ -48,7 +49,7 @@ API_BLUEPRINTS = (
     accounts.blueprint, clients.blueprint, client_merges.blueprint, imports.blueprint, cases.blueprint,
     tasks.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint, portal.blueprint,
     groups.blueprint, contacts.blueprint, privacy.blueprint,
-    companies.blueprint,
+    companies.blueprint, saved_filters.blueprint,
 )  # fmt: skip
 
 _CORRELATION_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")

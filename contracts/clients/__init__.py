@@ -12,3 +12,4 @@ from contracts.clients.importing import *  # noqa: F403
 from contracts.clients.merging import *  # noqa: F403
 from contracts.clients.privacy import *  # noqa: F403
 from contracts.clients.records import *  # noqa: F403
+from contracts.clients.saved_filters import *  # noqa: F403

@@ -1,4 +1,4 @@
-"""/v1/cases, /v1/case-types, /v1/case-lists, /v1/saved-filters."""
+"""/v1/cases, /v1/case-types, /v1/case-lists."""
 
 from __future__ import annotations
 
@@ -13,21 +13,13 @@ from contracts.base import Id, PageMeta
 from gateway.endpoints import call, expose, permitted, query_arguments, start
 from gateway.wire import json_response
 
-blueprint = Blueprint("cases", __name__, url_prefix="/v1", description="Cases, their types, lists and filters.")
-TYPE, LIST, FILTER, CASE = (
-    {"id": name} for name in ("case_type_id", "case_list_id", "saved_filter_id", "case_id")
-)  # fmt: skip
+blueprint = Blueprint("cases", __name__, url_prefix="/v1", description="Cases, their types and lists.")
+TYPE, LIST, CASE = ({"id": name} for name in ("case_type_id", "case_list_id", "case_id"))
 
 expose(blueprint, "GET", "/case-types", cases.LIST_CASE_TYPES)
 expose(blueprint, "POST", "/case-types", cases.CREATE_CASE_TYPE, status=201, location="/v1/case-types")
 expose(blueprint, "GET", "/case-types/<uuid:id>", cases.GET_CASE_TYPE, rename=TYPE)
 expose(blueprint, "PATCH", "/case-types/<uuid:id>", cases.UPDATE_CASE_TYPE, rename=TYPE)
-
-expose(blueprint, "GET", "/saved-filters", cases.LIST_SAVED_FILTERS)
-expose(blueprint, "POST", "/saved-filters", cases.CREATE_SAVED_FILTER, status=201, location="/v1/saved-filters")
-expose(blueprint, "GET", "/saved-filters/<uuid:id>", cases.GET_SAVED_FILTER, rename=FILTER)
-expose(blueprint, "PATCH", "/saved-filters/<uuid:id>", cases.UPDATE_SAVED_FILTER, rename=FILTER)
-expose(blueprint, "DELETE", "/saved-filters/<uuid:id>", cases.DELETE_SAVED_FILTER, rename=FILTER, status=204)
 
 expose(blueprint, "GET", "/case-lists", cases.LIST_CASE_LISTS)
 expose(blueprint, "POST", "/case-lists", cases.CREATE_CASE_LIST, status=201, location="/v1/case-lists")

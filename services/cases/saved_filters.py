@@ -103,4 +103,4 @@ def _find(session: Session, saved_filter_id: str, *, lock: bool = False) -> Save
 
 def _record(saved: SavedFilter) -> Record:
     names = ("id", "name", "filter", "version", "created_at", "updated_at")
-    return {name: getattr(saved, name) for name in names}
+    return {**{name: getattr(saved, name) for name in names}, "target": "cases"}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.filters import lookup
@@ -12,6 +14,7 @@ from chassis.filters.fields import Field
 from chassis.filters.parsing import Wire
 from chassis.filters.tree import Node
 from services.clients.filter_fields import CLIENT_FIELDS, custom_meanings
+from services.clients.models import SavedFilter
 
 
 def read_filter(session: Session, wire: Any, *, path: str, saved_as: str | None = None) -> Node:
@@ -20,18 +23,19 @@ def read_filter(session: Session, wire: Any, *, path: str, saved_as: str | None 
     `saved_as` is the saved filter that the wire is about to become: it must not lead back to itself. Raises Invalid
     `invalid_filter` that names the place under `path`, and NotFound `saved_filter_not_found`.
     """
-
-    def load_saved(ids: Sequence[str]) -> dict[str, Wire]:
-        return {}
-
     return lookup.read_filter(
         wire,
         CLIENT_FIELDS,
-        load_saved=load_saved,
+        load_saved=partial(_load_saved, session),
         load_custom_fields=_load_custom_fields,
         path=path,
         saved_as=saved_as,
     )
+
+
+def _load_saved(session: Session, ids: Sequence[str]) -> dict[str, Wire]:
+    statement = select(SavedFilter.id, SavedFilter.filter).where(SavedFilter.id.in_(ids))
+    return {row.id: row.filter for row in session.execute(statement)}
 
 
 def _load_custom_fields(keys: Sequence[str]) -> dict[str, list[Field]]:

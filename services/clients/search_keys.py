@@ -6,7 +6,7 @@ A client's keys are
 - the first letter and the first two of these: `^m`, `^mu`;
 - each email address and its domain as they are written: `ann.lee@example.com`, `example.com`;
 - each four digits in a row of a number, and its last three: `#2125`, `#123`;
-- each of the words of three letters and more, if it has no digit, with one letter taken out, and whole: `~mller`, `~muller`.
+- each of the words of three letters and more, no digit, with one letter taken out, and whole: `~mller`, `~muller`.
 
 **A client answers to what was typed if it answers to every word of it**: the word is the beginning of one of its words
 or addresses, or, as digits, any part of one of its numbers. **Only where nobody does**, words of four letters and more

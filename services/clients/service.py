@@ -28,6 +28,7 @@ from services.clients import (
     merge_undo,
     merging,
     records,
+    saved_filters,
     searching,
 )
 from services.clients.entrypoints.ties import TiesEntrypoints
@@ -129,6 +130,26 @@ class ClientsService(TiesEntrypoints):
     @serve(contract.LIST_CLIENTS)
     def list_clients(self, **query: Any) -> dict[str, Any]:
         return searching.list_clients(self.db, now=utc_now(), **query)
+
+    @serve(contract.CREATE_SAVED_FILTER)
+    def create_saved_filter(self, **command: Any) -> dict[str, Any]:
+        return saved_filters.create_saved_filter(self.db, utc_now(), **command)
+
+    @serve(contract.GET_SAVED_FILTER)
+    def get_saved_filter(self, saved_filter_id: str) -> dict[str, Any]:
+        return saved_filters.get_saved_filter(self.db, saved_filter_id)
+
+    @serve(contract.LIST_SAVED_FILTERS)
+    def list_saved_filters(self, **paging: Any) -> dict[str, Any]:
+        return saved_filters.list_saved_filters(self.db, **paging)
+
+    @serve(contract.UPDATE_SAVED_FILTER)
+    def update_saved_filter(self, **command: Any) -> dict[str, Any]:
+        return saved_filters.update_saved_filter(self.db, utc_now(), **command)
+
+    @serve(contract.DELETE_SAVED_FILTER)
+    def delete_saved_filter(self, saved_filter_id: str) -> None:
+        saved_filters.delete_saved_filter(self.db, saved_filter_id=saved_filter_id)
 
     @serve(contract.LIST_CLIENT_ACTIVITY)
     def list_client_activity(self, **query: Any) -> dict[str, Any]:

@@ -13,3 +13,4 @@ from services.clients.models.importing import *  # noqa: F403
 from services.clients.models.merging import *  # noqa: F403
 from services.clients.models.privacy import *  # noqa: F403
 from services.clients.models.records import *  # noqa: F403
+from services.clients.models.saved_filters import *  # noqa: F403
