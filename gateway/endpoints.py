@@ -7,6 +7,7 @@ checked and dumped it by the same contract that documents the route. What was se
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,8 @@ from gateway.credentials import demand
 from gateway.wire import record_response
 
 View = Callable[..., Response]
+
+_PATH_NAMES = re.compile(r"<(?:\w+:)?(\w+)>")
 
 IF_MATCH = {"in": "header", "name": "If-Match", "schema": {"type": "string"}, "description": "The ETag that was read."}
 IDEMPOTENCY_KEY = {
@@ -140,7 +143,7 @@ def expose(
     fields that are not the caller's to set. `prepare` may change the arguments before the call.
     """
     rename = rename or {}
-    named = set(rename.values()) | (leave_out or set())
+    named = {rename.get(name, name) for name in _PATH_NAMES.findall(path)} | (leave_out or set())
     is_patch = method == "PATCH"
     request_schema = operation.request
     takes_body = method in ("POST", "PUT") and bool(set(request_schema._declared_fields) - named)
