@@ -51,7 +51,9 @@ WITHOUT_CLIENTS = {
     "client_merge_move": "scrubbed with its merge",
     "contact": "another person, who stays when a client goes, and goes when it is deleted itself",
     "file_import": "counts and settings of a file; what is in the file, `import_erasing` looks after",
+    "filter_use": "ids",
     "import_row": "numbers of rows and codes",
+    "saved_filter": "the firm's own questions",
 }
 """Tables without the column `client_id`, and what they hold instead."""
 
