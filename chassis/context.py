@@ -32,6 +32,7 @@ class Context:
     correlation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     idempotency_key: str | None = None
     deadline_at: float | None = None
+    sees_sensitive: bool = False
 
     def remaining(self, at_most: float) -> float:
         """Seconds that work may still take: what is left until the deadline, but not more than `at_most`."""
@@ -59,6 +60,8 @@ class Context:
             headers["nameko.actor_id"] = self.actor_id
         if idempotency_key is not None:
             headers["nameko.idempotency_key"] = idempotency_key
+        if self.sees_sensitive:
+            headers["nameko.sees_sensitive"] = "yes"
         if remaining is not None:
             # As text: AMQP has no header type for a double that every client reads alike.
             headers["nameko.remaining"] = f"{remaining:.3f}"
@@ -76,6 +79,7 @@ class Context:
             correlation_id=get("nameko.correlation_id") or str(uuid.uuid4()),
             idempotency_key=get("nameko.idempotency_key"),
             deadline_at=None if remaining is None else time.monotonic() + float(remaining),
+            sees_sensitive=get("nameko.sees_sensitive") == "yes",
         )
 
 

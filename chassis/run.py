@@ -22,6 +22,7 @@ from nameko.utils.concurrency import SpawningProxy
 from nameko.web.handlers import HttpRequestHandler
 
 from chassis import embedded_bus, telemetry
+from chassis.config import SettingsError
 from chassis.config import stop as stop_with
 from chassis.embedded_broker import Broker, broker
 from chassis.health import HealthServer
@@ -79,6 +80,8 @@ def _run(
             runner.start()
         except (OSError, Unwalled) as error:
             stop_with(f"cannot start: {error}")
+        except SettingsError as error:
+            stop_with(str(error))
         if shared is not None:
             shared.release()
         if config.get("HEALTH_PORT"):

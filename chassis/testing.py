@@ -30,6 +30,7 @@ from chassis.database import AlreadyDone, Database
 from chassis.envelope import ReceivedEvent, unwrap, wrap
 from chassis.fake_calls import FakeCalls
 from chassis.migrations import OWNER, owner_engine
+from chassis.sealing import LocalKeys, use_key_store
 from chassis.walls import put_up
 from chassis.wire import event_data, lenient
 from contracts.base import Event
@@ -51,6 +52,9 @@ __all__ = [
 ]
 
 
+_TEST_KEYS = LocalKeys([bytes(32)])
+
+
 def make_database(base: Any, url: str | None = None) -> Database:
     """An empty database with the base's tables, bound to no firm yet: the one that the URL names, else a new file of
     SQLite's that goes when the process ends.
@@ -58,6 +62,7 @@ def make_database(base: Any, url: str | None = None) -> Database:
     A URL of PostgreSQL's is that of the owner, `<role>_owner`; the walls between firms are put up, and the database
     that is returned is the service's, which owns nothing.
     """
+    use_key_store(_TEST_KEYS)
     db = Database(service_url(url or _new_sqlite()), base)
     with as_owner(db) as connection:
         base.metadata.create_all(connection)

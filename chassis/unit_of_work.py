@@ -202,14 +202,16 @@ class UnitOfWork:
         very large."""
         return [self.emit(event, subject, data) for subject, data in items]
 
-    def answer(self, value: Answer) -> Answer:
+    def answer(self, value: Answer, *, kept: Callable[[], Answer] | None = None) -> Answer:
         """Stores the use case's answer under the request's idempotency key, if it has one, and returns it unchanged.
 
         `value` is what the use case returns: Python values, dumped by the operation's response schema to be stored.
+        `kept` makes what is stored in its place, where the table must not hold, and a repeat not be told, all of it.
         """
         request = idempotency.running()
         if request is not None and self._db.firm_id is not None:
-            idempotency.store_answer(self.session, self._db.tables, self._db.firm_id, request, value)
+            stored = value if kept is None else kept()
+            idempotency.store_answer(self.session, self._db.tables, self._db.firm_id, request, stored)
         return value
 
     def forget_mentions(self, ids: Sequence[str]) -> int:

@@ -22,28 +22,18 @@ from contracts.base import (
     page_of,
 )
 from contracts.clients import ClientIds, CreateClient
+from contracts.custom_fields import FIELD_TYPES as FIELD_TYPES
+from contracts.custom_fields import CustomField
 from contracts.erasing import ErasureReported, a_report
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from contracts.mapping import FieldUpdateRejected
 
 OWNER = "cases"
-FIELD_TYPES = ("text", "number", "date", "yes_no", "choice", "choices", "money")
 
 
 class Status(Schema):
     name = Text(longest=60, shortest=1, required=True)
     closed = Flag(load_default=False)
-
-
-class CustomField(Schema):
-    """A field that a firm adds to a type of case. `options` only for choice and choices."""
-
-    key = fields.String(required=True, validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,59}$", error="Like court_date."))
-    label = Text(longest=120, shortest=1, required=True)
-    type = Choice(*FIELD_TYPES, required=True)
-    required = Flag(load_default=False)
-    sensitive = Flag(load_default=False)
-    options = fields.List(Text(longest=120, shortest=1), load_default=list, validate=validate.Length(max=200))
 
 
 class CaseTypeFields(Schema):

@@ -193,8 +193,17 @@ def _urls(settings: Path | None) -> dict[str, str]:
 
     if settings is None and not os.environ.get("DATABASE_URLS"):
         return embedded_urls(data_folder())
-    urls: dict[str, str] = load_or_exit(file=settings)["DATABASE_URLS"] or {}
+    urls: dict[str, str] = load_or_exit(_operators(), file=settings)["DATABASE_URLS"] or {}
     return urls
+
+
+def _operators() -> list[Any]:
+    """What an operator's settings file may hold besides what all services know."""
+    from dataclasses import replace
+
+    from chassis.sealing import SEALING_KEYS_URL
+
+    return [replace(SEALING_KEYS_URL, default=None)]
 
 
 def _url(service: str, settings: Path | None) -> str:
@@ -243,7 +252,7 @@ def _declare_queues(chosen: argparse.Namespace) -> int:
     from chassis.queues import declare_queues
     from deploy.deployables import DEPLOYABLES
 
-    config = load_or_exit(file=chosen.settings)
+    config = load_or_exit(_operators(), file=chosen.settings)
     if is_embedded(config["AMQP_URI"]):
         _refuse("the bus of `casewire run` declares its own queues; name the settings file of another")
     try:

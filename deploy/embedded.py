@@ -15,13 +15,20 @@ from deploy.folder import Folder, FolderInUse
 DEFAULT_FOLDER = "var/data"
 DEFAULT_PORT = 8000
 WORKERS = 40
-CHOSEN = {"PUBLIC_URL", "PROVIDER", "TWILIO_AUTH_TOKEN", "SANDBOX_PAGES", "max_workers"}
+CHOSEN = {"PUBLIC_URL", "PROVIDER", "TWILIO_AUTH_TOKEN", "SANDBOX_PAGES", "SEALING_KEYS_URL", "max_workers"}
 """What the environment may set otherwise, such as to send by Twilio from one process."""
 
 
 def embedded_urls(folder: Path) -> dict[str, str]:
     """The URL of each service's database in a data folder."""
     return {name: f"sqlite:///{folder.resolve() / 'databases' / name}.db" for name in DATABASES}
+
+
+def sealing_keys(folder: Folder) -> str:
+    """The address of a folder's sealing keys, which are made once. Lost, they are missed at the start of what they
+    sealed."""
+    folder.secret("sealing-keys")
+    return f"file://{folder.path / 'sealing-keys'}"
 
 
 def data_folder() -> Path:
@@ -41,6 +48,7 @@ def embedded_settings(folder: Folder, port: int) -> dict[str, Any]:
         "PUBLIC_URL": address,
         "WEBHOOK_URL": address,
         "SECRET_KEY": folder.secret("secret-key"),
+        "SEALING_KEYS_URL": sealing_keys(folder),
         "TWILIO_AUTH_TOKEN": folder.secret("sandbox-token"),
         "SANDBOX_PAGES": True,
         "PROVIDER": "sandbox",

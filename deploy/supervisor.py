@@ -22,6 +22,7 @@ import yaml
 from chassis.config import CHASSIS
 from chassis.migrations import upgrade
 from deploy.deployables import DATABASES, DEPLOYABLES, Deployable
+from deploy.embedded import sealing_keys
 from deploy.firms import create_demonstration_firm
 from deploy.folder import UP_MODE, Folder
 from deploy.postgres import Postgres
@@ -111,7 +112,8 @@ class Supervisor:
     def _add_services(self, urls: dict[str, str], owners: dict[str, str]) -> None:
         self.rabbitmq.create_vhost(VHOST)
         shared = self._shared_settings()
-        operators = {"AMQP_URI": shared["AMQP_URI"], "DATABASE_URLS": urls, "MIGRATION_URLS": owners}
+        common = {name: shared[name] for name in ("AMQP_URI", "SEALING_KEYS_URL")}
+        operators = {**common, "DATABASE_URLS": urls, "MIGRATION_URLS": owners}
         self._declare_queues(self._write_settings("settings", operators))
         for entry in DEPLOYABLES.values():
             # Each is told of its own database only.
@@ -139,6 +141,7 @@ class Supervisor:
             "WEB_SERVER_ADDRESS": f"127.0.0.1:{self.port}",
             "PUBLIC_URL": address,
             "SECRET_KEY": self.folder.secret("secret-key"),
+            "SEALING_KEYS_URL": sealing_keys(self.folder),
             "TWILIO_AUTH_TOKEN": self.folder.secret("sandbox-token"),
             "SANDBOX_PAGES": True,
             "PROVIDER": "sandbox",

@@ -29,6 +29,7 @@ from gateway.credentials import CredentialCache, authenticate
 from gateway.routes import (
     accounts,
     cases,
+    client_fields,
     client_merges,
     clients,
     companies,
@@ -46,12 +47,15 @@ from gateway.routes import (
 from gateway.settings import EdgeSettings
 
 API_BLUEPRINTS = (
-    accounts.blueprint, clients.blueprint, client_merges.blueprint, imports.blueprint, cases.blueprint,
-    tasks.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint, portal.blueprint,
-    groups.blueprint, contacts.blueprint, privacy.blueprint,
-    companies.blueprint, saved_filters.blueprint,
+    accounts.blueprint, clients.blueprint, client_fields.blueprint, client_merges.blueprint, imports.blueprint,
+    cases.blueprint, tasks.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint,
+    portal.blueprint, groups.blueprint, contacts.blueprint, privacy.blueprint, companies.blueprint,
+    saved_filters.blueprint,
 )  # fmt: skip
 
+SEES_SENSITIVE = "clients.read_sensitive"
+"""The permission to see and change what is marked sensitive. It travels with the context: whoever owns a record shows
+it accordingly."""
 _CORRELATION_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 
 
@@ -151,6 +155,7 @@ def _context_of(credential: dict[str, Any]) -> Context:
         actor_kind="staff",
         correlation_id=g.correlation_id,
         idempotency_key=key if request.method == "POST" else None,
+        sees_sensitive=SEES_SENSITIVE in credential["permissions"],
     )
 
 

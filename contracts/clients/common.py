@@ -8,6 +8,7 @@ from contracts.base import Id
 
 OWNER = "clients"
 CLIENT_STATUSES = ("active", "inactive", "prospective", "blacklisted")
+GOVERNMENT_IDS = ("ssn", "itin", "ein", "passport", "drivers_license", "national_id", "other")
 SYSTEM_FIELDS = ("first_name", "last_name", "phone", "email")
 
 A_CLIENT = "018f4e9a-0000-7000-8000-000000000010"

@@ -16,8 +16,8 @@ from contracts.base import (
     Stamped,
     Text,
 )
-from contracts.clients.common import A_CLIENT, CLIENT_STATUSES, FACTS, OWNER, ClientId
-from contracts.errors import Conflict, Gone, Invalid, NotFound
+from contracts.clients.common import A_CLIENT, CLIENT_STATUSES, FACTS, GOVERNMENT_IDS, OWNER, ClientId
+from contracts.errors import Conflict, Forbidden, Gone, Invalid, NotFound
 from contracts.mapping import FieldUpdateRejected
 
 
@@ -46,14 +46,38 @@ class Address(Schema):
     country = fields.String(allow_none=True, validate=validate.Regexp(r"^[A-Z]{2}$", error="Two capital letters."))
 
 
+class GovernmentId(Schema):
+    """Sensitive. `number` as it is written, without outer spaces."""
+
+    kind = Choice(*GOVERNMENT_IDS, required=True)
+    number = Text(longest=60, shortest=1, required=True)
+    country = fields.String(allow_none=True, validate=validate.Regexp(r"^[A-Z]{2}$", error="Two capital letters."))
+
+
+class DataConsent(Schema):
+    """The newest consent to data collection, or its withdrawal, with the version of the firm's privacy policy."""
+
+    given = fields.Boolean()
+    policy_version = fields.String()
+    at = Instant()
+    source = fields.String()
+
+
 class ClientFields(Schema):
+    """`custom_fields`: by the keys of /v1/client-fields; null takes a value away. Sensitive: `date_of_birth`,
+    `government_ids`, and custom fields that the firm marks so; only who may read them may change them."""
+
     kind = Choice("individual", "business")
     first_name = Text(longest=120, allow_none=True)
     middle_name = Text(longest=120, allow_none=True)
     last_name = Text(longest=120, allow_none=True)
     company_name = Text(longest=200, allow_none=True)
     date_of_birth = fields.Date(allow_none=True)
+    government_ids = fields.List(fields.Nested(GovernmentId), validate=validate.Length(max=10))
     occupation = Text(longest=120, allow_none=True)
+    industry = Text(longest=120, allow_none=True)
+    referral_source = Text(longest=120, allow_none=True)
+    special_requirements = Text(longest=2000, allow_none=True)
     status = Choice(*CLIENT_STATUSES)
     spam = Flag()
     flag_reason = Text(longest=500, allow_none=True)
@@ -70,12 +94,19 @@ class ClientFields(Schema):
 
 
 class Client(ClientFields, Stamped):
+    """`hidden` names what is there and not shown to who asks: sensitive fields, which are null then. `photo_id` changes
+    with the photo."""
+
     last_activity_at = Instant(allow_none=True)
+    data_consent = fields.Nested(DataConsent, allow_none=True)
+    photo_id = Id(allow_none=True)
+    hidden = fields.List(fields.String())
 
 
 class CreateClient(ClientFields):
     """A name and a phone are enough. `client_id` is chosen beforehand by a service that must be able to repeat the
-    call (the same id again answers the client as it is)."""
+    call (the same id again answers the client as it is). Who may not read sensitive fields may still state them for a
+    new client."""
 
     client_id = Id(load_default=None, allow_none=True)
     skip_duplicate_check = Flag(load_default=False)
@@ -113,7 +144,8 @@ GET_CLIENT = Operation(
     OWNER, "get_client", ClientId, Client, (NotFound, Gone), permission="clients.read", example={"client_id": A_CLIENT}
 )
 UPDATE_CLIENT = Operation(
-    OWNER, "update_client", UpdateClient, Client, (Invalid, NotFound, Gone, Conflict), permission="clients.write",
+    OWNER, "update_client", UpdateClient, Client, (Invalid, NotFound, Gone, Conflict, Forbidden),
+    permission="clients.write",
     example={"client_id": A_CLIENT, "changes": {"first_name": "Anna"}},
 )  # fmt: skip
 DELETE_CLIENT = Operation(

@@ -29,8 +29,10 @@ _MEMBER = _READ | {
     "tasks.write",
 }
 _SUPERVISOR = _MEMBER | {
+    "client_fields.write",
     "clients.delete",
     "clients.merge",
+    "clients.read_sensitive",
     "imports.write",
     "message_templates.write",
     "messages.bulk",

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from chassis.custom_fields import Refused, Values, canonical
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.value_sets import among
@@ -15,7 +16,7 @@ from contracts.cases import FIELD_UPDATE_REJECTED
 from contracts.errors import invalid_field
 from services.cases.case_events import emit_changed
 from services.cases.case_types import fields_of
-from services.cases.custom_fields import FITTING_QUESTIONS, Refused, Values, canonical
+from services.cases.custom_fields import FITTING_QUESTIONS
 from services.cases.models import AppliedAnswer, Case, CustomField
 from services.cases.records import write_values
 

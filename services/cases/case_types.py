@@ -17,6 +17,7 @@ from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from chassis.custom_fields import definition_problems, repeated
 from chassis.database import Database, UnitOfWork
 from chassis.paging import page
 from contracts.errors import Conflict, Invalid, NotFound
@@ -135,24 +136,13 @@ def _records(session: Session, case_types: Sequence[CaseType]) -> list[Record]:
 def _check(command: Record) -> None:
     errors = []
     names = [status["name"].casefold() for status in command.get("statuses") or []]
-    errors += [_error(f"statuses.{index}.name", "Named twice.") for index in _repeated(names)]
+    errors += [_error(f"statuses.{index}.name", "Named twice.") for index in repeated(names)]
     fields = command.get("custom_fields") or []
-    errors += [_error(f"custom_fields.{i}.key", "Named twice.") for i in _repeated([field["key"] for field in fields])]
+    errors += [_error(f"custom_fields.{i}.key", "Named twice.") for i in repeated([field["key"] for field in fields])]
     for index, field in enumerate(fields):
-        path = f"custom_fields.{index}.options"
-        if field["type"] in ("choice", "choices"):
-            if not field.get("options"):
-                errors.append(_error(path, "A field of choices needs options."))
-        elif field.get("options"):
-            errors.append(_error(path, "Only fields of choices have options."))
-        errors += [_error(f"{path}.{i}", "Named twice.") for i in _repeated(field.get("options") or [])]
-        errors += [_error(f"{path}.{i}", "Blank.") for i, o in enumerate(field.get("options") or []) if not o.strip()]
+        errors += definition_problems(field, f"custom_fields.{index}.")
     if errors:
         raise Invalid("invalid_input", fields=errors)
-
-
-def _repeated(names: Sequence[str]) -> list[int]:
-    return [index for index, name in enumerate(names) if name in names[:index]]
 
 
 def _error(field: str, message: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
+from chassis.custom_fields import visible
 from chassis.database import Database
 from chassis.filters.sql import condition
 from chassis.paging import page
@@ -17,7 +18,6 @@ from chassis.value_sets import among
 from contracts.errors import NotFound
 from services.cases.case_events import client_ids_of
 from services.cases.case_types import fields_of, find_case_type
-from services.cases.custom_fields import visible
 from services.cases.filter_lookup import read_filter
 from services.cases.models import Case, CaseClient, CaseStaff
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import delete
 
 from chassis.columns import fits, new_id
+from chassis.custom_fields import Values
 from chassis.database import Database, UnitOfWork
 from chassis.value_sets import among
 from contracts.cases import CASE_CHANGED, CASE_CREATED
@@ -17,7 +18,7 @@ from services.cases.case_clients import check_clients, placed, present_clients, 
 from services.cases.case_events import client_ids_of, emit_case
 from services.cases.case_types import fields_of, find_case_type, statuses_of
 from services.cases.client_facts import keep_facts
-from services.cases.custom_fields import Values, index_rows, merge
+from services.cases.custom_fields import index_rows, merged
 from services.cases.models import Case, CaseFieldValue, CaseStatus, CustomField, StatusChange
 from services.cases.numbering import next_number
 from services.cases.reading import find_case, records
@@ -58,7 +59,7 @@ def add_case(
     _check_value(command)
     status = _status(uow, case_type.id, command.get("status"))
     fields = fields_of(uow.session, [case_type.id])[case_type.id]
-    values, errors = merge(fields, {}, command.get("custom_fields") or {}, creating=True)
+    values, errors = merged(fields, {}, command.get("custom_fields") or {}, creating=True)
     if errors:
         raise Invalid("invalid_input", fields=errors)
     given = {name: command.get(name) for name in _PLAIN}
@@ -158,7 +159,7 @@ def _apply(uow: UnitOfWork, case: Case, changes: Record, actor_id: str | None, n
     if "custom_fields" in changes:
         fields = fields_of(uow.session, [case.case_type_id])[case.case_type_id]
         stored = case.custom_fields
-        values, errors = merge(fields, stored, changes["custom_fields"], creating=False)
+        values, errors = merged(fields, stored, changes["custom_fields"], creating=False)
         if errors:
             raise Invalid("invalid_input", fields=errors)
         names = [

@@ -15,7 +15,7 @@ from services.clients import activity, cards, legal_holds
 from services.clients.checking import Record
 from services.clients.models import Client, ClientMerge, Erasure
 from services.clients.names import display_name
-from services.clients.records import facts_of
+from services.clients.records import answer, facts_of
 
 KEPT = dt.timedelta(days=ARCHIVED_DAYS)
 _NAMES = ("kind", "first_name", "middle_name", "last_name", "company_name")
@@ -32,7 +32,7 @@ def restore_client(db: Database, now: dt.datetime, *, client_id: str) -> Record:
         if uow.session.scalar(select(Erasure.id).where(Erasure.client_id == client_id)) is not None:
             raise Conflict("client_being_erased", client_id=client_id)
         if row.archived_at is None:
-            return uow.answer(cards.load(uow.session, [client_id])[client_id])
+            return answer(uow, cards.load(uow.session, [client_id])[client_id])
         _refuse_taken(uow.session, client_id)
         version = row.version + 1
         uow.update_each(Client, [{"id": client_id, "archived_at": None, "updated_at": now, "version": version}])
@@ -40,7 +40,7 @@ def restore_client(db: Database, now: dt.datetime, *, client_id: str) -> Record:
         data = {**facts_of(record), "changed": [], "case_task_id": None}
         uow.emit(CLIENT_RESTORED, client_id, data, aggregate_version=version)
         activity.add(uow, client_id, now, CLIENT_RESTORED.name, activity.by_actor())
-        return uow.answer(record)
+        return answer(uow, record)
 
 
 def _refuse_taken(session: Any, client_id: str) -> None:

@@ -1,6 +1,7 @@
 """Clients as whole records, loaded and written many at a time: a constant number of statements for any number of them.
 
-A record is a dict in the shape of `contracts.clients.Client`, with Python values.
+A record is a dict in the shape of `contracts.clients.Client`, with Python values. What is kept sealed passes unseen:
+records hold it in clear, and null where the client's key has been destroyed.
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
-from services.clients import activity, search_index
+from services.clients import activity, sealed_fields, search_index
 from services.clients.addresses import email_key
 from services.clients.checking import Record, tag_key
+from services.clients.custom_fields import sensitive_keys
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag, LastActivity
 from services.clients.names import name_key, sort_name
 from services.clients.row_lists import row_list
 
 _OWN = (
-    "kind", "first_name", "middle_name", "last_name", "company_name", "date_of_birth", "occupation", "status", "spam",
-    "flag_reason", "language", "time_zone", "assigned_staff_id", "custom_fields", "external_source",
-    "external_source_id",
+    "kind", "first_name", "middle_name", "last_name", "company_name", "date_of_birth", "government_ids", "occupation",
+    "industry", "referral_source", "special_requirements", "status", "spam", "flag_reason", "language", "time_zone",
+    "assigned_staff_id", "custom_fields", "external_source", "external_source_id", "data_consent", "photo_id",
 )  # fmt: skip
 _STAMPS = ("id", "version", "created_at", "updated_at")
 _LISTS = ("phones", "emails", "addresses", "tags")
@@ -57,7 +59,7 @@ _WHOLE = _ANY.where(Client.archived_at.is_(None))
 def new_record(client_id: str, fields: Record, now: dt.datetime) -> Record:
     """A record that is not stored yet."""
     stamps = {"id": client_id, "version": 1, "created_at": now, "updated_at": now, "last_activity_at": now}
-    empty: Record = {**dict.fromkeys(_OWN), "custom_fields": {}, **{name: [] for name in _LISTS}}
+    empty: Record = {**dict.fromkeys(_OWN), "custom_fields": {}, "government_ids": [], **{name: [] for name in _LISTS}}
     return {**empty, **_DEFAULTS, **fields, **stamps}
 
 
@@ -74,11 +76,16 @@ def load(
         wanted["ids"] = list(session.scalars(held))
     if not wanted["ids"]:
         return {}
-    return {row.id: _record(row) for row in session.execute(_ANY if archived else _WHOLE, wanted)}
+    records = {row.id: _record(row) for row in session.execute(_ANY if archived else _WHOLE, wanted)}
+    sealed_fields.unseal(session, records)
+    return records
 
 
 def _record(row: Any) -> Record:
     record: Record = dict(row._mapping)
+    if record["data_consent"] is not None:
+        moment = dt.datetime.fromisoformat(record["data_consent"]["at"])
+        record["data_consent"] = {**record["data_consent"], "at": moment}
     for name in _LISTS:
         record[name] = [_entry(name, values) for _, *values in sorted(record[name] or (), key=itemgetter(0))]
     return record
@@ -97,10 +104,12 @@ def _entry(name: str, values: list[Any]) -> Any:
 def insert(uow: UnitOfWork, records: Sequence[Record], *, import_id: str | None = None) -> set[str]:
     """Stores new records and returns the ids of those really stored: one whose id or external id is taken is left
     out."""
-    rows = [{name: record[name] for name in (*_STAMPS, *_OWN)} | _derived(record) for record in records]
-    for row in rows:
-        row["import_id"] = import_id
+    rows = [_own(record, _STAMPS) | {"import_id": import_id} for record in records]
+    keys = sealed_fields.seal(uow, rows, _sensitive(uow, rows), new=True)
     stored = {row.id for row in uow.insert_returning(Client, rows, "id", ignore_conflicts=True)}
+    sealed_fields.store_keys(uow, keys, stored)
+    written = [record for record in records if record["id"] in stored]
+    sealed_fields.index_government_ids(uow, keys, written, new=True)
     activity.touch(uow, {record["id"]: record["last_activity_at"] for record in records if record["id"] in stored})
     for name in _LISTS:
         uow.insert(_TABLES[name], _list_rows(name, (record for record in records if record["id"] in stored)))
@@ -121,13 +130,30 @@ def save(uow: UnitOfWork, before_and_after: Iterable[tuple[Record, Record]], now
             after.update(version=before["version"] + 1, updated_at=now, last_activity_at=now)
             changed[after["id"]] = names
             records.append(after)
-    columns = ("id", "version", "updated_at", *_OWN)
     activity.touch(uow, dict.fromkeys(changed, now))
-    uow.update_each(Client, [{name: record[name] for name in columns} | _derived(record) for record in records])
+    rows = [_own(record, ("id", "version", "updated_at")) for record in records]
+    keys = sealed_fields.seal(uow, rows, _sensitive(uow, rows))
+    uow.update_each(Client, rows)
+    with_ids = [record for record in records if "government_ids" in changed[record["id"]]]
+    sealed_fields.index_government_ids(uow, keys, with_ids)
     for name in _LISTS:
         _replace(uow, name, [record for record in records if name in changed[record["id"]]])
     search_index.put(uow, (record for record in records if not search_index.KEYED.isdisjoint(changed[record["id"]])))
     return changed
+
+
+def rewrite(uow: UnitOfWork, client_ids: Collection[str]) -> None:
+    """Writes custom fields anew, sealed or not as their definitions say by now. The records do not change for it.
+    Archived ones are written too."""
+    records = load(uow.session, client_ids, lock=True, archived=True)
+    rows = [{name: record[name] for name in ("id", *sealed_fields.FIELDS)} for record in records.values()]
+    sealed_fields.seal(uow, rows, _sensitive(uow, rows))
+    uow.update_each(Client, [{name: row[name] for name in ("id", "custom_fields")} for row in rows])
+
+
+def _sensitive(uow: UnitOfWork, rows: list[dict[str, Any]]) -> set[str]:
+    """The keys of custom fields that the firm marks sensitive, if any of these rows has custom fields."""
+    return sensitive_keys(uow.session) if any(row["custom_fields"] for row in rows) else set()
 
 
 def _replace(uow: UnitOfWork, name: str, records: list[Record]) -> None:
@@ -157,6 +183,15 @@ def _row(name: str, entry: Any) -> dict[str, Any]:
     if name == "tags":
         return {"tag": entry, "key": tag_key(entry)}
     return dict(entry)
+
+
+def _own(record: Record, stamps: Iterable[str]) -> dict[str, Any]:
+    """A record's own row, with what is sensitive still in clear."""
+    row = {name: record[name] for name in (*stamps, *_OWN)} | _derived(record)
+    if row["data_consent"] is not None:
+        moment: dt.datetime = row["data_consent"]["at"]
+        row["data_consent"] = {**row["data_consent"], "at": moment.isoformat()}
+    return row
 
 
 def _derived(record: Record) -> dict[str, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import zoneinfo
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from chassis.custom_fields import Definition, merge
+from chassis.texts import is_storable
 from contracts.errors import Invalid
 from services.clients.addresses import (
     DEFAULT_COUNTRY,
@@ -24,24 +25,25 @@ Record = dict[str, Any]
 """A client as it goes over the wire, in Python values: the fields of `contracts.clients.Client`."""
 
 _TEXTS = (
-    "first_name", "middle_name", "last_name", "company_name", "occupation", "flag_reason", "external_source",
-    "external_source_id",
+    "first_name", "middle_name", "last_name", "company_name", "occupation", "industry", "referral_source",
+    "special_requirements", "flag_reason", "external_source", "external_source_id",
 )  # fmt: skip
+_OF_LINES = ("special_requirements", "flag_reason")
 _AS_GIVEN = ("kind", "status", "spam", "language", "assigned_staff_id")
 _NAMES = ("first_name", "last_name", "company_name")
 _OLDEST_BIRTH = dt.date(1870, 1, 1)
-_MOST_CUSTOM_FIELDS = 100
-_LONGEST_CUSTOM_VALUE = 2000
-_LARGEST_NUMBER = 2**53
-"""Beyond it, readers of JSON do not agree on what a number is."""
 
 
-def checked_fields(given: Mapping[str, Any], now: dt.datetime, current: Record | None = None) -> Record:
-    """The given fields in the form they are kept; `current` is the record they will change.
+def checked_fields(
+    given: Mapping[str, Any], now: dt.datetime, current: Record | None = None, fields: Sequence[Definition] = ()
+) -> Record:
+    """The given fields in the form they are kept; `current` is the record they will change, `fields` the firm's own.
 
     Raises `Invalid` that names every field at fault.
     """
-    normal, problems = normalise_fields(given, now, current=current)
+    normal, problems = normalise_fields(given, now, current=current, fields=fields)
+    if current is None:
+        problems += missing_fields(normal, fields, problems)
     check_whole({**(current or {}), **normal}, problems)
     if problems:
         raise Invalid("invalid_input", fields=[{"field": path, "message": message} for path, _, message in problems])
@@ -49,7 +51,12 @@ def checked_fields(given: Mapping[str, Any], now: dt.datetime, current: Record |
 
 
 def normalise_fields(
-    given: Mapping[str, Any], now: dt.datetime, *, current: Record | None = None, country: str | None = None
+    given: Mapping[str, Any],
+    now: dt.datetime,
+    *,
+    current: Record | None = None,
+    country: str | None = None,
+    fields: Sequence[Definition] = (),
 ) -> tuple[Record, list[Problem]]:
     """The given fields in the form they are kept, and what is wrong with them.
 
@@ -61,12 +68,15 @@ def normalise_fields(
     problems: list[Problem] = []
     for name in _TEXTS:
         if name in given:
-            normal[name] = _text(given[name], name, problems, lines=name == "flag_reason")
+            normal[name] = _text(given[name], name, problems, lines=name in _OF_LINES)
     for name, check in _CHECKS.items():
         if name in given:
             normal[name] = check(given[name], now, problems)
     if "custom_fields" in given:
-        normal["custom_fields"] = _custom_fields(given["custom_fields"], current.get("custom_fields") or {}, problems)
+        stored = current.get("custom_fields") or {}
+        normal["custom_fields"] = _custom_fields(given["custom_fields"], stored, fields, problems)
+    if "government_ids" in given:
+        normal["government_ids"] = _government_ids(given["government_ids"], problems)
     if "addresses" in given:
         normal["addresses"], unfit = normalise_postal(given["addresses"])
         problems += unfit
@@ -144,27 +154,40 @@ _CHECKS: dict[str, Callable[[Any, dt.datetime, list[Problem]], Any]] = {
 }
 
 
-def _custom_fields(given: Mapping[str, Any], current: Record, problems: list[Problem]) -> Record:
-    """The custom fields with the given ones set, and those given as null taken away."""
-    merged = dict(current)
+def _custom_fields(
+    given: Mapping[str, Any], stored: Record, fields: Sequence[Definition], problems: list[Problem]
+) -> Record:
+    """The custom fields with the given ones set, and those given as blank taken away."""
+    cleaned: Record = {}
     for key, value in given.items():
-        path = f"custom_fields.{key}"
-        if _text(key, "custom_fields", problems) != key:
-            problems.append(("custom_fields", "invalid_key", "A key holds spaces at its ends or characters unseen."))
-        elif value is None:
-            merged.pop(key, None)
-        elif isinstance(value, str):
-            merged[key] = _text(value, path, problems, lines=True)
-            if len(value) > _LONGEST_CUSTOM_VALUE:
-                problems.append((path, "too_long", f"Longer than {_LONGEST_CUSTOM_VALUE} characters."))
-        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
-            merged[key] = [_text(item, path, problems) for item in value]
-            if sum(map(len, value)) > _LONGEST_CUSTOM_VALUE:
-                problems.append((path, "too_long", f"Longer than {_LONGEST_CUSTOM_VALUE} characters."))
-        elif isinstance(value, bool | int | float) and math.isfinite(value) and abs(value) <= _LARGEST_NUMBER:
-            merged[key] = value
-        else:
-            problems.append((path, "invalid_value", "Neither text, number, true, false nor a list of texts."))
-    if len(merged) > _MOST_CUSTOM_FIELDS:
-        problems.append(("custom_fields", "too_many", f"More than {_MOST_CUSTOM_FIELDS} fields."))
+        path, unfit = f"custom_fields.{key}", len(problems)
+        if isinstance(value, str):
+            # A blank text is left to be judged as blank.
+            value = (_text(value, path, problems, lines=True) if is_storable(value) else value) or ""
+        if len(problems) == unfit:
+            cleaned[key] = value
+    merged, unfit_values = merge(fields, stored, cleaned, creating=False, of="the firm's clients")
+    problems += unfit_values
     return merged
+
+
+def missing_fields(record: Record, fields: Sequence[Definition], problems: Sequence[Problem]) -> list[Problem]:
+    """What a new client lacks of the fields that the firm requires, but for those that `problems` name already."""
+    values, named = record.get("custom_fields") or {}, {path for path, _, _ in problems}
+    lacking = [field.key for field in fields if field.required and field.removed_at is None and field.key not in values]
+    paths = (f"custom_fields.{key}" for key in lacking)
+    return [(path, "required", "This field is required.") for path in paths if path not in named]
+
+
+def _government_ids(given: Sequence[Mapping[str, Any]], problems: list[Problem]) -> list[Record]:
+    entries: list[Record] = []
+    for position, entry in enumerate(given):
+        path = f"government_ids.{position}.number"
+        number = _text(entry["number"], path, problems)
+        kept = {"kind": entry["kind"], "number": number, "country": entry.get("country")}
+        if number is None and path not in {at for at, _, _ in problems}:
+            problems.append((path, "required", "The number is blank."))
+        elif kept in entries:
+            problems.append((path, "given_twice", "Given twice."))
+        entries.append(kept)
+    return entries

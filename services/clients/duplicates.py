@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from contracts.errors import Conflict
 from services.clients.addresses import email_key
 from services.clients.checking import Record
+from services.clients.client_keys import birth_key
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone
 from services.clients.names import name_key
 
@@ -53,8 +54,9 @@ def _same_person(session: Session, record: Record) -> set[str]:
     name = name_key(record)
     codes = [address["postal_code"] for address in record["addresses"] if address["postal_code"]]
     hints = []
-    if record["date_of_birth"]:
-        hints.append(Client.date_of_birth == record["date_of_birth"])
+    born = birth_key(session, record["date_of_birth"]) if record["date_of_birth"] else None
+    if born:
+        hints.append(Client.birth_key == born)
     if codes:
         hints.append(Client.id.in_(select(ClientAddress.client_id).where(ClientAddress.postal_code.in_(codes))))
     if not name or not hints:

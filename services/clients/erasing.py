@@ -45,13 +45,17 @@ KEPT_TABLES = frozenset({"erasure", "erasure_report", "erased_client"})
 """What is left of an erased client: ids and figures."""
 WITHOUT_CLIENTS = {
     "applied_answer": "case tasks and figures",
+    "client_field": "the firm's own names",
     "client_former_external_id": "scrubbed with its merge",
     "client_group": "the firm's own names",
     "client_merge": "scrubbed by the ids of both",
     "client_merge_move": "scrubbed with its merge",
+    "company": "shared by all firms, and holds nothing of theirs",
+    "company_proposal": "what a firm proposes for the shared directory",
     "contact": "another person, who stays when a client goes, and goes when it is deleted itself",
     "file_import": "counts and settings of a file; what is in the file, `import_erasing` looks after",
     "filter_use": "ids",
+    "firm_key": "keys of the firm; a client's own goes with the client",
     "import_row": "numbers of rows and codes",
     "saved_filter": "the firm's own questions",
 }

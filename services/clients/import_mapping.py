@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from chassis.cells import plain_text
 from contracts.base import CANONICAL_ID
@@ -21,8 +21,8 @@ def _numbered(name: str) -> list[str]:
 
 
 TEXT_FIELDS = (
-    "first_name", "middle_name", "last_name", "full_name", "company_name", "occupation", "flag_reason",
-    "external_source", "external_source_id",
+    "first_name", "middle_name", "last_name", "full_name", "company_name", "occupation", "industry", "referral_source",
+    "special_requirements", "flag_reason", "external_source", "external_source_id",
 )  # fmt: skip
 PHONE_FIELDS = {
     **dict.fromkeys(_numbered("phone")), "mobile_phone": "mobile", "home_phone": "home", "work_phone": "work",
@@ -49,7 +49,7 @@ OTHER_FIELDS = (
 )  # fmt: skip
 FIELDS = frozenset((*TEXT_FIELDS, *PHONE_FIELDS, *PHONE_KINDS, *EMAIL_FIELDS, *ADDRESS_FIELDS, *OTHER_FIELDS))
 CUSTOM = "custom_fields."
-_CUSTOM_FIELD = re.compile(r"custom_fields\.\S.{0,59}")
+_CUSTOM_FIELD = re.compile(r"custom_fields\.[a-z][a-z0-9_]{0,59}")
 
 # Folded names of columns, as Google Contacts (its older and its newer export), Outlook, Clio, HubSpot and plain sheets
 # write them, in English and Spanish. A field's own name with spaces for underscores is always understood.
@@ -63,6 +63,9 @@ _KNOWN = {
     "kind": "type|client type|contact type",
     "date_of_birth": "birthday|birth date|birthdate|dob|fecha de nacimiento",
     "occupation": "job title|organization title|organization 1 title|profession|ocupacion",
+    "industry": "sector|industria",
+    "referral_source": "referred by|referral|lead source|source|original source",
+    "special_requirements": "accommodations|special needs",
     "status": "client status|contact status|estado del cliente",
     "language": "preferred language|idioma",
     "time_zone": "timezone|zona horaria",
@@ -211,6 +214,11 @@ def check_default_values(values: Mapping[str, str]) -> dict[str, str]:
         named = [{"field": f"default_values.{field}", "message": "A client has no such field."} for field in unknown]
         raise Invalid("invalid_mapping", fields=named)
     return dict(values)
+
+
+def custom_keys(fields: Iterable[str]) -> list[str]:
+    """The keys of the firm's own fields among fields of a mapping."""
+    return [field.removeprefix(CUSTOM) for field in fields if field.startswith(CUSTOM)]
 
 
 def is_field(field: str) -> bool:

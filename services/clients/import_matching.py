@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,12 +18,14 @@ from chassis.value_sets import among
 from services.clients import cards, merge_history
 from services.clients.addresses import Problem, with_primary
 from services.clients.cell_texts import text_of
-from services.clients.checking import Record, check_whole, default_kind, tag_key
+from services.clients.checking import Record, check_whole, default_kind, missing_fields, tag_key
+from services.clients.client_keys import birth_key
 from services.clients.import_mapping import MOST_OF_A_LIST
 from services.clients.import_rows import MOST_TAGS, Key, Row, RowReader
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone
 
 _MOST = {"phones": MOST_OF_A_LIST, "emails": MOST_OF_A_LIST, "addresses": MOST_OF_A_LIST, "tags": MOST_TAGS}
+_DAY_LENGTH = len("2026-11-26")
 OUTCOMES = ("created", "updated", "skipped", "failed")
 
 
@@ -152,7 +155,7 @@ class Matching:
         record = cards.new_record(new_id(), fields, self.reader.now)
         if "kind" not in row.fields:
             record["kind"] = default_kind(record)
-        problems: list[Problem] = []
+        problems = missing_fields(record, self.reader.own_fields, ())
         check_whole(record, problems)
         if problems:
             return Outcome(row.number, "failed", [f"{code}:{path}" for path, code, _ in problems])
@@ -316,11 +319,13 @@ def _by_address(sort: str, column: Any, owner: Any) -> Any:
 def _by_person(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
     wanted = set(keys)
     names = list(dict.fromkeys(key[1] for key in keys))
-    born = select(Client.name_key, Client.date_of_birth, Client.id).where(
-        among(session, Client.name_key, names), Client.archived_at.is_(None)
+    # A date of birth is sealed: known by its blind index. A postal code has none that equals it.
+    by_birth = {(key[1], birth_key(session, day)): key for key in keys if (day := _day(key[2]))}
+    born = select(Client.name_key, Client.birth_key, Client.id).where(
+        among(session, Client.name_key, names), Client.birth_key.is_not(None), Client.archived_at.is_(None)
     )
     for name, birth, client_id in session.execute(born.order_by(Client.id)):
-        if birth is not None and (key := ("person", name, birth.isoformat())) in wanted:
+        if (key := by_birth.get((name, birth))) is not None:
             yield key, client_id
     addresses = (
         select(Client.name_key, ClientAddress.postal_code, Client.id)
@@ -330,6 +335,13 @@ def _by_person(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
     for name, code, client_id in session.execute(addresses.order_by(Client.id)):
         if code is not None and (living := ("person", name, code)) in wanted:
             yield living, client_id
+
+
+def _day(text: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text) if len(text) == _DAY_LENGTH else None
+    except ValueError:
+        return None
 
 
 _FINDERS: dict[str, Any] = {

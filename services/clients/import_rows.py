@@ -10,9 +10,11 @@ from functools import cached_property
 from typing import Any
 
 from chassis.cells import plain_text
+from chassis.custom_fields import Definition
 from services.clients.addresses import email_key
 from services.clients.cell_texts import split_texts
 from services.clients.checking import Record, normalise_fields
+from services.clients.import_custom_fields import read_cell
 from services.clients.import_mapping import (
     ADDRESS_FIELDS,
     CUSTOM,
@@ -77,6 +79,7 @@ class RowReader:
     now: dt.datetime
     dates: str = "auto"
     clears: bool = False
+    own_fields: Sequence[Definition] = ()
 
     def read(self, number: int, cells: Sequence[str]) -> Row:
         """The row as fields of a client."""
@@ -92,7 +95,7 @@ class RowReader:
             texts = {**self.defaults, **texts}
         sources: dict[str, str] = {}
         given = self._given(texts, sources, row.errors)
-        row.fields, problems = normalise_fields(given, self.now, country=self.country)
+        row.fields, problems = normalise_fields(given, self.now, country=self.country, fields=self.own_fields)
         # The same number in two columns is a habit of exports, not a mistake; it is kept once.
         row.errors += [f"{code}:{_named(path, sources)}" for path, code, _ in problems if code != "given_twice"]
         row.errors += _too_long(row.fields)
@@ -102,7 +105,7 @@ class RowReader:
         if not row.errors:
             row.keys = [*([("id", own_id)] if own_id else ()), *keys_of(row.fields)]
             if self.clears:
-                self._clear(row.fields, texts)
+                self._clear(row, texts)
         return row
 
     @cached_property
@@ -131,7 +134,7 @@ class RowReader:
             given.pop("external_source", None)
         custom = {name.removeprefix(CUSTOM): texts[name] for name in known.custom if name in texts}
         if custom:
-            given["custom_fields"] = custom
+            given["custom_fields"] = {key: self._custom(key, text) for key, text in custom.items()}
         lists = (
             ("phones", "number", _phones(known, texts)),
             ("emails", "address", _emails(known, texts)),
@@ -148,9 +151,13 @@ class RowReader:
                 )
         return given
 
-    def _clear(self, fields: Record, texts: Mapping[str, str]) -> None:
-        """Adds what empty cells clear."""
-        known = self._fields
+    def _custom(self, key: str, text: str) -> Any:
+        field = next((field for field in self.own_fields if field.key == key), None)
+        return text if field is None else read_cell(field, text, lambda date: read_date(date, self.country, self.dates))
+
+    def _clear(self, row: Row, texts: Mapping[str, str]) -> None:
+        """Adds what empty cells clear, and to the errors what cannot be cleared."""
+        known, fields = self._fields, row.fields
         fields.update((name, None) for name in _CAN_BE_CLEARED if name in self.places and name not in texts)
         for name, columns in (
             ("phones", [column for column, *_ in known.phones]), ("emails", known.emails),
@@ -162,6 +169,8 @@ class RowReader:
         cleared = {name.removeprefix(CUSTOM): None for name in known.custom if name not in texts}
         if cleared:
             fields["custom_fields"] = {**cleared, **fields.get("custom_fields", {})}
+            required = [field.key for field in self.own_fields if field.required and field.key in cleared]
+            row.errors += [f"required:{CUSTOM}{key}" for key in required]
 
 
 @dataclass(frozen=True)

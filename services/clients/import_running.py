@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import Any
 
+from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.files import Files
 from contracts.clients import IMPORT_REQUESTED
 from contracts.errors import CasewireError, Unavailable
 from services.clients import import_files
+from services.clients.custom_fields import define_missing
 from services.clients.import_chunks import ChunkOfRows, chunks, read_ahead, take_in
-from services.clients.importing import find, reader_of, wire
+from services.clients.importing import find, keys_of_import, reader_of, wire
 from services.clients.models import Import
 
 BUDGET = 20.0
@@ -33,6 +35,7 @@ def run_import(db: Database, *, import_id: str) -> dict[str, Any]:
     with db.unit_of_work() as uow:
         found = find(uow.session, import_id, lock=True)
         found.started()
+        define_missing(uow, keys_of_import(found), utc_now())
         uow.emit(IMPORT_REQUESTED, import_id, {"import_id": import_id})
         return uow.answer(wire(found, []))
 
@@ -58,12 +61,13 @@ def continue_import(
     until = time.monotonic() + budget
     with db.read() as session:
         found = find(session, import_id)
+        reader = reader_of(session, found, clock())
     if found.state != "running":
         return
     try:
         with files.get(found.rows_key) as stream:
             rows = import_files.read_rows(stream, found.encoding, found.delimiter, start=found.position)
-            with closing(read_ahead(chunks(rows, reader_of(found, clock())))) as ahead:
+            with closing(read_ahead(chunks(rows, reader))) as ahead:
                 goes_on = _take_in_all(db, found, ahead, until)
     except Unavailable:
         raise

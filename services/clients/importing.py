@@ -16,8 +16,10 @@ from chassis.database import Database
 from chassis.files import Files
 from contracts.errors import NotFound, invalid_field
 from services.clients import import_files, import_workbooks
+from services.clients.custom_fields import definitions
 from services.clients.import_chunks import chunks
-from services.clients.import_mapping import check_default_values, check_mapping, suggest_mapping
+from services.clients.import_custom_fields import fields_of_import
+from services.clients.import_mapping import check_default_values, check_mapping, custom_keys, suggest_mapping
 from services.clients.import_matching import OUTCOMES, EarlierRows, Matching
 from services.clients.import_rows import RowReader
 from services.clients.import_workbooks import Table
@@ -114,7 +116,8 @@ def preview_import(
         "clear_empty": clear_empty and duplicates != "merge",
     }
     planned = Import(id=found.id, columns=found.columns, **settings)
-    reader = reader_of(planned, now)
+    with db.read() as session:
+        reader = reader_of(session, planned, now)
     earlier = EarlierRows()
     counts: Counter[str] = Counter()
     error_counts: Counter[str] = Counter()
@@ -149,7 +152,7 @@ def get_import(db: Database, *, import_id: str) -> dict[str, Any]:
         return wire(found, [{"row": row.row, "errors": row.errors} for row in session.scalars(failed)])
 
 
-def reader_of(found: Import, now: dt.datetime) -> RowReader:
+def reader_of(session: Session, found: Import, now: dt.datetime) -> RowReader:
     """How the rows of an import are read, by its settings."""
     places = {field: found.columns.index(column) for column, field in (found.mapping or {}).items()}
     return RowReader(
@@ -160,7 +163,13 @@ def reader_of(found: Import, now: dt.datetime) -> RowReader:
         now,
         found.date_format,
         found.clear_empty,
+        fields_of_import(definitions(session), keys_of_import(found)),
     )
+
+
+def keys_of_import(found: Import) -> list[str]:
+    """The keys of the firm's own fields that an import fills."""
+    return custom_keys([*(found.mapping or {}).values(), *found.default_values])
 
 
 def find(session: Session, import_id: str, *, lock: bool = False) -> Import:

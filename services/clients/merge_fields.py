@@ -27,7 +27,9 @@ _KEYS: dict[str, Callable[[Any], Any]] = {
 }
 """What two entries of a list have in common that are the same one."""
 LISTS = tuple(_KEYS)
-SINGLE = tuple(name for name in ClientFields._declared_fields if name not in (*LISTS, _CUSTOM))
+SINGLE = (
+    *(name for name in ClientFields._declared_fields if name not in (*LISTS, _CUSTOM)), "photo_id", "data_consent",
+)  # fmt: skip
 """The fields that hold one value, of which one of two is kept."""
 
 
@@ -102,7 +104,7 @@ def _singles(this: Record, duplicate: Record, keep: Mapping[str, str]) -> Record
         elif name == "status" and duplicate[name] == "blacklisted":
             values[name] = duplicate[name]
         else:
-            values[name] = duplicate[name] if this[name] in (None, "") else this[name]
+            values[name] = duplicate[name] if this[name] in (None, "", []) else this[name]
     # An id and the system that gave it go together.
     chosen = next((keep[name] for name in _EXTERNAL if name in keep), None)
     source = duplicate if chosen == DUPLICATE or (chosen is None and this[_EXTERNAL[0]] is None) else this

@@ -14,7 +14,7 @@ from chassis.wire import lenient
 from contracts import clients as contract
 from contracts.clients import CLIENTS_UNMERGED
 from contracts.errors import Conflict, Invalid, NotFound
-from services.clients import activity, cards, merge_fields, merge_history, merge_moves
+from services.clients import activity, cards, merge_fields, merge_history, merge_moves, showing
 from services.clients.checking import Record
 from services.clients.merging import actor_id, wire
 from services.clients.models import Client, ClientMerge, FormerExternalId
@@ -32,7 +32,8 @@ def get_merge(db: Database, *, merge_id: str) -> Record:
         conflicts: list[Record] = []
         if merge.undone_at is None and merge.before is not None and survivor is not None:
             conflicts = _parted(session, merge, survivor, {})[1]
-    return _record(merge, survivor, conflicts)
+        client = showing.shown(session, [survivor])[0] if survivor is not None else None
+    return _record(merge, client, conflicts)
 
 
 def undo_merge(db: Database, now: dt.datetime, *, merge_id: str, resolve: Mapping[str, str]) -> Record:
@@ -60,7 +61,7 @@ def undo_merge(db: Database, now: dt.datetime, *, merge_id: str, resolve: Mappin
         again = _bring_back(uow, merge, now)
         merge_moves.part(uow, merge.id, *ids)
         _announce(uow, merge, restored, changed, again, now)
-        return uow.answer(_record(merge, restored, []))
+        return uow.answer(_record(merge, showing.shown(uow.session, [restored])[0], []))
 
 
 def _find(session: Session, merge_id: str, *, lock: bool = False) -> ClientMerge:

@@ -18,7 +18,7 @@ from contracts import clients as contract
 from contracts.clients import CLIENTS_MERGED
 from contracts.errors import CasewireError, Conflict, Gone, invalid_field
 from contracts.messaging import CONSENT_CHANNELS
-from services.clients import activity, cards, merge_fields, merge_history, merge_moves
+from services.clients import activity, cards, merge_fields, merge_history, merge_moves, showing
 from services.clients.checking import Record
 from services.clients.models import Client, ClientMerge, FormerExternalId
 from services.clients.records import Change, announce_changes
@@ -50,8 +50,9 @@ def merge_clients(
         with db.read() as session:
             this, duplicate = _both(session, client_id, duplicate_id)
             moves = merge_moves.count(session, duplicate_id)
-        after = _joined(this, duplicate, keep)
-        shown = _outcome(this, duplicate, after, keep, now)
+            after = _joined(this, duplicate, keep)
+            client = showing.shown(session, [after])[0]
+        shown = {**_outcome(this, duplicate, after, keep, now), "client": client}
         consent = _consent(calls, client_id, duplicate_id)
         return {**shown, "dry_run": True, "moves": moves, "consent": consent}
     with db.unit_of_work() as uow:
@@ -66,7 +67,8 @@ def merge_clients(
         uow.insert(ClientMerge, [{"id": merge_id, **row, **images, "tell_at": now + TOLD_AGAIN_AFTER[0]}])
         moves = merge_moves.join(uow, merge_id, client_id, duplicate_id)
         _announce(uow, merge_id, shown, after, changed, now)
-        return uow.answer({**shown, "id": merge_id, "moves": moves})
+        client = showing.shown(uow.session, [after])[0]
+        return uow.answer({**shown, "id": merge_id, "moves": moves, "client": client})
 
 
 def _both(session: Session, client_id: str, duplicate_id: str, *, lock: bool = False) -> tuple[Record, Record]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
 from chassis.database import Database, UnitOfWork
@@ -15,7 +16,9 @@ from contracts.clients import CLIENT_CHANGED, CLIENT_CREATED, CLIENT_DELETED
 from contracts.errors import Conflict
 from services.clients import activity, cards, contact_ties, duplicates, merge_history
 from services.clients.checking import Record, checked_fields, default_kind
+from services.clients.custom_fields import definitions
 from services.clients.models import Activity, Client
+from services.clients.showing import refuse_sensitive_changes, shown
 
 
 def create_client(
@@ -34,7 +37,9 @@ def create_client(
     """
     if client_id is not None and (existing := _existing(db, client_id)):
         return existing
-    record = cards.new_record(client_id or new_id(), checked_fields(fields, now), now)
+    with db.read() as session:
+        own_fields = definitions(session)
+    record = cards.new_record(client_id or new_id(), checked_fields(fields, now, fields=own_fields), now)
     if "kind" not in fields:
         record["kind"] = default_kind(record)
     with db.unit_of_work() as uow:
@@ -42,23 +47,31 @@ def create_client(
             duplicates.refuse_duplicates(uow.session, record)
         if not cards.insert(uow, [record]):
             # The same call a moment ago, or another client with the external id.
-            return uow.answer(_stored_instead(uow, record))
+            return answer(uow, _stored_instead(uow, record))
         uow.emit(CLIENT_CREATED, record["id"], _event(record, []), aggregate_version=1)
         activity.add(uow, record["id"], now, CLIENT_CREATED.name, activity.by_actor())
-        return uow.answer(record)
+        return answer(uow, record)
+
+
+def answer(uow: UnitOfWork, record: Record) -> Record:
+    """The record as the caller may see it. What is kept to answer a repeat of the request holds nothing sensitive."""
+    session = uow.session
+    return uow.answer(shown(session, [record])[0], kept=lambda: shown(session, [record], to_all=True)[0])
 
 
 def _existing(db: Database, client_id: str) -> Record | None:
     with db.read() as session:
         found = cards.load(session, [client_id]).get(client_id)
-        if found is not None:
-            return found
-        if surviving_id := merge_history.survivors(session, [client_id]).get(client_id):
-            return cards.load(session, [surviving_id]).get(surviving_id)
-        deleted = session.scalar(select(Client.id).where(Client.id == client_id)) is not None
-        if deleted or merge_history.erased(session, client_id):
+        if found is None and (surviving_id := merge_history.survivors(session, [client_id]).get(client_id)):
+            found = cards.load(session, [surviving_id]).get(surviving_id)
+        elif found is None and _is_deleted(session, client_id):
             raise Conflict("client_deleted", client_id=client_id)
-        return None
+        return None if found is None else shown(session, [found])[0]
+
+
+def _is_deleted(session: Session, client_id: str) -> bool:
+    known = session.scalar(select(Client.id).where(Client.id == client_id)) is not None
+    return known or bool(merge_history.erased(session, client_id))
 
 
 def _stored_instead(uow: UnitOfWork, record: Record) -> Record:
@@ -79,12 +92,13 @@ def _external_id_taken(uow: UnitOfWork, record: Record) -> Conflict:
 
 
 def get_client(db: Database, client_id: str) -> Record:
-    """Raises NotFound `client_not_found`, Gone `client_merged` with `surviving_id`, Gone `client_erased`."""
+    """The record as the caller may see it. Raises NotFound `client_not_found`, Gone `client_merged` with
+    `surviving_id`, Gone `client_erased`."""
     with db.read() as session:
         found = cards.load(session, [client_id]).get(client_id)
         if found is None:
             raise merge_history.absent(session, client_id)
-    return found
+        return shown(session, [found])[0]
 
 
 def update_client(
@@ -93,14 +107,17 @@ def update_client(
     """The client with its changes. A list that is given takes the place of the one before; custom fields are set one by
     one, and null takes one away.
 
-    Raises Invalid, NotFound `client_not_found`, Gone `client_merged`, Conflict `stale_version`, `external_id_taken`, or
-    `client_has_contacts` for a business that is to be none.
+    Raises Invalid, NotFound `client_not_found`, Gone `client_merged`, Forbidden `permission_denied` for a sensitive
+    field that the caller may not see, Conflict `stale_version`, `external_id_taken`, or `client_has_contacts` for a
+    business that is to be none.
     """
     with db.unit_of_work() as uow:
         before = _locked(uow, client_id)
+        refuse_sensitive_changes(uow.session, changes)
         if expected_version is not None and expected_version != before["version"]:
             raise Conflict("stale_version", version=before["version"])
-        after = {**before, **checked_fields(changes, now, before)}
+        own_fields = definitions(uow.session) if "custom_fields" in changes else ()
+        after = {**before, **checked_fields(changes, now, before, own_fields)}
         if _external_id(after) != _external_id(before) and _holds_external_id(uow, after):
             raise _external_id_taken(uow, after)
         if before["kind"] == "business" and after["kind"] != "business":
@@ -108,7 +125,7 @@ def update_client(
         changed = cards.save(uow, [(before, after)], now).get(client_id)
         if changed:
             announce_changes(uow, [Change(after, changed, activity.by_actor())], now)
-        return uow.answer(after)
+        return answer(uow, after)
 
 
 def _external_id(record: Record) -> tuple[str | None, str | None]:

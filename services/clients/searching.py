@@ -21,6 +21,7 @@ from services.clients.models import Client, LastActivity
 from services.clients.search_index import found, is_answered, matches
 from services.clients.search_keys import Question, question
 from services.clients.selecting import narrowing
+from services.clients.showing import shown
 
 _SORTS: dict[str, Any] = {
     "name": Client.sort_name,
@@ -87,7 +88,8 @@ def list_clients(
         narrow = narrowing(session, query, now=now)
         ids, meta = _searched(session, q, narrow, wanted) if q else _listed(session, narrow, wanted)
         records = cards.load(session, ids)
-    return {"data": [records[id_] for id_ in ids if id_ in records], "meta": meta}
+        data = shown(session, (records[id_] for id_ in ids if id_ in records))
+    return {"data": data, "meta": meta}
 
 
 def _listed(session: Session, narrow: Narrow, wanted: _Page) -> Answer:

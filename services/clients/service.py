@@ -9,6 +9,7 @@ from chassis.database import Data
 from chassis.events import ReceivedEvent, on
 from chassis.files import FilesProvider
 from chassis.rpc import Calls, serve
+from chassis.sealing import Keys
 from chassis.timers import every
 from contracts import cases, messaging, portal, tasks
 from contracts import clients as contract
@@ -31,13 +32,15 @@ from services.clients import (
     saved_filters,
     searching,
 )
+from services.clients.client_keys import SEALING
+from services.clients.entrypoints.record import RecordEntrypoints
 from services.clients.entrypoints.ties import TiesEntrypoints
 from services.clients.models import Base
 
 _BATCH = 500
 
 
-class ClientsService(TiesEntrypoints):
+class ClientsService(RecordEntrypoints, TiesEntrypoints):
     """People and businesses, how to reach them, and their import."""
 
     name = contract.OWNER
@@ -45,6 +48,7 @@ class ClientsService(TiesEntrypoints):
     db = Data(Base)
     files = FilesProvider()
     calls = Calls(messaging, tasks)
+    keys = Keys(Base, SEALING)
 
     @serve(contract.CREATE_CLIENT)
     def create_client(self, **command: Any) -> dict[str, Any]:

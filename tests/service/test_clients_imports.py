@@ -129,6 +129,7 @@ def test_skip_leaves_known_clients_alone_and_again_imports_nothing(desk: Desk, s
 
 
 def test_update_changes_what_the_file_says_and_leaves_the_rest(desk: Desk) -> None:
+    desk.define("court")
     ann = desk.create(
         first_name="Ann", last_name="Old", occupation="Baker", phones=[{"number": "+12125550101"}], tags=["Vip"],
         custom_fields={"court": "north"},
@@ -155,6 +156,7 @@ def test_update_changes_what_the_file_says_and_leaves_the_rest(desk: Desk) -> No
 
 
 def test_merge_fills_only_what_is_empty_and_joins_lists(desk: Desk) -> None:
+    desk.define("court")
     ann = desk.create(
         first_name="Ann", phones=[{"number": "+12125550101"}], tags=["Vip"], custom_fields={"court": "north"},
         addresses=[{"kind": "primary", "city": "Reno"}],
@@ -180,6 +182,8 @@ def test_merge_fills_only_what_is_empty_and_joins_lists(desk: Desk) -> None:
 
 
 def test_an_empty_cell_clears_only_where_it_is_told_to(desk: Desk) -> None:
+    desk.define("court")
+    desk.define("rate", type="number")
     ann = desk.create(
         first_name="Ann", last_name="Lee", occupation="Baker", phones=[{"number": "+12125550101"}], tags=["vip"],
         emails=[{"address": "ann@example.com"}], custom_fields={"court": "north", "rate": 5},

@@ -25,6 +25,14 @@ from tests.service.clients_desk import CONSENT, NOW, Desk, desk
 
 __all__ = ["desk"]
 
+
+@pytest.fixture(autouse=True)
+def own_fields(desk: Desk) -> None:
+    """Fields that the firm has defined."""
+    desk.define("court")
+    desk.define("age", type="number")
+
+
 LATER = NOW + dt.timedelta(days=3)
 
 

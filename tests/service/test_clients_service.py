@@ -39,7 +39,15 @@ def asking(embedded_bus: str, start: Callable[..., Any], tmp_path: Path) -> Any:
     """The clients service as another service calls it."""
     url = f"sqlite:///{tmp_path / 'clients.db'}"
     upgrade("clients", url)
-    runner = start(ClientsService, Caller, bus=embedded_bus, DATABASE_URL=url, FILES_URL=f"file://{tmp_path / 'files'}")
+    (tmp_path / "keys").write_text("A" * 43)
+    runner = start(
+        ClientsService,
+        Caller,
+        bus=embedded_bus,
+        DATABASE_URL=url,
+        FILES_URL=f"file://{tmp_path / 'files'}",
+        SEALING_KEYS_URL=f"file://{tmp_path / 'keys'}",
+    )
     [calls] = [found for found in runner.service_map["caller"].dependencies if isinstance(found, Calls)]
     return calls.get_dependency(None).clients
 

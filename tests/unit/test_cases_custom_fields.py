@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.custom_fields import Refused, canonical, visible
 from contracts.cases import FIELD_TYPES
 from contracts.tasks import QUESTION_KINDS
-from services.cases.custom_fields import FITTING_QUESTIONS, Refused, canonical, index_rows, merge, visible
+from services.cases.custom_fields import FITTING_QUESTIONS, index_rows, merged
 from services.cases.models import CustomField
 
 
@@ -102,27 +103,27 @@ def test_merging_keeps_clears_and_names_what_is_wrong() -> None:
         field("text", "gone", removed_at="2026-01-01"),
     ]
     stored = {"note": "a", "count": 2, "gone": "hidden"}
-    assert merge(fields, stored, {"count": None}, creating=False) == ({"note": "a", "gone": "hidden"}, [])
-    _, errors = merge(fields, stored, {"note": "", "count": "x", "gone": "y", "other": 1}, creating=False)
+    assert merged(fields, stored, {"count": None}, creating=False) == ({"note": "a", "gone": "hidden"}, [])
+    _, errors = merged(fields, stored, {"note": "", "count": "x", "gone": "y", "other": 1}, creating=False)
     assert sorted(error["field"] for error in errors) == [
         "custom_fields.count",
         "custom_fields.gone",
         "custom_fields.note",
         "custom_fields.other",
     ]
-    assert [error["field"] for error in merge(fields, {}, {}, creating=True)[1]] == ["custom_fields.note"]
+    assert [error["field"] for error in merged(fields, {}, {}, creating=True)[1]] == ["custom_fields.note"]
     assert visible(fields, stored) == {"note": "a", "count": 2}
 
 
 def test_a_required_field_added_later_binds_only_the_change_that_names_it() -> None:
     fields = [field("text", "note", required=True), field("text", "other")]
-    assert merge(fields, {}, {"other": "b"}, creating=False) == ({"other": "b"}, [])
+    assert merged(fields, {}, {"other": "b"}, creating=False) == ({"other": "b"}, [])
 
 
 def test_an_option_that_was_taken_away_may_stay_but_not_come_back() -> None:
     choice = field("choice", options=["a"])
-    assert merge([choice], {"x": "b"}, {"x": "b"}, creating=False) == ({"x": "b"}, [])
-    assert merge([choice], {"x": "a"}, {"x": "b"}, creating=False)[1]
+    assert merged([choice], {"x": "b"}, {"x": "b"}, creating=False) == ({"x": "b"}, [])
+    assert merged([choice], {"x": "a"}, {"x": "b"}, creating=False)[1]
 
 
 def test_the_question_kinds_are_those_of_tasks() -> None:

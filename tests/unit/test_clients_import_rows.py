@@ -9,12 +9,21 @@ import pytest
 from contracts.errors import Invalid
 from services.clients.import_mapping import FIELDS, check_mapping, suggest_mapping
 from services.clients.import_rows import RowReader, read_date
+from services.clients.models import ClientField
 
 NOW = dt.datetime(2026, 11, 21, 15, 0, tzinfo=dt.UTC)
+FIELDS_OF_FIRM = [
+    ClientField(key=key, type=type_, required=False, options=["North", "Süd"] if "choice" in type_ else [])
+    for key, type_ in {
+        "court": "text", "note": "text", "age": "number", "fee": "money", "vip": "yes_no", "since": "date",
+        "room": "choice", "rooms": "choices", "judge": "text",
+    }.items()
+]  # fmt: skip
 
 
 def read(cells: dict[str, str], country: str = "US", **defaults: str):
-    reader = RowReader(len(cells), {name: place for place, name in enumerate(cells)}, defaults, country, NOW)
+    places = {name: place for place, name in enumerate(cells)}
+    reader = RowReader(len(cells), places, defaults, country, NOW, own_fields=FIELDS_OF_FIRM)
     return reader.read(1, list(cells.values()))
 
 
@@ -58,12 +67,28 @@ def test_a_row_becomes_the_fields_of_a_client():
         ({"first_name": "x" * 121}, "too_long:first_name"),
         ({"first_name": "A\u202en"}, "invalid_text:first_name"), ({"city": "A\u200bn"}, "invalid_text:city"),
         ({"postal_code": "9" * 21}, "too_long:postal_code"), ({"tags": "x" * 61}, "too_long:tags"),
-        ({"custom_fields.note": "x" * 2001}, "too_long:custom_fields.note"),
+        ({"custom_fields.note": "x" * 10_001}, "too_long:custom_fields.note"),
+        ({"custom_fields.cuort": "North"}, "unknown_field:custom_fields.cuort"),
+        ({"custom_fields.age": "old"}, "wrong_type:custom_fields.age"),
+        ({"custom_fields.vip": "perhaps"}, "wrong_type:custom_fields.vip"),
+        ({"custom_fields.since": "31.31.2000"}, "wrong_type:custom_fields.since"),
+        ({"custom_fields.room": "West"}, "not_an_option:custom_fields.room"),
+        ({"custom_fields.rooms": "North; West"}, "not_an_option:custom_fields.rooms"),
     ],
 )  # fmt: skip
 def test_a_bad_cell_is_an_error_that_names_its_field(cells, error):
     row = read({"last_name": "Lee", **cells})
     assert (row.errors, row.keys) == ([error], [])
+
+
+def test_a_cell_is_read_as_its_field_is_defined():
+    texts = {
+        "age": "1,204", "fee": "$ 1,250.5", "vip": "Yes", "since": "12/31/2025", "room": "sud", "rooms": "north; Süd",
+    }  # fmt: skip
+    row = read({"last_name": "Lee", **{f"custom_fields.{key}": text for key, text in texts.items()}})
+    assert (row.errors, row.fields["custom_fields"]) == ([], {
+        "age": 1204, "fee": "1250.50", "vip": True, "since": "2025-12-31", "room": "Süd", "rooms": ["North", "Süd"],
+    })  # fmt: skip
 
 
 def test_a_row_too_short_or_too_long_is_an_error():
@@ -152,7 +177,8 @@ def test_an_empty_cell_clears_its_field_where_it_is_told_to():
         "tags": "", "city": "", "status": "", "custom_fields.court": "", "custom_fields.judge": "Roy",
     }  # fmt: skip
     places = {name: place for place, name in enumerate(cells)}
-    reader = RowReader(len(cells), places, {"occupation": "Baker", "status": "inactive"}, "US", NOW, clears=True)
+    defaults = {"occupation": "Baker", "status": "inactive"}
+    reader = RowReader(len(cells), places, defaults, "US", NOW, clears=True, own_fields=FIELDS_OF_FIRM)
     assert reader.read(1, list(cells.values())).fields == {
         "first_name": None, "last_name": "Lee", "occupation": "Baker", "status": "inactive", "phones": [], "tags": [],
         "emails": [{"address": "a@example.com", "primary": True}], "addresses": [],
@@ -240,4 +266,6 @@ def test_a_mapping_is_checked_by_name():
     assert [entry["field"] for entry in caught.value.fields] == ["mapping.B", "mapping.C", "mapping.D"]
     with pytest.raises(Invalid):
         check_mapping({}, ["A"])
-    assert check_mapping({"A": "custom_fields.Court room"[:19]}, ["A"]) == {"A": "custom_fields.Court"}
+    with pytest.raises(Invalid):
+        check_mapping({"A": "custom_fields.Court room"}, ["A"])
+    assert check_mapping({"A": "custom_fields.court"}, ["A"]) == {"A": "custom_fields.court"}

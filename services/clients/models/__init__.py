@@ -7,9 +7,11 @@ from services.clients.models.activity import *  # noqa: F403
 from services.clients.models.common import *  # noqa: F403
 from services.clients.models.companies import *  # noqa: F403
 from services.clients.models.contacts import *  # noqa: F403
+from services.clients.models.custom_fields import *  # noqa: F403
 from services.clients.models.finding import *  # noqa: F403
 from services.clients.models.groups import *  # noqa: F403
 from services.clients.models.importing import *  # noqa: F403
+from services.clients.models.keys import *  # noqa: F403
 from services.clients.models.merging import *  # noqa: F403
 from services.clients.models.privacy import *  # noqa: F403
 from services.clients.models.records import *  # noqa: F403

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
-    Date,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -18,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis.columns import Id, Instant, Json, new_id, utc_now
+from chassis.columns import Id, Instant, Json, JsonOrNull, new_id, utc_now
 from chassis.database import FirmScoped
 from services.clients.models.common import Base, of_client, one_of
 
@@ -27,7 +26,8 @@ STATUSES = ("active", "inactive", "prospective", "blacklisted")
 
 class Client(FirmScoped, Base):
     """One person or business. `sort_name` and `name_key` are derived by `services.clients.names`. `search_text` is
-    empty: it stays for processes of the version before.
+    empty: it stays for processes of the version before. What is sensitive is sealed by
+    `services.clients.client_keys`; the `…_key` beside it is a blind index.
 
     `version` grows by one per change of what the record shows; the last activity is not part of that.
     """
@@ -50,7 +50,13 @@ class Client(FirmScoped, Base):
         Index("ix_client_created", "firm_id", "created_at", "id"),
         Index("ix_client_name", "firm_id", "sort_name", "id"),
         Index("ix_client_name_key", "firm_id", "name_key"),
-        Index("ix_client_birth", "firm_id", "date_of_birth"),
+        Index("ix_client_birth", "firm_id", "birth_key"),
+        # Empty but after an upgrade, until what was kept in clear is sealed.
+        Index(
+            "ix_client_unsealed", "firm_id", "id",
+            sqlite_where=text("date_of_birth IS NOT NULL AND birth_key IS NULL"),
+            postgresql_where=text("date_of_birth IS NOT NULL AND birth_key IS NULL"),
+        ),
         Index("ix_client_staff", "firm_id", "assigned_staff_id"),
         Index(
             "ix_client_archived", "archived_at", "id",
@@ -68,8 +74,14 @@ class Client(FirmScoped, Base):
     middle_name: Mapped[str | None] = mapped_column(String(120))
     last_name: Mapped[str | None] = mapped_column(String(120))
     company_name: Mapped[str | None] = mapped_column(String(200))
-    date_of_birth: Mapped[dt.date | None] = mapped_column(Date)
+    date_of_birth: Mapped[str | None] = mapped_column(Text)
+    birth_key: Mapped[str | None] = mapped_column(String(22))
+    birthday_key: Mapped[str | None] = mapped_column(String(22))
+    government_ids: Mapped[str | None] = mapped_column(Text)
     occupation: Mapped[str | None] = mapped_column(String(120))
+    industry: Mapped[str | None] = mapped_column(String(120))
+    referral_source: Mapped[str | None] = mapped_column(String(120))
+    special_requirements: Mapped[str | None] = mapped_column(String(2000))
     status: Mapped[str] = mapped_column(String(20), default="active")
     spam: Mapped[bool] = mapped_column(Boolean, default=False)
     flag_reason: Mapped[str | None] = mapped_column(String(500))
@@ -79,6 +91,8 @@ class Client(FirmScoped, Base):
     custom_fields: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     external_source: Mapped[str | None] = mapped_column(String(60))
     external_source_id: Mapped[str | None] = mapped_column(String(120))
+    data_consent: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
+    photo_id: Mapped[str | None] = mapped_column(Id)
     import_id: Mapped[str | None] = mapped_column(Id)
     sort_name: Mapped[str] = mapped_column(String(300), default="")
     name_key: Mapped[str] = mapped_column(String(300), default="")
@@ -152,6 +166,20 @@ class ClientAddress(FirmScoped, Base):
     state: Mapped[str | None] = mapped_column(String(60))
     postal_code: Mapped[str | None] = mapped_column(String(20))
     country: Mapped[str | None] = mapped_column(String(2))
+
+
+class ClientGovernmentId(FirmScoped, Base):
+    """The blind index of one government id of a client, by which it is found."""
+
+    __tablename__ = "client_government_id"
+    __table_args__ = (
+        PrimaryKeyConstraint("firm_id", "client_id", "key"),
+        of_client("client_government_id"),
+        Index("ix_client_government_id_key", "firm_id", "key"),
+    )
+
+    client_id: Mapped[str] = mapped_column(Id)
+    key: Mapped[str] = mapped_column(String(22))
 
 
 class ClientTag(FirmScoped, Base):

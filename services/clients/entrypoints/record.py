@@ -1,0 +1,47 @@
+"""What clients answers about the parts of a record that have files of their own: the firm's fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chassis.columns import utc_now
+from chassis.database import Database
+from chassis.events import ReceivedEvent, on
+from chassis.rpc import serve
+from chassis.timers import every
+from contracts import clients as contract
+from services.clients import custom_fields, resealing, sealing_up
+
+
+class RecordEntrypoints:
+    """Nameko finds the entrypoints of a base class as it does the service's own."""
+
+    db: Database
+
+    @serve(contract.LIST_CLIENT_FIELDS)
+    def list_client_fields(self, **query: Any) -> dict[str, Any]:
+        return custom_fields.list_client_fields(self.db, **query)
+
+    @serve(contract.GET_CLIENT_FIELD)
+    def get_client_field(self, client_field_id: str) -> dict[str, Any]:
+        return custom_fields.get_client_field(self.db, client_field_id=client_field_id)
+
+    @serve(contract.CREATE_CLIENT_FIELD)
+    def create_client_field(self, **command: Any) -> dict[str, Any]:
+        return custom_fields.create_client_field(self.db, utc_now(), **command)
+
+    @serve(contract.UPDATE_CLIENT_FIELD)
+    def update_client_field(self, **command: Any) -> dict[str, Any]:
+        return custom_fields.update_client_field(self.db, utc_now(), **command)
+
+    @serve(contract.DELETE_CLIENT_FIELD)
+    def delete_client_field(self, client_field_id: str) -> None:
+        custom_fields.delete_client_field(self.db, utc_now(), client_field_id=client_field_id)
+
+    @on(contract.CLIENT_FIELD_RESEALING)
+    def continue_resealing(self, event: ReceivedEvent) -> None:
+        resealing.continue_resealing(self.db, event)
+
+    @every(3600, "seal what is in clear")
+    def seal_what_is_plain(self) -> bool:
+        return sealing_up.seal_what_is_plain(self.db)
