@@ -161,8 +161,8 @@ REGISTER_LINKS = Operation(
     deadline=10.0, example={"links": [_REGISTER]},
 )  # fmt: skip
 CREATE_LINK = Operation(
-    OWNER, "create_link", RegisterLink, RegisteredLink, (Invalid, NotFound, Unavailable), permission="links.write",
-    example=_REGISTER,
+    OWNER, "create_link", RegisterLink, RegisteredLink, (Invalid, NotFound, Gone, Unavailable),
+    permission="links.write", example=_REGISTER,
 )  # fmt: skip
 GET_LINK = Operation(OWNER, "get_link", LinkId, Link, (NotFound,), permission="links.read", example={"link_id": _ID})
 REVOKE_LINK = Operation(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields
 
 from contracts.base import Choice, Count, Id, Operation, Text, ids
-from contracts.clients.common import A_CLIENT, OWNER
+from contracts.clients.common import A_CLIENT, OWNER, ClientId
 from contracts.errors import Invalid
 
 
@@ -67,10 +67,16 @@ class ClientFacts(Schema):
     version = Count()
 
 
+class MergedClient(ClientId):
+    surviving_id = Id()
+
+
 class ClientFactsList(Schema):
-    """Unknown ids are left out: this is also how another service checks that clients exist."""
+    """Unknown ids are left out: this is also how another service checks that clients exist. `merged`: those that were
+    merged into another client, and are left out as well."""
 
     clients = fields.List(fields.Nested(ClientFacts))
+    merged = fields.List(fields.Nested(MergedClient))
 
 
 class FindByAddress(Schema):

@@ -36,7 +36,8 @@ class FieldDifference(Schema):
 
 
 class MergedConsent(Schema):
-    """Of one channel: what holds for each, and for the survivor afterwards: the strictest of both."""
+    """Of one channel: what holds for each, and for the survivor afterwards: an opt-out of either, else its own. An
+    opt-in of the duplicate's is not taken over; what was said from an address stays with the address."""
 
     channel = fields.String()
     this = fields.String(allow_none=True)
@@ -114,13 +115,14 @@ class ClientsMerged(Schema):
 
 class ClientsUnmerged(Schema):
     """`merged_id` is a client of its own again: what followed the merge goes back, what came since stays. `version`:
-    the survivor's."""
+    the survivor's; `merged_at`: when they had been merged."""
 
     merge_id = Id(required=True)
     surviving_id = Id(required=True)
     merged_id = Id(required=True)
     version = Count(required=True)
     at = Instant(required=True)
+    merged_at = Instant(required=True)
 
 
 MERGE_CLIENTS = Operation(
@@ -142,4 +144,6 @@ _MERGED = {
     "at": "2026-11-26T09:00:00Z",
 }  # fmt: skip
 CLIENTS_MERGED = Event(OWNER, "clients.merged.v1", ClientsMerged, example=_MERGED)
-CLIENTS_UNMERGED = Event(OWNER, "clients.unmerged.v1", ClientsUnmerged, example=_MERGED)
+CLIENTS_UNMERGED = Event(
+    OWNER, "clients.unmerged.v1", ClientsUnmerged, example={**_MERGED, "merged_at": "2026-11-26T08:00:00Z"}
+)

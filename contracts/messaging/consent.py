@@ -95,6 +95,17 @@ class ClientIdOnly(Schema):
     client_id = Id(required=True)
 
 
+class JoinConsents(Schema):
+    surviving_id = Id(required=True)
+    merged_id = Id(required=True)
+
+
+class JoinedConsents(Schema):
+    """`opted_out`: the channels on which the survivor has the merged client's opt-out since then."""
+
+    opted_out = fields.List(fields.String())
+
+
 class Preferences(Schema):
     """null: nothing was ever said on that channel."""
 
@@ -139,12 +150,16 @@ class ConsentChanged(Schema):
     client_ids = fields.List(Id(), required=True)
 
 
+JOIN_CONSENTS = Operation(
+    OWNER, "join_consents", JoinConsents, JoinedConsents, (Invalid, Unavailable),
+    example={"surviving_id": AN_ID, "merged_id": AN_ID},
+)  # fmt: skip
 LIST_CONSENTS = Operation(
     OWNER, "list_consents", ListConsents, page_of(ConsentEntry), (Invalid, Unavailable), permission="consents.read",
     example={"address": "+12125550123"},
 )  # fmt: skip
 RECORD_CONSENTS = Operation(
-    OWNER, "record_consents", RecordConsents, RecordedConsents, (Invalid, NotFound, Unavailable),
+    OWNER, "record_consents", RecordConsents, RecordedConsents, (Invalid, NotFound, Gone, Unavailable),
     permission="consents.write", deadline=15.0,
     example={"source": "import", "entries": [{"channel": "sms", "address": "+12125550123", "state": "opted_out"}]},
 )  # fmt: skip
@@ -156,11 +171,11 @@ UNSUBSCRIBE = Operation(
     OWNER, "unsubscribe", UnsubscribeToken, Unsubscription, (Gone, Unavailable), firm=False, example={"token": "t"}
 )
 GET_PREFERENCES = Operation(
-    OWNER, "get_preferences", ClientIdOnly, Preferences, (NotFound, Unavailable), permission="consents.read",
+    OWNER, "get_preferences", ClientIdOnly, Preferences, (NotFound, Gone, Unavailable), permission="consents.read",
     example={"client_id": AN_ID},
 )  # fmt: skip
 SET_PREFERENCES = Operation(
-    OWNER, "set_preferences", SetPreferences, Preferences, (Invalid, NotFound, Unavailable),
+    OWNER, "set_preferences", SetPreferences, Preferences, (Invalid, NotFound, Gone, Unavailable),
     permission="consents.write", example={"client_id": AN_ID, "sms": "opted_out"},
 )  # fmt: skip
 LIST_CONSENT_REVIEWS = Operation(

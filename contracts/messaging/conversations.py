@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from contracts.base import Choice, Count, Event, Flag, Id, Instant, Operation, PageRequest, Stamped, Text, ids, page_of
-from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.errors import Conflict, Gone, Invalid, NotFound, Unavailable
 from contracts.messaging.common import AN_ID, CHANNELS, OWNER
 from contracts.messaging.sending import MessageRecord
 from contracts.tasks import Timing
@@ -212,7 +212,7 @@ UPDATE_CONVERSATION = Operation(
     permission="messages.write", example={"conversation_id": AN_ID, "changes": {"read": True}},
 )  # fmt: skip
 ASSIGN_CONVERSATION = Operation(
-    OWNER, "assign_conversation", AssignConversation, Conversation, (Invalid, NotFound, Conflict, Unavailable),
+    OWNER, "assign_conversation", AssignConversation, Conversation, (Invalid, NotFound, Gone, Conflict, Unavailable),
     permission="messages.write", example={"conversation_id": AN_ID, "client_id": AN_ID},
 )  # fmt: skip
 LIST_CONVERSATION_MESSAGES = Operation(
@@ -220,7 +220,7 @@ LIST_CONVERSATION_MESSAGES = Operation(
     permission="messages.read", example={"conversation_id": AN_ID},
 )  # fmt: skip
 SEND_TO_CONVERSATION = Operation(
-    OWNER, "send_to_conversation", SendToConversation, MessageRecord, (Invalid, NotFound, Unavailable),
+    OWNER, "send_to_conversation", SendToConversation, MessageRecord, (Invalid, NotFound, Gone, Unavailable),
     permission="messages.write", example={"conversation_id": AN_ID, "body": "Thank you, we have it."},
 )  # fmt: skip
 GET_MEDIA = Operation(
@@ -232,7 +232,7 @@ LIST_COMMUNICATIONS = Operation(
     example={"client_id": AN_ID},
 )  # fmt: skip
 LOG_COMMUNICATION = Operation(
-    OWNER, "log_communication", LogCommunication, LogEntry, (Invalid, NotFound, Unavailable),
+    OWNER, "log_communication", LogCommunication, LogEntry, (Invalid, NotFound, Gone, Unavailable),
     permission="messages.write", example={"client_id": AN_ID, "kind": "call", "notes": "Asked for the deed."},
 )  # fmt: skip
 UPDATE_LOG_ENTRY = Operation(

@@ -19,7 +19,7 @@ from contracts.base import (
     ids,
     page_of,
 )
-from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.errors import Conflict, Gone, Invalid, NotFound, Unavailable
 from contracts.messaging.common import AN_ID, CHANNELS, DELIVERY_STATES, OWNER
 from contracts.tasks import Message, NotificationEstimate, NotificationItem, Timing
 
@@ -287,7 +287,7 @@ CANCEL_BATCH = Operation(
     example={"batch_id": AN_ID},
 )  # fmt: skip
 REQUEST_MESSAGES = Operation(
-    OWNER, "request_messages", RequestMessages, RequestedMessages, (Invalid, NotFound, Unavailable),
+    OWNER, "request_messages", RequestMessages, RequestedMessages, (Invalid, NotFound, Gone, Unavailable),
     permission="messages.bulk", deadline=30.0,
     example={"client_ids": [AN_ID], "channels": ["email"], "message": {"subject": "News", "body": "We moved."}},
 )  # fmt: skip
@@ -297,8 +297,8 @@ CANCEL_MESSAGE = Operation(
 )  # fmt: skip
 LIST_BATCHES = Operation(OWNER, "list_batches", ListBatches, page_of(Batch), (Invalid,), permission="messages.read")
 SEND_MESSAGE = Operation(
-    OWNER, "send_message", SendMessage, MessageRecord, (Invalid, NotFound, Unavailable), permission="messages.write",
-    example={"client_id": AN_ID, "channel": "sms", "body": "See you at nine."},
+    OWNER, "send_message", SendMessage, MessageRecord, (Invalid, NotFound, Gone, Unavailable),
+    permission="messages.write", example={"client_id": AN_ID, "channel": "sms", "body": "See you at nine."},
 )  # fmt: skip
 GET_MESSAGE = Operation(
     OWNER,

@@ -52,10 +52,15 @@ def check_clients(calls: Any, clients: Sequence[Record], *, known: frozenset[str
     wanted = [client["client_id"] for client in clients if client["client_id"] not in known]
     if not wanted:
         return []
-    facts: list[Record] = calls.clients.get_client_facts(client_ids=wanted)["clients"]
+    answer = calls.clients.get_client_facts(client_ids=wanted)
+    facts: list[Record] = answer["clients"]
+    merged = {entry["client_id"] for entry in answer.get("merged") or ()}
     found = {entry["client_id"] for entry in facts} | known
     errors = [
-        {"field": f"clients.{index}.client_id", "message": "There is no such client."}
+        {
+            "field": f"clients.{index}.client_id",
+            "message": "Merged into another client." if client["client_id"] in merged else "There is no such client.",
+        }
         for index, client in enumerate(clients)
         if client["client_id"] not in found
     ]

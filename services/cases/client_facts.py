@@ -15,6 +15,7 @@ from sqlalchemy import delete
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.value_sets import among
+from services.cases import client_merges
 from services.cases.models import ClientConsent, ClientFacts, ClientTag
 
 Facts = dict[str, Any]
@@ -43,8 +44,11 @@ def apply_consents(db: Database, events: Sequence[ReceivedEvent]) -> None:
     """`consent.changed.v1`."""
     with db.unit_of_work(once=events) as uow:
         latest: dict[tuple[str, str], Facts] = {}
+        named = {client_id for event in uow.fresh for client_id in event.data["client_ids"]}
+        merged = client_merges.survivors(uow, named)
         for data in sorted((event.data for event in uow.fresh), key=lambda data: data["consent_id"]):
-            for client_id in data["client_ids"]:
+            for told in data["client_ids"]:
+                client_id = merged.get(told, told)
                 latest[client_id, data["channel"]] = {
                     "client_id": client_id,
                     "channel": data["channel"],

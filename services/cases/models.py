@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from chassis.columns import Exact, Folded, Id, Json, JsonOrNull, new_id, utc_now
 from chassis.database import FirmScoped, service_base
+from chassis.redirects import MovedRow, RedirectRow
 from chassis.texts import fold
 
 Base: Any = service_base("cases")
@@ -396,3 +397,16 @@ class AppliedAnswer(FirmKeyed, Base):
 
     case_task_id: Mapped[str] = mapped_column(Id, primary_key=True)
     answer_version: Mapped[int]
+
+
+class ClientMerge(RedirectRow, Base):
+    """A client that was merged into another one."""
+
+    __tablename__ = "client_merge"
+
+
+class ClientMergeMove(MovedRow, Base):
+    """A case on which the survivor took the merged client's place (`row_id`). `facts`: {"merged": its role, label and
+    position, "survivor": the survivor's own on the same case, or null}."""
+
+    __tablename__ = "client_merge_move"

@@ -17,6 +17,7 @@ from services.cases import (
     case_lists,
     case_types,
     client_facts,
+    client_merges,
     erasing,
     new_client,
     reading,
@@ -157,6 +158,14 @@ class CasesService:
     @serve(cases.GET_CLIENT_CASES)
     def get_client_cases(self, client_ids: list[str]) -> Record:
         return erasing.get_client_cases(self.db, client_ids=client_ids)
+
+    @on(clients.CLIENTS_MERGED, batch=20)
+    def follow_merges(self, events: list[ReceivedEvent]) -> None:
+        client_merges.follow_merges(self.db, events, now=utc_now())
+
+    @on(clients.CLIENTS_UNMERGED, batch=20)
+    def follow_undone_merges(self, events: list[ReceivedEvent]) -> None:
+        client_merges.follow_undone_merges(self.db, events, now=utc_now())
 
     @on(messaging.CONSENT_CHANGED, batch=BATCH)
     def follow_consents(self, events: list[ReceivedEvent]) -> None:

@@ -122,7 +122,8 @@ def _primary_postal(session: Session, client_ids: Sequence[str]) -> dict[str, tu
 
 
 def get_client_facts(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]:
-    """`contracts.clients.ClientFactsList`, by two queries. Unknown and archived ids are left out."""
+    """`contracts.clients.ClientFactsList`, by two queries. Unknown, archived and merged ids are left out; of the merged
+    ones it is told who they are now."""
     with db.read() as session:
         statement = select(Client.id, Client.status, Client.language, Client.version).where(
             Client.id.in_(client_ids), Client.archived_at.is_(None)
@@ -132,7 +133,9 @@ def get_client_facts(db: Database, *, client_ids: Sequence[str]) -> dict[str, An
         tagged = select(ClientTag.client_id, ClientTag.tag).where(ClientTag.client_id.in_(found))
         for client_id, tag in session.execute(tagged.order_by(ClientTag.client_id, ClientTag.position)):
             tags.setdefault(client_id, []).append(tag)
+        merged = merge_history.with_survivors(session, client_ids, found)
     return {
+        "merged": [{"client_id": id_, "surviving_id": surviving_id} for id_, surviving_id in sorted(merged.items())],
         "clients": [
             {
                 "client_id": client_id,
@@ -143,7 +146,7 @@ def get_client_facts(db: Database, *, client_ids: Sequence[str]) -> dict[str, An
             }
             for client_id in dict.fromkeys(client_ids)
             if client_id in found
-        ]
+        ],
     }
 
 

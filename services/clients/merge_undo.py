@@ -146,6 +146,7 @@ def _announce(
     ]
     announce_changes(uow, [change for change in changes if change.fields or change.record is again], now)
     data = {"merge_id": merge.id, "surviving_id": merge.surviving_id, "merged_id": merge.merged_id, "at": now}
+    data["merged_at"] = merge.at
     version = restored["version"]
     uow.emit(CLIENTS_UNMERGED, merge.surviving_id, {**data, "version": version}, aggregate_version=version)
     facts = {"merge_id": merge.id, "merged_id": merge.merged_id, **activity.by_actor()}

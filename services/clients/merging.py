@@ -41,8 +41,8 @@ def merge_clients(
     """`contracts.clients.ClientMerge`: `duplicate_id` becomes part of `client_id` and stands for it from now on.
 
     Raises Invalid that names what cannot be chosen or joined, NotFound `client_not_found`, Gone `client_merged` if
-    `client_id` was merged itself, Conflict `already_merged` or `duplicate_merged` with `surviving_id`; a dry run also
-    Unavailable, if nobody can say what was consented to.
+    `client_id` was merged itself, Conflict `already_merged` or `duplicate_merged` with `surviving_id`, Unavailable if
+    nobody can say what was consented to.
     """
     if client_id == duplicate_id:
         raise invalid_field("duplicate_id", "A client is no duplicate of itself.", "same_client")
@@ -55,6 +55,10 @@ def merge_clients(
         shown = {**_outcome(this, duplicate, after, keep, now), "client": client}
         consent = _consent(calls, client_id, duplicate_id)
         return {**shown, "dry_run": True, "moves": moves, "consent": consent}
+    with db.read() as session:
+        _joined(*_both(session, client_id, duplicate_id), keep)
+    # Before the merge, so that there is no moment in which the survivor is written to where the other one said stop.
+    calls.messaging.join_consents(surviving_id=client_id, merged_id=duplicate_id)
     with db.unit_of_work() as uow:
         this, duplicate = _both(uow.session, client_id, duplicate_id, lock=True)
         after = _joined(this, duplicate, keep)
@@ -157,7 +161,7 @@ def _outcome(this: Record, duplicate: Record, after: Record, keep: Mapping[str, 
 
 
 def _consent(calls: Any, client_id: str, duplicate_id: str) -> list[Record]:
-    """What holds for each on each channel, and for the survivor afterwards: an opt-out of either."""
+    """What holds for each on each channel, and for the survivor afterwards: an opt-out of either, else its own."""
     asked = [calls.messaging.get_preferences.start(client_id=id_) for id_ in (client_id, duplicate_id)]
     this, duplicate = (reply.result() for reply in asked)
     return [
@@ -165,15 +169,10 @@ def _consent(calls: Any, client_id: str, duplicate_id: str) -> list[Record]:
             "channel": name,
             "this": this[name],
             "duplicate": duplicate[name],
-            "after": strictest(this[name], duplicate[name]),
+            "after": "opted_out" if "opted_out" in (this[name], duplicate[name]) else this[name],
         }
         for name in CONSENT_CHANNELS
     ]
-
-
-def strictest(one: str | None, other: str | None) -> str | None:
-    """Of two states of consent the one that lets less through; what was never said is less than an opt-in."""
-    return next((state for state in ("opted_out", "opted_in") if state in (one, other)), None)
 
 
 def list_merges(

@@ -16,10 +16,10 @@ from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
 from chassis.unit_of_work import UnitOfWork
-from contracts.errors import NotFound
 from contracts.messaging import MESSAGES_REQUESTED
 from services.messaging import batches, estimates
 from services.messaging.contents import keep, resolve_message
+from services.messaging.known_clients import demand_clients
 from services.messaging.models import Batch
 from services.messaging.settings import MessagingSettings
 from services.messaging.templates import Variant, check_variants, invalid
@@ -30,6 +30,7 @@ Record = dict[str, Any]
 CHUNK_SIZE = 500
 """Clients in one event."""
 ASKED_AT_ONCE = 1000
+_FACTS = ("clients", "merged")
 
 
 def request_messages(
@@ -48,7 +49,8 @@ def request_messages(
 ) -> Record:
     """Takes one message to each of the clients, or as a dry run estimates what would become of it.
 
-    Raises Invalid for a text that speaks of a task or a case, NotFound for an unknown client or template, Unavailable.
+    Raises Invalid for a text that speaks of a task or a case, NotFound for an unknown client or template, Gone for a
+    merged client, Unavailable.
     """
     now = now or utc_now()
     check_timing(timing, now)
@@ -164,8 +166,6 @@ def _check_clients(calls: Any, client_ids: list[str]) -> None:
         calls.clients.get_client_facts.start(client_ids=client_ids[start : start + ASKED_AT_ONCE])
         for start in range(0, len(client_ids), ASKED_AT_ONCE)
     ]
-    known = {client["client_id"] for reply in asked for client in reply.result()["clients"]}
-    for client_id in client_ids:
-        if client_id not in known:
-            # An id of another firm's is as unknown as one that nobody has.
-            raise NotFound("client_not_found", client_id=client_id)
+    answers = [reply.result() for reply in asked]
+    # An id of another firm's is as unknown as one that nobody has.
+    demand_clients({name: [one for answer in answers for one in answer.get(name) or ()] for name in _FACTS}, client_ids)

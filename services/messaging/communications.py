@@ -14,6 +14,7 @@ from chassis.database import Database
 from contracts.errors import Conflict, NotFound, invalid_field
 from contracts.messaging import COMMUNICATION_LOGGED
 from services.messaging import history
+from services.messaging.known_clients import demand_clients
 from services.messaging.models import LogEntry
 
 Record = dict[str, Any]
@@ -70,13 +71,12 @@ def log_communication(
 ) -> Record:
     """What a staff member writes down about a call or a meeting, which may be one to come; `at` not said: now.
 
-    Raises NotFound `client_not_found`, Invalid for a case that does not exist, Unavailable.
+    Raises NotFound `client_not_found`, Gone `client_merged`, Invalid for a case that does not exist, Unavailable.
     """
     now = now or utc_now()
     client = calls.clients.get_client_facts.start(client_ids=[client_id])
     _demand_case(calls, case_id)
-    if not client.result()["clients"]:
-        raise NotFound("client_not_found", client_id=client_id)
+    demand_clients(client.result(), [client_id])
     with db.unit_of_work() as uow:
         values = {"at": now, **fields}
         entry = LogEntry(

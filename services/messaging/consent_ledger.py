@@ -10,6 +10,7 @@ from sqlalchemy import or_, select
 from chassis.database import Database
 from chassis.paging import page
 from contracts.errors import Gone, NotFound
+from services.messaging.merged_clients import merged_clients
 from services.messaging.models import ConsentEntry, Delivery
 from services.messaging.senders import as_kept
 
@@ -31,7 +32,7 @@ def list_consents(
     sort: str | None = None,
 ) -> Record:
     """One page, newest first. Of a client: what it said itself, and what was said from the addresses that it was
-    written to at or has now.
+    written to at or has now; also of those that were merged into it.
 
     Raises Invalid, Unavailable.
     """
@@ -39,8 +40,10 @@ def list_consents(
     if address is not None:
         statement = statement.where(ConsentEntry.address == as_kept(address))
     if client_id is not None:
-        written_to = select(Delivery.address).where(Delivery.client_id == client_id, Delivery.address.is_not(None))
-        theirs = [ConsentEntry.client_id == client_id, ConsentEntry.address.in_(written_to)]
+        with db.read() as session:
+            same = [client_id, *merged_clients.merged_into(session, client_id)]
+        written_to = select(Delivery.address).where(Delivery.client_id.in_(same), Delivery.address.is_not(None))
+        theirs = [ConsentEntry.client_id.in_(same), ConsentEntry.address.in_(written_to)]
         present = _present_addresses(calls, client_id)
         statement = statement.where(or_(*theirs, ConsentEntry.address.in_(present)))
     if channel is not None:
@@ -66,7 +69,8 @@ def list_consents(
 
 
 def _present_addresses(calls: Any, client_id: str) -> list[str]:
-    """All numbers and email addresses in a client's record. An erased client has none, and its proof stays."""
+    """All numbers and email addresses in a client's record. An erased or merged one has none, and its proof
+    stays."""
     try:
         client = calls.clients.get_client(client_id=client_id)
     except (NotFound, Gone):

@@ -19,6 +19,7 @@ from contracts.messaging import CONVERSATION_ASSIGNED
 from services.messaging.doorbell import ring
 from services.messaging.filing import conversation_of_client
 from services.messaging.history import sent_to_address
+from services.messaging.known_clients import demand_clients
 from services.messaging.models import Conversation, ConversationClient, Delivery, InboundMessage, Notice
 from services.messaging.notices import News, Reader, mark_read, readers_of, tell
 from services.messaging.senders import as_kept
@@ -141,11 +142,11 @@ def assign_conversation(
     """Says whose an address's conversation is: what was said in it moves to that client's own, which is returned. What
     the address itself said about consent stays with the address. The same again changes nothing.
 
-    Raises NotFound, Conflict `conversation_is_a_clients` if it is another client's already, Unavailable.
+    Raises NotFound, Gone `client_merged`, Conflict `conversation_is_a_clients` if it is another client's already,
+    Unavailable.
     """
     now = now or utc_now()
-    if not calls.clients.get_client_facts(client_ids=[client_id])["clients"]:
-        raise NotFound("client_not_found", client_id=client_id)
+    demand_clients(calls.clients.get_client_facts(client_ids=[client_id]), [client_id])
     with db.unit_of_work() as uow:
         source = find(uow.session, conversation_id, lock=True)
         if source.client_id is not None and source.client_id != client_id:

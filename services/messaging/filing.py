@@ -8,7 +8,7 @@ shows for each of them; none, and it waits there for a person to say whose it is
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -21,6 +21,7 @@ from chassis.precedence import precedence
 from chassis.unit_of_work import UnitOfWork
 from services.messaging import consent, stops, watching
 from services.messaging.doorbell import ring
+from services.messaging.merged_clients import merged_clients
 from services.messaging.models import Conversation, ConversationClient, InboundMessage
 
 PREVIEW = 200
@@ -64,14 +65,21 @@ def file_message(db: Database, calls: Any, event: ReceivedEvent, now: dt.datetim
 def _known_owners(session: Session, message: InboundMessage) -> list[str]:
     """Who was written to at the address, and whose a person said that earlier messages from it are."""
     if message.client_id is not None and message.channel == "portal":
-        return [message.client_id]
+        return _as_merged(session, [message.client_id])
     assigned = select(InboundMessage.client_id).where(
         InboundMessage.sender == message.sender,
         InboundMessage.channel == message.channel,
         InboundMessage.client_id.is_not(None),
     )
     earlier = [str(client_id) for client_id in session.scalars(assigned.distinct().limit(20))]
-    return sorted({*consent.clients_of_address(session, message.sender), *earlier})
+    return _as_merged(session, {*consent.clients_of_address(session, message.sender), *earlier})
+
+
+def _as_merged(session: Session, client_ids: Iterable[str]) -> list[str]:
+    """The clients that these are now, as far as messaging has heard."""
+    known = set(client_ids)
+    merged = merged_clients.current(session, known) if known else {}
+    return sorted({merged.get(client_id, client_id) for client_id in known})
 
 
 def _owners(calls: Any, message: InboundMessage, known: list[str]) -> list[str]:

@@ -20,6 +20,7 @@ from services.messaging.deliveries import event_data, move
 from services.messaging.doorbell import ring
 from services.messaging.filing import conversation_of_client, preview_of
 from services.messaging.history import records
+from services.messaging.known_clients import gone
 from services.messaging.links import PLACEHOLDER_TOKEN, link_of, shorten
 from services.messaging.models import URGENT, WAITING, Conversation, Delivery
 from services.messaging.outcomes import Decider, Outcome, Request, Wish, addresses_of
@@ -53,7 +54,7 @@ def send_message(
     suppressed. The dispatcher decides again when it goes out. `sandbox`: the channels that the sandbox carries.
     `client_id` None: an answer to the `address` of a conversation with somebody who is no client yet.
 
-    Raises Invalid, NotFound for an unknown client, case task or template, Unavailable.
+    Raises Invalid, NotFound for an unknown client, case task or template, Gone for a merged client, Unavailable.
     """
     now = now or utc_now()
     check_timing(timing, now)
@@ -90,7 +91,7 @@ def send_message(
 
 
 def _about(calls: Any, wish: Wish, uses: list[str]) -> tuple[Wish, Facts]:
-    """The wish with its case, and what others know about it. Raises NotFound."""
+    """The wish with its case, and what others know about it. Raises NotFound, Gone."""
     if wish.case_task_id is not None:
         found = calls.tasks.get_case_task_facts(case_task_ids=[wish.case_task_id])["case_tasks"]
         if not found:
@@ -100,6 +101,8 @@ def _about(calls: Any, wish: Wish, uses: list[str]) -> tuple[Wish, Facts]:
     recipient = facts.recipients.get(wish.client_id or "")
     if not wish.addressed and (recipient is None or recipient["state"] == "erased"):
         raise NotFound("client_not_found", client_id=wish.client_id)
+    if recipient is not None and recipient.get("surviving_id") is not None:
+        raise gone(str(wish.client_id), recipient["surviving_id"])
     return wish, facts
 
 

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Json, new_id, utc_now
 from chassis.database import FirmScoped, service_base
+from chassis.redirects import MovedRow, RedirectRow
 
 Base: Any = service_base("messaging")
 
@@ -508,6 +509,18 @@ class Notice(FirmScoped, Stamps, Base):
     about: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
     once: Mapped[str | None] = mapped_column(String(120))
     read_at: Mapped[dt.datetime | None]
+
+
+class ClientMerge(RedirectRow, Base):
+    """A client that was merged into another one."""
+
+    __tablename__ = "client_merge"
+
+
+class ClientMergeMove(MovedRow, Base):
+    """A row that became the survivor's."""
+
+    __tablename__ = "client_merge_move"
 
 
 class SandboxMessage(Base):

@@ -8,10 +8,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from chassis.context import current
 from chassis.database import Database
 from contracts.errors import NotFound
 from contracts.messaging import CONSENT_CHANNELS
 from services.messaging import consent
+from services.messaging.known_clients import gone
 from services.messaging.models import ConsentEntry, ConsentState
 
 Record = dict[str, Any]
@@ -21,9 +23,9 @@ Addresses = Mapping[str, str | None]
 def get_preferences(db: Database, calls: Any, *, client_id: str) -> Record:
     """The state in force on each channel: an opt-out of the client's present address counts as the client's.
 
-    Raises NotFound for an unknown client, Unavailable.
+    Raises NotFound for an unknown client, Gone for a merged one, Unavailable.
     """
-    addresses = _addresses(calls, client_id)
+    client_id, addresses = _reached(calls, client_id)
     with db.read() as session:
         return _in_force(session, client_id, addresses)
 
@@ -35,9 +37,9 @@ def set_preferences(
     does not undo an opt-out that came from the address itself.
 
     The same again from the same source adds nothing to the ledger; from another source it is evidence of its own.
-    Raises NotFound for an unknown client, Unavailable.
+    Raises NotFound for an unknown client, Gone for a merged one, Unavailable.
     """
-    addresses = _addresses(calls, client_id)
+    client_id, addresses = _reached(calls, client_id)
     keys = [(channel, consent.client_key(client_id)) for channel in said]
     with db.unit_of_work() as uow:
         consent.ensure_rows(uow, keys)
@@ -52,12 +54,19 @@ def set_preferences(
         return uow.answer(_in_force(uow.session, client_id, addresses))
 
 
-def _addresses(calls: Any, client_id: str) -> Addresses:
-    """Where the client is reached on each channel. Raises NotFound."""
+def _reached(calls: Any, client_id: str) -> tuple[str, Addresses]:
+    """The client, and where it is reached on each channel. Raises NotFound, or Gone; a client's own word counts as the
+    survivor's, whichever of the two its link was made for."""
     recipient = calls.clients.get_recipients(client_ids=[client_id])["recipients"][0]
     if recipient["state"] == "erased":
         raise NotFound("client_not_found", client_id=client_id)
-    return {channel: recipient.get(channel) for channel in CONSENT_CHANNELS}
+    surviving_id = recipient.get("surviving_id")
+    if surviving_id is not None:
+        context = current()
+        if context is None or context.actor_kind != "client":
+            raise gone(client_id, surviving_id)
+        client_id = surviving_id
+    return client_id, {channel: recipient.get(channel) for channel in CONSENT_CHANNELS}
 
 
 def _sources(session: Session, client_id: str) -> dict[str, str]:

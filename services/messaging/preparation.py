@@ -13,7 +13,7 @@ from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
 from chassis.value_sets import among
-from services.messaging import consent, joining
+from services.messaging import client_merges, consent, joining
 from services.messaging.deliveries import LONGEST_RESERVATION, is_in, move, move_each, unreserved
 from services.messaging.models import NOTIFIED, Batch, Content, Delivery, InboundMessage
 from services.messaging.outcomes import FRESH_INBOUND, Decider, Known, Outcome, Request, Sent, Wish, addresses_of
@@ -101,6 +101,12 @@ def prepare(
     uses = {name for request in requests.values() for name in request.uses}
     members = joining.members_of(wishes)
     facts = gather(calls, members, uses)
+    merged = {client_id for client_id, one in facts.recipients.items() if one.get("surviving_id")}
+    if merged:
+        waiting = {wish.id: wish.client_id for wish in wishes if wish.client_id in merged}
+        client_merges.catch_up(db, waiting, now())
+        wishes = [wish for wish in wishes if wish.client_id not in merged]
+        members = joining.members_of(wishes)
     keys = [key for wish in wishes for key in _keys(wish, facts)]
     with db.unit_of_work() as uow:
         # Apart from the rest: a STOP waits for a row that is being made, and must not wait for all that follows.

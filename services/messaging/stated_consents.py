@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.value_sets import among
-from contracts.errors import Invalid, NotFound
+from contracts.errors import Invalid
 from services.messaging import consent
 from services.messaging.consent import OPTED_IN, OPTED_OUT, UNREACHABLE, Change, Key
+from services.messaging.known_clients import demand_clients
 from services.messaging.models import ConsentEntry, ConsentState, Delivery
 
 Record = dict[str, Any]
@@ -123,9 +124,7 @@ def _as_compared(channel: str, address: str) -> str:
 def _demand_clients(calls: Any, client_ids: set[str]) -> None:
     if not client_ids:
         return
-    found = {facts["client_id"] for facts in calls.clients.get_client_facts(client_ids=sorted(client_ids))["clients"]}
-    for client_id in sorted(client_ids - found):
-        raise NotFound("client_not_found", client_id=client_id)
+    demand_clients(calls.clients.get_client_facts(client_ids=sorted(client_ids)), sorted(client_ids))
 
 
 def _said_last(session: Session, keys: Iterable[Key]) -> dict[Key, dt.datetime]:

@@ -46,8 +46,8 @@ def end_links_to_old_address(
     transaction, and only if an answer caused the change and there are links to end.
     """
     channels = {channel for field in event.data["changed"] for channel in _SENT_TO.get(field, ())}
-    if not channels:
-        return
+    if not channels or event.data.get("merge_id") is not None:
+        return  # a merge adds addresses; what its undo puts in doubt is ended with it
     in_doubt = and_(
         Link.client_id == event.data["client_id"],
         Link.contact_id.is_(None),
@@ -65,6 +65,7 @@ def end_links_to_old_address(
 
 
 def end(uow: UnitOfWork, now: dt.datetime, which: ColumnElement[bool], reason: str) -> None:
+    """Ends the links of that kind that are not ended yet, and tells of each."""
     statement = (
         update(Link)
         .where(which, Link.revoked_at.is_(None))

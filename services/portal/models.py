@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Json, new_id, utc_now
 from chassis.database import FirmScoped, service_base
+from chassis.redirects import MovedRow, RedirectRow
 
 Base: Any = service_base("portal")
 
@@ -78,6 +79,18 @@ class Link(FirmScoped, Base):
         """Counts one request for a new link."""
         self.asked_at = now
         self.asked_times += 1
+
+
+class ClientMerge(RedirectRow, Base):
+    """A client that was merged into another one."""
+
+    __tablename__ = "client_merge"
+
+
+class ClientMergeMove(MovedRow, Base):
+    """A link that became the survivor's."""
+
+    __tablename__ = "client_merge_move"
 
 
 def live(now: dt.datetime) -> ColumnElement[bool]:

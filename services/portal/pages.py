@@ -188,8 +188,8 @@ def _raise_refusals(refusals: dict[str, CasewireError | None]) -> None:
 def check_scope(calls: Any, link: Record) -> None:
     """Whether a link that staff ask for may be made: its client and task exist, and belong together.
 
-    Raises NotFound `client_not_found` or `case_task_not_found`, or Invalid that names `scope.case_task_id`,
-    `scope.case_ids`, or the `contact_id` of one who may not use the portal for the client.
+    Raises NotFound `client_not_found` or `case_task_not_found`, Gone `client_merged`, or Invalid that names
+    `scope.case_task_id`, `scope.case_ids`, or the `contact_id` of one who may not use the portal for the client.
     """
     client_id, scope, contact_id = link["client_id"], link["scope"], link.get("contact_id")
     known = calls.clients.get_client_facts.start(client_ids=[client_id])
@@ -202,7 +202,11 @@ def check_scope(calls: Any, link: Record) -> None:
         for case in (calls.cases.get_case_facts(case_ids=case_ids)["cases"] if case_ids else [])
         if client_id in case["client_ids"]
     }
-    if not known.result()["clients"]:
+    answer = known.result()
+    merged = {entry["client_id"]: entry["surviving_id"] for entry in answer.get("merged") or ()}
+    if client_id in merged:
+        raise Gone("client_merged", client_id=client_id, surviving_id=merged[client_id])
+    if not answer["clients"]:
         raise NotFound("client_not_found", client_id=client_id)
     if access and not access.result()["access"]:
         raise invalid_field("contact_id", "Not a contact of this client who may use the portal.", "no_portal_access")

@@ -9,7 +9,7 @@ from chassis.database import Data
 from chassis.events import ReceivedEvent, on
 from chassis.rpc import Calls, serve
 from contracts import accounts, cases, clients, messaging, portal, tasks
-from services.portal import asking, contact, ending, erasing, pages
+from services.portal import asking, client_merges, contact, ending, erasing, pages
 from services.portal import links as secure_links
 from services.portal.firms import Firms
 from services.portal.models import Base
@@ -85,6 +85,14 @@ class PortalService:
     @on(clients.CLIENT_CHANGED)
     def end_links_to_old_address(self, event: ReceivedEvent) -> None:
         ending.end_links_to_old_address(self.db, utc_now(), event, self._answering_link)
+
+    @on(clients.CLIENTS_MERGED, batch=20)
+    def follow_merges(self, events: list[ReceivedEvent]) -> None:
+        client_merges.follow_merges(self.db, events)
+
+    @on(clients.CLIENTS_UNMERGED, batch=20)
+    def follow_undone_merges(self, events: list[ReceivedEvent]) -> None:
+        client_merges.follow_undone_merges(self.db, utc_now(), events)
 
     @on(accounts.FIRM_CHANGED, broadcast=True)
     def forget_firm(self, event: ReceivedEvent) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
 from chassis.columns import Id, Json, new_id, utc_now
 from chassis.database import FirmScoped, service_base
+from chassis.redirects import MovedRow, RedirectRow
 from contracts.errors import Conflict
 
 Base: Any = service_base("tasks")
@@ -276,3 +277,15 @@ class NotificationChunk(Record, Base):
     request_id: Mapped[str] = mapped_column(Id)
     number: Mapped[int] = mapped_column(Integer)
     case_task_ids: Mapped[list[str]] = mapped_column(Json)
+
+
+class ClientMerge(RedirectRow, Base):
+    """A client that was merged into another one."""
+
+    __tablename__ = "client_merge"
+
+
+class ClientMergeMove(MovedRow, Base):
+    """A case task whose answer became the survivor's."""
+
+    __tablename__ = "client_merge_move"

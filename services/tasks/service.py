@@ -14,6 +14,7 @@ from services.tasks import (
     answers,
     assigning,
     bulk_assigning,
+    client_merges,
     erasing,
     facts,
     notifications,
@@ -129,6 +130,14 @@ class TasksService:
     @on(clients.CLIENT_ERASED, batch=100)
     def forget_clients(self, events: list[ReceivedEvent]) -> None:
         erasing.forget_clients(self.db, self.calls, events, utc_now())
+
+    @on(clients.CLIENTS_MERGED, batch=20)
+    def follow_merges(self, events: list[ReceivedEvent]) -> None:
+        client_merges.follow_merges(self.db, events)
+
+    @on(clients.CLIENTS_UNMERGED, batch=20)
+    def follow_undone_merges(self, events: list[ReceivedEvent]) -> None:
+        client_merges.follow_undone_merges(self.db, events)
 
     @on(messaging.DELIVERY_SENT, batch=500)
     def record_sent(self, events: list[ReceivedEvent]) -> None:

@@ -36,7 +36,14 @@ class Desk:
         self.db = Database(database.url, Base, firm_id=self.firm_id, context=self.context)
         self.files = FolderFiles(folder)
         self.answers: dict[str, dict[str, Any]] = {}
-        self.calls = FakeCalls(messaging, tasks, answers={tasks.GET_MAPPED_ANSWERS: self._mapped_answers})
+        self.calls = FakeCalls(
+            messaging,
+            tasks,
+            answers={
+                tasks.GET_MAPPED_ANSWERS: self._mapped_answers,
+                messaging.JOIN_CONSENTS: lambda surviving_id, merged_id: {"opted_out": []},
+            },
+        )
         self.service = make_service(ClientsService, db=database, files=self.files, calls=self.calls)
 
     # Records

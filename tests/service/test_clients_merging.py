@@ -154,7 +154,7 @@ def test_a_dry_run_shows_the_outcome_and_writes_nothing(desk: Desk) -> None:
         ("first_name", "duplicate"), ("tags", "both"), ("date_of_birth", "this"),
     }  # fmt: skip
     assert {entry["channel"]: entry["after"] for entry in shown["consent"]} == {
-        "sms": "opted_out", "email": "opted_in", "phone": None,
+        "sms": "opted_out", "email": None, "phone": None,
     }  # fmt: skip
     assert (desk.get(one["id"]), desk.get(two["id"])) == (one, two)
     assert (desk.emitted(CLIENTS_MERGED), len(desk.emitted(CLIENT_CHANGED))) == ([], before)

@@ -7,9 +7,18 @@ from typing import Any
 from chassis.columns import utc_now
 from chassis.events import ReceivedEvent, on
 from chassis.rpc import serve
-from contracts import accounts
+from contracts import accounts, clients
 from contracts import messaging as contract
-from services.messaging import consent_ledger, consent_reviews, firm_rules, preferences, stated_consents, unsubscribing
+from services.messaging import (
+    client_merges,
+    consent_ledger,
+    consent_reviews,
+    firm_rules,
+    merged_consent,
+    preferences,
+    stated_consents,
+    unsubscribing,
+)
 from services.messaging.dependencies import Answer, Dependencies
 
 
@@ -47,6 +56,20 @@ class ConsentEntrypoints(Dependencies):
     @serve(contract.DECIDE_CONSENT_REVIEW)
     def decide_consent_review(self, **command: Any) -> Answer:
         return consent_reviews.decide_review(self.db, actor_id=self._actor, **command)
+
+    # Clients that are one person
+
+    @serve(contract.JOIN_CONSENTS)
+    def join_consents(self, **command: Any) -> Answer:
+        return merged_consent.join_consents(self.db, now=utc_now(), **command)
+
+    @on(clients.CLIENTS_MERGED, batch=20)
+    def follow_merges(self, events: list[ReceivedEvent]) -> None:
+        client_merges.follow_merges(self.db, events, utc_now())
+
+    @on(clients.CLIENTS_UNMERGED, batch=20)
+    def follow_undone_merges(self, events: list[ReceivedEvent]) -> None:
+        client_merges.follow_undone_merges(self.db, events, utc_now())
 
     @on(accounts.FIRM_CHANGED)
     def keep_firm_rules(self, event: ReceivedEvent) -> None:
