@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from services.clients.addresses import Problem, with_primary
 from services.clients.cell_texts import text_of
 from services.clients.checking import Record, check_whole, default_kind, missing_fields, tag_key
 from services.clients.client_keys import birth_key
+from services.clients.import_earlier import EarlierRows, external_id
 from services.clients.import_mapping import MOST_OF_A_LIST
 from services.clients.import_rows import MOST_TAGS, Key, Row, RowReader
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone
@@ -51,42 +51,6 @@ class Outcome:
     draft: Draft | None = None
 
 
-class EarlierRows:
-    """The clients that earlier chunks of a preview would have made: their keys, their external ids and the rows that
-    made them, as hashes, for a preview keeps no rows. (A run finds them in the database.)"""
-
-    def __init__(self) -> None:
-        self._numbers: dict[int, int] = {}
-        self._external_ids = array("q")
-        self._last_rows = array("q")
-
-    def add(self, draft: Draft) -> None:
-        """Remembers a client that would have been created."""
-        self._external_ids.append(hash(_external(draft.record)))
-        self._last_rows.append(hash(str(draft.last_row)))
-        self._extend(len(self._external_ids) - 1, draft.keys)
-
-    def changes(self, number: int, row: Row) -> bool:
-        """Whether a later row changes a client, which it does unless it repeats the last one, and remembers it. (One
-        that only says less than the last is not seen to change nothing.)"""
-        self._extend(number, row.keys)
-        known, self._last_rows[number] = self._last_rows[number], hash(str(row.fields))
-        return known != self._last_rows[number]
-
-    def _extend(self, number: int, keys: Iterable[Key]) -> None:
-        for key in keys:
-            self._numbers.setdefault(hash(key), number)
-
-    def find(self, key: Key) -> int | None:
-        """The number of the client with this key."""
-        return self._numbers.get(hash(key))
-
-    def has_other_external_id(self, number: int, record: Record) -> bool:
-        """Whether a client's external id differs from a record's."""
-        known = self._external_ids[number]
-        return known not in (hash(_external({})), hash(_external(record)))
-
-
 class Matching:
     """Decides on the rows of one chunk, in their order, so that duplicates inside the file are seen."""
 
@@ -103,6 +67,8 @@ class Matching:
     def decide(self, rows: Sequence[Row]) -> list[Outcome]:
         """The outcome of each row; the drafts hold what is to be written."""
         wanted = {key for row in rows for key in row.keys if self._policy != "create" or key[0] == "external"}
+        if self._earlier is not None:
+            self._earlier.look_up(wanted)
         for key, client_id in find_stored(self._session, wanted):
             self._by_key[key].append(client_id)
         if self._policy in ("update", "merge"):
@@ -113,7 +79,8 @@ class Matching:
         if self._earlier is not None:
             for draft in self.drafts.values():
                 if draft.before is None:
-                    self._earlier.add(draft)
+                    self._earlier.add(draft.record, draft.keys, draft.last_row)
+            self._earlier.keep()
         return outcomes
 
     def _decide(self, row: Row) -> Outcome:
@@ -145,7 +112,7 @@ class Matching:
             return Outcome(row.number, "skipped")
         if row.fields.get("external_source_id") and self._earlier.has_other_external_id(number, row.fields):
             return Outcome(row.number, "failed", ["external_id_differs:external_source_id"])
-        return Outcome(row.number, "updated" if self._earlier.changes(number, row) else "skipped")
+        return Outcome(row.number, "updated" if self._earlier.changes(number, row.keys, row.fields) else "skipped")
 
     def _create(self, row: Row) -> Outcome:
         fields = row.fields
@@ -170,8 +137,8 @@ class Matching:
         draft = self.drafts[ids[0]]
         record = draft.record
         fields = row.fields
-        if fields.get("external_source_id") and _external(record) != _external(fields):
-            holders = self._by_key[("external", *_external(fields))]
+        if fields.get("external_source_id") and external_id(record) != external_id(fields):
+            holders = self._by_key[("external", *external_id(fields))]
             if draft.id in holders:
                 # It is that of a record that was merged into this one, which keeps its own.
                 fields = {name: value for name, value in fields.items() if name not in _EXTERNAL}
@@ -266,10 +233,6 @@ def _with_custom_fields(known: Record, given: Record) -> Record:
     return result
 
 
-def _external(record: Record) -> tuple[Any, Any]:
-    return record.get("external_source"), record.get("external_source_id")
-
-
 def find_stored(session: Session, keys: Iterable[Key]) -> Iterator[tuple[Key, str]]:
     """(key, client id) of the stored clients that have one of the keys, the oldest first: a query for each sort of
     key."""
@@ -296,10 +259,10 @@ def _by_external_id(session: Session, keys: list[Key]) -> Iterator[tuple[Key, st
             among(session, Client.external_source_id, values),
             Client.archived_at.is_(None),
         )
-        found = {str(external_id): client_id for external_id, client_id in session.execute(statement)}
+        found = {str(value): client_id for value, client_id in session.execute(statement)}
         found = merge_history.by_former_external_id(session, source, set(values) - found.keys()) | found
-        for external_id, client_id in found.items():
-            yield ("external", source, external_id), client_id
+        for value, client_id in found.items():
+            yield ("external", source, value), client_id
 
 
 def _by_address(sort: str, column: Any, owner: Any) -> Any:

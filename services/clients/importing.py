@@ -6,6 +6,7 @@ import datetime as dt
 import tempfile
 import time
 from collections import Counter
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy import select
@@ -19,8 +20,9 @@ from services.clients import import_files, import_workbooks
 from services.clients.custom_fields import definitions
 from services.clients.import_chunks import chunks
 from services.clients.import_custom_fields import fields_of_import
+from services.clients.import_earlier import EarlierRows
 from services.clients.import_mapping import check_default_values, check_mapping, custom_keys, suggest_mapping
-from services.clients.import_matching import OUTCOMES, EarlierRows, Matching
+from services.clients.import_matching import OUTCOMES, Matching
 from services.clients.import_rows import RowReader
 from services.clients.import_workbooks import Table
 from services.clients.models import Import, ImportRow
@@ -118,11 +120,10 @@ def preview_import(
     planned = Import(id=found.id, columns=found.columns, **settings)
     with db.read() as session:
         reader = reader_of(session, planned, now)
-    earlier = EarlierRows()
     counts: Counter[str] = Counter()
     error_counts: Counter[str] = Counter()
     rows: list[dict[str, Any]] = []
-    with files.get(found.rows_key) as stream:
+    with files.get(found.rows_key) as stream, closing(EarlierRows()) as earlier:
         for chunk in chunks(import_files.read_rows(stream, found.encoding, found.delimiter), reader):
             with db.read() as session:
                 outcomes = Matching(session, reader, duplicates, earlier).decide(chunk.rows)

@@ -1,0 +1,86 @@
+"""What the earlier rows of a file would have made, for a preview: it writes nothing, and a later row may be the same
+client again."""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from services.clients.checking import Record
+from services.clients.import_rows import Key
+
+_AT_ONCE = 500
+
+
+class EarlierRows:
+    """The clients that earlier chunks would have made, by their keys. (A run finds them in the database.)
+
+    Of the keys and the rows only hashes are kept, and the keys on disk: a large file has a million. To be closed.
+    """
+
+    def __init__(self) -> None:
+        # An empty name is a file of SQLite's own, which goes when it is closed.
+        self._kept = sqlite3.connect("", isolation_level=None)
+        self._kept.execute("PRAGMA journal_mode = OFF")
+        self._kept.execute("CREATE TABLE known (key INTEGER PRIMARY KEY, number INTEGER NOT NULL)")
+        self._near: dict[int, int] = {}
+        self._new: dict[int, int] = {}
+        self._external_ids = array("q")
+        self._last_rows = array("q")
+
+    def close(self) -> None:
+        """Forgets all."""
+        self._kept.close()
+
+    def look_up(self, keys: Collection[Key]) -> None:
+        """Makes `find` ready for these keys and those that are added until `keep`."""
+        hashes = [hash(key) for key in keys]
+        self._near = {}
+        for start in range(0, len(hashes), _AT_ONCE):
+            some = hashes[start : start + _AT_ONCE]
+            places = ",".join("?" * len(some))
+            # S608: nothing but question marks is put together.
+            found = self._kept.execute(f"SELECT key, number FROM known WHERE key IN ({places})", some)  # noqa: S608
+            self._near.update(found)
+
+    def find(self, key: Key) -> int | None:
+        """The number of the client with this key."""
+        return self._near.get(hash(key))
+
+    def add(self, record: Record, keys: Iterable[Key], row: Record) -> None:
+        """Remembers a client that would have been created by a row."""
+        self._external_ids.append(hash(external_id(record)))
+        self._last_rows.append(hash(str(row)))
+        self._extend(len(self._external_ids) - 1, keys)
+
+    def changes(self, number: int, keys: Iterable[Key], row: Record) -> bool:
+        """Whether a later row changes a client, which it does unless it repeats the last one, and remembers it. (One
+        that only says less than the last is not seen to change nothing.)"""
+        self._extend(number, keys)
+        known, self._last_rows[number] = self._last_rows[number], hash(str(row))
+        return known != self._last_rows[number]
+
+    def has_other_external_id(self, number: int, record: Record) -> bool:
+        """Whether a client's external id differs from a record's."""
+        known = self._external_ids[number]
+        return known not in (hash(external_id({})), hash(external_id(record)))
+
+    def keep(self) -> None:
+        """Writes down what was added."""
+        self._kept.execute("BEGIN")
+        self._kept.executemany("INSERT OR IGNORE INTO known (key, number) VALUES (?, ?)", self._new.items())
+        self._kept.execute("COMMIT")
+        self._new = {}
+
+    def _extend(self, number: int, keys: Iterable[Key]) -> None:
+        for key in keys:
+            hashed = hash(key)
+            if hashed not in self._near:
+                self._near[hashed] = self._new[hashed] = number
+
+
+def external_id(record: Record) -> tuple[Any, Any]:
+    """Both parts of a client's external id."""
+    return record.get("external_source"), record.get("external_source_id")
