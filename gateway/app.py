@@ -36,6 +36,7 @@ from gateway.routes import (
     consents,
     contacts,
     conversations,
+    exports,
     groups,
     imports,
     messaging,
@@ -47,8 +48,8 @@ from gateway.routes import (
 from gateway.settings import EdgeSettings
 
 API_BLUEPRINTS = (
-    accounts.blueprint, clients.blueprint, client_fields.blueprint, client_merges.blueprint, imports.blueprint,
-    cases.blueprint, tasks.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint,
+    accounts.blueprint, clients.blueprint, client_fields.blueprint, client_merges.blueprint, exports.blueprint,
+    imports.blueprint, cases.blueprint, tasks.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint,
     portal.blueprint, groups.blueprint, contacts.blueprint, privacy.blueprint, companies.blueprint,
     saved_filters.blueprint,
 )  # fmt: skip

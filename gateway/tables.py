@@ -14,7 +14,7 @@ from chassis.context import use
 from contracts.base import Operation
 
 PAGE = 200
-_MARK = "\ufeff"
+MARK = "\ufeff"
 """At the beginning, so that Excel takes the file for UTF-8."""
 
 
@@ -48,11 +48,16 @@ def csv_of_list(
                 page = fetch(**query, limit=PAGE, cursor=cursor)
 
     def lines() -> Iterator[str]:
-        yield _MARK + _written([names])
+        yield MARK + written([names])
         for page in pages():
-            yield _written(_row(names, cells_of(record)) for record in page["data"])
+            yield written(_row(names, cells_of(record)) for record in page["data"])
 
-    response = Response(lines(), content_type="text/csv; charset=utf-8")
+    return attachment(lines(), "text/csv; charset=utf-8", filename)
+
+
+def attachment(parts: Iterator[str] | Iterator[bytes], content_type: str, filename: str) -> Response:
+    """What is sent part by part, to be kept as a file."""
+    response = Response(parts, content_type=content_type)
     response.headers.set("Content-Disposition", "attachment", filename=filename)
     return response
 
@@ -61,7 +66,8 @@ def _row(names: list[str], cells: Mapping[str, Any]) -> list[str]:
     return ["" if cells.get(name) is None else neutral_text(str(cells[name])) for name in names]
 
 
-def _written(rows: Iterable[list[str]]) -> str:
+def written(rows: Iterable[list[str]]) -> str:
+    """Rows as the lines of a CSV."""
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue()

@@ -6,6 +6,7 @@ from contracts.clients.client_fields import *  # noqa: F403
 from contracts.clients.common import *  # noqa: F403
 from contracts.clients.companies import *  # noqa: F403
 from contracts.clients.contacts import *  # noqa: F403
+from contracts.clients.exporting import *  # noqa: F403
 from contracts.clients.facts import *  # noqa: F403
 from contracts.clients.finding import *  # noqa: F403
 from contracts.clients.groups import *  # noqa: F403

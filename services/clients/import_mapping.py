@@ -15,7 +15,7 @@ MOST_OF_A_LIST = 20
 """Phones, email addresses and postal addresses of one client, as `contracts.clients.ClientFields` has it."""
 
 
-def _numbered(name: str) -> list[str]:
+def numbered(name: str) -> list[str]:
     """A field and its further ones: phone, phone_2, … phone_20."""
     return [name, *(f"{name}_{number}" for number in range(2, MOST_OF_A_LIST + 1))]
 
@@ -25,12 +25,12 @@ TEXT_FIELDS = (
     "special_requirements", "flag_reason", "external_source", "external_source_id",
 )  # fmt: skip
 PHONE_FIELDS = {
-    **dict.fromkeys(_numbered("phone")), "mobile_phone": "mobile", "home_phone": "home", "work_phone": "work",
+    **dict.fromkeys(numbered("phone")), "mobile_phone": "mobile", "home_phone": "home", "work_phone": "work",
 }  # fmt: skip
 """The kind of number that a column's field states, if it states one."""
-PHONE_KINDS = {f"{name}_kind": name for name in _numbered("phone")}
+PHONE_KINDS = {f"{name}_kind": name for name in numbered("phone")}
 """Columns that state another column's kind."""
-EMAIL_FIELDS = tuple(_numbered("email"))
+EMAIL_FIELDS = tuple(numbered("email"))
 ADDRESS_PARTS = {
     "address_kind": "kind", "address_line1": "line1", "address_line2": "line2", "city": "city", "state": "state",
     "postal_code": "postal_code", "country": "country",
@@ -135,7 +135,7 @@ def suggest_mapping(columns: Sequence[str], rows: Sequence[Sequence[str]] = ()) 
     """
     mapping: dict[str, str] = {}
     for place, column in enumerate(columns):
-        if column == "id" and _holds(rows, place, _is_id):
+        if column == "id" and _holds(rows, place, _is_id, fewest=1):
             field: str | None = "id"
         else:
             field = column if _CUSTOM_FIELD.fullmatch(column) else _BY_COLUMN.get(fold(column))
@@ -157,10 +157,12 @@ def _promote_second_address(mapping: dict[str, str]) -> None:
         mapping.update({column: _FIRST_ADDRESS[part] for column, (_, part) in parts.items()})
 
 
-def _holds(rows: Sequence[Sequence[str]], place: int, is_one: Callable[[str], bool]) -> bool:
+def _holds(
+    rows: Sequence[Sequence[str]], place: int, is_one: Callable[[str], bool], fewest: int = _FEWEST_ALIKE
+) -> bool:
     """Whether most cells of a column, as far as they are filled, are of a sort."""
     cells = [text for row in rows if place < len(row) and (text := plain_text(row[place]).strip())]
-    return len(cells) >= _FEWEST_ALIKE and sum(map(is_one, cells)) >= _MOSTLY * len(cells)
+    return len(cells) >= fewest and sum(map(is_one, cells)) >= _MOSTLY * len(cells)
 
 
 def _is_id(text: str) -> bool:

@@ -21,9 +21,6 @@ from services.clients import (
     erasure_journal,
     erasure_reports,
     facts,
-    import_errors,
-    import_running,
-    importing,
     legal_holds,
     merge_tending,
     merge_undo,
@@ -33,6 +30,7 @@ from services.clients import (
     searching,
 )
 from services.clients.client_keys import SEALING
+from services.clients.entrypoints.files import FilesEntrypoints
 from services.clients.entrypoints.record import RecordEntrypoints
 from services.clients.entrypoints.ties import TiesEntrypoints
 from services.clients.models import Base
@@ -40,7 +38,7 @@ from services.clients.models import Base
 _BATCH = 500
 
 
-class ClientsService(RecordEntrypoints, TiesEntrypoints):
+class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints):
     """People and businesses, how to reach them, and their import."""
 
     name = contract.OWNER
@@ -190,34 +188,6 @@ class ClientsService(RecordEntrypoints, TiesEntrypoints):
     @every(20, "clients: tend to merges")
     def tend_to_merges(self) -> bool:
         return merge_tending.tend(self.db, utc_now())
-
-    @serve(contract.CREATE_IMPORT)
-    def create_import(self, **command: Any) -> dict[str, Any]:
-        return importing.create_import(self.db, self.files, **command)
-
-    @serve(contract.PREVIEW_IMPORT)
-    def preview_import(self, **command: Any) -> dict[str, Any]:
-        return importing.preview_import(self.db, self.files, utc_now(), **command)
-
-    @serve(contract.RUN_IMPORT)
-    def run_import(self, import_id: str) -> dict[str, Any]:
-        return import_running.run_import(self.db, import_id=import_id)
-
-    @serve(contract.CANCEL_IMPORT)
-    def cancel_import(self, import_id: str) -> dict[str, Any]:
-        return import_running.cancel_import(self.db, import_id=import_id)
-
-    @serve(contract.GET_IMPORT)
-    def get_import(self, import_id: str) -> dict[str, Any]:
-        return importing.get_import(self.db, import_id=import_id)
-
-    @serve(contract.GET_IMPORT_ERRORS)
-    def get_import_errors(self, import_id: str) -> dict[str, Any]:
-        return import_errors.get_import_errors(self.db, self.files, import_id=import_id)
-
-    @on(contract.IMPORT_REQUESTED)
-    def continue_import(self, event: ReceivedEvent) -> None:
-        import_running.continue_import(self.db, self.files, event.data["import_id"], utc_now)
 
     @on(tasks.TASK_COMPLETED, batch=_BATCH)
     def follow_completed_tasks(self, events: list[ReceivedEvent]) -> None:

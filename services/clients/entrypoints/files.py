@@ -1,0 +1,56 @@
+"""What clients answers about files: imports and exports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chassis.columns import utc_now
+from chassis.database import Database
+from chassis.events import ReceivedEvent, on
+from chassis.files import Files
+from chassis.rpc import serve
+from contracts import clients as contract
+from services.clients import exporting, import_errors, import_running, importing
+
+
+class FilesEntrypoints:
+    """Nameko finds the entrypoints of a base class as it does the service's own."""
+
+    db: Database
+    files: Files
+
+    @serve(contract.CREATE_IMPORT)
+    def create_import(self, **command: Any) -> dict[str, Any]:
+        return importing.create_import(self.db, self.files, **command)
+
+    @serve(contract.PREVIEW_IMPORT)
+    def preview_import(self, **command: Any) -> dict[str, Any]:
+        return importing.preview_import(self.db, self.files, utc_now(), **command)
+
+    @serve(contract.RUN_IMPORT)
+    def run_import(self, import_id: str) -> dict[str, Any]:
+        return import_running.run_import(self.db, import_id=import_id)
+
+    @serve(contract.CANCEL_IMPORT)
+    def cancel_import(self, import_id: str) -> dict[str, Any]:
+        return import_running.cancel_import(self.db, import_id=import_id)
+
+    @serve(contract.GET_IMPORT)
+    def get_import(self, import_id: str) -> dict[str, Any]:
+        return importing.get_import(self.db, import_id=import_id)
+
+    @serve(contract.GET_IMPORT_ERRORS)
+    def get_import_errors(self, import_id: str) -> dict[str, Any]:
+        return import_errors.get_import_errors(self.db, self.files, import_id=import_id)
+
+    @on(contract.IMPORT_REQUESTED)
+    def continue_import(self, event: ReceivedEvent) -> None:
+        import_running.continue_import(self.db, self.files, event.data["import_id"], utc_now)
+
+    @serve(contract.LIST_EXPORT_COLUMNS)
+    def list_export_columns(self, **query: Any) -> dict[str, Any]:
+        return exporting.list_export_columns(self.db, utc_now(), **query)
+
+    @serve(contract.LIST_EXPORT_ROWS)
+    def list_export_rows(self, **query: Any) -> dict[str, Any]:
+        return exporting.list_export_rows(self.db, utc_now(), **query)

@@ -1,0 +1,233 @@
+"""clients: what is filtered as a table, and an import of it, which changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import zipfile
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from openpyxl import load_workbook
+
+from chassis.columns import new_id
+from chassis.workbooks import workbook
+from contracts.clients import ExportColumns, ExportRows
+from contracts.errors import Invalid
+from services.clients import exporting
+from services.clients.import_mapping import FIELDS
+from tests.service.clients_desk import NOW, Desk, desk
+
+__all__ = ["desk"]
+
+
+def pages(desk: Desk, columns: list[str], **query: Any) -> list[str]:
+    found: list[str] = []
+    after = None
+    while True:
+        page = exporting.list_export_rows(desk.db, NOW, columns=columns, after=after, **query)
+        assert ExportRows().validate(page) == {}
+        found.append(page["rows"])
+        after = page["after"]
+        if after is None:
+            return found
+
+
+def table(desk: Desk, **query: Any) -> list[list[str]]:
+    """The export, as the gateway sends it."""
+    told = exporting.list_export_columns(desk.db, NOW, **query)
+    assert ExportColumns().validate(told) == {}
+    text = "".join(pages(desk, told["columns"], **query))
+    return [told["columns"], *csv.reader(io.StringIO(text, newline=""))]
+
+
+def as_csv(rows: list[list[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return b"\xef\xbb\xbf" + text.getvalue().encode()
+
+
+def as_workbook(rows: list[list[str]]) -> bytes:
+    return b"".join(workbook(rows[0], rows[1:]))
+
+
+def everything(desk: Desk) -> list[dict[str, Any]]:
+    return sorted(desk.page(limit=200)["data"], key=lambda client: client["id"])
+
+
+FULL = {
+    "kind": "individual", "first_name": "=1+1", "middle_name": "'=x", "last_name": "O'Neil, \"Sue\"",
+    "occupation": "@home", "company_name": "שלום (ACME)", "date_of_birth": dt.date(1980, 2, 29),
+    "status": "blacklisted", "spam": True,
+    "flag_reason": "two\nlines;\tand \"more\"", "language": "en-US", "time_zone": "America/Denver",
+    "phones": [{"number": "+12125550101", "kind": "work"},
+               {"number": "+442079460958", "kind": "mobile", "primary": True}],
+    "emails": [{"address": "a@example.com"}, {"address": "B@example.com"}],
+    "addresses": [{"kind": "mailing", "line1": "-1 Main", "postal_code": "01234", "country": "US"},
+                  {"kind": "primary", "city": "Reno"}, {"kind": "mailing", "city": "Elko"}],
+    "tags": ["vip", "a; b", 'say "hi"'], "external_source": "clio", "external_source_id": "0007",
+    "custom_fields": {"rate": 5, "half": 0.5, "yes": True, "courts": ["north", "a, b"],
+                      "note": "+1", "dotted.key": "x"},
+}  # fmt: skip
+
+
+def test_an_export_holds_all_that_a_client_has(desk: Desk) -> None:
+    made = desk.create(**FULL, assigned_staff_id=(staff := new_id()))
+    desk.create(first_name="Bob")
+    header, full, bare = table(desk)
+    row = dict(zip(header, full, strict=True))
+    assert (row["id"], row["first_name"], row["middle_name"], row["occupation"]) == (
+        made["id"],
+        "'=1+1",
+        "''=x",
+        "'@home",
+    )
+    assert (row["phone"], row["phone_kind"], row["phone_2"], row["phone_2_kind"]) == (
+        "'+442079460958", "mobile", "'+12125550101", "work",
+    )  # fmt: skip
+    assert (row["email_2"], row["postal_code"], row["address_3_city"], row["address_line1"]) == (
+        "B@example.com", "01234", "Elko", "'-1 Main",
+    )  # fmt: skip
+    assert (row["tags"], row["spam"], row["assigned_staff_id"]) == ('vip; "a; b"; "say ""hi"""', "yes", staff)
+    assert (row["custom_fields.rate"], row["custom_fields.courts"], row["custom_fields.yes"]) == (
+        "5", 'north; "a, b"', "yes",
+    )  # fmt: skip
+    assert dict(zip(header, bare, strict=True))["phone"] == ""
+    unknown = set(header) - FIELDS - {"created_at", "updated_at", "last_activity_at"}
+    assert all(column.startswith("custom_fields.") for column in unknown)
+
+
+@pytest.mark.parametrize("form", [as_csv, as_workbook], ids=["csv", "xlsx"])
+@pytest.mark.parametrize("duplicates", ["update", "merge", "skip"])
+def test_importing_an_export_changes_nothing(desk: Desk, form: Any, duplicates: str) -> None:
+    desk.create(**FULL)
+    desk.create(first_name="Bob", phones=[{"number": "+12125550101"}])
+    before = everything(desk)
+    found = desk.import_all(form(table(desk)), duplicates=duplicates)
+    assert found["counts"] == {"read": 2, "created": 0, "updated": 0, "skipped": 2, "failed": 0}
+    assert everything(desk) == before
+
+
+@pytest.mark.parametrize("form", [as_csv, as_workbook], ids=["csv", "xlsx"])
+def test_another_firm_gets_the_same_clients_from_an_export(desk: Desk, form: Any, tmp_path: Any) -> None:
+    custom = {"note": "+1", "dotted.key": "x"}
+    made = desk.create(**{**FULL, "custom_fields": custom})
+    stranger = Desk(desk.everywhere, tmp_path / "other")
+    found = stranger.import_all(form(table(desk)), duplicates="update")
+    assert found["counts"]["created"] == 1
+    [copy] = everything(stranger)
+    own = ("id", "created_at", "updated_at", "last_activity_at")
+    made["phones"].reverse()  # the primary one first
+    assert {**copy, **{name: made[name] for name in own}} == made
+
+
+TEXT = st.text(
+    st.one_of(st.sampled_from("=+-@'\";,|\n\t áשz0"), st.characters(exclude_categories=["Cs", "Cc", "Cf", "Cn"])),
+    max_size=12,
+)  # fmt: skip
+LINE = TEXT.map(lambda text: " ".join(text.split())).filter(bool)
+PHONES = st.lists(st.integers(100, 199).map(lambda n: {"number": f"+121255501{n % 100:02d}"}), max_size=4,
+                  unique_by=lambda phone: phone["number"])  # fmt: skip
+EMAILS = st.lists(st.sampled_from("abcdef").map(lambda name: {"address": f"{name}@example.com"}), max_size=3,
+                  unique_by=lambda email: email["address"])  # fmt: skip
+ADDRESSES = st.lists(
+    st.fixed_dictionaries({"kind": st.sampled_from(["mailing", "billing", "service_area"]), "city": LINE},
+                          optional={"postal_code": LINE, "line2": LINE, "country": st.just("US")}),
+    max_size=3,
+)  # fmt: skip
+CLIENT = st.fixed_dictionaries(
+    {"first_name": LINE},
+    optional={
+        "last_name": LINE, "company_name": LINE, "flag_reason": TEXT, "occupation": LINE, "phones": PHONES,
+        "emails": EMAILS, "addresses": ADDRESSES, "tags": st.lists(LINE, max_size=3, unique=True),
+        "date_of_birth": st.dates(min_value=NOW.date().replace(year=1900), max_value=NOW.date()),
+        "custom_fields": st.dictionaries(
+            st.sampled_from(["a", "b c"]), st.one_of(TEXT, st.booleans(), st.integers(-(10**9), 10**9), st.lists(LINE))
+        ),
+    },
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(CLIENT, min_size=1, max_size=4), st.sampled_from([as_csv, as_workbook]))
+def test_whatever_clients_hold_an_import_of_their_export_changes_nothing(
+    desk: Desk, tmp_path_factory: Any, clients: list[dict[str, Any]], form: Any
+) -> None:
+    firm = Desk(desk.everywhere, tmp_path_factory.mktemp("files"))
+    made = 0
+    for client in clients:
+        try:
+            firm.create(**client)
+            made += 1
+        except Invalid:
+            continue
+    if not made:
+        return
+    before = everything(firm)
+    found = firm.import_all(form(table(firm)), duplicates="update")
+    assert found["counts"] == {"read": made, "created": 0, "updated": 0, "skipped": made, "failed": 0}, found
+    assert everything(firm) == before
+
+
+def test_an_export_is_what_the_lists_filters_mean(desk: Desk) -> None:
+    desk.create(first_name="Ann", status="inactive", custom_fields={"court": "north"})
+    desk.create(first_name="Bob", phones=[{"number": "+12125550101"}, {"number": "+12125550102"}])
+    header, *rows = table(desk, status="inactive")
+    assert [row[header.index("first_name")] for row in rows] == ["Ann"]
+    assert ("custom_fields.court" in header, "phone_2" in header) == (True, False)
+    header, *rows = table(desk, q="bob")
+    assert [row[header.index("phone_2")] for row in rows] == ["'+12125550102"]
+    assert "custom_fields.court" not in header
+    assert len(table(desk, filter={"field": "status", "op": "eq", "value": "active"})) == 2
+    with pytest.raises(Invalid, match="invalid_filter"):
+        table(desk, filter={"field": "shoe", "op": "eq", "value": "9"})
+
+
+def test_pages_end_by_rows_and_by_size_and_hold_each_client_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"Ann{number}" for number in range(7)]
+    for name in names:
+        desk.create(first_name=name)
+    columns = ["first_name"]
+    for page, largest in ((3, 1000), (1000, 10), (7, 1000), (4, 10)):
+        monkeypatch.setattr(exporting, "PAGE", page)
+        monkeypatch.setattr(exporting, "_LARGEST_PAGE", largest)
+        found = pages(desk, columns)
+        assert "".join(found).split() == names
+        assert len(found) > 1
+
+
+def test_clients_that_come_and_go_meanwhile_leave_the_rest_whole(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [desk.create(first_name=f"Ann{number}")["id"] for number in range(4)]
+    monkeypatch.setattr(exporting, "PAGE", 2)
+    first = exporting.list_export_rows(desk.db, NOW, columns=["first_name"])
+    desk.delete(ids[1])
+    desk.delete(ids[2])
+    new = desk.create(first_name="New")
+    second = exporting.list_export_rows(desk.db, NOW, columns=["first_name", "shoe"], after=first["after"])
+    assert second["rows"].splitlines() == ["Ann3,", "New,"]
+    assert new["id"] > ids[3]
+
+
+def test_another_firms_clients_are_in_no_export(desk: Desk, tmp_path: Any) -> None:
+    desk.create(first_name="Ann", custom_fields={"court": "north"})
+    stranger = Desk(desk.everywhere, tmp_path / "other")
+    header, *rows = table(stranger)
+    assert rows == []
+    assert "custom_fields.court" not in header
+
+
+def test_a_workbook_opens_with_its_rows_on_as_many_sheets_as_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chassis.workbooks.MOST_ROWS", 4)
+    rows = [[f"a{number}", "", "<&>\r\n\x01 x"] for number in range(7)]
+    content = b"".join(workbook(["one", "two", "three"], iter(rows)))
+    assert zipfile.ZipFile(io.BytesIO(content)).testzip() is None
+    book = load_workbook(io.BytesIO(content), read_only=True)
+    sheets = [[list(row) for row in sheet.iter_rows(values_only=True)] for sheet in book]
+    assert [len(sheet) for sheet in sheets] == [4, 4, 2]
+    assert sheets[2] == [["one", "two", "three"], ["a6", None, "<&>\r\n\ufffd x"]]
+    book.close()
+    empty = load_workbook(io.BytesIO(b"".join(workbook(["one"], []))))
+    assert [list(row) for row in empty.active.iter_rows(values_only=True)] == [["one"]]
