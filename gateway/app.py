@@ -49,9 +49,9 @@ from gateway.settings import EdgeSettings
 
 API_BLUEPRINTS = (
     accounts.blueprint, clients.blueprint, client_fields.blueprint, client_merges.blueprint, exports.blueprint,
-    imports.blueprint, cases.blueprint, tasks.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint,
-    portal.blueprint, groups.blueprint, contacts.blueprint, privacy.blueprint, companies.blueprint,
-    saved_filters.blueprint,
+    imports.blueprint, cases.blueprint, tasks.blueprint, messaging.blueprint, consents.blueprint,
+    conversations.blueprint, portal.blueprint, groups.blueprint, contacts.blueprint, privacy.blueprint,
+    companies.blueprint, saved_filters.blueprint,
 )  # fmt: skip
 
 SEES_SENSITIVE = "clients.read_sensitive"

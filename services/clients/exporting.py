@@ -26,7 +26,8 @@ _LARGEST_PAGE = 4_000_000
 """Characters: a message on the bus has a largest size."""
 _BEFORE = (
     "id", "kind", "first_name", "middle_name", "last_name", "company_name", "date_of_birth", "occupation", "industry",
-    "referral_source", "special_requirements", "status", "spam", "flag_reason", "language", "time_zone", "assigned_staff_id", "tags",
+    "referral_source", "special_requirements", "status", "spam", "flag_reason", "language", "time_zone",
+    "assigned_staff_id", "tags",
 )  # fmt: skip
 _AFTER = ("external_source", "external_source_id", "created_at", "updated_at", "last_activity_at")
 _PHONES = numbered("phone")
@@ -34,8 +35,8 @@ Cell = Callable[[Record], str]
 
 
 def list_export_columns(db: Database, now: dt.datetime, **query: Any) -> dict[str, Any]:
-    """{"columns"} for the clients of a query: of phones, email addresses and postal addresses as many as the client with
-    the most has, and every field of the firm's. What is sensitive is left out for whoever may not see it.
+    """{"columns"} for the clients of a query: of phones, email addresses and postal addresses as many as the client
+    with the most has, and every field of the firm's. What is sensitive is left out for whoever may not see it.
 
     Raises as `selecting.select_ids` does.
     """

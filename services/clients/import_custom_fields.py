@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from chassis.custom_fields import Definition
+from services.clients.cell_texts import split_texts
 from services.clients.models import ClientField
 from services.clients.names import fold
 
@@ -45,7 +46,7 @@ def read_cell(field: Definition, text: str, read_date: ReadDate) -> Any:
     if field.type == "choice":
         return _option(field, text)
     if field.type == "choices":
-        return [_option(field, part.strip()) for part in re.split(r"[;|]", text) if part.strip()]
+        return [_option(field, part) for part in split_texts(text, commas=False)]
     return text
 
 

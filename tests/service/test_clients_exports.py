@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from chassis.columns import new_id
+from chassis.context import Context, use
 from chassis.workbooks import workbook
 from contracts.clients import ExportColumns, ExportRows
 from contracts.errors import Invalid
@@ -69,12 +70,25 @@ FULL = {
     "addresses": [{"kind": "mailing", "line1": "-1 Main", "postal_code": "01234", "country": "US"},
                   {"kind": "primary", "city": "Reno"}, {"kind": "mailing", "city": "Elko"}],
     "tags": ["vip", "a; b", 'say "hi"'], "external_source": "clio", "external_source_id": "0007",
-    "custom_fields": {"rate": 5, "half": 0.5, "yes": True, "courts": ["north", "a, b"],
-                      "note": "+1", "dotted.key": "x"},
+    "custom_fields": {"rate": 0.5, "member": True, "courts": ["a; b", "north, east"], "note": "+1\nx", "fee": "5.00",
+                      "since": "2026-01-02", "court": "a; b"},
 }  # fmt: skip
 
 
+TYPES: dict[str, dict[str, Any]] = {
+    "rate": {"type": "number"}, "member": {"type": "yes_no"}, "note": {}, "fee": {"type": "money"},
+    "since": {"type": "date"}, "court": {"type": "choice", "options": ["a; b"]},
+    "courts": {"type": "choices", "options": ["north, east", "a; b", 'say "hi"']},
+}  # fmt: skip
+
+
+def define(desk: Desk) -> None:
+    for key, more in TYPES.items():
+        desk.define(key, **more)
+
+
 def test_an_export_holds_all_that_a_client_has(desk: Desk) -> None:
+    define(desk)
     made = desk.create(**FULL, assigned_staff_id=(staff := new_id()))
     desk.create(first_name="Bob")
     header, full, bare = table(desk)
@@ -92,8 +106,8 @@ def test_an_export_holds_all_that_a_client_has(desk: Desk) -> None:
         "B@example.com", "01234", "Elko", "'-1 Main",
     )  # fmt: skip
     assert (row["tags"], row["spam"], row["assigned_staff_id"]) == ('vip; "a; b"; "say ""hi"""', "yes", staff)
-    assert (row["custom_fields.rate"], row["custom_fields.courts"], row["custom_fields.yes"]) == (
-        "5", 'north; "a, b"', "yes",
+    assert (row["custom_fields.rate"], row["custom_fields.courts"], row["custom_fields.member"]) == (
+        "0.5", '"north, east"; "a; b"', "yes",
     )  # fmt: skip
     assert dict(zip(header, bare, strict=True))["phone"] == ""
     unknown = set(header) - FIELDS - {"created_at", "updated_at", "last_activity_at"}
@@ -103,6 +117,7 @@ def test_an_export_holds_all_that_a_client_has(desk: Desk) -> None:
 @pytest.mark.parametrize("form", [as_csv, as_workbook], ids=["csv", "xlsx"])
 @pytest.mark.parametrize("duplicates", ["update", "merge", "skip"])
 def test_importing_an_export_changes_nothing(desk: Desk, form: Any, duplicates: str) -> None:
+    define(desk)
     desk.create(**FULL)
     desk.create(first_name="Bob", phones=[{"number": "+12125550101"}])
     before = everything(desk)
@@ -113,7 +128,8 @@ def test_importing_an_export_changes_nothing(desk: Desk, form: Any, duplicates: 
 
 @pytest.mark.parametrize("form", [as_csv, as_workbook], ids=["csv", "xlsx"])
 def test_another_firm_gets_the_same_clients_from_an_export(desk: Desk, form: Any, tmp_path: Any) -> None:
-    custom = {"note": "+1", "dotted.key": "x"}
+    desk.define("note", "court")
+    custom = {"note": "+1", "court": "a; b"}
     made = desk.create(**{**FULL, "custom_fields": custom})
     stranger = Desk(desk.everywhere, tmp_path / "other")
     found = stranger.import_all(form(table(desk)), duplicates="update")
@@ -144,9 +160,11 @@ CLIENT = st.fixed_dictionaries(
         "last_name": LINE, "company_name": LINE, "flag_reason": TEXT, "occupation": LINE, "phones": PHONES,
         "emails": EMAILS, "addresses": ADDRESSES, "tags": st.lists(LINE, max_size=3, unique=True),
         "date_of_birth": st.dates(min_value=NOW.date().replace(year=1900), max_value=NOW.date()),
-        "custom_fields": st.dictionaries(
-            st.sampled_from(["a", "b c"]), st.one_of(TEXT, st.booleans(), st.integers(-(10**9), 10**9), st.lists(LINE))
-        ),
+        "custom_fields": st.fixed_dictionaries({}, optional={
+            "note": TEXT, "rate": st.integers(-(10**9), 10**9) | st.floats(-1000, 1000).map(lambda n: round(n, 3)),
+            "member": st.booleans(), "fee": st.integers(-1000, 10**6), "since": st.dates().map(str),
+            "courts": st.lists(st.sampled_from(TYPES["courts"]["options"]), unique=True),
+        }),
     },
 )  # fmt: skip
 
@@ -157,6 +175,7 @@ def test_whatever_clients_hold_an_import_of_their_export_changes_nothing(
     desk: Desk, tmp_path_factory: Any, clients: list[dict[str, Any]], form: Any
 ) -> None:
     firm = Desk(desk.everywhere, tmp_path_factory.mktemp("files"))
+    define(firm)
     made = 0
     for client in clients:
         try:
@@ -173,17 +192,33 @@ def test_whatever_clients_hold_an_import_of_their_export_changes_nothing(
 
 
 def test_an_export_is_what_the_lists_filters_mean(desk: Desk) -> None:
-    desk.create(first_name="Ann", status="inactive", custom_fields={"court": "north"})
+    desk.create(first_name="Ann", status="inactive")
     desk.create(first_name="Bob", phones=[{"number": "+12125550101"}, {"number": "+12125550102"}])
     header, *rows = table(desk, status="inactive")
     assert [row[header.index("first_name")] for row in rows] == ["Ann"]
-    assert ("custom_fields.court" in header, "phone_2" in header) == (True, False)
+    assert "phone_2" not in header
     header, *rows = table(desk, q="bob")
     assert [row[header.index("phone_2")] for row in rows] == ["'+12125550102"]
-    assert "custom_fields.court" not in header
     assert len(table(desk, filter={"field": "status", "op": "eq", "value": "active"})) == 2
     with pytest.raises(Invalid, match="invalid_filter"):
         table(desk, filter={"field": "shoe", "op": "eq", "value": "9"})
+
+
+def test_what_is_sensitive_is_left_out_for_who_may_not_see_it(desk: Desk) -> None:
+    desk.define("ssn", sensitive=True)
+    desk.define("court")
+    ann = desk.create(date_of_birth=dt.date(1980, 1, 2), custom_fields={"ssn": "123", "court": "north"})
+    assert {"date_of_birth", "custom_fields.ssn"} <= set(table(desk)[0])
+    with use(Context(firm_id=desk.firm_id, actor_kind="staff", sees_sensitive=False)):
+        header, row = table(desk)
+        told = pages(desk, ["date_of_birth", "custom_fields.ssn", "custom_fields.court"])
+    assert {"date_of_birth", "custom_fields.ssn"}.isdisjoint(header)
+    assert ("1980-01-02" in row, "123" in row, "north" in row) == (False, False, True)
+    assert told == [",,north\r\n"]
+    # Cleared by what it does not say, it would be lost.
+    desk.import_all([header, row], duplicates="update", clear_empty=True)
+    after = desk.get(ann["id"])
+    assert (after["date_of_birth"], after["custom_fields"]["ssn"]) == (dt.date(1980, 1, 2), "123")
 
 
 def test_pages_end_by_rows_and_by_size_and_hold_each_client_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,6 +247,7 @@ def test_clients_that_come_and_go_meanwhile_leave_the_rest_whole(desk: Desk, mon
 
 
 def test_another_firms_clients_are_in_no_export(desk: Desk, tmp_path: Any) -> None:
+    desk.define("court")
     desk.create(first_name="Ann", custom_fields={"court": "north"})
     stranger = Desk(desk.everywhere, tmp_path / "other")
     header, *rows = table(stranger)
