@@ -7,7 +7,7 @@ from marshmallow import Schema, fields, validate
 from contracts.base import Choice, Count, Event, Flag, Id, Instant, Operation, PageRequest, Text, page_of
 from contracts.clients.common import A_CLIENT, OWNER, ClientId
 from contracts.clients.records import Client
-from contracts.errors import Conflict, Gone, Invalid, NotFound, Unavailable
+from contracts.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Unavailable
 
 ANOTHER_CLIENT = "018f4e9a-0000-7000-8000-000000000011"
 A_MERGE = "018f4e9a-0000-7000-8000-000000000012"
@@ -126,8 +126,8 @@ class ClientsUnmerged(Schema):
 
 
 MERGE_CLIENTS = Operation(
-    OWNER, "merge_clients", MergeClients, ClientMerge, (Invalid, NotFound, Gone, Conflict, Unavailable), deadline=15.0,
-    permission="clients.merge", example={"client_id": A_CLIENT, "duplicate_id": ANOTHER_CLIENT},
+    OWNER, "merge_clients", MergeClients, ClientMerge, (Invalid, Forbidden, NotFound, Gone, Conflict, Unavailable),
+    deadline=15.0, permission="clients.merge", example={"client_id": A_CLIENT, "duplicate_id": ANOTHER_CLIENT},
 )  # fmt: skip
 GET_MERGE = Operation(
     OWNER, "get_merge", MergeId, ClientMerge, (NotFound,), permission="clients.read", example={"merge_id": A_MERGE}

@@ -97,6 +97,7 @@ class Client(ClientFields, Stamped):
     """`hidden` names what is there and not shown to who asks: sensitive fields, which are null then. `photo_id` changes
     with the photo."""
 
+    government_ids = fields.List(fields.Nested(GovernmentId), allow_none=True)
     last_activity_at = Instant(allow_none=True)
     data_consent = fields.Nested(DataConsent, allow_none=True)
     photo_id = Id(allow_none=True)

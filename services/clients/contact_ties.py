@@ -78,6 +78,11 @@ def remove_client_contact(db: Database, now: dt.datetime, *, client_id: str, con
         uow.answer({})
 
 
+def end_tie(uow: UnitOfWork, client_id: str, contact_id: str, now: dt.datetime) -> None:
+    """Ends this tie and no other, if it is there."""
+    _end(uow, contact_id, [ContactTie.client_id == client_id], now)
+
+
 def end_all(uow: UnitOfWork, contact_id: str, now: dt.datetime) -> None:
     """Ends every tie of a contact."""
     _end(uow, contact_id, [], now)
@@ -92,27 +97,6 @@ def open_again(uow: UnitOfWork, contact: Contact, now: dt.datetime) -> None:
     """Tells that a contact, whose ties stayed, may use the portal from now on, if they may."""
     if contact.email:
         _tell(uow, contact.id, _tied_to(uow.session, contact.id), True, now)
-
-
-def move_ties(
-    uow: UnitOfWork, from_client_id: str, to_client_id: str, now: dt.datetime, only: Sequence[str] | None = None
-) -> list[str]:
-    """Moves ties of one client (all, or those of the contacts in `only`) to another one that is held and a business.
-    Returns the contacts that were not tied to that one before: for a merge, and for its undo, which moves just these
-    back."""
-    some = [ContactTie.client_id == from_client_id]
-    if only is not None:
-        some.append(ContactTie.contact_id.in_(only))
-    statement = select(ContactTie.contact_id, ContactTie.notify, ContactTie.created_at).where(*some)
-    moved = uow.session.execute(statement.order_by(ContactTie.contact_id)).all()
-    rows = [{**row._mapping, "client_id": to_client_id} for row in moved]
-    made = {row.contact_id for row in uow.insert_returning(ContactTie, rows, "contact_id", ignore_conflicts=True)}
-    for row in moved:
-        _end(uow, row.contact_id, [ContactTie.client_id == from_client_id], now)
-    for contact in uow.session.scalars(select(Contact).where(Contact.id.in_(made)).order_by(Contact.id)):
-        if contact.email:
-            _tell(uow, contact.id, [to_client_id], True, now)
-    return sorted(made)
 
 
 def has_contacts(session: Session, client_id: str) -> bool:

@@ -1,14 +1,26 @@
-"""What goes along when a client is merged, besides its record: each kind of row that belongs to a client, and how it
-becomes the survivor's and goes back."""
+"""What goes along when a client is merged, besides its record: each kind of row that belongs to a client.
+
+The merged client's own rows stay where they are, for it is archived and in no list; the survivor gets its like, and an
+undo takes away what it got. Activity stays, too: a client's activity is read with that of those merged into it.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Protocol
 
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
+from chassis.value_sets import among
+from contracts.errors import invalid_field
+from services.clients import contact_ties
+from services.clients.checking import Record
+from services.clients.models import ClientCompany, ClientGroupMember, Contact, ContactTie, MergeMove
+
+_WITHOUT_SYNC = {"synchronize_session": False}
 
 
 class Mover(Protocol):
@@ -16,30 +28,117 @@ class Mover(Protocol):
 
     kind: str
 
-    def count(self, session: Session, merged_id: str) -> int:
-        """How many would go along."""
+    def missing(self, session: Session, surviving_id: str, merged_id: str) -> list[str]:
+        """The ids of what the survivor would get: groups, contacts, …"""
 
-    def join(self, uow: UnitOfWork, merge_id: str, surviving_id: str, merged_id: str) -> int:
-        """Makes them the survivor's, notes which in `MergeMove`, and returns how many."""
+    def add(self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
+        """Gives it to the survivor."""
 
-    def part(self, uow: UnitOfWork, merge_id: str, surviving_id: str, merged_id: str) -> None:
-        """Gives back those that were noted, as far as they are there; what came since stays with the survivor."""
-
-
-MOVERS: Sequence[Mover] = ()
+    def take_away(self, uow: UnitOfWork, surviving_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
+        """Takes it away again, as far as it is there."""
 
 
-def count(session: Session, merged_id: str) -> dict[str, int]:
-    """{kind: how many rows would go along}"""
-    return {mover.kind: mover.count(session, merged_id) for mover in MOVERS}
+class _Groups:
+    kind = "groups"
+
+    def missing(self, session: Session, surviving_id: str, merged_id: str) -> list[str]:
+        own = select(ClientGroupMember.group_id).where(ClientGroupMember.client_id == surviving_id)
+        theirs = select(ClientGroupMember.group_id).where(ClientGroupMember.client_id == merged_id)
+        return sorted(set(session.scalars(theirs)) - set(session.scalars(own)))
+
+    def add(self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
+        rows = [{"group_id": group_id, "client_id": surviving_id} for group_id in row_ids]
+        uow.insert(ClientGroupMember, rows, ignore_conflicts=True)
+
+    def take_away(self, uow: UnitOfWork, surviving_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
+        gone = delete(ClientGroupMember).where(
+            ClientGroupMember.client_id == surviving_id, among(uow.session, ClientGroupMember.group_id, row_ids)
+        )
+        uow.session.execute(gone, execution_options=_WITHOUT_SYNC)
 
 
-def join(uow: UnitOfWork, merge_id: str, surviving_id: str, merged_id: str) -> dict[str, int]:
-    """{kind: how many rows went along}"""
-    return {mover.kind: mover.join(uow, merge_id, surviving_id, merged_id) for mover in MOVERS}
+class _Contacts:
+    kind = "contacts"
+
+    def missing(self, session: Session, surviving_id: str, merged_id: str) -> list[str]:
+        own = select(ContactTie.contact_id).where(ContactTie.client_id == surviving_id)
+        theirs = select(ContactTie.contact_id).where(ContactTie.client_id == merged_id)
+        return sorted(set(session.scalars(theirs)) - set(session.scalars(own)))
+
+    def add(self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
+        statement = (
+            select(Contact, ContactTie.notify)
+            .join(ContactTie, ContactTie.contact_id == Contact.id)
+            .where(ContactTie.client_id == merged_id, among(uow.session, Contact.id, row_ids))
+        )
+        # In the order in which they were tied: it is the order of those who hear of the business's cases.
+        for contact, notify in uow.session.execute(statement.order_by(ContactTie.created_at, Contact.id)).all():
+            contact_ties.tie(uow, contact, [surviving_id], notify=notify, now=now)
+
+    def take_away(self, uow: UnitOfWork, surviving_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
+        for contact_id in row_ids:
+            contact_ties.end_tie(uow, surviving_id, contact_id, now)
 
 
-def part(uow: UnitOfWork, merge_id: str, surviving_id: str, merged_id: str) -> None:
-    """Gives back what went along."""
+class _Company:
+    kind = "company"
+
+    def missing(self, session: Session, surviving_id: str, merged_id: str) -> list[str]:
+        statement = select(ClientCompany.client_id, ClientCompany.company_id).where(
+            ClientCompany.client_id.in_((surviving_id, merged_id))
+        )
+        linked = dict(session.execute(statement).all())
+        return [linked[merged_id]] if merged_id in linked and surviving_id not in linked else []
+
+    def add(self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
+        rows = [{"client_id": surviving_id, "company_id": company_id} for company_id in row_ids]
+        uow.insert(ClientCompany, rows, ignore_conflicts=True)
+
+    def take_away(self, uow: UnitOfWork, surviving_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
+        gone = delete(ClientCompany).where(
+            ClientCompany.client_id == surviving_id, ClientCompany.company_id.in_(list(row_ids))
+        )
+        uow.session.execute(gone, execution_options=_WITHOUT_SYNC)
+
+
+MOVERS: Sequence[Mover] = (_Groups(), _Contacts(), _Company())
+
+
+def count(session: Session, surviving_id: str, merged_id: str) -> dict[str, int]:
+    """{kind: how many the survivor would get}"""
+    return {mover.kind: len(mover.missing(session, surviving_id, merged_id)) for mover in MOVERS}
+
+
+def join(uow: UnitOfWork, merge_id: str, surviving_id: str, merged_id: str, now: dt.datetime) -> dict[str, int]:
+    """{kind: how many the survivor got}. Both clients are held."""
+    counts: dict[str, int] = {}
     for mover in MOVERS:
-        mover.part(uow, merge_id, surviving_id, merged_id)
+        row_ids = mover.missing(uow.session, surviving_id, merged_id)
+        counts[mover.kind] = len(row_ids)
+        if row_ids:
+            mover.add(uow, surviving_id, merged_id, row_ids, now)
+            uow.insert(MergeMove, [{"merge_id": merge_id, "kind": mover.kind, "row_id": row_id} for row_id in row_ids])
+    return counts
+
+
+def part(uow: UnitOfWork, merge_id: str, surviving_id: str, now: dt.datetime) -> None:
+    """Takes away from the survivor what it got by this merge."""
+    got: dict[str, list[str]] = {}
+    statement = select(MergeMove.kind, MergeMove.row_id).where(MergeMove.merge_id == merge_id)
+    for kind, row_id in uow.session.execute(statement.order_by(MergeMove.row_id)):
+        got.setdefault(kind, []).append(row_id)
+    for mover in MOVERS:
+        if row_ids := got.get(mover.kind):
+            mover.take_away(uow, surviving_id, row_ids, now)
+    noted = delete(MergeMove).where(MergeMove.merge_id == merge_id)
+    uow.session.execute(noted, execution_options=_WITHOUT_SYNC)
+
+
+def refuse_lost_business(session: Session, after: Record, merged_id: str) -> None:
+    """Raises Invalid naming `keep.kind` where only a business can have what both have together."""
+    if after["kind"] == "business":
+        return
+    ids = (after["id"], merged_id)
+    linked = select(ClientCompany.client_id).where(ClientCompany.client_id.in_(ids)).limit(1)
+    if any(contact_ties.has_contacts(session, id_) for id_ in ids) or session.scalar(linked) is not None:
+        raise invalid_field("keep.kind", "Contacts and an entry of the directory need a business.", "needs_a_business")

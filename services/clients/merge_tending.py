@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, or_, select, update
 
 from chassis.database import Database
 from services.clients.merging import TOLD_AGAIN_AFTER, tell_merged
-from services.clients.models import UNDO_WITHIN, Client, ClientMerge, LastActivity, MergeMove
+from services.clients.models import UNDO_WITHIN, Client, ClientMerge, LastActivity, LegalHold, MergeMove
 
 _AT_ONCE = 100
 
@@ -35,8 +35,7 @@ def _tend_to(db: Database, merge_ids: list[str], now: dt.datetime) -> None:
         merges = uow.session.scalars(statement.order_by(ClientMerge.id).with_for_update()).all()
         for merge in merges:
             if merge.tell_at is not None and merge.tell_at <= now:
-                version = (merge.after or {}).get("version", 1)
-                tell_merged(uow, merge.id, _facts(merge), version)
+                tell_merged(uow, merge.id, _facts(merge), merge.version)
                 merge.told += 1
                 more = merge.told < len(TOLD_AGAIN_AFTER)
                 merge.tell_at = merge.at + TOLD_AGAIN_AFTER[merge.told] if more else None
@@ -48,6 +47,10 @@ def _tend_to(db: Database, merge_ids: list[str], now: dt.datetime) -> None:
             return
         # The id goes on standing for the survivor; what was known of the merged one is the survivor's.
         ids = [merge.merged_id for merge in past]
+        for merge in past:
+            held = update(LegalHold).where(LegalHold.client_id == merge.merged_id)
+            held = held.values(client_id=merge.surviving_id)
+            uow.session.execute(held, execution_options={"synchronize_session": False})
         for model, column in ((Client, Client.id), (LastActivity, LastActivity.client_id)):
             uow.session.execute(delete(model).where(column.in_(ids)), execution_options={"synchronize_session": False})
         moved = delete(MergeMove).where(MergeMove.merge_id.in_([merge.id for merge in past]))

@@ -10,13 +10,12 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database, UnitOfWork
-from chassis.wire import lenient
-from contracts import clients as contract
 from contracts.clients import CLIENTS_UNMERGED
 from contracts.errors import Conflict, Invalid, NotFound
-from services.clients import activity, cards, merge_fields, merge_history, merge_moves, showing
+from services.clients import activity, cards, merge_fields, merge_history, merge_images, merge_moves
 from services.clients.checking import Record
-from services.clients.merging import actor_id, wire
+from services.clients.merge_images import wire
+from services.clients.merging import actor_id, answer, as_seen
 from services.clients.models import Client, ClientMerge, FormerExternalId
 from services.clients.records import Change, announce_changes
 
@@ -32,8 +31,7 @@ def get_merge(db: Database, *, merge_id: str) -> Record:
         conflicts: list[Record] = []
         if merge.undone_at is None and merge.before is not None and survivor is not None:
             conflicts = _parted(session, merge, survivor, {})[1]
-        client = showing.shown(session, [survivor])[0] if survivor is not None else None
-    return _record(merge, client, conflicts)
+        return as_seen(session, _record(merge, survivor, conflicts))
 
 
 def undo_merge(db: Database, now: dt.datetime, *, merge_id: str, resolve: Mapping[str, str]) -> Record:
@@ -59,9 +57,9 @@ def undo_merge(db: Database, now: dt.datetime, *, merge_id: str, resolve: Mappin
         uow.session.flush()
         changed = cards.save(uow, [(survivor, restored)], now).get(merge.surviving_id, [])
         again = _bring_back(uow, merge, now)
-        merge_moves.part(uow, merge.id, *ids)
+        merge_moves.part(uow, merge.id, merge.surviving_id, now)
         _announce(uow, merge, restored, changed, again, now)
-        return uow.answer(_record(merge, showing.shown(uow.session, [restored])[0], []))
+        return answer(uow, _record(merge, restored, []))
 
 
 def _find(session: Session, merge_id: str, *, lock: bool = False) -> ClientMerge:
@@ -84,8 +82,10 @@ def _parted(
     session: Session, merge: ClientMerge, survivor: Record, resolve: Mapping[str, str]
 ) -> tuple[Record, list[Record]]:
     """The survivor's record without the merge, and what is in doubt. Raises Invalid that names what is not."""
-    image = lenient(contract.Client)
-    before, after = (dict(image.load(kept)) for kept in (merge.before, merge.after))
+    images = merge_images.opened(session, merge)
+    if images is None:
+        raise Conflict("merge_too_old", undo_until=merge.undo_until.isoformat())
+    before, after = images
     known = merge_fields.conflict_fields(before, after, survivor) | {_EXTERNAL_ID}
     if unknown := sorted(resolve.keys() - known):
         message = "No field of these clients."

@@ -13,13 +13,12 @@ from chassis.columns import new_id
 from chassis.context import current
 from chassis.database import Database, UnitOfWork
 from chassis.paging import page
-from chassis.wire import strict
-from contracts import clients as contract
 from contracts.clients import CLIENTS_MERGED
 from contracts.errors import CasewireError, Conflict, Gone, invalid_field
 from contracts.messaging import CONSENT_CHANNELS
-from services.clients import activity, cards, merge_fields, merge_history, merge_moves, showing
+from services.clients import activity, cards, merge_fields, merge_history, merge_images, merge_moves, showing
 from services.clients.checking import Record
+from services.clients.merge_images import wire
 from services.clients.models import Client, ClientMerge, FormerExternalId
 from services.clients.records import Change, announce_changes
 
@@ -40,39 +39,40 @@ def merge_clients(
 ) -> Record:
     """`contracts.clients.ClientMerge`: `duplicate_id` becomes part of `client_id` and stands for it from now on.
 
-    Raises Invalid that names what cannot be chosen or joined, NotFound `client_not_found`, Gone `client_merged` if
-    `client_id` was merged itself, Conflict `already_merged` or `duplicate_merged` with `surviving_id`, Unavailable if
-    nobody can say what was consented to.
+    Raises Invalid that names what cannot be chosen or joined, Forbidden that names what is sensitive, NotFound
+    `client_not_found`, Gone `client_merged` if `client_id` was merged itself, Conflict `already_merged` or
+    `duplicate_merged` with `surviving_id`, Unavailable if nobody can say what was consented to.
     """
     if client_id == duplicate_id:
         raise invalid_field("duplicate_id", "A client is no duplicate of itself.", "same_client")
     if dry_run:
         with db.read() as session:
             this, duplicate = _both(session, client_id, duplicate_id)
-            moves = merge_moves.count(session, duplicate_id)
-            after = _joined(this, duplicate, keep)
-            client = showing.shown(session, [after])[0]
-        shown = {**_outcome(this, duplicate, after, keep, now), "client": client}
+            moves = merge_moves.count(session, client_id, duplicate_id)
+            after = _joined(session, this, duplicate, keep)
+            shown = as_seen(session, _outcome(this, duplicate, after, keep, now))
         consent = _consent(calls, client_id, duplicate_id)
         return {**shown, "dry_run": True, "moves": moves, "consent": consent}
     with db.read() as session:
-        _joined(*_both(session, client_id, duplicate_id), keep)
+        _joined(session, *_both(session, client_id, duplicate_id), keep)
     # Before the merge, so that there is no moment in which the survivor is written to where the other one said stop.
     calls.messaging.join_consents(surviving_id=client_id, merged_id=duplicate_id)
     with db.unit_of_work() as uow:
         this, duplicate = _both(uow.session, client_id, duplicate_id, lock=True)
-        after = _joined(this, duplicate, keep)
+        after = _joined(uow.session, this, duplicate, keep)
         merge_id = new_id()
         _archive(uow, duplicate, merge_id, now)
         changed = cards.save(uow, [(this, after)], now).get(client_id, [])
         shown = _outcome(this, duplicate, after, keep, now)
         row = {name: shown[name] for name in ("surviving_id", "merged_id", "at", "by", "keep")}
-        images = {"before": wire(this), "after": wire(after)}
-        uow.insert(ClientMerge, [{"id": merge_id, **row, **images, "tell_at": now + TOLD_AGAIN_AFTER[0]}])
-        moves = merge_moves.join(uow, merge_id, client_id, duplicate_id)
+        images = merge_images.sealed(uow, merge_id, this, after)
+        uow.insert(
+            ClientMerge,
+            [{"id": merge_id, **row, **images, "version": after["version"], "tell_at": now + TOLD_AGAIN_AFTER[0]}],
+        )
+        moves = merge_moves.join(uow, merge_id, client_id, duplicate_id, now)
         _announce(uow, merge_id, shown, after, changed, now)
-        client = showing.shown(uow.session, [after])[0]
-        return uow.answer({**shown, "id": merge_id, "moves": moves, "client": client})
+        return answer(uow, {**shown, "id": merge_id, "moves": moves})
 
 
 def _both(session: Session, client_id: str, duplicate_id: str, *, lock: bool = False) -> tuple[Record, Record]:
@@ -94,9 +94,34 @@ def _duplicate_absent(session: Session, client_id: str, duplicate_id: str) -> Ca
     return Conflict(code, client_id=duplicate_id, surviving_id=surviving_id)
 
 
-def _joined(this: Record, duplicate: Record, keep: Mapping[str, str]) -> Record:
+def _joined(session: Session, this: Record, duplicate: Record, keep: Mapping[str, str]) -> Record:
     merge_fields.check_keep(keep, this, duplicate)
-    return merge_fields.joined(this, duplicate, keep)
+    own = {name: whose for name, whose in keep.items() if "." not in name}
+    custom = {name.partition(".")[2]: whose for name, whose in keep.items() if "." in name}
+    showing.refuse_sensitive_changes(session, {**own, "custom_fields": custom})
+    after = merge_fields.joined(this, duplicate, keep)
+    merge_moves.refuse_lost_business(session, after, duplicate["id"])
+    return after
+
+
+def answer(uow: UnitOfWork, merge: Record) -> Record:
+    """A merge as the caller may see it. What is kept to answer a repeat of the request holds nothing sensitive."""
+    return uow.answer(as_seen(uow.session, merge), kept=lambda: as_seen(uow.session, merge, to_all=True))
+
+
+def as_seen(session: Session, merge: Record, *, to_all: bool = False) -> Record:
+    """A merge as the caller may see it, or as anybody may (`to_all`): values that are sensitive are null."""
+    client = merge["client"]
+    hidden = showing.hidden_fields(session, to_all=to_all)
+    nothing = {"this": None, "duplicate": None}
+    return {
+        **merge,
+        "client": client and showing.shown(session, [client], to_all=to_all)[0],
+        "differences": [{**entry, **nothing} if entry["field"] in hidden else entry for entry in merge["differences"]],
+        "conflicts": [
+            {**entry, "now": None, "then": None} if entry["field"] in hidden else entry for entry in merge["conflicts"]
+        ],
+    }
 
 
 def _archive(uow: UnitOfWork, duplicate: Record, merge_id: str, now: dt.datetime) -> None:
@@ -127,12 +152,6 @@ def tell_merged(uow: UnitOfWork, merge_id: str, merge: Mapping[str, Any], versio
         CLIENTS_MERGED, merge["surviving_id"], {**data, "merge_id": merge_id, "version": version},
         aggregate_version=version,
     )  # fmt: skip
-
-
-def wire(record: Record) -> Record:
-    """A record as it goes over the wire: what is kept of it for an undo, and compared with."""
-    dumped: Record = strict(contract.Client).dump(record)
-    return dumped
 
 
 def actor_id() -> str | None:

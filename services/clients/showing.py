@@ -47,6 +47,13 @@ def _shown(record: Record, removed: set[str], sensitive: set[str], hiding: bool)
     return result
 
 
+def hidden_fields(session: Session, *, to_all: bool = False) -> set[str]:
+    """The names of the fields that the caller may not see, or that not everybody may (`to_all`)."""
+    if not to_all and sees_sensitive():
+        return set()
+    return {*SENSITIVE, *(f"custom_fields.{field.key}" for field in definitions(session) if field.sensitive)}
+
+
 def refuse_sensitive_changes(session: Session, changes: Record) -> None:
     """Raises Forbidden `permission_denied`, naming the fields, if the caller may not change one of them."""
     if sees_sensitive():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from chassis.columns import new_id
 from chassis.context import use
+from chassis.sealing import is_sealed
 from chassis.wire import strict
 from contracts import messaging
 from contracts.clients import (
@@ -18,9 +21,10 @@ from contracts.clients import (
     LIST_MERGES,
     MERGE_CLIENTS,
 )
-from contracts.errors import Conflict, Gone, Invalid, NotFound
-from services.clients import activity, facts, merge_tending, merge_undo, merging
-from services.clients.models import UNDO_WITHIN
+from contracts.errors import Conflict, Forbidden, Gone, Invalid, NotFound
+from services.clients import activity, contacts, facts, groups, merge_tending, merge_undo, merging
+from services.clients.client_keys import destroy_keys
+from services.clients.models import UNDO_WITHIN, ClientGroupMember, ClientMerge, ContactTie
 from tests.service.clients_desk import CONSENT, NOW, Desk, desk
 
 __all__ = ["desk"]
@@ -500,3 +504,107 @@ def test_after_thirty_days_nothing_is_kept_but_for_whom_the_id_stands(desk: Desk
     assert conflict.value.code == "merge_too_old"
     done = desk.import_all([["first_name", "external_source", "external_source_id"], ["Eve", "clio", "2"]])
     assert done["counts"]["skipped"] == 1
+
+
+# What goes along
+
+
+def group_of(desk: Desk, name: str, *client_ids: str) -> str:
+    made = groups.create_client_group(desk.db, NOW, name=name, kind="static", description=None, filter=None)
+    with desk.db.unit_of_work() as uow:
+        uow.insert(ClientGroupMember, [{"group_id": made["id"], "client_id": id_} for id_ in client_ids])
+    return str(made["id"])
+
+
+def in_groups(desk: Desk, client_id: str) -> set[str]:
+    with desk.db.read() as session:
+        return set(session.scalars(select(ClientGroupMember.group_id).where(ClientGroupMember.client_id == client_id)))
+
+
+def test_groups_are_joined_and_parted_again(desk: Desk) -> None:
+    one, two = desk.create()["id"], desk.create()["id"]
+    both, mine, theirs = group_of(desk, "Both", one, two), group_of(desk, "One", one), group_of(desk, "Two", two)
+    made = merge(desk, one, two)
+    assert made["moves"] == {"groups": 1, "contacts": 0, "company": 0}
+    assert in_groups(desk, one) == {both, mine, theirs}
+    listed = groups.get_client_group(desk.db, NOW, group_id=both)
+    assert listed["member_count"] == 1
+    since = group_of(desk, "Since", one)
+    undo(desk, made["id"])
+    assert in_groups(desk, one) == {both, mine, since}
+    assert in_groups(desk, two) == {both, theirs}
+
+
+def contact_of(desk: Desk, email: str, *client_ids: str) -> str:
+    with use(desk.context):
+        made = contacts.create_contact(desk.db, NOW, first_name="Cy", email=email, client_ids=list(client_ids))
+    return str(made["id"])
+
+
+def tied(desk: Desk, client_id: str) -> set[str]:
+    with desk.db.read() as session:
+        return set(session.scalars(select(ContactTie.contact_id).where(ContactTie.client_id == client_id)))
+
+
+def test_contacts_and_the_entry_of_the_directory_go_along_and_back(desk: Desk) -> None:
+    one, two = (desk.create(kind="business", company_name=name)["id"] for name in ("Acme", "Acme Inc"))
+    both, theirs = contact_of(desk, "b@example.com", one, two), contact_of(desk, "c@example.com", two)
+    made = merge(desk, one, two)
+    assert made["moves"] == {"groups": 0, "contacts": 1, "company": 0}
+    assert tied(desk, one) == {both, theirs}
+    shown = contacts.get_contact(desk.db, contact_id=theirs)
+    assert [entry["client_id"] for entry in shown["clients"]] == [one]
+    since = contact_of(desk, "d@example.com", one)
+    undo(desk, made["id"])
+    assert (tied(desk, one), tied(desk, two)) == ({both, since}, {both, theirs})
+
+
+def test_what_needs_a_business_stays_a_businesss(desk: Desk) -> None:
+    one, two = desk.create()["id"], desk.create(kind="business", company_name="Acme")["id"]
+    contact_of(desk, "c@example.com", two)
+    with pytest.raises(Invalid) as caught:
+        merge(desk, one, two)
+    assert fields_at_fault(caught) == {"keep.kind"}
+    assert merge(desk, one, two, keep={"kind": "duplicate"})["client"]["kind"] == "business"
+
+
+# What is sensitive
+
+
+def test_what_is_kept_for_an_undo_is_sealed(desk: Desk) -> None:
+    one, two = desk.create(last_name="Canary")["id"], desk.create()["id"]
+    made = merge(desk, one, two)
+    with desk.db.read() as session:
+        kept = session.get(ClientMerge, (desk.firm_id, made["id"]))
+        assert kept is not None
+        assert is_sealed(str(kept.before))
+        assert is_sealed(str(kept.after))
+    assert same(undo(desk, made["id"])["client"], desk.get(one))
+
+
+def test_without_its_key_nothing_can_be_undone(desk: Desk) -> None:
+    one, two = desk.create()["id"], desk.create()["id"]
+    made = merge(desk, one, two)
+    with desk.db.unit_of_work() as uow:
+        destroy_keys(uow, [one])
+    with pytest.raises(Conflict) as caught:
+        undo(desk, made["id"])
+    assert caught.value.code == "merge_too_old"
+
+
+def test_who_may_not_see_what_is_sensitive_neither_sees_nor_chooses_it(desk: Desk) -> None:
+    one = desk.create(date_of_birth=dt.date(1980, 2, 29))["id"]
+    two = desk.create(date_of_birth=dt.date(1981, 2, 28), government_ids=[{"kind": "ssn", "number": "078-05-1120"}])
+    desk.context = replace(desk.context, sees_sensitive=False)
+    with pytest.raises(Forbidden) as caught:
+        merge(desk, one, two["id"], keep={"date_of_birth": "duplicate"})
+    assert fields_at_fault(caught) == {"date_of_birth"}
+    made = merge(desk, one, two["id"])
+    assert (made["client"]["date_of_birth"], made["client"]["hidden"]) == (None, ["date_of_birth", "government_ids"])
+    assert made["differences"] == [{"field": "date_of_birth", "this": None, "duplicate": None, "kept": "this"}]
+    assert "1980" not in str(made)
+    desk.context = replace(desk.context, sees_sensitive=True)
+    assert desk.get(one)["date_of_birth"] == dt.date(1980, 2, 29)
+    assert [entry["number"] for entry in desk.get(one)["government_ids"]] == ["078-05-1120"]
+    undo(desk, made["id"])
+    assert desk.get(one)["government_ids"] == []

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, PrimaryKeyConstraint, SmallInteger, String, text
+from sqlalchemy import CheckConstraint, Index, Integer, PrimaryKeyConstraint, SmallInteger, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis.columns import Id, Instant, Json, JsonOrNull, new_id
+from chassis.columns import Id, Instant, Json, new_id
 from chassis.database import FirmScoped
 from contracts.errors import Conflict
 from services.clients.models.common import Base
@@ -19,9 +18,10 @@ UNDO_WITHIN = dt.timedelta(days=30)
 class ClientMerge(FirmScoped, Base):
     """One client merged into another. As long as it is not undone, the merged id stands for the surviving one.
 
-    `before` and `after` are the survivor's record on either side of the merge, in wire values: what an undo compares
-    with. They are forgotten when no undo is possible any more. The merged client's own record stays archived until
-    then. `tell_at` is when the event is told again, for what was under way while it was told first.
+    `before` and `after` are the survivor's record on either side of the merge, sealed (`merge_images`): what an undo
+    compares with. They are forgotten when no undo is possible any more. The merged client's own record stays archived
+    until then. `version` is the survivor's right after it. `tell_at` is when the event is told again, for what was
+    under way while it was told first.
     """
 
     __tablename__ = "client_merge"
@@ -51,8 +51,9 @@ class ClientMerge(FirmScoped, Base):
     at: Mapped[dt.datetime] = mapped_column(Instant)
     by: Mapped[str | None] = mapped_column(Id)
     keep: Mapped[dict[str, str]] = mapped_column(Json)
-    before: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
-    after: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
+    before: Mapped[str | None] = mapped_column(Text)
+    after: Mapped[str | None] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(Integer, default=1)
     undone_at: Mapped[dt.datetime | None] = mapped_column(Instant)
     undone_by: Mapped[str | None] = mapped_column(Id)
     tell_at: Mapped[dt.datetime | None] = mapped_column(Instant)
