@@ -76,7 +76,8 @@ class ListDeliveries(PageRequest):
 
 
 class Delivery(Stamped):
-    """One row of the ledger: case task × recipient × channel. `attempts`: how many calls to the provider began.
+    """One row of the ledger: case task × recipient × channel. `contact_id`: the contact of a business client that it
+    goes to. `attempts`: how many calls to the provider began.
     `joined_to`: the delivery whose one message tells of this case task as well (`coalesce`). `provider_segments`,
     `price`: the provider's own figures."""
 
@@ -84,6 +85,7 @@ class Delivery(Stamped):
     case_task_id = Id(allow_none=True)
     case_id = Id(allow_none=True)
     client_id = Id()
+    contact_id = Id(allow_none=True)
     channel = fields.String()
     state = fields.String()
     reason = fields.String(allow_none=True)

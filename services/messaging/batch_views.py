@@ -189,9 +189,9 @@ def list_deliveries(
 
 
 _DELIVERY_FIELDS = (
-    "id", "version", "created_at", "updated_at", "batch_id", "case_task_id", "case_id", "client_id", "channel", "state",
-    "reason", "address", "segments", "attempts", "provider_id", "provider_segments", "price", "currency", "send_after",
-    "sent_at",
+    "id", "version", "created_at", "updated_at", "batch_id", "case_task_id", "case_id", "client_id", "contact_id",
+    "channel", "state", "reason", "address", "segments", "attempts", "provider_id", "provider_segments", "price",
+    "currency", "send_after", "sent_at",
 )  # fmt: skip
 
 

@@ -41,6 +41,7 @@ class Reserved:
     channel: str
     batch_id: str | None
     client_id: str | None
+    contact_id: str | None
     case_task_id: str | None
     case_id: str | None
     address: str
@@ -307,4 +308,4 @@ def _share_batches(session: Session, candidates: list[Ready]) -> dict[str | None
 
 
 def _keys(row: Reserved) -> list[consent.Key]:
-    return consent.keys_of(row.channel, row.address, row.client_id)
+    return consent.keys_of(row.channel, row.address, row.contact_id or row.client_id)

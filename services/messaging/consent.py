@@ -227,12 +227,17 @@ def tell_owners(uow: UnitOfWork, message: InboundMessage, owners: Iterable[str])
         uow.emit(CONSENT_CHANGED, entry.id, _event_data(change))
 
 
-def clients_of_address(session: Session, address: str) -> list[str]:
-    """The clients that were written to at this address, as far as messaging knows."""
+PERSON = func.coalesce(Delivery.contact_id, Delivery.client_id)
+"""Whose consent a delivery is about: a contact's own, or else the client's."""
+
+
+def persons_of_address(session: Session, address: str) -> list[str]:
+    """The clients that were written to at this address, and the contacts of business clients, as far as messaging
+    knows: their ids. What a contact says is not the business's word."""
     statement = (
-        select(Delivery.client_id)
+        select(PERSON)
         .where(Delivery.address == address, Delivery.client_id.is_not(None))
         .distinct()
         .limit(MOST_CLIENTS)
     )
-    return sorted(str(client_id) for client_id in session.scalars(statement))
+    return sorted(str(person_id) for person_id in session.scalars(statement))

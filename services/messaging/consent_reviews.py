@@ -78,7 +78,7 @@ def decide_review(db: Database, *, consent_review_id: str, decision: str, actor_
 
 
 def _apply(uow: UnitOfWork, review: ConsentReview, decision: str, actor_id: str | None, now: dt.datetime) -> None:
-    known = consent.clients_of_address(uow.session, review.address)
+    known = consent.persons_of_address(uow.session, review.address)
     owners = consent.owners_of_addresses(uow.session, [review.address]).get(review.address, [])
     speaker = stops.Speaker(review.channel, review.address, sorted({*known, *owners}))
     states = stops.hold(uow, speaker, widely=True)

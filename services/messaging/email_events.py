@@ -115,7 +115,7 @@ def _firms_that_wrote_to(session: Session, addresses: Iterable[str]) -> list[str
 
 def _end(uow: UnitOfWork, kind: str, address: str, evidence: Record, now: dt.datetime) -> bool:
     """Takes an address off email. Returns whether that is new."""
-    speaker = stops.Speaker("email", address, consent.clients_of_address(uow.session, address))
+    speaker = stops.Speaker("email", address, consent.persons_of_address(uow.session, address))
     if kind == "complained":
         return stops.record_stop(uow, speaker, source="provider", evidence=evidence, at=now) is not None
     states = stops.hold(uow, speaker, widely=False)

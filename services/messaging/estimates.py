@@ -13,12 +13,12 @@ import eventlet
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
-from services.messaging import consent, joining, queues
+from services.messaging import addressees, consent, joining, queues
 from services.messaging.contents import resolve_message
 from services.messaging.links import PLACEHOLDER_TOKEN, link_of
 from services.messaging.outcomes import Decider, Known, Outcome, Request, Sent, Wish, addresses_of
 from services.messaging.preparation import read_known
-from services.messaging.recipients import Facts, gather
+from services.messaging.recipients import Facts, gather, subject_of
 from services.messaging.rendering import with_link
 from services.messaging.segments import count_segments
 from services.messaging.settings import MessagingSettings
@@ -137,6 +137,7 @@ def _count(
 ) -> None:
     """Adds to the tally what would become of the wishes."""
     facts = gather(calls, wishes, request.uses)
+    wishes = [*wishes, *addressees.more_wishes(wishes, facts)]
     with db.read() as session:
         rates = queues.rates_of(session, channels, sandbox=settings.channels_of("sandbox"))
         states = _states(session, wishes, facts)
@@ -210,7 +211,7 @@ def _states(session: Any, wishes: Sequence[Wish], facts: Facts) -> consent.State
             key
             for wish in wishes[start : start + LOOKED_UP_AT_ONCE]
             for channel, address in addresses_of(wish, facts)
-            for key in consent.keys_of(channel, address, wish.client_id)
+            for key in consent.keys_of(channel, address, subject_of(wish, facts))
         ]
         states |= consent.read_states(session, keys)
     return states

@@ -22,7 +22,7 @@ from chassis.unit_of_work import UnitOfWork
 from services.messaging import consent, stops, watching
 from services.messaging.doorbell import ring
 from services.messaging.merged_clients import merged_clients
-from services.messaging.models import Conversation, ConversationClient, InboundMessage
+from services.messaging.models import Conversation, ConversationClient, Delivery, InboundMessage
 
 PREVIEW = 200
 """Characters of a message that a list of conversations shows."""
@@ -38,7 +38,7 @@ def file_message(db: Database, calls: Any, event: ReceivedEvent, now: dt.datetim
         message = session.get(InboundMessage, event.data["message_id"])
         if message is None or message.conversation_id is not None:
             return
-        known = _known_owners(session, message)
+        known, through_contacts = _known_owners(session, message)
         review_id = watching.review_of(session, message)
     owners = _owners(calls, message, known)
     with db.read() as session:
@@ -49,8 +49,9 @@ def file_message(db: Database, calls: Any, event: ReceivedEvent, now: dt.datetim
         message = uow.session.scalars(statement).one()
         if message.conversation_id is not None:
             return
-        stops.widen(uow, message, owners, now)
-        consent.tell_owners(uow, message, owners)
+        own = [client_id for client_id in owners if client_id not in through_contacts]
+        stops.widen(uow, message, own, now)
+        consent.tell_owners(uow, message, own)
         conversation = conversation_for(uow, message.channel, message.sender, owners, now)
         message.client_ids = owners
         message.client_id = conversation.client_id
@@ -62,17 +63,28 @@ def file_message(db: Database, calls: Any, event: ReceivedEvent, now: dt.datetim
         uow.after_commit(lambda: ring(db.url))
 
 
-def _known_owners(session: Session, message: InboundMessage) -> list[str]:
-    """Who was written to at the address, and whose a person said that earlier messages from it are."""
+def _known_owners(session: Session, message: InboundMessage) -> tuple[list[str], set[str]]:
+    """Who was written to at the address, and whose a person said that earlier messages from it are; and which of these
+    clients were written to by a contact of theirs only, whose word is not the client's."""
     if message.client_id is not None and message.channel == "portal":
-        return _as_merged(session, [message.client_id])
+        return _as_merged(session, [message.client_id]), set()
     assigned = select(InboundMessage.client_id).where(
         InboundMessage.sender == message.sender,
         InboundMessage.channel == message.channel,
         InboundMessage.client_id.is_not(None),
     )
-    earlier = [str(client_id) for client_id in session.scalars(assigned.distinct().limit(20))]
-    return _as_merged(session, {*consent.clients_of_address(session, message.sender), *earlier})
+    earlier = {str(client_id) for client_id in session.scalars(assigned.distinct().limit(20))}
+    written_to = (
+        select(Delivery.client_id, Delivery.contact_id.is_(None).label("itself"))
+        .where(Delivery.address == message.sender, Delivery.client_id.is_not(None))
+        .distinct()
+        .limit(2 * consent.MOST_CLIENTS)
+    )
+    rows = session.execute(written_to).all()
+    itself = {str(row.client_id) for row in rows if row.itself}
+    through_contacts = {str(row.client_id) for row in rows} - itself
+    known = _as_merged(session, {*itself, *through_contacts, *earlier})
+    return known, set(_as_merged(session, through_contacts)) - set(_as_merged(session, itself))
 
 
 def _as_merged(session: Session, client_ids: Iterable[str]) -> list[str]:

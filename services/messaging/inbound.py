@@ -85,8 +85,8 @@ def receive(
 
 @dataclass(frozen=True)
 class _Office:
-    """Who was written to: a sender, its firm, whether a STOP ends all of the firm's channels, and the clients that it
-    has written to at the address that the message is from."""
+    """Who was written to: a sender, its firm, whether a STOP ends all of the firm's channels, and the clients, and
+    contacts of clients, that it has written to at the address that the message is from."""
 
     sender_id: str
     firm_id: str
@@ -96,7 +96,7 @@ class _Office:
 
 # Made once, and one statement for all that must be known before the transaction: a STOP waits for each of them.
 _WRITTEN_TO = (
-    select(Sender.id, Sender.firm_id, FirmRule.opt_out_scope, Delivery.client_id)
+    select(Sender.id, Sender.firm_id, FirmRule.opt_out_scope, consent.PERSON.label("person_id"))
     .outerjoin(FirmRule, FirmRule.firm_id == Sender.firm_id)
     .outerjoin(
         Delivery,
@@ -129,7 +129,7 @@ def _office_of(db: Database, channel: str, to: str, service_sid: str | None, add
             rows = session.execute(_BY_SERVICE, asked).all()
     if not rows:
         raise NotFound("sender_not_found")
-    client_ids = sorted(row.client_id for row in rows if row.client_id is not None)
+    client_ids = sorted(row.person_id for row in rows if row.person_id is not None)
     return _Office(rows[0].id, rows[0].firm_id, rows[0].opt_out_scope == ALL_CHANNELS, client_ids)
 
 

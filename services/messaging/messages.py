@@ -25,7 +25,7 @@ from services.messaging.links import PLACEHOLDER_TOKEN, link_of, shorten
 from services.messaging.models import URGENT, WAITING, Conversation, Delivery
 from services.messaging.outcomes import Decider, Outcome, Request, Wish, addresses_of
 from services.messaging.preparation import read_known
-from services.messaging.recipients import Facts, gather, variables_for
+from services.messaging.recipients import Facts, gather, subject_of, variables_for
 from services.messaging.rendering import with_link
 from services.messaging.senders import sender_for
 from services.messaging.templates import Variant, check_variants, invalid, pick_variant, render, render_line
@@ -120,7 +120,7 @@ def _decide(
     keys = [
         key
         for channel, address in addresses_of(wish, facts)
-        for key in consent.keys_of(channel, address, wish.client_id)
+        for key in consent.keys_of(channel, address, subject_of(wish, facts))
     ]
     states = consent.read_states(uow.session, keys)
     sender = sender_for(uow.session, wish.channel)

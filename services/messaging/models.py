@@ -238,14 +238,33 @@ class Delivery(FirmScoped, Stamps, Base):
     delivery whose one message tells of this one's case task too: it goes wherever that one goes. `staff_id`: a notice
     to a staff member; `conversation_id`: an answer to somebody who is no client yet. `provider_segments`, `price` and
     `currency` are the provider's own figures; `price_due_at` is when to ask for the price (next), null when it is not.
-    `keys` are what was pressed in a call, in order.
+    `keys` are what was pressed in a call, in order. `contact_id`: the contact of a business client whom it goes to.
+    `added`: it is for one more contact of a client whose first one has the delivery that was asked for.
     """
 
     __tablename__ = "delivery"
     __table_args__ = (
         # Only what is looked for by firm begins with the firm: as long as PostgreSQL has not counted how many rows one
         # has, it takes them for few, and would read all of them to find a hundred by their ids.
-        UniqueConstraint("batch_id", "subject_id", "client_id", "channel", name="uq_delivery_once"),
+        Index(
+            "uq_delivery_once",
+            "batch_id",
+            "subject_id",
+            "client_id",
+            "channel",
+            unique=True,
+            **_where("NOT added"),
+        ),
+        Index(
+            "uq_delivery_added",
+            "batch_id",
+            "subject_id",
+            "client_id",
+            "channel",
+            "contact_id",
+            unique=True,
+            **_where("added"),
+        ),
         Index(
             "uq_delivery_address",
             "batch_id",
@@ -313,6 +332,8 @@ class Delivery(FirmScoped, Stamps, Base):
     currency: Mapped[str | None] = mapped_column(String(10))
     price_due_at: Mapped[dt.datetime | None]
     keys: Mapped[str | None] = mapped_column(String(KEYS_KEPT))
+    contact_id: Mapped[str | None] = mapped_column(Id)
+    added: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     def press(self, key: str, now: dt.datetime) -> None:
         """A key was pressed in this call."""

@@ -37,6 +37,7 @@ def send_new_link(db: Database, event: ReceivedEvent, now: dt.datetime) -> None:
                 channel="sms" if by_hand else channel,
                 fallback=["email"] if by_hand else None,
                 client_id=event.data["client_id"],
+                contact_id=event.data.get("contact_id"),
                 case_task_id=event.data["case_task_id"],
                 content_id=content.id,
                 state="accepted",

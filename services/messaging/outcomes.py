@@ -14,7 +14,7 @@ from services.messaging import consent
 from services.messaging.email_parts import NAMES as EMAIL_NAMES
 from services.messaging.models import EXEMPT_KINDS
 from services.messaging.quiet_hours import Place, place_of
-from services.messaging.recipients import Facts, variables_for
+from services.messaging.recipients import Facts, person_of, subject_of, variables_for
 from services.messaging.templates import pick_variant
 from services.messaging.timing import next_time
 
@@ -50,6 +50,8 @@ class Wish:
     conversation_id: str | None = None
     staff_id: str | None = None
     variables: dict[str, Any] | None = None
+    contact_id: str | None = None
+    added: bool = False
     followers: Sequence[Wish] = ()
 
     @property
@@ -126,6 +128,7 @@ class Outcome:
     variables: dict[str, Any] | None = None
     needs_opt_in: bool = False
     joined_to: str | None = None
+    contact_id: str | None = None
 
     @property
     def follows(self) -> bool:
@@ -137,8 +140,8 @@ def addresses_of(wish: Wish, facts: Facts) -> list[tuple[str, str]]:
     """(channel, address) in the order in which they are to be tried."""
     if wish.addressed:
         return [(wish.channel, str(wish.address))]
-    recipient = facts.recipients.get(wish.client_id or "") or {}
-    found = ((channel, recipient.get(channel)) for channel in (wish.channel, *wish.fallback))
+    person = person_of(wish, facts)
+    found = ((channel, person.get(channel)) for channel in (wish.channel, *wish.fallback))
     return [
         (channel, address if channel in NUMBER_CHANNELS else address.lower()) for channel, address in found if address
     ]
@@ -179,20 +182,23 @@ class Decider:
     def _reach(self, wish: Wish, request: Request) -> Outcome:
         """Tries the channels in order; the first reason stands if none can be reached."""
         refused: Outcome | None = None
-        tried = addresses_of(wish, self.facts)
-        for channel, address in tried:
+        contact_id = person_of(wish, self.facts).get("contact_id")
+        for channel, address in addresses_of(wish, self.facts):
             reason = self._reason(wish, request, channel, address)
             if reason is None:
-                return self._queue(wish, request, channel, address, manual=self._answers(wish, channel, address))
-            refused = refused or Outcome(wish, "suppressed", reason, channel=channel, address=address)
-        return refused or Outcome(wish, "suppressed", "no_address")
+                outcome = self._queue(wish, request, channel, address, manual=self._answers(wish, channel, address))
+                return outcome if contact_id is None else replace(outcome, contact_id=contact_id)
+            refused = refused or Outcome(
+                wish, "suppressed", reason, channel=channel, address=address, contact_id=contact_id
+            )
+        return refused or Outcome(wish, "suppressed", "no_address", contact_id=contact_id or wish.contact_id)
 
     def _reason(self, wish: Wish, request: Request, channel: str, address: str) -> str | None:
         if channel in NUMBER_CHANNELS and not _could_be_valid(address):
             return "invalid_address"
         blocked = consent.block_reason(
             self.known.states,
-            consent.keys_of(channel, address, wish.client_id),
+            consent.keys_of(channel, address, subject_of(wish, self.facts)),
             needs_opt_in=self._needs_opt_in(wish, channel, address),
         )
         if blocked is not None or wish.about is None:

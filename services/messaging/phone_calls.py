@@ -51,7 +51,7 @@ def press_key(
             if digits == OPT_OUT_KEY:
                 evidence = {"digits": digits, "provider": provider, "provider_id": provider_id, "delivery_id": call.id}
                 # Consent first, as in a claim: two that want the same rows wait for each other, and do not deadlock.
-                _stop(uow, str(call.address), evidence, now, client_id=call.client_id)
+                _stop(uow, str(call.address), evidence, now, client_id=call.contact_id or call.client_id)
             mark = None if event_id is None else {"provider": provider, "event_id": f"{event_id}:{call.id}", "at": now}
             _keep(uow, call.id, digits, mark, now)
     if digits == OPT_OUT_KEY:
@@ -91,7 +91,7 @@ def receive_call(
 
 
 def _stop(uow: UnitOfWork, number: str, evidence: Record, now: dt.datetime, client_id: str | None = None) -> None:
-    known = consent.clients_of_address(uow.session, number)
+    known = consent.persons_of_address(uow.session, number)
     speaker = stops.Speaker("phone", number, sorted({*known, *([client_id] if client_id else [])}))
     stops.record_stop(uow, speaker, source="reply", evidence={**evidence, "rule": f"key:{OPT_OUT_KEY}"}, at=now)
 

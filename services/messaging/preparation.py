@@ -13,11 +13,11 @@ from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
 from chassis.value_sets import among
-from services.messaging import client_merges, consent, joining
+from services.messaging import addressees, client_merges, consent, joining
 from services.messaging.deliveries import LONGEST_RESERVATION, is_in, move, move_each, unreserved
 from services.messaging.models import NOTIFIED, Batch, Content, Delivery, InboundMessage
 from services.messaging.outcomes import FRESH_INBOUND, Decider, Known, Outcome, Request, Sent, Wish, addresses_of
-from services.messaging.recipients import Facts, gather
+from services.messaging.recipients import Facts, gather, subject_of
 from services.messaging.senders import make_sandbox_sender, sender_for
 from services.messaging.setwise import one_of
 
@@ -121,6 +121,9 @@ def prepare(
         decider = Decider(facts, known, requests, moment)
         outcomes = joining.join([decider.decide(member) for member in members])
         _write(uow, outcomes, owner, moment)
+        more = addressees.more_rows(wishes, facts, moment)
+        if more:
+            uow.insert(Delivery, more, ignore_conflicts=True)
         _start_batches(uow.session, wishes, moment)
     return len(wishes)
 
@@ -188,7 +191,12 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     due_at = joining.NEVER if outcome.follows else outcome.due_at
     if outcome.state == "accepted":
         return {**row, "due_at": due_at, "send_after": outcome.due_at}
-    row |= {"reason": outcome.reason, "channel": outcome.channel or outcome.wish.channel, "address": outcome.address}
+    row |= {
+        "reason": outcome.reason,
+        "channel": outcome.channel or outcome.wish.channel,
+        "address": outcome.address,
+        "contact_id": outcome.contact_id,
+    }
     if outcome.state != "queued":
         return row
     # A single message is no duplicate of another.
@@ -208,7 +216,7 @@ def _keys(wish: Wish, facts: Facts) -> list[consent.Key]:
     return [
         key
         for channel, address in addresses_of(wish, facts)
-        for key in consent.keys_of(channel, address, wish.client_id)
+        for key in consent.keys_of(channel, address, subject_of(wish, facts))
     ]
 
 

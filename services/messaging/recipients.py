@@ -11,6 +11,7 @@ from services.messaging.templates import CUSTOM_FIELDS
 from services.messaging.timing import FirmRules
 
 ASKED_AT_ONCE = 1000
+NOTIFICATION = "notification"
 
 
 class Asked(Protocol):
@@ -24,6 +25,12 @@ class Asked(Protocol):
     def case_id(self) -> str | None: ...
     @property
     def requested_by(self) -> str | None: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def contact_id(self) -> str | None: ...
+    @property
+    def added(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ def gather(calls: Any, wanted: Iterable[Asked], uses: Iterable[str]) -> Facts:
     rows, used = list(wanted), set(uses)
     names_case, names_staff = any(name.startswith("case.") for name in used), "staff.name" in used
     client_ids = {row.client_id for row in rows if row.client_id}
+    client_ids |= {row.contact_id for row in rows if row.contact_id and row.kind != NOTIFICATION}
     task_ids = {row.case_task_id for row in rows if row.case_task_id}
     case_ids = {row.case_id for row in rows if row.case_id and names_case}
     staff_ids = sorted({row.requested_by for row in rows if row.requested_by and names_staff})
@@ -61,6 +69,30 @@ def gather(calls: Any, wanted: Iterable[Asked], uses: Iterable[str]) -> Facts:
         cases=_by_id(cases, "cases", "case_id"),
         staff_names={staff_id: _name(reply) for staff_id, reply in staff.items()},
     )
+
+
+def person_of(row: Asked, facts: Facts) -> Mapping[str, Any]:
+    """Who is written to: their `sms`, `phone` and `email`, their names, and of a contact the `contact_id`.
+
+    A notification is about a case, and of a business's cases its contacts hear who are marked for it: the first of them
+    by the delivery that was asked for, each other one by a delivery that was `added`. Everything else goes to the
+    client itself, or to the contact that it was asked for. Nobody: an empty mapping.
+    """
+    recipient = facts.recipients.get(row.client_id or "") or {}
+    if row.kind == NOTIFICATION:
+        contacts = recipient.get("contacts") or ()
+        if row.added:
+            return next((contact for contact in contacts if contact["contact_id"] == row.contact_id), {})
+        return contacts[0] if contacts else recipient
+    if row.contact_id is None:
+        return recipient
+    return {**(facts.recipients.get(row.contact_id) or {}), "contact_id": row.contact_id}
+
+
+def subject_of(row: Asked, facts: Facts) -> str | None:
+    """Whose consent counts beside the address's: the contact's own, or else the client's."""
+    contact_id: str | None = person_of(row, facts).get("contact_id")
+    return contact_id or row.client_id
 
 
 def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
@@ -83,11 +115,12 @@ def _name(reply: Any) -> str:
 def variables_for(row: Asked, facts: Facts, uses: Iterable[str]) -> dict[str, Any]:
     """The values of the variables that a text uses, but for the link, which only exists while it is sent."""
     recipient = facts.recipients.get(row.client_id or "") or {}
+    person = person_of(row, facts)
     case = facts.cases.get(row.case_id or "") or {}
     task = facts.tasks.get(row.case_task_id or "") or {}
     values: dict[str, Any] = {
-        "client.first_name": recipient.get("first_name"),
-        "client.last_name": recipient.get("last_name"),
+        "client.first_name": person.get("first_name"),
+        "client.last_name": person.get("last_name"),
         "client.display_name": recipient.get("display_name"),
         "case.name": case.get("name"),
         "case.number": case.get("number"),

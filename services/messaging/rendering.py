@@ -127,6 +127,7 @@ def _registration(row: Reserved, token_hash: str) -> dict[str, Any]:
     return {
         "token_hash": token_hash,
         "client_id": row.client_id,
+        "contact_id": row.contact_id,
         "scope": {"kind": kind, "case_task_id": case_task_id, "case_ids": []},
         "channel": row.channel,
         "delivery_id": row.id,

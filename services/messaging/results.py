@@ -125,7 +125,7 @@ def _record_opt_outs(uow: UnitOfWork, called: Sequence[Called], now: dt.datetime
     said_at = {item: begun.get((item.delivery_id, item.number), now) for item, _ in refused}
     latest = {(item.channel, item.address): (item, code) for item, code in sorted(refused, key=lambda r: said_at[r[0]])}
     speakers = {
-        why: stops.Speaker(channel, address, consent.clients_of_address(uow.session, address))
+        why: stops.Speaker(channel, address, consent.persons_of_address(uow.session, address))
         for (channel, address), why in latest.items()
     }
     states = stops.hold(uow, *speakers.values(), widely=stops_all_channels(uow.session))
@@ -195,7 +195,7 @@ def apply_status(
     meaning = meaning_of(error_code)
     if meaning is Meaning.OPTED_OUT and delivery.address:
         # The provider's own refusal is what it is: the person has said stop, to the provider.
-        client_ids = consent.clients_of_address(uow.session, delivery.address)
+        client_ids = consent.persons_of_address(uow.session, delivery.address)
         speaker = stops.Speaker(delivery.channel, delivery.address, client_ids)
         evidence = {"delivery_id": delivery_id, "code": error_code, "provider_id": provider_id}
         stops.record_stop(uow, speaker, source="provider", evidence=evidence, at=now, said_at=delivery.begun_at)

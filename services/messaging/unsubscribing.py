@@ -64,8 +64,9 @@ def unsubscribe(db: Database, calls: Any, links: UnsubscribeLinks, *, token: str
 
 
 def _whose(session: Any, delivery: Delivery) -> list[str]:
-    known = consent.clients_of_address(session, str(delivery.address))
-    return sorted({*known, *([delivery.client_id] if delivery.client_id else [])})
+    known = consent.persons_of_address(session, str(delivery.address))
+    person_id = delivery.contact_id or delivery.client_id
+    return sorted({*known, *([person_id] if person_id else [])})
 
 
 def _find(db: Database, delivery_id: str) -> Delivery:

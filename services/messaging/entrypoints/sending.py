@@ -145,6 +145,11 @@ class SendingEntrypoints(Dependencies):
         with self.db.unit_of_work(once=events) as uow:
             deliveries.prepare_again(uow, [event.data["client_id"] for event in uow.fresh], utc_now())
 
+    @on(clients.CONTACT_ACCESS_CHANGED, batch=500)
+    def refresh_clients_of_contacts(self, events: list[ReceivedEvent]) -> None:
+        with self.db.unit_of_work(once=events) as uow:
+            deliveries.prepare_again(uow, [event.data["client_id"] for event in uow.fresh], utc_now())
+
     @on(clients.CLIENTS_IMPORTED)
     def refresh_imported_clients(self, event: ReceivedEvent) -> None:
         with self.db.unit_of_work(once=event) as uow:
