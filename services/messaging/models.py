@@ -333,7 +333,7 @@ class Delivery(FirmScoped, Stamps, Base):
     price_due_at: Mapped[dt.datetime | None]
     keys: Mapped[str | None] = mapped_column(String(KEYS_KEPT))
     contact_id: Mapped[str | None] = mapped_column(Id)
-    added: Mapped[bool] = mapped_column(default=False, server_default=false())
+    added: Mapped[bool] = mapped_column(server_default=false())
 
     def press(self, key: str, now: dt.datetime) -> None:
         """A key was pressed in this call."""

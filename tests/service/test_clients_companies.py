@@ -17,6 +17,7 @@ from chassis.database import SharedWrite
 from chassis.wire import strict
 from contracts import clients as contract
 from contracts.errors import CasewireError, Conflict, Invalid, NotFound
+from deploy.companies import act as act_as_operator
 from services.clients import companies, company_proposals, contacts
 from services.clients.models import Company, CompanyProposal
 from tests.service.clients_desk import NOW, Desk, desk
@@ -185,6 +186,23 @@ def test_a_firm_lists_its_own_proposals_newest_first(desk: Desk, other: Desk) ->
     assert [row["id"] for row in waiting] == [second["id"]]
     with pytest.raises(NotFound, match="company_proposal_not_found"):
         proposal(desk, theirs)
+
+
+def test_the_operator_decides_on_the_command_line(desk: Desk, other: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    url = desk.everywhere.url
+    first, second = propose(desk, **FIRST), propose(other, name="Lendwell", kind="lender")
+    assert act_as_operator("list", url, []) == 0
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in (first["id"], f"firm {other.firm_id}", '"Lendwell"', "2 to be decided"))
+    assert act_as_operator("accept", url, [first["id"]]) == 0
+    assert act_as_operator("reject", url, [second["id"], new_id()]) == 1
+    told = capsys.readouterr()
+    assert f"{first['id']} accepted" in told.out
+    assert f"{second['id']} rejected" in told.out
+    assert "company_proposal_not_found" in told.err
+    assert named(other) == ["First Title"]
+    assert act_as_operator("accept", url, [first["id"]]) == 1
+    assert "proposal_decided" in capsys.readouterr().err
 
 
 # The directory
