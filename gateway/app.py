@@ -40,6 +40,7 @@ from gateway.routes import (
     groups,
     imports,
     messaging,
+    notes,
     portal,
     privacy,
     saved_filters,
@@ -51,7 +52,7 @@ API_BLUEPRINTS = (
     accounts.blueprint, clients.blueprint, client_fields.blueprint, client_merges.blueprint, exports.blueprint,
     imports.blueprint, cases.blueprint, tasks.blueprint, messaging.blueprint, consents.blueprint,
     conversations.blueprint, portal.blueprint, groups.blueprint, contacts.blueprint, privacy.blueprint,
-    companies.blueprint, saved_filters.blueprint,
+    companies.blueprint, saved_filters.blueprint, notes.blueprint,
 )  # fmt: skip
 
 SEES_SENSITIVE = "clients.read_sensitive"

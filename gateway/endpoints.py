@@ -139,8 +139,9 @@ def expose(
     """Serve `operation` at `method path`.
 
     `rename` maps a path's names to the operation's, e.g. {"id": "client_id"}. PATCH puts its body under `changes` and
-    `If-Match` into `expected_version`. `location` is the prefix of a made record's address. `leave_out` names
-    fields that are not the caller's to set. `prepare` may change the arguments before the call.
+    `If-Match` into `expected_version`. `location` is the prefix of a made record's address, which may name an argument,
+    like "/v1/clients/{client_id}/notes". `leave_out` names fields that are not the caller's to set. `prepare` may
+    change the arguments before the call.
     """
     rename = rename or {}
     named = {rename.get(name, name) for name in _PATH_NAMES.findall(path)} | (leave_out or set())
@@ -163,7 +164,7 @@ def expose(
         answer = call(operation, **arguments)
         if status == 204:
             return Response(status=204)
-        made = f"{location}/{answer['id']}" if location and "id" in answer else None
+        made = f"{location.format(**arguments)}/{answer['id']}" if location and "id" in answer else None
         return record_response(answer, status, location=made)
 
     view.__name__ = f"{operation.owner}_{operation.name}_{method.lower()}"

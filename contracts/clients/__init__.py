@@ -12,6 +12,8 @@ from contracts.clients.finding import *  # noqa: F403
 from contracts.clients.groups import *  # noqa: F403
 from contracts.clients.importing import *  # noqa: F403
 from contracts.clients.merging import *  # noqa: F403
+from contracts.clients.notes import *  # noqa: F403
+from contracts.clients.policy_consents import *  # noqa: F403
 from contracts.clients.privacy import *  # noqa: F403
 from contracts.clients.records import *  # noqa: F403
 from contracts.clients.saved_filters import *  # noqa: F403

@@ -1,7 +1,8 @@
 """What goes along when a client is merged, besides its record: each kind of row that belongs to a client.
 
 The merged client's own rows stay where they are, for it is archived and in no list; the survivor gets its like, and an
-undo takes away what it got. Activity stays, too: a client's activity is read with that of those merged into it.
+undo takes away what it got. Notes, and what was accepted of the privacy policy, move and come back. Activity stays: a
+client's activity is read with that of those merged into it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from contracts.errors import invalid_field
 from services.clients import contact_ties
 from services.clients.checking import Record
 from services.clients.models import ClientCompany, ClientGroupMember, Contact, ContactTie, MergeMove
+from services.clients.notes import NotesMover
+from services.clients.policy_consents import PolicyConsentsMover
 
 _WITHOUT_SYNC = {"synchronize_session": False}
 
@@ -34,8 +37,10 @@ class Mover(Protocol):
     def add(self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
         """Gives it to the survivor."""
 
-    def take_away(self, uow: UnitOfWork, surviving_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
-        """Takes it away again, as far as it is there."""
+    def take_away(
+        self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime
+    ) -> None:
+        """Takes it away again, as far as it is there; what was the merged client's alone goes back to it."""
 
 
 class _Groups:
@@ -50,7 +55,9 @@ class _Groups:
         rows = [{"group_id": group_id, "client_id": surviving_id} for group_id in row_ids]
         uow.insert(ClientGroupMember, rows, ignore_conflicts=True)
 
-    def take_away(self, uow: UnitOfWork, surviving_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
+    def take_away(
+        self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime
+    ) -> None:
         gone = delete(ClientGroupMember).where(
             ClientGroupMember.client_id == surviving_id, among(uow.session, ClientGroupMember.group_id, row_ids)
         )
@@ -75,7 +82,9 @@ class _Contacts:
         for contact, notify in uow.session.execute(statement.order_by(ContactTie.created_at, Contact.id)).all():
             contact_ties.tie(uow, contact, [surviving_id], notify=notify, now=now)
 
-    def take_away(self, uow: UnitOfWork, surviving_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
+    def take_away(
+        self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime
+    ) -> None:
         for contact_id in row_ids:
             contact_ties.end_tie(uow, surviving_id, contact_id, now)
 
@@ -94,14 +103,16 @@ class _Company:
         rows = [{"client_id": surviving_id, "company_id": company_id} for company_id in row_ids]
         uow.insert(ClientCompany, rows, ignore_conflicts=True)
 
-    def take_away(self, uow: UnitOfWork, surviving_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
+    def take_away(
+        self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime
+    ) -> None:
         gone = delete(ClientCompany).where(
             ClientCompany.client_id == surviving_id, ClientCompany.company_id.in_(list(row_ids))
         )
         uow.session.execute(gone, execution_options=_WITHOUT_SYNC)
 
 
-MOVERS: Sequence[Mover] = (_Groups(), _Contacts(), _Company())
+MOVERS: Sequence[Mover] = (_Groups(), _Contacts(), _Company(), NotesMover(), PolicyConsentsMover())
 
 
 def count(session: Session, surviving_id: str, merged_id: str) -> dict[str, int]:
@@ -121,7 +132,7 @@ def join(uow: UnitOfWork, merge_id: str, surviving_id: str, merged_id: str, now:
     return counts
 
 
-def part(uow: UnitOfWork, merge_id: str, surviving_id: str, now: dt.datetime) -> None:
+def part(uow: UnitOfWork, merge_id: str, surviving_id: str, merged_id: str, now: dt.datetime) -> None:
     """Takes away from the survivor what it got by this merge."""
     got: dict[str, list[str]] = {}
     statement = select(MergeMove.kind, MergeMove.row_id).where(MergeMove.merge_id == merge_id)
@@ -129,7 +140,7 @@ def part(uow: UnitOfWork, merge_id: str, surviving_id: str, now: dt.datetime) ->
         got.setdefault(kind, []).append(row_id)
     for mover in MOVERS:
         if row_ids := got.get(mover.kind):
-            mover.take_away(uow, surviving_id, row_ids, now)
+            mover.take_away(uow, surviving_id, merged_id, row_ids, now)
     noted = delete(MergeMove).where(MergeMove.merge_id == merge_id)
     uow.session.execute(noted, execution_options=_WITHOUT_SYNC)
 

@@ -57,7 +57,7 @@ def undo_merge(db: Database, now: dt.datetime, *, merge_id: str, resolve: Mappin
         uow.session.flush()
         changed = cards.save(uow, [(survivor, restored)], now).get(merge.surviving_id, [])
         again = _bring_back(uow, merge, now)
-        merge_moves.part(uow, merge.id, merge.surviving_id, now)
+        merge_moves.part(uow, merge.id, *ids, now)
         _announce(uow, merge, restored, changed, again, now)
         return answer(uow, _record(merge, restored, []))
 

@@ -525,7 +525,7 @@ def test_groups_are_joined_and_parted_again(desk: Desk) -> None:
     one, two = desk.create()["id"], desk.create()["id"]
     both, mine, theirs = group_of(desk, "Both", one, two), group_of(desk, "One", one), group_of(desk, "Two", two)
     made = merge(desk, one, two)
-    assert made["moves"] == {"groups": 1, "contacts": 0, "company": 0}
+    assert made["moves"].items() >= {"groups": 1, "contacts": 0, "company": 0}.items()
     assert in_groups(desk, one) == {both, mine, theirs}
     listed = groups.get_client_group(desk.db, NOW, group_id=both)
     assert listed["member_count"] == 1
@@ -550,7 +550,7 @@ def test_contacts_and_the_entry_of_the_directory_go_along_and_back(desk: Desk) -
     one, two = (desk.create(kind="business", company_name=name)["id"] for name in ("Acme", "Acme Inc"))
     both, theirs = contact_of(desk, "b@example.com", one, two), contact_of(desk, "c@example.com", two)
     made = merge(desk, one, two)
-    assert made["moves"] == {"groups": 0, "contacts": 1, "company": 0}
+    assert made["moves"].items() >= {"groups": 0, "contacts": 1, "company": 0}.items()
     assert tied(desk, one) == {both, theirs}
     shown = contacts.get_contact(desk.db, contact_id=theirs)
     assert [entry["client_id"] for entry in shown["clients"]] == [one]

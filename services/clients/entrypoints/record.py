@@ -1,4 +1,5 @@
-"""What clients answers about the parts of a record that have files of their own: the firm's fields."""
+"""What clients answers about the parts of a record that have files of their own: the firm's fields, notes, and
+consent to data collection."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from chassis.events import ReceivedEvent, on
 from chassis.rpc import serve
 from chassis.timers import every
 from contracts import clients as contract
-from services.clients import custom_fields, resealing, sealing_up
+from services.clients import custom_fields, notes, policy_consents, resealing, sealing_up
 
 
 class RecordEntrypoints:
@@ -37,6 +38,34 @@ class RecordEntrypoints:
     @serve(contract.DELETE_CLIENT_FIELD)
     def delete_client_field(self, client_field_id: str) -> None:
         custom_fields.delete_client_field(self.db, utc_now(), client_field_id=client_field_id)
+
+    @serve(contract.LIST_CLIENT_NOTES)
+    def list_client_notes(self, **query: Any) -> dict[str, Any]:
+        return notes.list_client_notes(self.db, **query)
+
+    @serve(contract.GET_CLIENT_NOTE)
+    def get_client_note(self, client_id: str, note_id: str) -> dict[str, Any]:
+        return notes.get_client_note(self.db, client_id=client_id, note_id=note_id)
+
+    @serve(contract.CREATE_CLIENT_NOTE)
+    def create_client_note(self, **command: Any) -> dict[str, Any]:
+        return notes.create_client_note(self.db, utc_now(), **command)
+
+    @serve(contract.UPDATE_CLIENT_NOTE)
+    def update_client_note(self, **command: Any) -> dict[str, Any]:
+        return notes.update_client_note(self.db, utc_now(), **command)
+
+    @serve(contract.DELETE_CLIENT_NOTE)
+    def delete_client_note(self, client_id: str, note_id: str) -> None:
+        notes.delete_client_note(self.db, utc_now(), client_id=client_id, note_id=note_id)
+
+    @serve(contract.LIST_POLICY_CONSENTS)
+    def list_policy_consents(self, **query: Any) -> dict[str, Any]:
+        return policy_consents.list_policy_consents(self.db, **query)
+
+    @serve(contract.RECORD_POLICY_CONSENT)
+    def record_policy_consent(self, **command: Any) -> dict[str, Any]:
+        return policy_consents.record_policy_consent(self.db, utc_now(), **command)
 
     @on(contract.CLIENT_FIELD_RESEALING)
     def continue_resealing(self, event: ReceivedEvent) -> None:
