@@ -71,7 +71,20 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_companies(commands)
     _add_dead_letters(commands)
+    _add_keys(commands)
     return parser
+
+
+def _add_keys(commands: Any) -> None:
+    keys = commands.add_parser("keys", help="the keys that seal what is sensitive").add_subparsers(required=True)
+    for name, text in {
+        "status": "each firm's key: since when, and how far a rotation is",
+        "rotate": "give each firm a new key while the services run; cut off, the next run goes on",
+    }.items():
+        command = keys.add_parser(name, help=text)
+        command.add_argument("--firm", metavar="ID", help="this firm only")
+        _add_settings(command)
+        command.set_defaults(command=_keys, action=name)
 
 
 def _add_companies(commands: Any) -> None:
@@ -239,7 +252,7 @@ def _owners(settings: Path | None) -> dict[str, str]:
     """Each service's database as the role that owns it, where one is set."""
     from chassis.config import load_or_exit
 
-    urls: dict[str, str] = load_or_exit(file=settings)["MIGRATION_URLS"] or {}
+    urls: dict[str, str] = load_or_exit(_operators(), file=settings)["MIGRATION_URLS"] or {}
     return urls
 
 
@@ -291,6 +304,22 @@ def _company_proposals(chosen: argparse.Namespace) -> int:
 
 def _an_id(text: str) -> str:
     return str(uuid.UUID(text))
+
+
+def _keys(chosen: argparse.Namespace) -> int:
+    _patch_eventlet()
+    from chassis.config import load_or_exit
+    from deploy.embedded import data_folder, sealing_keys
+    from deploy.folder import Folder
+    from deploy.keys import act
+
+    urls = _urls(chosen.settings)
+    store = load_or_exit(_operators(), file=chosen.settings)["SEALING_KEYS_URL"]
+    if store is None:
+        if chosen.settings is not None or not (data_folder() / "sealing-keys").exists():
+            _refuse("SEALING_KEYS_URL is not set, and there is no data of `casewire run`: name the settings file")
+        store = sealing_keys(Folder(data_folder()))
+    return act(chosen.action, urls, store, chosen.firm)
 
 
 def _refuse(sentence: str) -> NoReturn:

@@ -1,0 +1,177 @@
+"""Rotating a firm's key while the services run: a new key is made, every data key is wrapped with it, a batch in each
+transaction, and the old key is destroyed when nothing uses it.
+
+Killed at any moment, the next run goes on where this one was. The values themselves are not written: they are sealed
+with their owners' keys. The key of blind indexes stays, or nothing would be found by them; it is only wrapped anew.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from chassis.database import Database, UnitOfWork
+from chassis.sealing.data_keys import Sealing, open_data_key, wrap
+from chassis.sealing.firm_keys import FRESH_SECONDS, SEAL, forget_rings, new_key, ring_to_read
+from chassis.sealing.key_stores import key_store
+
+BATCH = 500
+MARGIN = dt.timedelta(seconds=FRESH_SECONDS + 5)
+"""Until then a process may wrap with the key that was current when it looked."""
+
+Told = Callable[[int, int], object]
+"""Called with how many data keys are wrapped with the new key, and how many there are to wrap."""
+
+
+@dataclass(frozen=True)
+class FirmKeyStatus:
+    """A firm's keys: since when the current one is in use, how many data keys it wraps, how many older keys still wrap,
+    and whether the key store would wrap all of them as they are wrapped."""
+
+    firm_id: str
+    since: dt.datetime
+    wrapped: int
+    older_keys: int
+    older_wrapped: int
+    newest_store_key: bool
+
+
+def firms_with_keys(db: Database, sealing: Sealing) -> list[str]:
+    """The ids of the firms that have keys. `db` is bound to no firm."""
+    with db.across_firms("keys of every firm are looked after").read() as session:
+        return sorted(session.scalars(select(sealing.firm_keys.firm_id).distinct()))
+
+
+def status(db: Database, sealing: Sealing) -> FirmKeyStatus | None:
+    """The status of the firm that `db` is bound to; None if it has no keys."""
+    model, data_keys = sealing.firm_keys, sealing.data_keys
+    with db.read() as session:
+        rows = session.execute(select(model.id, model.purpose, model.is_current, model.wrapped, model.created_at)).all()
+        counted = select(data_keys.firm_key_id, func.count()).group_by(data_keys.firm_key_id)
+        uses: dict[str, int] = dict(session.execute(counted).all())
+    current = next((row for row in rows if row.purpose == SEAL and row.is_current), None)
+    if current is None:
+        return None
+    older = [row for row in rows if row.purpose == SEAL and not row.is_current]
+    return FirmKeyStatus(
+        firm_id=str(db.firm_id),
+        since=current.created_at,
+        wrapped=uses.get(current.id, 0),
+        older_keys=len(older),
+        older_wrapped=sum(uses.get(row.id, 0) for row in older),
+        newest_store_key=all(key_store().newest(row.wrapped) for row in rows),
+    )
+
+
+def rotate(
+    db: Database,
+    sealing: Sealing,
+    *,
+    now: Callable[[], dt.datetime],
+    sleep: Callable[[float], object],
+    tell: Told = lambda done, total: None,
+) -> int:
+    """Gives the firm that `db` is bound to a new key, or goes on with a rotation that was cut off; returns how many
+    data keys were wrapped anew. 0 without a rotation if the firm has no keys.
+
+    Raises Unavailable if the database or the key store cannot be reached.
+    """
+    since = _begin(db, sealing, now())
+    if since is None:
+        return 0
+    done, total = 0, _older_wrapped(db, sealing)
+    tell(done, total)
+    while True:
+        while count := _wrap_batch(db, sealing):
+            done += count
+            tell(done, max(done, total))
+        left = (since + MARGIN - now()).total_seconds()
+        if left > 0:
+            # Of those that have just looked, one may wrap a last data key with the old key.
+            sleep(left)
+        elif _retire(db, sealing):
+            return done
+
+
+def _begin(db: Database, sealing: Sealing, now: dt.datetime) -> dt.datetime | None:
+    """Makes the new key, unless a rotation is under way; since when the current key is in use."""
+    model, firm_id = sealing.firm_keys, str(db.firm_id)
+    made = {**new_key(firm_id, SEAL), "created_at": now}
+    with db.unit_of_work() as uow:
+        rows = uow.session.scalars(select(model).order_by(model.id).with_for_update()).all()
+        seals = [row for row in rows if row.purpose == SEAL]
+        current = next((row for row in seals if row.is_current), None)
+        if current is None:
+            return None
+        for row in rows:
+            if row.is_current and not key_store().newest(row.wrapped):
+                row.wrapped = key_store().wrap(
+                    key_store().unwrap(row.wrapped, firm_id, row.purpose), firm_id, row.purpose
+                )
+        if len(seals) > 1:
+            since: dt.datetime = current.created_at
+            return since
+        current.is_current = False
+        uow.session.flush()
+        uow.insert(model, [made])
+    forget_rings()
+    return now
+
+
+def _older_wrapped(db: Database, sealing: Sealing) -> int:
+    with db.read() as session:
+        counted = select(func.count()).select_from(sealing.data_keys).where(_older(session, sealing))
+        return session.scalars(counted).one()
+
+
+def _older(session: Session, sealing: Sealing) -> Any:
+    model = sealing.firm_keys
+    current = select(model.id).where(model.purpose == SEAL, model.is_current)
+    return sealing.data_keys.firm_key_id != current.scalar_subquery()
+
+
+def _wrap_batch(db: Database, sealing: Sealing) -> int:
+    data_keys = sealing.data_keys
+    owner = getattr(data_keys, sealing.owner)
+    with db.unit_of_work() as uow:
+        ring = _ring(uow, sealing)
+        found = (
+            select(owner, data_keys.id, data_keys.firm_key_id, data_keys.wrapped)
+            .where(data_keys.firm_key_id != ring.current.id)
+            .order_by(owner)
+            .limit(BATCH)
+            .with_for_update()
+        )
+        rows = []
+        for owner_id, key_id, firm_key_id, wrapped in uow.session.execute(found):
+            key = open_data_key(ring, key_id, firm_key_id, wrapped)
+            rows.append({sealing.owner: owner_id, "firm_key_id": ring.current.id, "wrapped": wrap(ring, key)})
+        uow.update_each(data_keys, rows, key=(sealing.owner,))
+        return len(rows)
+
+
+def _ring(uow: UnitOfWork, sealing: Sealing) -> Any:
+    forget_rings()  # another process may have begun the rotation
+    ring = ring_to_read(uow.session, sealing.firm_keys)
+    assert ring is not None
+    return ring
+
+
+def _retire(db: Database, sealing: Sealing) -> bool:
+    """Destroys the older keys; False if one of them is used again."""
+    model = sealing.firm_keys
+    try:
+        with db.unit_of_work() as uow:
+            gone = delete(model).where(model.purpose == SEAL, model.is_current.is_(False))
+            uow.session.execute(gone, execution_options={"synchronize_session": False})
+    except IntegrityError:
+        # The data keys refer to them.
+        return False
+    forget_rings()
+    return True

@@ -1,0 +1,193 @@
+"""Firms' keys are rotated while clients are written, and a rotation that was cut off goes on."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import eventlet
+import pytest
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+
+from chassis.columns import new_id
+from chassis.sealing import LocalKeys, forget_rings, rotation, use_key_store
+from chassis.sealing.firm_keys import SEAL, ring_to_write
+from chassis.testing import Clock
+from deploy.keys import act
+from services.clients.client_keys import SEALING
+from services.clients.models import ClientKey, FirmKey
+from tests.service.clients_desk import Desk, desk
+
+__all__ = ["desk"]
+
+BORN = dt.date(1980, 2, 29)
+
+
+class Cut(Exception):
+    """The process was killed."""
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rotation, "BATCH", 3)
+
+
+def rotate(desk: Desk, tell: Callable[[int, int], object] = lambda done, total: None, sleep: Any = None) -> int:
+    clock = Clock()
+    return rotation.rotate(
+        desk.db, SEALING, now=clock, sleep=sleep or (lambda seconds: clock.advance(seconds=seconds)), tell=tell
+    )
+
+
+def firm_keys(desk: Desk) -> set[str]:
+    with desk.db.read() as session:
+        return set(session.scalars(select(FirmKey.id).where(FirmKey.purpose == SEAL)))
+
+
+def used_keys(desk: Desk) -> set[str]:
+    with desk.db.read() as session:
+        return set(session.scalars(select(ClientKey.firm_key_id)))
+
+
+def births(desk: Desk) -> set[Any]:
+    forget_rings()
+    return {desk.get(id_)["date_of_birth"] for id_ in desk.listed()}
+
+
+def test_every_data_key_is_wrapped_anew_and_the_old_key_is_destroyed(desk: Desk) -> None:
+    other = Desk(desk.everywhere, desk.files._folder)
+    for owner in (desk, other):
+        for _ in range(7):
+            owner.create(date_of_birth=BORN)
+    before, theirs = firm_keys(desk), firm_keys(other)
+    told: list[tuple[int, int]] = []
+    assert rotate(desk, lambda done, total: told.append((done, total))) == 7
+    assert told == [(0, 7), (3, 7), (6, 7), (7, 7)]
+    assert firm_keys(desk) == used_keys(desk)
+    assert before.isdisjoint(firm_keys(desk))
+    assert births(desk) == {BORN}
+    assert firm_keys(other) == theirs
+    assert births(other) == {BORN}
+    # Duplicates are found as before: the key of the blind indexes is the same.
+    with desk.db.read() as session:
+        assert len(set(session.scalars(select(ClientKey.id)))) == 7
+    assert desk.import_all([["First name", "Birthday"], ["Ann", "02/29/1980"]])["counts"]["skipped"] == 1
+
+
+@pytest.mark.parametrize("at", [0, 3, 6, 7])
+def test_a_rotation_that_was_cut_off_goes_on_with_its_key(desk: Desk, at: int) -> None:
+    for _ in range(7):
+        desk.create(date_of_birth=BORN)
+
+    def cut(done: int, total: int) -> None:
+        if done == at:
+            raise Cut
+
+    with pytest.raises(Cut):
+        rotate(desk, cut)
+    assert births(desk) == {BORN}
+    status = rotation.status(desk.db, SEALING)
+    assert status is not None
+    assert (status.wrapped, status.older_wrapped, status.older_keys) == (at, 7 - at, 1)
+    halfway = firm_keys(desk)
+    assert rotate(desk) == 7 - at
+    assert firm_keys(desk) < halfway
+    assert births(desk) == {BORN}
+    settled = rotation.status(desk.db, SEALING)
+    assert settled is not None
+    assert (settled.wrapped, settled.older_keys, settled.newest_store_key) == (7, 0, True)
+
+
+def test_clients_written_meanwhile_keep_their_values(desk: Desk) -> None:
+    for _ in range(9):
+        desk.create(date_of_birth=BORN)
+    ids = desk.listed()
+    stopped = []
+
+    def write() -> None:
+        number = 0
+        while not stopped:
+            number += 1
+            desk.create(date_of_birth=BORN)
+            desk.change(ids[number % len(ids)], date_of_birth=BORN, occupation=f"Baker {number}")
+            eventlet.sleep(0)
+
+    writer = eventlet.spawn(write)
+    rotate(desk, lambda done, total: eventlet.sleep(0.01))
+    stopped.append(True)
+    writer.wait()
+    assert births(desk) == {BORN}
+    assert used_keys(desk) <= firm_keys(desk)
+
+
+def test_a_process_that_did_not_look_again_wraps_with_the_old_key_and_loses_nothing(desk: Desk) -> None:
+    desk.create(date_of_birth=BORN)
+    with desk.db.unit_of_work() as uow:
+        stale = ring_to_write(uow, FirmKey)
+    clock = Clock()
+
+    def wait(seconds: float) -> None:
+        # As another process that looked a moment before the rotation.
+        from chassis.sealing.firm_keys import _keep, _place
+
+        with desk.db.read() as session:
+            _keep(_place(session, FirmKey), stale)
+        desk.create(date_of_birth=BORN)
+        assert stale.current.id in used_keys(desk)
+        clock.advance(seconds=seconds)
+
+    assert rotation.rotate(desk.db, SEALING, now=clock, sleep=wait) == 2
+    assert births(desk) == {BORN}
+    assert used_keys(desk) == firm_keys(desk)
+
+
+def test_a_key_that_is_used_cannot_go(desk: Desk) -> None:
+    desk.create(date_of_birth=BORN)
+    with pytest.raises(IntegrityError), desk.db.unit_of_work() as uow:
+        uow.session.execute(delete(FirmKey))
+    assert births(desk) == {BORN}
+
+
+def test_a_new_key_of_the_store_is_used_by_a_rotation(desk: Desk) -> None:
+    desk.create(date_of_birth=BORN)
+    old, new = bytes(32), b"n" * 32
+    try:
+        use_key_store(LocalKeys([new, old]))
+        assert rotation.status(desk.db, SEALING).newest_store_key is False  # type: ignore[union-attr]
+        rotate(desk)
+        use_key_store(LocalKeys([new]))
+        assert rotation.status(desk.db, SEALING).newest_store_key is True  # type: ignore[union-attr]
+        assert births(desk) == {BORN}
+    finally:
+        use_key_store(LocalKeys([old]))
+        forget_rings()
+
+
+def test_a_firm_without_keys_has_nothing_to_rotate(desk: Desk) -> None:
+    assert rotate(desk) == 0
+    assert rotation.status(desk.db, SEALING) is None
+    assert desk.firm_id not in rotation.firms_with_keys(desk.everywhere, SEALING)
+
+
+def test_the_command_shows_and_rotates(
+    desk: Desk, tmp_path: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation, "MARGIN", dt.timedelta(0))
+    desk.create(date_of_birth=BORN)
+    file, other = tmp_path / "keys", tmp_path / "other"
+    file.write_text("A" * 43 + "\n")
+    other.write_text("B" * 43 + "\n")
+    urls = {"clients": desk.everywhere.url}
+    before = firm_keys(desk)
+    assert act("status", urls, f"file://{file}", None) == 0
+    assert f"{desk.firm_id}  since" in capsys.readouterr().out
+    assert act("rotate", urls, f"file://{file}", desk.firm_id) == 0
+    assert "1 data keys wrapped anew" in capsys.readouterr().out
+    assert before.isdisjoint(firm_keys(desk))
+    assert births(desk) == {BORN}
+    for store, firm in ((file, new_id()), (other, None), (tmp_path / "missing", None)):
+        assert act("rotate", urls, f"file://{store}", firm) == 1
+        assert capsys.readouterr().err.startswith("casewire: ")
+    use_key_store(LocalKeys([bytes(32)]))
