@@ -134,8 +134,7 @@ def fill(url: str, size: int, *, seed: int = 7, others: int = 0) -> Firm:
 
 _COLUMNS = {
     "client": "firm_id id version created_at updated_at kind first_name middle_name last_name company_name status spam"
-    " flag_reason language assigned_staff_id custom_fields sort_name name_key search_text",
-    "client_find": "firm_id client_id keys",
+    " flag_reason language assigned_staff_id custom_fields sort_name name_key search_text keys",
     "client_phone": "firm_id client_id position number kind is_primary",
     "client_email": "firm_id client_id position address key is_primary",
     "client_tag": "firm_id client_id position tag key",
@@ -165,9 +164,8 @@ def _rows(firm_id: str, record: dict[str, Any]) -> Iterator[tuple[str, tuple[Any
     yield "client", (
         *own, 1, made, made, record["kind"], record["first_name"], record["middle_name"], record["last_name"],
         record["company_name"], record["status"], record["spam"], record["flag_reason"], record["language"],
-        record["assigned_staff_id"], "{}", sort_name(record), name_key(record), "",
+        record["assigned_staff_id"], "{}", sort_name(record), name_key(record), "", " ".join(keys_of(record)),
     )  # fmt: skip
-    yield "client_find", (*own, " ".join(keys_of(record)))
     yield "client_phone", (*own, 0, record["phones"][0]["number"], "mobile", "t")
     address = record["emails"][0]["address"]
     yield "client_email", (*own, 0, address, address.casefold(), "t")

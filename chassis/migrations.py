@@ -97,6 +97,8 @@ def run_migrations(base: Any) -> None:
             context.run_migrations()
             if connection.dialect.name == "postgresql":
                 put_up(connection, base.metadata, given["role"] or _role_of(given["url"]))
+            else:
+                _restore_triggers(connection, base.metadata)
         connection.commit()
 
 
@@ -132,6 +134,16 @@ def _lock(connection: Connection) -> None:
     # Two replicas that start together migrate one after the other.
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SELECT pg_advisory_lock(hashtext('casewire migrations'))")
+
+
+def _restore_triggers(connection: Connection, metadata: Any) -> None:
+    """SQLite changes a table by copying it, and the copy has no triggers: `metadata.info["sqlite_at_last"]` has the
+    statements that make them where they are not, by the column that they read (`table.column`)."""
+    for read, statements in metadata.info.get("sqlite_at_last", {}).items():
+        table, _, column = read.partition(".")
+        there = connection.exec_driver_sql(f"SELECT 1 FROM pragma_table_info('{table}') WHERE name = '{column}'")  # noqa: S608
+        for statement in statements if there.first() else ():
+            connection.exec_driver_sql(statement)
 
 
 def _is_compared(

@@ -15,13 +15,14 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
-from services.clients import activity, sealed_fields, search_index
+from services.clients import activity, sealed_fields
 from services.clients.addresses import email_key
 from services.clients.checking import Record, tag_key
 from services.clients.custom_fields import sensitive_keys
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag, LastActivity
 from services.clients.names import name_key, sort_name
 from services.clients.row_lists import row_list
+from services.clients.search_keys import keys_of
 
 _OWN = (
     "kind", "first_name", "middle_name", "last_name", "company_name", "date_of_birth", "government_ids", "occupation",
@@ -113,7 +114,6 @@ def insert(uow: UnitOfWork, records: Sequence[Record], *, import_id: str | None 
     activity.touch(uow, {record["id"]: record["last_activity_at"] for record in records if record["id"] in stored})
     for name in _LISTS:
         uow.insert(_TABLES[name], _list_rows(name, (record for record in records if record["id"] in stored)))
-    search_index.put(uow, (record for record in records if record["id"] in stored))
     return stored
 
 
@@ -138,7 +138,6 @@ def save(uow: UnitOfWork, before_and_after: Iterable[tuple[Record, Record]], now
     sealed_fields.index_government_ids(uow, keys, with_ids)
     for name in _LISTS:
         _replace(uow, name, [record for record in records if name in changed[record["id"]]])
-    search_index.put(uow, (record for record in records if not search_index.KEYED.isdisjoint(changed[record["id"]])))
     return changed
 
 
@@ -195,4 +194,4 @@ def _own(record: Record, stamps: Iterable[str]) -> dict[str, Any]:
 
 
 def _derived(record: Record) -> dict[str, str]:
-    return {"sort_name": sort_name(record), "name_key": name_key(record)}
+    return {"sort_name": sort_name(record), "name_key": name_key(record), "keys": " ".join(keys_of(record))}

@@ -1,8 +1,8 @@
-"""Keeping clients' keys, and asking the database which clients answer a question."""
+"""Asking the database which clients answer a question about their keys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -26,23 +26,9 @@ from sqlalchemy.orm import Session
 from chassis.columns import Id, Instant
 from chassis.database import UnitOfWork
 from chassis.scoping import UNGUARDED, ScopedSession
-from services.clients.models import Client, ClientFind, ClientPhone
+from services.clients.models import Client, ClientPhone
 from services.clients.models.finding import FULL_TEXT
-from services.clients.search_keys import Key, Question, Word, keys_of, question
-
-Record = dict[str, Any]
-KEYED = frozenset({"first_name", "middle_name", "last_name", "company_name", "phones", "emails"})
-"""The fields of a record that its keys are made of."""
-
-
-def put(uow: UnitOfWork, records: Iterable[Record]) -> None:
-    """Stores the keys of new records, or in place of those before."""
-    # In the order of the ids, so that two transactions with the same clients wait for each other and do not deadlock.
-    rows = [
-        {"client_id": record["id"], "keys": " ".join(keys_of(record))}
-        for record in sorted(records, key=lambda record: str(record["id"]))
-    ]
-    uow.upsert(ClientFind, rows, key=("client_id",), change=("keys",))
+from services.clients.search_keys import Key, Question, Word, question
 
 
 def forget_deleted(uow: UnitOfWork) -> None:
@@ -108,11 +94,14 @@ def _sqlite(session: Session, asked: Question, most: int | None) -> CTE:
     return rows.where(Client.id.in_(ids), Client.archived_at.is_(None), *parts).cte("found")
 
 
-def matches(client_id: ColumnElement[str], asked: Question) -> ColumnElement[bool]:
-    """As `answers`, looked up for one client after the other: PostgreSQL alone, for a list of which most answer."""
-    held = select(ClientFind.client_id).where(
-        ClientFind.client_id == client_id, ClientFind.keys.op("@@")(cast(tsquery(asked), TSQUERY))
-    )
+def count(session: Session, asked: Question, most: int) -> int:
+    """How many answer, at most `most`, on PostgreSQL; parts of numbers are not looked into."""
+    counted = func.count_clients(bindparam(None, _firm(session), type_=Id), tsquery(asked), most)
+    return int(session.scalar(select(counted)) or 0)
+
+
+def matches(client_id: ColumnElement[str], keys: Any, asked: Question) -> ColumnElement[bool]:
+    """As `answers`, looked at in one row after the other: PostgreSQL alone, for a list of which many answer."""
     numbers = (
         exists(
             select(ClientPhone.number).where(
@@ -121,7 +110,7 @@ def matches(client_id: ColumnElement[str], asked: Question) -> ColumnElement[boo
         )
         for forms in asked.numbers
     )
-    return and_(exists(held), *numbers)
+    return and_(keys.op("@@")(cast(tsquery(asked), TSQUERY)), *numbers)
 
 
 def _firm(session: Session) -> str:

@@ -7,7 +7,6 @@ never on one list (see `search_keys`), and the cursor says which of the two it g
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +17,7 @@ from chassis.database import Database
 from chassis.paging import TOTAL_CAP, allowed_sort, count_up_to, in_order, meta_of, page_rows
 from services.clients import cards
 from services.clients.models import Client, LastActivity
-from services.clients.search_index import found, is_answered, matches
+from services.clients.search_index import count, found, is_answered, matches
 from services.clients.search_keys import Question, question
 from services.clients.selecting import narrowing
 from services.clients.showing import shown
@@ -116,44 +115,33 @@ def _searched(session: Session, q: str, narrow: Narrow, wanted: _Page) -> Answer
 
 
 def _answering(session: Session, asked: Question, narrow: Narrow, wanted: _Page) -> Answer:
-    """One statement as a rule: those who answer, put in order and counted."""
-    on_postgresql = session.get_bind().dialect.name == "postgresql"
-    answering = found(session, asked, most=_MOST + 1 if on_postgresql else None)
-    kept = _kept(answering, narrow)
-    counted = [select(func.count()).select_from(part).scalar_subquery() for part in (answering, kept)]
-    rows, following = _gathered(session, kept, wanted, counted)
-    if not rows and wanted.cursor is not None:
-        all_, total = session.execute(select(*counted)).one()
-    else:
-        all_, total = rows[0][2:4] if rows else (0, 0)
-    if on_postgresql and all_ > _MOST:
-        return _most(session, asked, narrow, wanted)
-    meta = meta_of(total, _MOST)
+    """Those who answer, put in order and counted."""
+    if session.get_bind().dialect.name != "postgresql":
+        return _gathered(session, _kept(found(session, asked), narrow), wanted)
+    # Of a part of a number few are found, and only their numbers tell for certain.
+    many = not asked.numbers and count(session, asked, _MOST + 1) > _MOST
+    if many and (listed := _looked_through(session, asked, narrow, wanted)) is not None:
+        return listed
+    return _gathered(session, _kept(found(session, asked), narrow), wanted)
+
+
+def _looked_through(session: Session, asked: Question, narrow: Narrow, wanted: _Page) -> Answer | None:
+    """Where so many answer, the next few are soon found by looking through all in order. None where they are not, or
+    where it is not known how many are meant."""
+    if narrow:
+        return None
+    ordered = in_order(wanted.statement, column=wanted.column, ids=Client.id, sort=wanted.sort, cursor=wanted.cursor)
+    part = ordered.add_columns(Client.keys.label("held")).limit(_LOOKED_THROUGH).subquery("part")
+    answering = select(part.c.id, part.c.value).where(matches(part.c.id, part.c.held, asked))
+    rows, following = page_rows(
+        session, answering, column=part.c.value, ids=part.c.id, sort=wanted.sort, limit=wanted.limit, optional=False,
+        place=lambda row: (row[1], row[0]),
+    )  # fmt: skip
+    if following is None:
+        return None
+    meta = meta_of(_MOST + 1, _MOST)
     meta["next_cursor"] = following
-    return [row[0] for row in rows], meta
-
-
-def _most(session: Session, asked: Question, narrow: Narrow, wanted: _Page) -> Answer:
-    """Where so many answer that the next few are soon found by looking through all in order; where they are not, those
-    who answer are gathered after all."""
-    if not narrow:
-        meta = meta_of(_MOST + 1, _MOST)
-        ordered = in_order(
-            wanted.statement, column=wanted.column, ids=Client.id, sort=wanted.sort, cursor=wanted.cursor
-        )
-        part = ordered.limit(_LOOKED_THROUGH).subquery("part")
-        looked = select(part.c.id, part.c.value).where(matches(part.c.id, asked))
-        rows, following = page_rows(
-            session, looked, column=part.c.value, ids=part.c.id, sort=wanted.sort, limit=wanted.limit, optional=False,
-            place=lambda row: (row[1], row[0]),
-        )  # fmt: skip
-        if following is not None:
-            meta["next_cursor"] = following
-            return [row.id for row in rows], meta
-    kept = _kept(found(session, asked), narrow)
-    meta = meta_of(count_up_to(session, select(kept.c.client_id), _MOST))
-    rows, meta["next_cursor"] = _gathered(session, kept, wanted, [])
-    return [row[0] for row in rows], meta
+    return [row.id for row in rows], meta
 
 
 def _kept(answering: CTE, narrow: Narrow) -> CTE:
@@ -164,12 +152,16 @@ def _kept(answering: CTE, narrow: Narrow) -> CTE:
     return kept.join(Client, Client.id == answering.c.client_id).where(*narrow).cte("kept")
 
 
-def _gathered(session: Session, kept: CTE, wanted: _Page, counted: Sequence[Any]) -> tuple[list[Any], str | None]:
-    """The rows of the page: id, value, and what is counted."""
+def _gathered(session: Session, kept: CTE, wanted: _Page) -> Answer:
+    """The page and the total, by one statement as a rule."""
     column: Any = wanted.column
     model = column.class_
     value = kept.c[column.key] if model is Client else column
-    statement = select(kept.c.client_id, value.label("value"), *counted)
+    total = select(func.count()).select_from(kept).scalar_subquery()
+    statement = select(kept.c.client_id, value.label("value"), total.label("total"))
     if model is not Client:
         statement = statement.join(model, model.client_id == kept.c.client_id)
-    return wanted.rows(session, statement, column=value, ids=kept.c.client_id, optional=False)
+    rows, following = wanted.rows(session, statement, column=value, ids=kept.c.client_id, optional=False)
+    meta = meta_of(rows[0].total if rows else int(session.scalar(select(total)) or 0), _MOST)
+    meta["next_cursor"] = following
+    return [row.client_id for row in rows], meta

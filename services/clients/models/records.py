@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     text,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Instant, Json, JsonOrNull, new_id, utc_now
@@ -24,10 +25,19 @@ from services.clients.models.common import Base, of_client, one_of
 STATUSES = ("active", "inactive", "prospective", "blacklisted")
 
 
+_PRESENT = text("archived_at IS NULL")
+
+
+def _listed(name: str, *columns: str, also: str | None = None) -> Index:
+    """An index of the clients that are not archived, in the order of their creation."""
+    where = _PRESENT if also is None else text(f"archived_at IS NULL AND {also}")
+    return Index(name, "firm_id", *columns, "created_at", "id", sqlite_where=where, postgresql_where=where)
+
+
 class Client(FirmScoped, Base):
-    """One person or business. `sort_name` and `name_key` are derived by `services.clients.names`. `search_text` is
-    empty: it stays for processes of the version before. What is sensitive is sealed by
-    `services.clients.client_keys`; the `…_key` beside it is a blind index.
+    """One person or business. `sort_name` and `name_key` are derived by `services.clients.names`, `keys` (a blank
+    apart) by `services.clients.search_keys`. `search_text` is empty: it stays for processes of the version before.
+    What is sensitive is sealed by `services.clients.client_keys`; the `…_key` beside it is a blind index.
 
     `version` grows by one per change of what the record shows; the last activity is not part of that.
     """
@@ -50,6 +60,9 @@ class Client(FirmScoped, Base):
         Index("ix_client_created", "firm_id", "created_at", "id"),
         Index("ix_client_name", "firm_id", "sort_name", "id"),
         Index("ix_client_name_key", "firm_id", "name_key"),
+        Index("ix_client_keys", "firm_id", "keys", postgresql_using="gin", postgresql_where=_PRESENT).ddl_if(
+            dialect="postgresql"
+        ),
         Index("ix_client_birth", "firm_id", "birth_key"),
         # Empty but after an upgrade, until what was kept in clear is sealed.
         Index(
@@ -57,7 +70,11 @@ class Client(FirmScoped, Base):
             sqlite_where=text("date_of_birth IS NOT NULL AND birth_key IS NULL"),
             postgresql_where=text("date_of_birth IS NOT NULL AND birth_key IS NULL"),
         ),
-        Index("ix_client_staff", "firm_id", "assigned_staff_id"),
+        # What lists are narrowed by, in the order that they have unless they are asked for another.
+        _listed("ix_client_staff", "assigned_staff_id"),
+        _listed("ix_client_status", "status"),
+        _listed("ix_client_flagged", also="flag_reason IS NOT NULL"),
+        _listed("ix_client_spam", also="spam"),
         Index(
             "ix_client_archived", "archived_at", "id",
             sqlite_where=text("archived_at IS NOT NULL"), postgresql_where=text("archived_at IS NOT NULL"),
@@ -97,6 +114,9 @@ class Client(FirmScoped, Base):
     sort_name: Mapped[str] = mapped_column(String(300), default="")
     name_key: Mapped[str] = mapped_column(String(300), default="")
     search_text: Mapped[str] = mapped_column(Text, default="")
+    keys: Mapped[str] = mapped_column(
+        Text().with_variant(TSVECTOR(), "postgresql"), default="", server_default=text("''"), deferred=True
+    )
 
 
 class ClientPhone(FirmScoped, Base):

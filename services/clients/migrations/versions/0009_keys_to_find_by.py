@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import TSVECTOR
 import chassis.columns
 
 # Of today's code, on purpose: keys that are made otherwise later are made anew by that migration.
-from services.clients.models.finding import FULL_TEXT, POSTGRESQL, SQLITE
+from services.clients.models.finding import FULL_TEXT, SQLITE
 from services.clients.search_keys import keys_of
 
 revision = "0009"
@@ -20,35 +20,24 @@ branch_labels = None
 depends_on = None
 
 _AT_ONCE = 1000
-_KEYS = sa.table(
-    "client_find",
-    sa.column("firm_id", chassis.columns.Id),
-    sa.column("client_id", chassis.columns.Id),
-    sa.column("keys", sa.Text().with_variant(TSVECTOR(), "postgresql")),
-)
+_KEYS = sa.Text().with_variant(TSVECTOR(), "postgresql")
 
 
 def upgrade() -> None:
     on_postgresql = op.get_bind().dialect.name == "postgresql"
-    if on_postgresql:
-        op.execute("CREATE EXTENSION IF NOT EXISTS btree_gin")
-    op.create_table(
-        "client_find",
-        sa.Column("firm_id", chassis.columns.Id, nullable=False),
-        sa.Column("client_id", chassis.columns.Id, nullable=False),
-        sa.Column("keys", sa.Text().with_variant(TSVECTOR(), "postgresql"), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["firm_id", "client_id"], ["client.firm_id", "client.id"], name="fk_client_find_client", ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("client_id", "firm_id", name=op.f("pk_client_find")),
-    )
+    op.add_column("client", sa.Column("keys", _KEYS, server_default=sa.text("''"), nullable=False))
     for statement in () if on_postgresql else SQLITE:
         op.execute(statement)
     _key_those_there(op.get_bind())
     if on_postgresql:
-        op.create_index("ix_client_find_keys", "client_find", ["firm_id", "keys"], postgresql_using="gin")
-        for statement in POSTGRESQL:
-            op.execute(statement)
+        op.execute("CREATE EXTENSION IF NOT EXISTS btree_gin")
+        op.create_index(
+            "ix_client_keys",
+            "client",
+            ["firm_id", "keys"],
+            postgresql_using="gin",
+            postgresql_where=sa.text("archived_at IS NULL"),
+        )
     op.execute("UPDATE client SET search_text = ''")
 
 
@@ -71,13 +60,13 @@ def _key_those_there(connection: Any) -> None:
             name: _lists(connection, table, column, [row.id for row in rows])
             for name, table, column in (("phones", "client_phone", "number"), ("emails", "client_email", "address"))
         }
+        keyed = sa.table("client", sa.column("id", ids), sa.column("keys", _KEYS))
         connection.execute(
-            _KEYS.insert(),
+            keyed.update().where(keyed.c.id == sa.bindparam("client_id")).values(keys=sa.bindparam("made")),
             [
                 {
-                    "firm_id": row.firm_id,
                     "client_id": row.id,
-                    "keys": " ".join(keys_of({**row._mapping, **{n: of.get(row.id, []) for n, of in lists.items()}})),
+                    "made": " ".join(keys_of({**row._mapping, **{n: of.get(row.id, []) for n, of in lists.items()}})),
                 }
                 for row in rows
             ],
@@ -94,11 +83,12 @@ def _lists(connection: Any, table: str, column: str, ids: list[str]) -> dict[str
 
 def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        op.execute("DROP FUNCTION find_clients")
-        op.drop_table("client_find")
+        op.drop_index("ix_client_keys", table_name="client")
     else:
-        op.drop_table("client_find")
+        for ending in ("added", "changed", "gone"):
+            op.execute(f"DROP TRIGGER {FULL_TEXT}_{ending}")
         op.drop_table(FULL_TEXT)
+    op.drop_column("client", "keys")
     # What the version before looks into: the names at least.
     op.execute(
         "UPDATE client SET search_text = lower(coalesce(first_name, '') || ' ' || coalesce(middle_name, '') || ' ' ||"
