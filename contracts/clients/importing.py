@@ -63,13 +63,37 @@ class ImportRowError(Schema):
     errors = fields.List(fields.String())
 
 
+class UndoCounts(Schema):
+    """Clients, each once: `gone` were deleted by somebody else, `conflicts` were changed since."""
+
+    removed = Count()
+    restored = Count()
+    conflicts = Count()
+    gone = Count()
+
+
+class UndoConflict(Schema):
+    """A client that an undo left, wholly or in part. `kept`: the fields that stay as they are, for they were
+    changed since the import; `id`: the client was made by the import, changed since, and is still there."""
+
+    client_id = Id()
+    kept = fields.List(fields.String())
+
+
+class ImportUndo(Schema):
+    """`conflicts` are the first 100."""
+
+    counts = fields.Nested(UndoCounts)
+    conflicts = fields.List(fields.Nested(UndoConflict))
+
+
 class Import(Stamped):
     """`error_counts`: how often each kind of error came, by its code. `sheets` are those of a workbook, `sheet` the one
-    that is read."""
+    that is read. `progress` is that of the undo, in clients, once there is one."""
 
     filename = fields.String()
     target = fields.String()
-    state = Choice("uploaded", "previewed", "running", "finished", "failed", "cancelled")
+    state = Choice("uploaded", "previewed", "running", "finished", "failed", "cancelled", "undoing", "undone")
     sheet = fields.String(allow_none=True)
     sheets = fields.List(fields.String())
     columns = fields.List(fields.String())
@@ -81,6 +105,7 @@ class Import(Stamped):
     error_counts = fields.Dict(keys=fields.String(), values=Count())
     rows = fields.List(fields.Nested(ImportRowError))
     failure = fields.String(allow_none=True)
+    undo = fields.Nested(ImportUndo, allow_none=True)
 
 
 class ImportErrorFile(Schema):
@@ -98,7 +123,7 @@ class ClientsImported(Schema):
 
 
 class ImportRequested(Schema):
-    """clients' own: the rows are taken in outside the request that asked for it."""
+    """clients' own: the rows are taken in, or taken back, outside the request that asked for it."""
 
     import_id = Id(required=True)
 
@@ -119,6 +144,10 @@ CANCEL_IMPORT = Operation(
     OWNER, "cancel_import", ImportId, Import, (NotFound, Conflict), permission="imports.write",
     example={"import_id": A_CLIENT},
 )  # fmt: skip
+UNDO_IMPORT = Operation(
+    OWNER, "undo_import", ImportId, Import, (NotFound, Conflict), permission="imports.write",
+    example={"import_id": A_CLIENT},
+)  # fmt: skip
 GET_IMPORT = Operation(
     OWNER, "get_import", ImportId, Import, (NotFound,), permission="imports.write", example={"import_id": A_CLIENT}
 )
@@ -130,3 +159,4 @@ CLIENTS_IMPORTED = Event(
     OWNER, "clients.imported.v1", ClientsImported, example={"import_id": A_CLIENT, "clients": [FACTS]}
 )
 IMPORT_REQUESTED = Event(OWNER, "import.requested.v1", ImportRequested, example={"import_id": A_CLIENT})
+IMPORT_UNDO_REQUESTED = Event(OWNER, "import.undo_requested.v1", ImportRequested, example={"import_id": A_CLIENT})

@@ -52,6 +52,7 @@ expose(blueprint, "GET", "/<uuid:id>", clients.GET_IMPORT, rename=IMPORT)
 expose(blueprint, "POST", "/<uuid:id>/preview", clients.PREVIEW_IMPORT, rename=IMPORT)
 expose(blueprint, "POST", "/<uuid:id>/run", clients.RUN_IMPORT, rename=IMPORT, status=202)
 expose(blueprint, "POST", "/<uuid:id>/cancel", clients.CANCEL_IMPORT, rename=IMPORT)
+expose(blueprint, "POST", "/<uuid:id>/undo", clients.UNDO_IMPORT, rename=IMPORT, status=202)
 
 
 @blueprint.route("/<uuid:id>/errors.csv", methods=["GET"])

@@ -17,6 +17,7 @@ from chassis.telemetry import log_of
 from contracts.clients import CLIENTS_IMPORTED
 from contracts.errors import Unavailable
 from services.clients import activity, cards
+from services.clients.import_changes import record_changes
 from services.clients.import_matching import Draft, Matching, Outcome
 from services.clients.import_rows import Row, RowReader
 from services.clients.models import Activity, Import, ImportRow
@@ -117,6 +118,7 @@ def _write_clients(uow: UnitOfWork, import_id: str, matching: Matching, outcomes
     _fail_those_not_stored(outcomes, stored)
     known = [(draft.before, draft.record) for draft in matching.drafts.values() if draft.before is not None]
     changed = cards.save(uow, known, now)
+    record_changes(uow, import_id, known, changed)
     written = [draft for draft in matching.drafts.values() if draft.id in stored or draft.id in changed]
     if written:
         facts = {"import_id": import_id}

@@ -30,7 +30,7 @@ def get_import_errors(db: Database, files: Files, *, import_id: str) -> dict[str
         found = session.scalar(select(Import).where(Import.id == import_id))
     if found is None:
         raise NotFound("import_not_found", import_id=import_id)
-    if found.state not in ("finished", "failed", "cancelled"):
+    if found.state not in ("finished", "failed", "cancelled", "undoing", "undone"):
         raise Conflict("import_not_finished", state=found.state)
     key = f"imports/{import_id}/errors.csv"
     if not files.exists(key):

@@ -6,6 +6,7 @@ import datetime as dt
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -25,10 +26,11 @@ from services.clients.import_mapping import check_default_values, check_mapping,
 from services.clients.import_matching import OUTCOMES, Matching
 from services.clients.import_rows import RowReader
 from services.clients.import_workbooks import Table
-from services.clients.models import Import, ImportRow
+from services.clients.models import Import, ImportChange, ImportRow
 from services.clients.names import UnfitText, clean_text
 
 _ROWS_SHOWN = 100
+UNDO = ("undoing", "undone")
 
 
 def create_import(
@@ -150,7 +152,19 @@ def get_import(db: Database, *, import_id: str) -> dict[str, Any]:
     with db.read() as session:
         found = find(session, import_id)
         failed = select(ImportRow).where(ImportRow.import_id == import_id).order_by(ImportRow.row).limit(_ROWS_SHOWN)
-        return wire(found, [{"row": row.row, "errors": row.errors} for row in session.scalars(failed)])
+        rows = [{"row": row.row, "errors": row.errors} for row in session.scalars(failed)]
+        return wire(found, rows, _conflicts(session, found) if found.state in UNDO else [])
+
+
+def _conflicts(session: Session, found: Import) -> list[dict[str, Any]]:
+    """The first clients that the undo left."""
+    left = (
+        select(ImportChange.client_id, ImportChange.conflicts)
+        .where(ImportChange.import_id == found.id, ImportChange.outcome == "conflict")
+        .order_by(ImportChange.client_id)
+        .limit(_ROWS_SHOWN)
+    )
+    return [{"client_id": row.client_id, "kept": row.conflicts} for row in session.execute(left)]
 
 
 def reader_of(session: Session, found: Import, now: dt.datetime) -> RowReader:
@@ -186,7 +200,7 @@ def _codes(errors: list[str]) -> list[str]:
     return [error.partition(":")[0] for error in errors]
 
 
-def wire(found: Import, failed: list[dict[str, Any]]) -> dict[str, Any]:
+def wire(found: Import, failed: list[dict[str, Any]], conflicts: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
     """`contracts.clients.Import`: of a previewed one what a run would do, else what was done."""
     done = {
         "counts": {"read": found.position, **{name: getattr(found, name) for name in OUTCOMES}},
@@ -198,5 +212,19 @@ def wire(found: Import, failed: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         **{name: getattr(found, name) for name in stated},
         "progress": {"done": found.position, "total": found.total},
+        "undo": None,
         **(found.preview if found.state == "previewed" and found.preview else done),
+        **(_undo_wire(found, conflicts) if found.state in UNDO else {}),
+    }
+
+
+def _undo_wire(found: Import, conflicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    counted = found.undo_counts
+    names = {"removed": "removed", "restored": "restored", "conflicts": "conflict", "gone": "gone"}
+    return {
+        "progress": {"done": sum(counted.values()), "total": max(found.undo_total, sum(counted.values()))},
+        "undo": {
+            "counts": {name: counted.get(outcome, 0) for name, outcome in names.items()},
+            "conflicts": list(conflicts),
+        },
     }

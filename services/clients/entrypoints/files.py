@@ -10,7 +10,7 @@ from chassis.events import ReceivedEvent, on
 from chassis.files import Files
 from chassis.rpc import serve
 from contracts import clients as contract
-from services.clients import exporting, import_errors, import_running, importing
+from services.clients import exporting, import_errors, import_running, import_undo, importing
 
 
 class FilesEntrypoints:
@@ -35,6 +35,10 @@ class FilesEntrypoints:
     def cancel_import(self, import_id: str) -> dict[str, Any]:
         return import_running.cancel_import(self.db, import_id=import_id)
 
+    @serve(contract.UNDO_IMPORT)
+    def undo_import(self, import_id: str) -> dict[str, Any]:
+        return import_undo.undo_import(self.db, utc_now(), import_id=import_id)
+
     @serve(contract.GET_IMPORT)
     def get_import(self, import_id: str) -> dict[str, Any]:
         return importing.get_import(self.db, import_id=import_id)
@@ -46,6 +50,10 @@ class FilesEntrypoints:
     @on(contract.IMPORT_REQUESTED)
     def continue_import(self, event: ReceivedEvent) -> None:
         import_running.continue_import(self.db, self.files, event.data["import_id"], utc_now)
+
+    @on(contract.IMPORT_UNDO_REQUESTED)
+    def continue_undo(self, event: ReceivedEvent) -> None:
+        import_undo.continue_undo(self.db, event.data["import_id"])
 
     @serve(contract.LIST_EXPORT_COLUMNS)
     def list_export_columns(self, **query: Any) -> dict[str, Any]:

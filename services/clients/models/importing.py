@@ -8,16 +8,18 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
+    Index,
     Integer,
     PrimaryKeyConstraint,
     String,
+    Text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Instant, Json, new_id, utc_now
 from chassis.database import FirmScoped
 from contracts.errors import Conflict
-from services.clients.models.common import Base
+from services.clients.models.common import Base, of_client
 
 
 class Import(FirmScoped, Base):
@@ -62,6 +64,8 @@ class Import(FirmScoped, Base):
     failed: Mapped[int] = mapped_column(Integer, default=0)
     error_counts: Mapped[dict[str, int]] = mapped_column(Json, default=dict)
     preview: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    undo_total: Mapped[int] = mapped_column(Integer, default=0)
+    undo_counts: Mapped[dict[str, int]] = mapped_column(Json, default=dict)
     failure: Mapped[str | None] = mapped_column(String(200))
 
     def previewed(self, settings: dict[str, Any], outcome: dict[str, Any]) -> None:
@@ -107,6 +111,30 @@ class Import(FirmScoped, Base):
             raise Conflict("import_ended", state=self.state)
         self._moved("cancelled")
 
+    def undo_started(self, total: int, oldest: dt.datetime) -> None:
+        """Begins to take it back: `total` clients. Raises Conflict `import_not_finished`, `import_undone`, or
+        `import_too_old` if it has ended before `oldest`."""
+        if self.state in ("undoing", "undone"):
+            raise Conflict("import_undone", state=self.state)
+        if self.state not in ("finished", "failed", "cancelled"):
+            raise Conflict("import_not_finished", state=self.state)
+        if self.updated_at < oldest:
+            raise Conflict("import_too_old")
+        self.undo_total = total
+        self._moved("undoing")
+
+    def undo_advanced(self, outcomes: list[str]) -> None:
+        """Adds what became of a chunk's clients."""
+        self.undo_counts = {
+            name: self.undo_counts.get(name, 0) + outcomes.count(name) for name in {*self.undo_counts, *outcomes}
+        }
+        self._moved("undoing")
+
+    def undo_ended(self) -> None:
+        """All its clients were looked at."""
+        self.undo_total = sum(self.undo_counts.values())
+        self._moved("undone")
+
     @property
     def rows_key(self) -> str:
         """The file that its rows are read from."""
@@ -130,3 +158,25 @@ class ImportRow(FirmScoped, Base):
     import_id: Mapped[str] = mapped_column(Id)
     row: Mapped[int] = mapped_column(Integer)
     errors: Mapped[list[str]] = mapped_column(Json)
+
+
+class ImportChange(FirmScoped, Base):
+    """A client that an import changed, or that its undo looked at.
+
+    `version` is the one that the import left. `values` holds the changed fields before and after, sealed
+    (`import_changes`). `outcome` of the undo: removed, restored, conflict, gone; `conflicts` names fields that stay.
+    """
+
+    __tablename__ = "import_change"
+    __table_args__ = (
+        PrimaryKeyConstraint("firm_id", "import_id", "client_id"),
+        of_client("import_change"),
+        Index("ix_import_change_client", "firm_id", "client_id"),
+    )
+
+    import_id: Mapped[str] = mapped_column(Id)
+    client_id: Mapped[str] = mapped_column(Id)
+    version: Mapped[int] = mapped_column(Integer)
+    values: Mapped[str | None] = mapped_column(Text)
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    conflicts: Mapped[list[str]] = mapped_column(Json, default=list)

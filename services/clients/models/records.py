@@ -75,6 +75,11 @@ class Client(FirmScoped, Base):
         _listed("ix_client_status", "status"),
         _listed("ix_client_flagged", also="flag_reason IS NOT NULL"),
         _listed("ix_client_spam", also="spam"),
+        # Those of an import, to take it back.
+        Index(
+            "ix_client_import", "firm_id", "import_id", "id",
+            sqlite_where=text("import_id IS NOT NULL"), postgresql_where=text("import_id IS NOT NULL"),
+        ),
         Index(
             "ix_client_archived", "archived_at", "id",
             sqlite_where=text("archived_at IS NOT NULL"), postgresql_where=text("archived_at IS NOT NULL"),
