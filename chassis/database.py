@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from chassis import walls
 from chassis.bookkeeping import Bookkeeping, add_bookkeeping
 from chassis.columns import Instant
 from chassis.context import Context, context_of, current
@@ -84,6 +85,8 @@ def service_base(name: str) -> Any:
             raise TypeError(f"{cls.__name__} has a firm_id and is not FirmScoped")
         if "firm_id" in cls.__table__.c and issubclass(cls, Shared):
             raise TypeError(f"{cls.__name__} has a firm_id and is Shared")
+        if issubclass(cls, Shared):
+            cls.__table__.info[walls.SHARED] = True
 
     base: Any = type(
         "Base",

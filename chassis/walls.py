@@ -28,6 +28,8 @@ UPKEEP = "casewire.upkeep"
 """The setting under which the owner of the tables sees every row: while it migrates. Otherwise it is walled in too."""
 SEEN_FIRM = f"(SELECT nullif(current_setting('{FIRM}', true), '')::uuid)"
 """Evaluated once for each statement, not for each row."""
+SHARED = "casewire_shared"
+"""Marks the tables that all firms share (`chassis.scoping.Shared`), in their `info`."""
 _REVIEWED = "casewire_reviewed"
 _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
@@ -115,7 +117,10 @@ def put_up(connection: Connection, metadata: MetaData, service_role: str) -> Non
                                    {"schema": _quoted(schema)}))  # fmt: skip
     _open_schema(connection, schema, roles)
     ours = [table for table in metadata.sorted_tables if table.name in there]
-    _grant(connection, schema, ours, roles)
+    shared = [table for table in ours if table.info.get(SHARED)]
+    _grant(connection, schema, [table for table in ours if table not in shared], roles)
+    for table in shared:
+        _share(connection, table, *roles)
     standing = _standing(connection, schema)
     for table in walled_tables(metadata):
         if table.name in there:
@@ -192,6 +197,19 @@ def _grant(connection: Connection, schema: str, tables: list[Table], roles: tupl
         connection.exec_driver_sql(
             f"GRANT {granted if is_sequence else f'SELECT ON {_quoted(name)} TO {_quoted(roles[1])}'}"
         )
+
+
+def _share(connection: Connection, table: Table, service_role: str, taken: str) -> None:
+    """A table that all firms share: each reads it, and only work across firms writes it (ADR 0016)."""
+    has = ", ".join(f"has_table_privilege(:role, :name, '{right}')" for right in _RIGHTS)
+    name = _quoted(table.name)
+    for role, wanted in ((service_role, _RIGHTS[:1]), (taken, _RIGHTS)):
+        held = connection.execute(text(f"SELECT {has}"), {"role": role, "name": name}).one()
+        for right, holds in zip(_RIGHTS, held, strict=True):
+            if right in wanted and not holds:
+                connection.exec_driver_sql(f"GRANT {right} ON {name} TO {_quoted(role)}")
+            if right not in wanted and holds:
+                connection.exec_driver_sql(f"REVOKE {right} ON {name} FROM {_quoted(role)}")
 
 
 def _policies(table: Table, owner: str, taken: str) -> dict[str, str]:

@@ -99,6 +99,14 @@ def open_again(uow: UnitOfWork, contact: Contact, now: dt.datetime) -> None:
         _tell(uow, contact.id, _tied_to(uow.session, contact.id), True, now)
 
 
+def with_contacts(session: Session, client_ids: Sequence[str]) -> set[str]:
+    """Those of these clients that have contacts."""
+    if not client_ids:
+        return set()
+    statement = select(ContactTie.client_id).where(among(session, ContactTie.client_id, client_ids)).distinct()
+    return set(session.scalars(statement))
+
+
 def has_contacts(session: Session, client_id: str) -> bool:
     """Whether a client has contacts, for which it must stay a business."""
     statement = select(ContactTie.contact_id).where(ContactTie.client_id == client_id).limit(1)

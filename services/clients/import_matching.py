@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from chassis.columns import new_id
 from chassis.scoping import BY_ID
 from chassis.value_sets import among
-from services.clients import cards, merge_history
+from services.clients import cards, contact_ties, merge_history
 from services.clients.addresses import Problem, with_primary
 from services.clients.cell_texts import text_of
 from services.clients.checking import Record, check_whole, default_kind, missing_fields, tag_key
@@ -63,6 +63,7 @@ class Matching:
         self._earlier = earlier
         self._by_key: dict[Key, list[str]] = defaultdict(list)
         self.drafts: dict[str, Draft] = {}
+        self._with_contacts: set[str] = set()
 
     def decide(self, rows: Sequence[Row]) -> list[Outcome]:
         """The outcome of each row; the drafts hold what is to be written."""
@@ -75,6 +76,9 @@ class Matching:
             found = {client_id for ids in self._by_key.values() for client_id in ids}
             for client_id, record in cards.load(self._session, found, lock=self._earlier is None).items():
                 self.drafts[client_id] = Draft(client_id, {**record}, record)
+            if any(row.fields.get("kind") == "individual" for row in rows):
+                businesses = [id_ for id_, draft in self.drafts.items() if draft.record["kind"] == "business"]
+                self._with_contacts = contact_ties.with_contacts(self._session, businesses)
         outcomes = [self._decide(row) for row in rows]
         if self._earlier is not None:
             for draft in self.drafts.values():
@@ -149,6 +153,8 @@ class Matching:
         draft.record, draft.last_row = {**record, **changed}, row.fields
         problems: list[Problem] = []
         check_whole(draft.record, problems)
+        if draft.id in self._with_contacts and draft.record["kind"] != "business":
+            problems.append(("kind", "client_has_contacts", ""))
         problems += [(name, "too_many", "") for name, most in _MOST.items() if len(draft.record[name]) > most]
         if problems:
             draft.record = record

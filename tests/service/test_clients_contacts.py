@@ -133,6 +133,22 @@ def test_only_businesses_have_contacts(desk: Desk) -> None:
     assert desk.get(acme)["kind"] == "business"
 
 
+def test_an_import_makes_no_business_with_contacts_a_person(desk: Desk) -> None:
+    acme = business(desk, emails=[{"address": "office@example.com"}])
+    bolt = business(desk, "Bolt", emails=[{"address": "bolt@example.com"}])
+    make(desk, acme)
+    rows = [
+        ["email", "first_name", "kind"],
+        *([f"{name}@example.com", "Ann", "individual"] for name in ("office", "bolt")),
+    ]
+    preview = desk.preview(rows, duplicates="update")
+    assert (preview["counts"]["failed"], preview["counts"]["updated"]) == (1, 1)
+    found = desk.import_all(rows, duplicates="update")
+    assert found["counts"] == preview["counts"]
+    assert found["error_counts"] == {"client_has_contacts": 1}
+    assert (desk.get(acme)["kind"], desk.get(bolt)["kind"]) == ("business", "individual")
+
+
 @pytest.mark.parametrize(
     ("given", "field"),
     [

@@ -21,7 +21,7 @@ from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.testing import as_owner, make_database
 from chassis.turns import say_ahead
-from chassis.walls import walled_tables, within
+from chassis.walls import SHARED, walled_tables, within
 
 OURS, THEIRS = new_id(), new_id()
 SERVICES = sorted(folder.parent.name for folder in Path("services").glob("*/models*"))
@@ -193,6 +193,37 @@ def test_the_owner_is_walled_in_too(databases: Any, service: str, name: str) -> 
 def test_work_across_firms_sees_all(databases: Any, service: str, name: str) -> None:
     with databases(service).across_firms("a test").read() as session:
         assert session.scalar(text(f"SELECT count(*) FROM {name}")) == 2
+
+
+SHARED_TABLES = [
+    (service, table.name)
+    for service in SERVICES
+    for table in base_of(service).metadata.sorted_tables
+    if table.info.get(SHARED)
+]
+
+
+def test_the_directory_of_companies_is_the_one_table_that_firms_share() -> None:
+    assert SHARED_TABLES == [("clients", "company")]
+
+
+@pytest.mark.parametrize(("service", "name"), SHARED_TABLES)
+def test_what_all_firms_share_is_read_by_each_and_written_across_firms_only(
+    databases: Any, service: str, name: str
+) -> None:
+    db = databases(service)
+    table = db.base.metadata.tables[name]
+    row = {column.name: _value(column.type) for column in table.c if not column.nullable}
+    with db.across_firms("a test").unit_of_work() as uow:
+        uow.session.execute(insert(table).values(row))
+    for firm_id in (OURS, THEIRS):
+        with within_firm(db, firm_id) as connection:
+            assert connection.scalar(text(f"SELECT count(*) FROM {name}")) == 1
+        for statement in (f"UPDATE {name} SET id = id", f"DELETE FROM {name}", f"TRUNCATE {name}"):
+            with refused("permission denied"), within_firm(db, firm_id) as connection:
+                connection.execute(text(statement))
+        with refused("permission denied"), within_firm(db, firm_id) as connection:
+            connection.execute(insert(table).values({**row, "id": new_id()}))
 
 
 MAPPED = [
