@@ -26,6 +26,7 @@ from contracts.custom_fields import FIELD_TYPES as FIELD_TYPES
 from contracts.custom_fields import CustomField
 from contracts.erasing import ErasureReported, a_report
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.exporting import export_operation
 from contracts.mapping import FieldUpdateRejected
 
 OWNER = "cases"
@@ -314,4 +315,5 @@ FIELD_UPDATE_REJECTED = Event(
     OWNER, "field_update.rejected.v1", FieldUpdateRejected,
     example={"case_task_id": _ID, "target": "case", "field": "court", "code": "not_an_option", "answer_version": 1},
 )  # fmt: skip
+EXPORT_CLIENT_DATA = export_operation(OWNER)
 ERASURE_REPORTED = Event(OWNER, "erasure.reported.v1", ErasureReported, example=a_report(OWNER))

@@ -10,6 +10,7 @@ from marshmallow import Schema, fields, validate
 from contracts.base import Choice, Empty, Event, Id, Instant, Operation, Stamped, Text, ids
 from contracts.erasing import ErasureReported, a_report
 from contracts.errors import Conflict, Gone, Invalid, NotFound, Unavailable
+from contracts.exporting import export_operation
 from contracts.tasks import CaseTask
 
 OWNER = "portal"
@@ -197,4 +198,5 @@ LINK_REQUESTED = Event(
     OWNER, "link.requested.v1", LinkRequested,
     example={"link_id": _ID, "client_id": _ID, "case_task_id": _ID, "channel": "sms"},
 )  # fmt: skip
+EXPORT_CLIENT_DATA = export_operation(OWNER)
 ERASURE_REPORTED = Event(OWNER, "erasure.reported.v1", ErasureReported, example=a_report(OWNER))

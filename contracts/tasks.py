@@ -22,6 +22,7 @@ from contracts.base import (
 from contracts.cases import Selector
 from contracts.erasing import ErasureReported, a_report
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.exporting import export_operation
 from contracts.mapping import MappedAnswer, Mapping
 
 OWNER = "tasks"
@@ -440,4 +441,5 @@ NOTIFICATION_REQUESTED = Event(
         "items": [{"case_task_id": _ID, "case_id": _ID, "client_ids": [_ID]}],
     },
 )  # fmt: skip
+EXPORT_CLIENT_DATA = export_operation(OWNER)
 ERASURE_REPORTED = Event(OWNER, "erasure.reported.v1", ErasureReported, example=a_report(OWNER))

@@ -22,6 +22,7 @@ from contracts.clients.common import A_CLIENT, FACTS, OWNER, ClientId
 from contracts.clients.records import Client, ClientEvent
 from contracts.erasing import AN_ERASURE, OUTCOMES, ClientErased
 from contracts.errors import Conflict, Gone, Invalid, NotFound
+from contracts.exporting import export_operation
 
 ARCHIVED_DAYS = 30
 """How long a deleted client can be taken back."""
@@ -137,6 +138,8 @@ GET_ERASURE = Operation(
 LIST_ERASURES = Operation(
     OWNER, "list_erasures", ListErasures, page_of(Erasure), (Invalid,), permission="clients.erase"
 )
+EXPORT_CLIENT_DATA = export_operation(OWNER)
+CLIENT_DATA_EXPORTED = Event(OWNER, "client.data_exported.v1", ClientId, example={"client_id": A_CLIENT})
 CLIENT_RESTORED = Event(OWNER, "client.restored.v1", ClientEvent, example={**FACTS, "changed": []})
 CLIENT_ERASED = Event(
     OWNER, "client.erased.v1", ClientErased,

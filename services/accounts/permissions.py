@@ -43,6 +43,7 @@ _ADMIN = _SUPERVISOR | {
     "api_keys.write",
     "case_types.write",
     "clients.erase",
+    "clients.export_data",
     "clients.hold",
     "firm.write",
     "staff.write",

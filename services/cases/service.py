@@ -18,6 +18,7 @@ from services.cases import (
     case_types,
     client_facts,
     client_merges,
+    data_exports,
     erasing,
     new_client,
     reading,
@@ -150,6 +151,10 @@ class CasesService:
     @on(clients.CLIENT_RESTORED, batch=BATCH)
     def follow_restored_clients(self, events: list[ReceivedEvent]) -> None:
         client_facts.apply_client_events(self.db, events)
+
+    @serve(cases.EXPORT_CLIENT_DATA)
+    def export_client_data(self, **query: Any) -> Record:
+        return data_exports.export_client_data(self.db, **query)
 
     @on(clients.CLIENT_ERASED, batch=100)
     def forget_clients(self, events: list[ReceivedEvent]) -> None:

@@ -22,7 +22,14 @@ from chassis.forgetting import forget_deleted
 from chassis.value_sets import among
 from contracts.clients import CLIENT_DELETED, CLIENT_ERASED, ERASURE_REQUESTED, OWNER
 from contracts.errors import Conflict
-from services.clients import erasure_journal, erasure_reports, legal_holds, merge_history, search_index
+from services.clients import (
+    erased_addresses,
+    erasure_journal,
+    erasure_reports,
+    legal_holds,
+    merge_history,
+    search_index,
+)
 from services.clients.archiving import KEPT
 from services.clients.models import (
     Base,
@@ -149,16 +156,21 @@ def _begin(uow: UnitOfWork, rows: dict[str, Any], now: dt.datetime, *, cause: st
     uow.emit_many(ERASURE_REQUESTED, [(row.id, {"erasure_id": row.id}) for row in decided])
 
 
-def continue_erasures(db: Database, files: Files, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
+def continue_erasures(
+    db: Database, calls: Any, files: Files, events: Sequence[ReceivedEvent], now: dt.datetime
+) -> None:
     """`erasure.requested.v1`: brings decided erasures of one firm to where only other services' reports are missing.
 
-    Raises Unavailable; then it goes on later where it was.
+    Raises Unavailable, DeadlineExceeded; then it goes on later where it was.
     """
     ids = sorted({event.data["erasure_id"] for event in events})
     decided = _of_state(db, ids, "begun")
     if decided:
         # Before the first row is gone: a backup that is restored later must not bring the person back for good.
         key = erasure_journal.write(files, str(db.firm_id), decided, now)
+        people = erased_addresses.people(db, decided)
+        if people:
+            calls.messaging.forget_addresses(people=people)
         with db.unit_of_work() as uow:
             _scrub(uow, [erasure.id for erasure in decided], key, now)
             uow.after_commit(lambda: forget_deleted(db))

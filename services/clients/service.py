@@ -17,6 +17,7 @@ from services.clients import (
     activity,
     answers,
     archiving,
+    data_exports,
     erasing,
     erasure_journal,
     erasure_reports,
@@ -98,9 +99,13 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints):
     def list_erasures(self, **query: Any) -> dict[str, Any]:
         return erasure_reports.list_erasures(self.db, **query)
 
+    @serve(contract.EXPORT_CLIENT_DATA)
+    def export_client_data(self, **query: Any) -> dict[str, Any]:
+        return data_exports.export_client_data(self.db, utc_now(), **query)
+
     @on(contract.ERASURE_REQUESTED, batch=erasing.AT_ONCE)
     def continue_erasures(self, events: list[ReceivedEvent]) -> None:
-        erasing.continue_erasures(self.db, self.files, events, utc_now())
+        erasing.continue_erasures(self.db, self.calls, self.files, events, utc_now())
 
     @on(cases.ERASURE_REPORTED, batch=_BATCH)
     def record_reports_of_cases(self, events: list[ReceivedEvent]) -> None:

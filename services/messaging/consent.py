@@ -20,6 +20,7 @@ from chassis.columns import new_id, utc_now
 from chassis.unit_of_work import UnitOfWork
 from chassis.value_sets import among, among_parameter
 from contracts.messaging import CONSENT_CHANGED
+from services.messaging.address_keys import HASHED, hashed
 from services.messaging.models import ConsentEntry, ConsentState, Delivery, InboundMessage
 from services.messaging.words import RULE_VERSION
 
@@ -39,8 +40,8 @@ MOST_CLIENTS = 20
 
 
 def address_key(address: str) -> str:
-    """The key of an address: E.164, or an email address in lower case."""
-    return f"a:{address.lower()}"
+    """The key of an address: its keyed hash, so that the projection holds nobody's address (ADR 0019)."""
+    return HASHED + hashed(address)
 
 
 def client_key(client_id: str) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import or_, select
 from chassis.database import Database
 from chassis.paging import page
 from contracts.errors import Gone, NotFound
+from services.messaging.address_keys import hashed
 from services.messaging.merged_clients import merged_clients
 from services.messaging.models import ConsentEntry, Delivery
 from services.messaging.senders import as_kept
@@ -38,7 +39,8 @@ def list_consents(
     """
     statement = select(ConsentEntry)
     if address is not None:
-        statement = statement.where(ConsentEntry.address == as_kept(address))
+        kept = as_kept(address)
+        statement = statement.where(or_(ConsentEntry.address == kept, ConsentEntry.address_hash == hashed(kept)))
     if client_id is not None:
         with db.read() as session:
             same = [client_id, *merged_clients.merged_into(session, client_id)]

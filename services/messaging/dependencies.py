@@ -15,6 +15,7 @@ from services.messaging.adapters.media_source import TwilioMedia
 from services.messaging.adapters.sandbox_callbacks import Announcer, Webhooks
 from services.messaging.adapters.sandbox_inboxes import SandboxInboxes
 from services.messaging.adapters.sandbox_people import SandboxPeople
+from services.messaging.address_keys import AddressKeys
 from services.messaging.models import Base
 from services.messaging.settings import MessagingSettings
 
@@ -69,6 +70,7 @@ class Dependencies:
     db = Data(Base)
     calls = Calls(accounts, cases, clients, portal, tasks)
     settings = Settings()
+    address_keys = AddressKeys()
     sandbox = Sandbox()
     files = FilesProvider()
     media_sources = MediaSources()

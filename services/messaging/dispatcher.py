@@ -20,6 +20,7 @@ from services.messaging.adapters.ses import SesProvider
 from services.messaging.adapters.smtp import SmtpProvider
 from services.messaging.adapters.twilio import TwilioProvider
 from services.messaging.adapters.twilio_voice import VOICE_PATH
+from services.messaging.address_keys import AddressKeys
 from services.messaging.dependencies import Settings
 from services.messaging.models import Base
 from services.messaging.senders import keep_provider_rates
@@ -94,6 +95,7 @@ class Dispatcher:
     db = Data(Base)
     calls = Calls(accounts, cases, clients, portal, tasks)
     settings = Settings()
+    address_keys = AddressKeys()
 
     @running
     def dispatch(self, stoppable: list[Any]) -> None:

@@ -21,8 +21,10 @@ from chassis.forgetting import forget_deleted
 from chassis.value_sets import among
 from contracts.errors import Unavailable
 from contracts.messaging import ERASURE_REPORTED, OWNER
+from services.messaging.address_erasing import NOTHING, exclusive, forget
+from services.messaging.consent_erasing import Person
 from services.messaging.deliveries import is_in, is_message, move
-from services.messaging.media import file_key_of
+from services.messaging.inbound_erasing import file_keys, forget_messages
 from services.messaging.models import (
     WAITING,
     Batch,
@@ -30,24 +32,12 @@ from services.messaging.models import (
     Conversation,
     ConversationClient,
     Delivery,
-    InboundMedia,
     InboundMessage,
     LogEntry,
     MessageTemplate,
 )
 
-ERASED = "erased"
-"""What stands where an address was that a row cannot be without."""
-
 _QUIET = {"synchronize_session": False}
-_NOTHING: dict[str, Any] = {
-    "address": None,
-    "address_once": None,
-    "variables": null(),
-    "subject": None,
-    "body": None,
-    "keys": None,
-}
 
 
 def forget_clients(db: Database, files: Files, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
@@ -58,18 +48,25 @@ def forget_clients(db: Database, files: Files, events: Sequence[ReceivedEvent], 
     """
     ids = sorted({client_id for event in events for client_id in event.data["client_ids"]})
     with db.read() as session:
-        keys = _file_keys(session, ids)
+        keys = file_keys(session, among(session, InboundMessage.client_id, ids))
     for key in keys:
         files.delete(key)
     with db.unit_of_work(once=events) as uow:
-        if not set(_file_keys(uow.session, ids)) <= set(keys):
+        written = among(uow.session, InboundMessage.client_id, ids)
+        if not set(file_keys(uow.session, written)) <= set(keys):
             raise Unavailable("files_still_coming")
+        known = exclusive(uow.session, ids)
+        people = [Person(list(event.data["client_ids"])) for event in uow.fresh]
+        for person in people:
+            for address in {address for client_id in person.client_ids for address in known.get(client_id, ())}:
+                person.add(address)
         counts = {
             "deliveries": _forget_deliveries(uow, ids, now),
-            "messages": _forget_inbound(uow, ids, now),
+            "messages": forget_messages(uow, written, now),
             "notes": _deleted(uow, LogEntry, ids),
             "conversations": _deleted(uow, Conversation, ids),
         }
+        forget(uow, people, now)
         shared = delete(ConversationClient).where(among(uow.session, ConversationClient.client_id, ids))
         uow.session.execute(shared, execution_options=_QUIET)
         uow.forget_mentions(ids)
@@ -105,7 +102,7 @@ def _forget_deliveries(uow: UnitOfWork, ids: Sequence[str], now: dt.datetime) ->
                 Delivery.keys.is_not(None),
             ),
         )
-        .values(**_NOTHING, version=Delivery.version + 1, updated_at=now)
+        .values(**NOTHING, variables=null(), version=Delivery.version + 1, updated_at=now)
         .returning(Delivery.client_id)
         .execution_options(**_QUIET)
     )
@@ -143,36 +140,6 @@ def is_in_flight(delivery: Any) -> Any:
 def _being_sent(session: Session, ids: Collection[str]) -> Counter[str]:
     statement = select(Delivery.client_id).where(among(session, Delivery.client_id, ids), is_in("sending"))
     return Counter(str(client_id) for client_id in session.scalars(statement))
-
-
-def _forget_inbound(uow: UnitOfWork, ids: Sequence[str], now: dt.datetime) -> Counter[str]:
-    """What the clients wrote. The provider's id stays, so that a repeat of its webhook brings nothing back."""
-    theirs = among(uow.session, InboundMessage.client_id, ids)
-    of_theirs = select(InboundMessage.id).where(theirs)
-    media = (
-        update(InboundMedia)
-        .where(InboundMedia.message_id.in_(of_theirs))
-        .values(url=None, filename=None, file_key=None, state="refused", reason="client_erased", due_at=None)
-    )
-    uow.session.execute(media, execution_options=_QUIET)
-    gone = (
-        update(InboundMessage)
-        .where(theirs, InboundMessage.sender != ERASED)
-        .values(sender=ERASED, body="", subject=None, version=InboundMessage.version + 1, updated_at=now)
-        .returning(InboundMessage.client_id)
-        .execution_options(**_QUIET)
-    )
-    return Counter(str(client_id) for client_id in uow.session.scalars(gone))
-
-
-def _file_keys(session: Session, ids: Sequence[str]) -> list[str]:
-    """Where the files are that came with the clients' messages, those included that are only being fetched."""
-    statement = (
-        select(InboundMedia)
-        .join(InboundMessage, InboundMessage.id == InboundMedia.message_id)
-        .where(among(session, InboundMessage.client_id, ids))
-    )
-    return sorted({file_key_of(media) for media in session.scalars(statement)})
 
 
 def _deleted(uow: UnitOfWork, model: Any, ids: Sequence[str]) -> Counter[str]:

@@ -44,6 +44,10 @@ EXEMPT_KINDS = ("opt_out_confirmation", "opt_in_confirmation", "help")
 """Answers to what somebody just wrote: the block itself and quiet hours do not stop them."""
 
 
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
 class Stamps:
     """When a row came to be and last changed; `version` grows by one per change."""
 
@@ -118,18 +122,21 @@ class FirmRule(FirmScoped, Base):
 
 
 class ConsentEntry(FirmScoped, Base):
-    """The ledger: append-only. `address` or `client_id`, or both, say whose consent it is."""
+    """The ledger: append-only. `address` or `client_id`, or both, say whose consent it is. Of a person who was erased
+    only what proves an opt-out is left, with `address_hash` in the place of the address."""
 
     __tablename__ = "consent_entry"
     __table_args__ = (
         Index("ix_consent_entry_firm_id_address", "firm_id", "address", "at"),
         Index("ix_consent_entry_firm_id_client_id", "firm_id", "client_id", "at"),
         Index("ix_consent_entry_firm_id_at", "firm_id", "at", "id"),
+        Index("ix_consent_entry_address_hash", "address_hash", **_where("address_hash IS NOT NULL")),
     )
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     at: Mapped[dt.datetime] = mapped_column(default=utc_now)
     channel: Mapped[str] = mapped_column(String(10))
     address: Mapped[str | None] = mapped_column(String(320))
+    address_hash: Mapped[str | None] = mapped_column(String(22))
     client_id: Mapped[str | None] = mapped_column(Id)
     state: Mapped[str] = mapped_column(String(20))
     source: Mapped[str] = mapped_column(String(20))
@@ -138,8 +145,9 @@ class ConsentEntry(FirmScoped, Base):
 
 
 class ConsentState(FirmScoped, Base):
-    """The ledger's projection, and what a claim and a STOP meet on: one row per channel and address (`a:+1212…`) or
-    client (`c:<id>`). `state` is null as long as nothing was said. `required_rows` create it before it is needed."""
+    """The ledger's projection, and what a claim and a STOP meet on: one row per channel and address (`h:` and its keyed
+    hash) or client (`c:<id>`). `state` is null as long as nothing was said. `required_rows` create it before it is
+    needed."""
 
     __tablename__ = "consent_state"
     # The firm last, as with deliveries.
@@ -150,6 +158,15 @@ class ConsentState(FirmScoped, Base):
     state: Mapped[str | None] = mapped_column(String(20))
     entry_id: Mapped[str | None] = mapped_column(Id)
     updated_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+
+class AddressKey(Base):
+    """The one secret by which addresses are hashed, wrapped by the key store. It belongs to the installation."""
+
+    __tablename__ = "address_key"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    wrapped: Mapped[str] = mapped_column(String(2000))
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
 
 class ConsentReview(FirmScoped, Stamps, Base):
@@ -221,10 +238,6 @@ class BatchChunk(FirmScoped, Base):
     firm_id: Mapped[str] = mapped_column(Id, primary_key=True)
     batch_id: Mapped[str] = mapped_column(Id, primary_key=True)
     chunk: Mapped[int] = mapped_column(Integer, primary_key=True)
-
-
-def _where(condition: str) -> dict[str, Any]:
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class Delivery(FirmScoped, Stamps, Base):

@@ -166,7 +166,7 @@ def _widened(speaker: Speaker, stop_id: str, source: str, evidence: Record, stat
         before = states.get((channel, key))
         if before != OPTED_OUT:
             proof = {**evidence, "address": speaker.address, "closed_by": stop_id, "before": before}
-            changes.append(_of_row(channel, key, OPTED_OUT, source, proof))
+            changes.append(_of_row(speaker, channel, key, OPTED_OUT, source, proof))
     return changes
 
 
@@ -181,7 +181,7 @@ def _undone(session: Session, speaker: Speaker, source: str, evidence: Record) -
             continue
         restored = Restored(entry.evidence.get("before"))
         proof = {**evidence, "address": speaker.address, "undoes": entry.id}
-        changes.append(_of_row(channel, key, OPTED_IN, source, proof, restored))
+        changes.append(_of_row(speaker, channel, key, OPTED_IN, source, proof, restored))
     return changes
 
 
@@ -191,10 +191,17 @@ def _root(stop: ConsentEntry) -> str:
 
 
 def _of_row(
-    channel: str, key: str, state: str, source: str, evidence: Record, restores: Restored | None = None
+    speaker: Speaker,
+    channel: str,
+    key: str,
+    state: str,
+    source: str,
+    evidence: Record,
+    restores: Restored | None = None,
 ) -> Change:
-    kind, _, value = key.partition(":")
-    subject: Record = {"address": value} if kind == "a" else {"client_id": value}
+    # Of addresses there is but the speaker's own, and its key says nothing about it.
+    client_id = key.removeprefix(consent.client_key(""))
+    subject: Record = {"address": speaker.address} if client_id == key else {"client_id": client_id}
     return Change(channel, state, source, evidence, **subject, restores=restores)
 
 

@@ -9,7 +9,7 @@ from chassis.database import Data
 from chassis.events import ReceivedEvent, on
 from chassis.rpc import Calls, serve
 from contracts import accounts, cases, clients, messaging, portal, tasks
-from services.portal import asking, client_merges, contact, ending, erasing, pages
+from services.portal import asking, client_merges, contact, data_exports, ending, erasing, pages
 from services.portal import links as secure_links
 from services.portal.firms import Firms
 from services.portal.models import Base
@@ -73,6 +73,10 @@ class PortalService:
     @on(clients.CLIENT_DELETED)
     def end_links_of_deleted(self, event: ReceivedEvent) -> None:
         ending.end_links_of_deleted(self.db, utc_now(), event)
+
+    @serve(portal.EXPORT_CLIENT_DATA)
+    def export_client_data(self, **query: Any) -> Record:
+        return data_exports.export_client_data(self.db, **query)
 
     @on(clients.CLIENT_ERASED, batch=100)
     def forget_clients(self, events: list[ReceivedEvent]) -> None:

@@ -15,6 +15,7 @@ from services.tasks import (
     assigning,
     bulk_assigning,
     client_merges,
+    data_exports,
     erasing,
     facts,
     notifications,
@@ -126,6 +127,10 @@ class TasksService:
     @on(cases.FIELD_UPDATE_REJECTED)
     def record_case_rejection(self, event: ReceivedEvent) -> None:
         outcomes.record_rejection(self.db, event, utc_now())
+
+    @serve(tasks.EXPORT_CLIENT_DATA)
+    def export_client_data(self, **query: Any) -> Answer:
+        return data_exports.export_client_data(self.db, self.calls, **query)
 
     @on(clients.CLIENT_ERASED, batch=100)
     def forget_clients(self, events: list[ReceivedEvent]) -> None:

@@ -36,14 +36,13 @@ class Desk:
         self.db = Database(database.url, Base, firm_id=self.firm_id, context=self.context)
         self.files = FolderFiles(folder)
         self.answers: dict[str, dict[str, Any]] = {}
-        self.calls = FakeCalls(
-            messaging,
-            tasks,
-            answers={
-                tasks.GET_MAPPED_ANSWERS: self._mapped_answers,
-                messaging.JOIN_CONSENTS: lambda surviving_id, merged_id: {"opted_out": []},
-            },
-        )
+        self.forgotten: list[dict[str, Any]] = []
+        answers = {
+            tasks.GET_MAPPED_ANSWERS: self._mapped_answers,
+            messaging.JOIN_CONSENTS: lambda surviving_id, merged_id: {"opted_out": []},
+            messaging.FORGET_ADDRESSES: lambda people: self.forgotten.extend(people),
+        }
+        self.calls = FakeCalls(messaging, tasks, answers=answers)
         self.service = make_service(ClientsService, db=database, files=self.files, calls=self.calls)
 
     # Records

@@ -18,13 +18,15 @@ from chassis.testing import Clock, FakeCalls, make_service, outbox_events, recei
 from contracts import accounts, cases, clients, messaging, portal, tasks
 from contracts.base import Event
 from contracts.errors import NotFound
-from services.messaging import batch_views, batches, contents, filing, inbound, senders
+from services.messaging import address_keys, batch_views, batches, contents, filing, inbound, senders
 from services.messaging.models import Base, Delivery
 from services.messaging.sending import Sending
 from services.messaging.service import MessagingService
 from services.messaging.settings import MessagingSettings
 from services.messaging.unsubscribing import UnsubscribeLinks
 from tests.service.recording_provider import RecordingProvider
+
+address_keys.use(b"a key of the tests, for addresses")
 
 NOW = dt.datetime(2026, 11, 21, 17, 0, tzinfo=dt.UTC)  # noon in New York
 OFFICE = "+12125550100"

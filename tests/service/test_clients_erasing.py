@@ -209,6 +209,34 @@ def test_after_an_erase_nothing_of_the_person_is_left(desk: Desk) -> None:
     assert counts["client"] == counts["client_phone"] == counts["client_email"] == counts["client_address"] == 1
 
 
+def test_messaging_is_told_the_addresses_that_are_nobody_elses(desk: Desk) -> None:
+    client_id = person(desk)
+    shared = str(desk.create(first_name="Bea", phones=[{"number": "+12125550142"}, {"number": "+12125550199"}])["id"])
+    erase(desk, client_id)
+    go_on(desk)
+    assert desk.forgotten == [{"client_ids": [client_id], "numbers": [], "emails": ["zerelda.oxenfree@example.org"]}]
+    desk.forgotten.clear()
+    erase(desk, shared)
+    go_on(desk)
+    assert [one["numbers"] for one in desk.forgotten] == [["+12125550142", "+12125550199"]]
+
+
+def test_without_messaging_nothing_is_deleted_yet(desk: Desk) -> None:
+    client_id = person(desk)
+    erasure = erase(desk, client_id)
+
+    def away(**_: Any) -> None:
+        raise Unavailable("no_answer")
+
+    desk.calls.answers[messaging.FORGET_ADDRESSES] = away
+    with pytest.raises(Unavailable):
+        go_on(desk)
+    assert state(desk, erasure["id"])["state"] == "begun"
+    desk.calls.answers[messaging.FORGET_ADDRESSES] = lambda people: None
+    go_on(desk)
+    assert state(desk, erasure["id"])["state"] == "running"
+
+
 def test_the_person_is_gone_from_the_file_of_the_database_too(desk: Desk) -> None:
     if not desk.db.engines.is_sqlite:
         pytest.skip("PostgreSQL's files are autovacuum's")

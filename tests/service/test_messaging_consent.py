@@ -30,8 +30,8 @@ def test_statements_are_normalised_recorded_once_and_add_up(desk: Desk) -> None:
     ]
     assert record(desk, *entries) == {"recorded": 3, "unchanged": 1, "kept": 0}
     assert record(desk, *entries) == {"recorded": 0, "unchanged": 4, "kept": 0}
-    assert state(desk, "sms", "a:+12125558000") == "opted_out"
-    assert state(desk, "email", "a:ann@example.com") == "opted_out"
+    assert state(desk, "sms", consent.address_key("+12125558000")) == "opted_out"
+    assert state(desk, "email", consent.address_key("ann@example.com")) == "opted_out"
     (entry,) = ledger(desk, address=NUMBER)
     assert entry["source"] == "staff"
     assert entry["evidence"] == {"words": "on the intake form", "actor_id": desk.staff_id}

@@ -69,7 +69,7 @@ def test_an_email_is_taken_by_its_writers_own_words(
     email_office: Desk, body: str, subject: str | None, effect: str
 ) -> None:
     assert email_reply(email_office, body, subject) == effect
-    found = state(email_office, "email", "a:ann@example.com")
+    found = state(email_office, "email", consent.address_key("ann@example.com"))
     assert found == ("opted_out" if effect == "opted_out" else None)
 
 

@@ -5,18 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from chassis.sealing import LocalKeys, use_key_store
 from sqlalchemy import select
 
 from chassis.columns import new_id
+from chassis.config import SettingsError
+from chassis.context import use
 from chassis.files import FolderFiles
 from chassis.testing import deliver, received
 from contracts import clients, messaging
 from contracts.errors import NotFound
-from services.messaging import communications, history, media
-from services.messaging.models import Delivery, InboundMedia
+from services.messaging import (
+    address_erasing,
+    address_keys,
+    communications,
+    consent,
+    consent_ledger,
+    history,
+    media,
+    preferences,
+    stated_consents,
+)
+from services.messaging.models import ConsentState, Delivery, InboundMedia
 from tests.service.canaries import found_in, publish_all
-from tests.service.conversing import only, say
-from tests.service.messaging_desk import Desk, desk
+from tests.service.conversing import STRANGER, listed, only, say
+from tests.service.messaging_desk import NOW, Desk, desk
 
 __all__ = ["desk"]
 
@@ -74,7 +87,7 @@ def test_nothing_that_was_written_either_way_is_left(desk: Desk) -> None:
     say(desk, other, "Yours stays.")
     client_id = has_a_history(desk)
     conversation = only(desk, client_id=client_id)["id"]
-    words = WORDS
+    words = [NUMBER, *WORDS]
     assert set(found_in(desk.everywhere, words)) == set(words)
     publish_all(desk.everywhere)
     (report,) = erased(desk, client_id)
@@ -98,7 +111,7 @@ def test_what_waits_is_suppressed_and_the_sums_still_add_up(desk: Desk) -> None:
     desk.run()
     assert desk.outcome(batch_id) == {"client_erased": 1, "sent": 1}
     assert [call.to for call in desk.provider.accepted] == [desk.number(other)]
-    assert found_in(desk.everywhere, ["Zerelda"]) == []
+    assert found_in(desk.everywhere, [NUMBER, "Zerelda"]) == []
     assert sum(desk.batch(batch_id)["counts"].values()) == 2
 
 
@@ -125,7 +138,7 @@ def test_a_message_that_is_being_sent_is_forgotten_when_its_outcome_is_known(des
         row.state = "sent"
     (report,) = erased(desk, client_id)
     assert report["outcome"] == "done"
-    assert found_in(desk.everywhere, ["Zerelda"]) == []
+    assert found_in(desk.everywhere, [NUMBER, "Zerelda"]) == []
     assert desk.outcome(batch_id) == {"sent": 1}
 
 
@@ -209,3 +222,120 @@ def test_a_text_for_many_and_a_template_stay(desk: Desk) -> None:
     assert desk.service.get_message_template(template["id"])["variants"][0]["body"] == "Hello Wurlitzer friends"
     (row,) = [row for row in desk.deliveries() if row.client_id == other]
     assert row.body == "Hello Wurlitzer friends"
+
+
+# What outlives the person
+
+
+def states(desk: Desk) -> dict[str, str | None]:
+    keys = [(channel, consent.address_key(NUMBER)) for channel in ("sms", "phone")]
+    with desk.db.read() as session:
+        return {channel: state for (channel, _), state in consent.read_states(session, keys).items()}
+
+
+def ledger(desk: Desk) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = consent_ledger.list_consents(desk.db, desk.calls, address=NUMBER)["data"]
+    return found
+
+
+def stopped(desk: Desk, words: str = "Please stop texting me, Zerelda has moved to Marzipan Row") -> str:
+    client_id = somebody(desk)
+    desk.ask([desk.item(client_id)])
+    desk.run()
+    desk.write(NUMBER, words)
+    assert states(desk)["sms"] == "opted_out"
+    return client_id
+
+
+def test_a_text_to_a_number_that_said_stop_is_refused_after_the_erasing(desk: Desk) -> None:
+    erased(desk, stopped(desk))
+    assert found_in(desk.everywhere, [NUMBER, NUMBER[1:], "Zerelda", "Marzipan"]) == []
+    assert states(desk)["sms"] == "opted_out"
+    (proof,) = ledger(desk)
+    assert (proof["state"], proof["source"], proof["address"]) == ("opted_out", "reply", None)
+    assert "words" not in proof["evidence"]
+    assert proof["evidence"]["message_id"]
+    before = len(desk.provider.accepted)
+    somebody_else = desk.person(NUMBER, first_name="Newcomer")
+    batch_id = desk.ask([desk.item(somebody_else)])
+    desk.run()
+    assert desk.outcome(batch_id) == {"opted_out": 1}
+    assert len(desk.provider.accepted) == before
+    # And it can be lifted by who has the number now.
+    desk.write(NUMBER, "START")
+    assert states(desk)["sms"] == "opted_in"
+
+
+def test_what_the_client_itself_had_stopped_binds_its_addresses(desk: Desk) -> None:
+    client_id = somebody(desk)
+    preferences.set_preferences(
+        desk.db, desk.calls, actor_id=desk.staff_id, client_id=client_id, source="staff", sms="opted_out"
+    )
+    address_erasing.forget_addresses(
+        desk.db, desk.service.files, NOW,
+        people=[{"client_ids": [client_id], "numbers": [NUMBER], "emails": []}],
+    )  # fmt: skip
+    erased(desk, client_id)
+    assert states(desk)["sms"] == "opted_out"
+    assert found_in(desk.everywhere, [NUMBER]) == []
+    batch_id = desk.ask([desk.item(desk.person(NUMBER))])
+    desk.run()
+    assert desk.outcome(batch_id) == {"opted_out": 1}
+
+
+def test_an_opt_in_is_forgotten(desk: Desk) -> None:
+    client_id = somebody(desk)
+    entry = {"channel": "sms", "state": "opted_in", "address": NUMBER, "client_id": None, "words": "Yes, Zerelda"}
+    stated_consents.record_consents(desk.db, desk.calls, source="import", entries=[entry], actor_id=None)
+    assert states(desk)["sms"] == "opted_in"
+    person = {"client_ids": [client_id], "numbers": [NUMBER], "emails": []}
+    for _ in range(2):
+        address_erasing.forget_addresses(desk.db, desk.service.files, NOW, people=[person])
+    assert states(desk)["sms"] is None
+    assert ledger(desk) == []
+    assert found_in(desk.everywhere, [NUMBER, "Zerelda"]) == []
+
+
+def test_what_came_before_anybody_knew_whose_it_was_goes_too(desk: Desk) -> None:
+    desk.write(STRANGER, "I am at Marzipan Row.")
+    assert only(desk)["kind"] == "unmatched"
+    person = {"client_ids": [new_id()], "numbers": [STRANGER], "emails": []}
+    address_erasing.forget_addresses(desk.db, desk.service.files, NOW, people=[person])
+    assert listed(desk) == []
+    assert found_in(desk.everywhere, [STRANGER, "Marzipan"]) == []
+
+
+def test_what_belongs_to_another_client_stays(desk: Desk) -> None:
+    client_id, other = somebody(desk), desk.person(NUMBER)
+    desk.ask([desk.item(client_id), desk.item(other)])
+    desk.run()
+    desk.write(NUMBER, "STOP")
+    erased(desk, client_id)
+    assert states(desk)["sms"] == "opted_out"
+    (proof,) = ledger(desk)
+    assert proof["address"] == NUMBER
+
+
+def test_another_firms_ledger_is_not_touched(desk: Desk) -> None:
+    foreign = Desk(desk.everywhere, office="+12125550900")
+    with use(foreign.context):
+        client_id = stopped(foreign)
+    person = {"client_ids": [client_id], "numbers": [NUMBER], "emails": []}
+    address_erasing.forget_addresses(desk.db, desk.service.files, NOW, people=[person])
+    assert [entry["address"] for entry in ledger(foreign)] == [NUMBER]
+
+
+def test_keys_in_clear_from_before_are_hashed_at_the_next_start(desk: Desk) -> None:
+    with desk.db.unit_of_work() as uow:
+        uow.insert(ConsentState, [{"channel": "sms", "key": f"a:{NUMBER}", "state": "opted_out"}])
+    use_key_store(LocalKeys([b"k" * 32]))
+    address_keys.load(desk.everywhere)
+    assert states(desk) == {"sms": "opted_out"}
+    assert found_in(desk.everywhere, [NUMBER]) == []
+    kept = address_keys.hashed(NUMBER)
+    address_keys.load(desk.everywhere)
+    assert address_keys.hashed(NUMBER) == kept
+    use_key_store(LocalKeys([b"o" * 32]))
+    with pytest.raises(SettingsError, match="restore them from the backup"):
+        address_keys.load(desk.everywhere)
+    use_key_store(LocalKeys([b"k" * 32]))

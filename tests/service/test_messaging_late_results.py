@@ -83,7 +83,7 @@ def test_a_late_refusal_does_not_undo_a_start_since(desk: Desk, says_start: bool
         desk.reply(str(delivery.address), "START")
     desk.clock.advance(seconds=30)
     record_late()
-    key = ("sms", f"a:{delivery.address}")
+    key = ("sms", consent.address_key(str(delivery.address)))
     with desk.db.read() as session:
         assert consent.read_states(session, [key])[key] == ends
     assert desk.outcome(str(delivery.batch_id)) == {"opted_out": 1}
@@ -105,7 +105,8 @@ def test_of_two_refusals_that_are_recorded_together_the_later_one_counts(desk: D
     assert [called.result for _, _, called in desk.sending.recorder._waiting].count(Refused("21610")) == 2
     desk.sending.recorder.record_some()
     with desk.db.read() as session:
-        assert consent.read_states(session, [("sms", f"a:{number}")]) == {("sms", f"a:{number}"): "opted_out"}
+        key = ("sms", consent.address_key(number))
+        assert consent.read_states(session, [key]) == {key: "opted_out"}
 
 
 def test_what_was_taken_is_sent_whichever_call_it_was(desk: Desk) -> None:

@@ -202,4 +202,4 @@ def test_the_sandbox_calls_from_the_number_that_it_texts_from(desk: Desk) -> Non
         office = {name: senders.make_sandbox_sender(uow, "a-firm-id", name) for name in ("phone", "sms")}
     assert office["phone"] is not None
     assert office["phone"].address.startswith("+1")
-    assert consent.keys_of("phone", LANDLINE, None) == [("phone", f"a:{LANDLINE}")]
+    assert consent.keys_of("phone", LANDLINE, None) == [("phone", consent.address_key(LANDLINE))]

@@ -10,9 +10,11 @@ from chassis.rpc import serve
 from contracts import accounts, clients
 from contracts import messaging as contract
 from services.messaging import (
+    address_erasing,
     client_merges,
     consent_ledger,
     consent_reviews,
+    data_exports,
     firm_rules,
     merged_consent,
     preferences,
@@ -70,6 +72,16 @@ class ConsentEntrypoints(Dependencies):
     @on(clients.CLIENTS_UNMERGED, batch=20)
     def follow_undone_merges(self, events: list[ReceivedEvent]) -> None:
         client_merges.follow_undone_merges(self.db, events, utc_now())
+
+    # Handed out and forgotten
+
+    @serve(contract.EXPORT_CLIENT_DATA)
+    def export_client_data(self, **query: Any) -> Answer:
+        return data_exports.export_client_data(self.db, **query)
+
+    @serve(contract.FORGET_ADDRESSES)
+    def forget_addresses(self, people: list[Answer]) -> None:
+        address_erasing.forget_addresses(self.db, self.files, utc_now(), people=people)
 
     @on(accounts.FIRM_CHANGED)
     def keep_firm_rules(self, event: ReceivedEvent) -> None:

@@ -1,0 +1,61 @@
+"""What clients hold about a client, handed out: the record as the API shows it, then every other row of the person's."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from chassis.database import Database
+from chassis.sections import Section, plain, read_sections
+from chassis.wire import strict
+from contracts.clients import CLIENT_DATA_EXPORTED, Client
+from services.clients import activity, erasing, records
+
+Record = dict[str, Any]
+
+NOT_HANDED_OUT = frozenset(
+    {
+        # In the record itself.
+        "client_address", "client_email", "client_phone", "client_tag",
+        # Made of it, to find it by.
+        "client_find",
+        # What it is sealed with.
+        "client_key",
+    }
+)  # fmt: skip
+"""Tables of clients that say nothing that is not said elsewhere in the archive."""
+
+
+def export_client_data(
+    db: Database, now: dt.datetime, *, client_id: str, limit: int = 200, cursor: str | None = None
+) -> Record:
+    """`contracts.exporting.ExportedPage`. That it was asked for is kept in the client's activity.
+
+    Raises NotFound `client_not_found`, Gone `client_erased` or `client_merged`, Invalid.
+    """
+    record = records.get_client(db, client_id)
+    entries = []
+    if cursor is None:
+        entries.append({"kind": "client", "data": strict(Client).dump(record)})
+        with db.unit_of_work() as uow:
+            facts = activity.by_actor()
+            activity.add(uow, client_id, now, CLIENT_DATA_EXPORTED.name, facts)
+            uow.emit(CLIENT_DATA_EXPORTED, client_id, {"client_id": client_id})
+    with db.read() as session:
+        rows, following = read_sections(session, _sections(client_id), limit=limit, cursor=cursor)
+    entries += [{"kind": section.kind, "data": section.show(row)} for section, row in rows]
+    return {"entries": entries, "files": [], "next_cursor": following}
+
+
+def _sections(client_id: str) -> list[Section]:
+    return [
+        Section(model.__tablename__, model, model.client_id == client_id, _key(model), lambda row: plain(row))
+        for model in sorted(erasing.tables_of_clients(), key=lambda model: str(model.__tablename__))
+        if model.__tablename__ not in NOT_HANDED_OUT
+    ]
+
+
+def _key(model: Any) -> Any:
+    """What tells a client's rows of a table apart."""
+    names = [column.key for column in model.__table__.primary_key if column.key not in ("firm_id", "client_id")]
+    return getattr(model, names[-1] if names else "client_id")

@@ -1,0 +1,71 @@
+"""What messaging holds about a client, handed out: every message either way, the files that came, notes of calls, and
+what was said about consent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from chassis.database import Database
+from chassis.sections import Section, plain, read_sections
+from chassis.value_sets import among
+from services.messaging import consent
+from services.messaging.models import (
+    ConsentEntry,
+    ConsentState,
+    Conversation,
+    Delivery,
+    InboundMedia,
+    InboundMessage,
+    LogEntry,
+)
+
+_OURS = (
+    "lease_owner", "lease_until", "due_at", "window_closes", "priority", "address_once", "needs_opt_in", "price_due_at",
+)  # fmt: skip
+"""What a delivery says about our work and not about the client."""
+
+
+def export_client_data(db: Database, *, client_id: str, limit: int = 200, cursor: str | None = None) -> dict[str, Any]:
+    """`contracts.exporting.ExportedPage`. Raises Invalid."""
+    with db.read() as session:
+        to_client, by_client = Delivery.client_id == client_id, InboundMessage.client_id == client_id
+        addresses = {
+            *session.scalars(select(Delivery.address).where(to_client, Delivery.address.is_not(None)).distinct()),
+            *session.scalars(select(InboundMessage.sender).where(by_client).distinct()),
+        }
+        said = or_(
+            ConsentEntry.client_id == client_id,
+            among(session, ConsentEntry.address, sorted(str(address).lower() for address in addresses)),
+        )
+        sections = [
+            Section("delivery", Delivery, to_client, Delivery.id, lambda row: plain(row, *_OURS)),
+            Section("message", InboundMessage, by_client, InboundMessage.id),
+            Section(
+                "message_file",
+                InboundMedia,
+                InboundMedia.message_id.in_(select(InboundMessage.id).where(by_client)),
+                InboundMedia.id,
+                lambda row: plain(row, "file_key", "due_at", "attempts"),
+            ),
+            Section("conversation", Conversation, Conversation.client_id == client_id, Conversation.id),
+            Section("communication", LogEntry, LogEntry.client_id == client_id, LogEntry.id),
+            Section("consent", ConsentEntry, said, ConsentEntry.id, lambda row: plain(row, "address_hash")),
+            Section(
+                "consent_now",
+                ConsentState,
+                ConsentState.key == consent.client_key(client_id),
+                ConsentState.channel,
+                lambda row: plain(row, "key"),
+            ),
+        ]
+        rows, following = read_sections(session, sections, limit=limit, cursor=cursor)
+    files = [
+        {"file_key": row.file_key, "name": f"messages/{row.id}-{row.filename}"}
+        for section, row in rows
+        if section.kind == "message_file" and row.file_key and row.state == "stored"
+    ]
+    entries = [{"kind": section.kind, "data": section.show(row)} for section, row in rows]
+    return {"entries": entries, "files": files, "next_cursor": following}

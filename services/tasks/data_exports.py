@@ -1,0 +1,35 @@
+"""What tasks hold about a client, handed out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from chassis.database import Database
+from chassis.sections import Section, read_sections
+from chassis.value_sets import among
+from services.tasks.models import CaseTask, CaseTaskChange
+
+
+def export_client_data(
+    db: Database, calls: Any, *, client_id: str, limit: int = 200, cursor: str | None = None
+) -> dict[str, Any]:
+    """`contracts.exporting.ExportedPage`: what the client answered, and every task of cases that are nobody else's.
+    Raises Invalid, Unavailable."""
+    cases = calls.cases.get_client_cases(client_ids=[client_id])["cases"]
+    alone = [case["case_id"] for case in cases if case["alone"]]
+    with db.read() as session:
+        theirs = or_(CaseTask.client_id == client_id, among(session, CaseTask.case_id, alone))
+        sections = [
+            Section("case_task", CaseTask, theirs, CaseTask.id),
+            Section(
+                "case_task_change",
+                CaseTaskChange,
+                CaseTaskChange.case_task_id.in_(select(CaseTask.id).where(theirs)),
+                CaseTaskChange.id,
+            ),
+        ]
+        rows, following = read_sections(session, sections, limit=limit, cursor=cursor)
+    entries = [{"kind": section.kind, "data": section.show(row)} for section, row in rows]
+    return {"entries": entries, "files": [], "next_cursor": following}
