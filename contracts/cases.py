@@ -159,11 +159,28 @@ class Selector(Schema):
 
 
 class ClientCase(Schema):
-    """`client_ids`: those of the asked ones that are on the case. `alone`: nobody but them and erased clients is."""
+    """`client_ids`: those of the asked ones that are on the case. `alone`: nobody but them and erased clients is.
+    `open`: neither closed nor archived."""
 
     case_id = Id()
+    open = fields.Boolean()
     client_ids = fields.List(Id())
     alone = fields.Boolean()
+
+
+class SummarizeClientCases(Schema):
+    client_id = Id(required=True)
+    limit = fields.Integer(strict=True, load_default=20, validate=validate.Range(min=1, max=100))
+
+
+class ClientCasesSummary(Schema):
+    """How many of a client's cases are open and closed, archived ones left out, what they are worth together, and those
+    that were changed last."""
+
+    open = Count()
+    closed = Count()
+    total_value = fields.Decimal(as_string=True)
+    cases = fields.List(fields.Nested(Case))
 
 
 class ClientCases(Schema):
@@ -306,6 +323,10 @@ DELETE_CASE_LIST = Operation(
     OWNER, "delete_case_list", CaseListId, Empty, (NotFound,), permission="cases.write", example={"case_list_id": _ID}
 )
 
+SUMMARIZE_CLIENT_CASES = Operation(
+    OWNER, "summarize_client_cases", SummarizeClientCases, ClientCasesSummary, (Invalid,), permission="cases.read",
+    example={"client_id": _ID},
+)  # fmt: skip
 GET_CLIENT_CASES = Operation(
     OWNER, "get_client_cases", ClientIds, ClientCases, (Invalid,), deadline=10.0, example={"client_ids": [_ID]}
 )

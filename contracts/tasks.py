@@ -289,10 +289,23 @@ class MappedAnswers(Schema):
     answers = fields.List(fields.Nested(MappedAnswer))
 
 
+class ListClientTasks(Schema):
+    client_id = Id(required=True)
+    limit = fields.Integer(strict=True, load_default=20, validate=validate.Range(min=1, max=100))
+
+
+class ClientTaskList(Schema):
+    """How many tasks of a client's open cases are open, and those that are due first."""
+
+    open = Count()
+    case_tasks = fields.List(fields.Nested(CaseTask))
+
+
 class CaseTasksAssigned(Schema):
-    """At most 500 in one event."""
+    """At most 500 in one event. `case_ids`: of which cases they are, each once."""
 
     case_task_ids = fields.List(Id(), required=True)
+    case_ids = fields.List(Id())
     template_id = Id(allow_none=True)
 
 
@@ -420,12 +433,19 @@ GET_CASE_TASK_FACTS = Operation(
 LIST_OPEN_TASKS = Operation(
     OWNER, "list_open_tasks", ClientTasks, CaseTaskList, (Invalid,), example={"case_ids": [_ID]}
 )
+LIST_CLIENT_TASKS = Operation(
+    OWNER, "list_client_tasks", ListClientTasks, ClientTaskList, (Invalid, Unavailable), permission="tasks.read",
+    example={"client_id": _ID},
+)  # fmt: skip
 GET_MAPPED_ANSWERS = Operation(
     OWNER, "get_mapped_answers", CaseTaskIds, MappedAnswers, (Invalid, Unavailable), example={"case_task_ids": [_ID]}
 )
 
 TASKS_ASSIGNED = Event(
-    OWNER, "tasks.assigned.v1", CaseTasksAssigned, example={"case_task_ids": [_ID], "template_id": _ID}
+    OWNER,
+    "tasks.assigned.v1",
+    CaseTasksAssigned,
+    example={"case_task_ids": [_ID], "case_ids": [_ID], "template_id": _ID},
 )
 TASK_COMPLETED = Event(OWNER, "task.completed.v1", TaskCompleted, example=_COMPLETED)
 TASK_REOPENED = Event(OWNER, "task.reopened.v1", CaseTaskReopened, example={"case_task_id": _ID, "case_id": _ID})

@@ -28,6 +28,7 @@ from gateway import (
 from gateway.credentials import CredentialCache, authenticate
 from gateway.routes import (
     accounts,
+    card,
     cases,
     client_fields,
     client_merges,
@@ -52,7 +53,7 @@ API_BLUEPRINTS = (
     accounts.blueprint, clients.blueprint, client_fields.blueprint, client_merges.blueprint, exports.blueprint,
     imports.blueprint, cases.blueprint, tasks.blueprint, messaging.blueprint, consents.blueprint,
     conversations.blueprint, portal.blueprint, groups.blueprint, contacts.blueprint, privacy.blueprint,
-    companies.blueprint, saved_filters.blueprint, notes.blueprint,
+    companies.blueprint, saved_filters.blueprint, notes.blueprint, card.blueprint,
 )  # fmt: skip
 
 SEES_SENSITIVE = "clients.read_sensitive"

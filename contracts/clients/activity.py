@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
-from contracts.base import Id, Instant, Operation, PageRequest, page_of
+from contracts.base import Id, Instant, Operation, PageRequest, Text, page_of
 from contracts.clients.common import A_CLIENT, OWNER, ClientId
 from contracts.errors import Gone, Invalid, NotFound
 
@@ -19,7 +19,11 @@ class ActivityEntry(Schema):
 
 
 class ListActivity(ClientId, PageRequest):
-    pass
+    """`kind`: names of events; `since` and `until`: from the one instant on, and before the other."""
+
+    kind = fields.List(Text(longest=120), load_default=list, validate=validate.Length(max=50))
+    since = Instant(load_default=None, allow_none=True)
+    until = Instant(load_default=None, allow_none=True)
 
 
 LIST_CLIENT_ACTIVITY = Operation(

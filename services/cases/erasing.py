@@ -69,8 +69,8 @@ def forget_clients(db: Database, events: Sequence[ReceivedEvent], now: dt.dateti
 
 
 def get_client_cases(db: Database, *, client_ids: Sequence[str]) -> Record:
-    """{"cases": [{case_id, client_ids: those of the asked ones that are on it, alone: nobody but them and erased ones
-    is}]}"""
+    """{"cases": [{case_id, open, client_ids: those of the asked ones that are on it, alone: nobody but them and erased
+    ones is}]}"""
     with db.read() as session:
         return {"cases": list(_cases_of(session, client_ids).values())}
 
@@ -84,12 +84,19 @@ def _cases_of(session: Session, client_ids: Collection[str]) -> dict[str, Record
     found: dict[str, Record] = {}
     mine = select(CaseClient.case_id).where(among(session, CaseClient.client_id, asked))
     statement = (
-        select(other.case_id, other.client_id, erased.label("erased"))
+        select(
+            other.case_id,
+            other.client_id,
+            erased.label("erased"),
+            ((Case.state == "open") & Case.archived_at.is_(None)).label("open"),
+        )
+        .join(Case, Case.id == other.case_id)
         .where(other.case_id.in_(mine))
         .order_by(other.case_id, other.position)
     )
-    for case_id, client_id, is_erased in session.execute(statement):
-        row = found.setdefault(case_id, {"case_id": case_id, "client_ids": [], "alone": True})
+    for case_id, client_id, is_erased, is_open in session.execute(statement):
+        begun: Record = {"case_id": case_id, "open": bool(is_open), "client_ids": [], "alone": True}
+        row = found.setdefault(case_id, begun)
         if client_id in asked:
             row["client_ids"].append(client_id)
         elif not is_erased:

@@ -18,6 +18,7 @@ from services.cases import (
     case_types,
     client_facts,
     client_merges,
+    client_summaries,
     data_exports,
     erasing,
     new_client,
@@ -159,6 +160,10 @@ class CasesService:
     @on(clients.CLIENT_ERASED, batch=100)
     def forget_clients(self, events: list[ReceivedEvent]) -> None:
         erasing.forget_clients(self.db, events, utc_now())
+
+    @serve(cases.SUMMARIZE_CLIENT_CASES)
+    def summarize_client_cases(self, **query: Any) -> Record:
+        return client_summaries.summarize_client_cases(self.db, **query)
 
     @serve(cases.GET_CLIENT_CASES)
     def get_client_cases(self, client_ids: list[str]) -> Record:

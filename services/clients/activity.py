@@ -19,7 +19,12 @@ from services.clients.models import Activity, Client, LastActivity
 _CONSENT_FACTS = ("consent_id", "channel", "state", "holds", "source")
 _TASK_FACTS = ("case_task_id", "case_id", "template_id", "answered_by")
 _LOG_FACTS = ("log_entry_id", "kind", "staff_id")
+_CASE_FACTS = ("case_id", "status", "state", "changed")
+_MESSAGE_FACTS = ("message_id", "channel", "effect")
+_LINK_FACTS = ("link_id", "case_task_id", "channel")
 _DELIVERY_FACTS = ("delivery_id", "batch_id", "case_task_id", "case_id", "channel", "state", "reason")
+
+_ASKED_AT_ONCE = 1000
 
 Entry = dict[str, Any]
 
@@ -41,9 +46,18 @@ def entry(client_id: str, at: dt.datetime, kind: str, facts: dict[str, Any]) -> 
 
 
 def list_client_activity(
-    db: Database, *, client_id: str, limit: int = 50, cursor: str | None = None, sort: str | None = None
+    db: Database,
+    *,
+    client_id: str,
+    kind: Sequence[str] = (),
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+    sort: str | None = None,
 ) -> dict[str, Any]:
-    """A page of a client's activity, newest first, with that of the clients that were merged into it.
+    """A page of a client's activity, newest first, with that of the clients that were merged into it. `kind`: of these
+    events only; within [`since`, `until`).
 
     Raises NotFound `client_not_found`, Gone `client_merged`, and Invalid as `page` does.
     """
@@ -52,9 +66,16 @@ def list_client_activity(
         if session.scalar(known) is None:
             raise merge_history.absent(session, client_id)
         theirs = [client_id, *merge_history.merged_into(session, client_id)]
+        statement = select(Activity).where(Activity.client_id.in_(theirs))
+        if kind:
+            statement = statement.where(Activity.kind.in_(kind))
+        if since is not None:
+            statement = statement.where(Activity.at >= since)
+        if until is not None:
+            statement = statement.where(Activity.at < until)
         rows, meta = page(
             session,
-            select(Activity).where(Activity.client_id.in_(theirs)),
+            statement,
             model=Activity,
             sorts={"at": Activity.at},
             default_sort="-at",
@@ -83,6 +104,58 @@ def record_deliveries(db: Database, events: Sequence[ReceivedEvent]) -> None:
 def record_communications(db: Database, events: Sequence[ReceivedEvent]) -> None:
     """Of `communication.logged.v1`: the client whom a call note or a meeting is about."""
     _record(db, events, lambda event: _entries_of_one(event, event.data["client_id"], event.time, _LOG_FACTS))
+
+
+def record_cases(db: Database, events: Sequence[ReceivedEvent]) -> None:
+    """Of `case.created.v1` and `case.changed.v1`: every client of the case."""
+    _record(db, events, lambda event: _entries_of_many(event, event.data["client_ids"], _CASE_FACTS))
+
+
+def record_received_messages(db: Database, events: Sequence[ReceivedEvent]) -> None:
+    """Of `message.received.v1`: whose address it came from."""
+    _record(db, events, lambda event: _entries_of_many(event, event.data["client_ids"], _MESSAGE_FACTS))
+
+
+def record_links(db: Database, events: Sequence[ReceivedEvent]) -> None:
+    """Of `link.revoked.v1` and `link.requested.v1`: whose link it is."""
+    _record(db, events, lambda event: _entries_of_one(event, event.data["client_id"], event.time, _LINK_FACTS))
+
+
+def record_tasks(db: Database, calls: Any, events: Sequence[ReceivedEvent]) -> None:
+    """Of `tasks.assigned.v1` and `task.reopened.v1`: the clients of their cases, who are asked for first.
+
+    Raises Unavailable, DeadlineExceeded; then it is done later.
+    """
+    whose = _clients_of(calls, (case_id for event in events for case_id in _cases_of(event)))
+
+    def entries_of(event: ReceivedEvent) -> list[Entry]:
+        same = {name: event.data[name] for name in _TASK_FACTS if event.data.get(name) is not None}
+        return [
+            entry(client_id, event.time, event.name, {**same, "case_id": case_id})
+            for case_id in _cases_of(event)
+            for client_id in whose.get(case_id, ())
+        ]
+
+    _record(db, events, entries_of)
+
+
+def _cases_of(event: ReceivedEvent) -> list[str]:
+    return event.data.get("case_ids") or ([event.data["case_id"]] if event.data.get("case_id") else [])
+
+
+def _clients_of(calls: Any, case_ids: Iterable[str]) -> dict[str, list[str]]:
+    wanted = list(dict.fromkeys(case_ids))
+    found: dict[str, list[str]] = {}
+    for start in range(0, len(wanted), _ASKED_AT_ONCE):
+        asked = wanted[start : start + _ASKED_AT_ONCE]
+        for case in calls.cases.get_case_facts(case_ids=asked)["cases"]:
+            found[case["case_id"]] = case["client_ids"]
+    return found
+
+
+def _entries_of_many(event: ReceivedEvent, client_ids: Iterable[str], names: Iterable[str]) -> list[Entry]:
+    facts = {name: event.data[name] for name in names if event.data.get(name) is not None}
+    return [entry(client_id, event.time, event.name, facts) for client_id in dict.fromkeys(client_ids)]
 
 
 def _consent_entries(event: ReceivedEvent) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""What clients hold about a client, handed out: the record as the API shows it, then every other row of the person's."""
+"""What clients hold about a client, handed out: the record as the API shows it, then every other row of theirs."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints):
 
     db = Data(Base)
     files = FilesProvider()
-    calls = Calls(messaging, tasks)
+    calls = Calls(cases, messaging, tasks)
     keys = Keys(Base, SEALING)
 
     @serve(contract.CREATE_CLIENT)
@@ -213,6 +213,34 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints):
     @on(messaging.DELIVERY_SUPPRESSED, batch=_BATCH)
     def record_suppressed_deliveries(self, events: list[ReceivedEvent]) -> None:
         activity.record_deliveries(self.db, events)
+
+    @on(cases.CASE_CREATED, batch=_BATCH)
+    def record_created_cases(self, events: list[ReceivedEvent]) -> None:
+        activity.record_cases(self.db, events)
+
+    @on(cases.CASE_CHANGED, batch=_BATCH)
+    def record_changed_cases(self, events: list[ReceivedEvent]) -> None:
+        activity.record_cases(self.db, events)
+
+    @on(tasks.TASKS_ASSIGNED, batch=10)
+    def record_assigned_tasks(self, events: list[ReceivedEvent]) -> None:
+        activity.record_tasks(self.db, self.calls, events)
+
+    @on(tasks.TASK_REOPENED, batch=_BATCH)
+    def record_reopened_tasks(self, events: list[ReceivedEvent]) -> None:
+        activity.record_tasks(self.db, self.calls, events)
+
+    @on(messaging.MESSAGE_RECEIVED, batch=_BATCH)
+    def record_received_messages(self, events: list[ReceivedEvent]) -> None:
+        activity.record_received_messages(self.db, events)
+
+    @on(portal.LINK_REVOKED, batch=_BATCH)
+    def record_revoked_links(self, events: list[ReceivedEvent]) -> None:
+        activity.record_links(self.db, events)
+
+    @on(portal.LINK_REQUESTED, batch=_BATCH)
+    def record_requested_links(self, events: list[ReceivedEvent]) -> None:
+        activity.record_links(self.db, events)
 
     @on(messaging.COMMUNICATION_LOGGED, batch=_BATCH)
     def record_communications(self, events: list[ReceivedEvent]) -> None:

@@ -50,7 +50,11 @@ def assign_task(
         )
         uow.session.add(task)
         uow.session.flush()
-        uow.emit(TASKS_ASSIGNED, task.id, {"case_task_ids": [task.id], "template_id": template_id})
+        uow.emit(
+            TASKS_ASSIGNED,
+            task.id,
+            {"case_task_ids": [task.id], "case_ids": [task.case_id], "template_id": template_id},
+        )
         return uow.answer(case_task_view(task, now))
 
 

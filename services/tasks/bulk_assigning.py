@@ -156,8 +156,8 @@ def _assign_page(uow: UnitOfWork, record: BulkAssignment, case_ids: list[str], n
     ]
     record.record_page(cases=len(case_ids), added=len(added), left_out=left_out, now=now)
     for template_id in copies:
-        ids = sorted(row.id for row in added if row.template_id == template_id)
-        uow.emit_many(TASKS_ASSIGNED, [(record.id, _assigned(template_id, some)) for some in _chunks(ids)])
+        pairs = sorted((row.id, row.case_id) for row in added if row.template_id == template_id)
+        uow.emit_many(TASKS_ASSIGNED, [(record.id, _assigned(template_id, some)) for some in _chunks(pairs)])
 
 
 def _already_assigned(session: Session, case_ids: list[str], template_ids: list[str]) -> set[tuple[str, str]]:
@@ -168,12 +168,13 @@ def _already_assigned(session: Session, case_ids: list[str], template_ids: list[
     return set(session.execute(statement.distinct()))
 
 
-def _assigned(template_id: str, case_task_ids: Sequence[str]) -> dict[str, Any]:
-    return {"case_task_ids": list(case_task_ids), "template_id": template_id}
+def _assigned(template_id: str, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    case_ids = dict.fromkeys(case_id for _, case_id in pairs)
+    return {"case_task_ids": [id_ for id_, _ in pairs], "case_ids": list(case_ids), "template_id": template_id}
 
 
-def _chunks(ids: list[str]) -> list[list[str]]:
-    return [ids[start : start + EVENT_SIZE] for start in range(0, len(ids), EVENT_SIZE)]
+def _chunks(pairs: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    return [pairs[start : start + EVENT_SIZE] for start in range(0, len(pairs), EVENT_SIZE)]
 
 
 def _fail(db: Database, event: ReceivedEvent, bulk_assignment_id: str, code: str) -> None:

@@ -15,6 +15,7 @@ from services.tasks import (
     assigning,
     bulk_assigning,
     client_merges,
+    client_tasks,
     data_exports,
     erasing,
     facts,
@@ -87,6 +88,10 @@ class TasksService:
     @serve(tasks.LIST_OPEN_TASKS)
     def list_open_tasks(self, case_ids: list[str]) -> Answer:
         return views.list_open_tasks(self.db, utc_now(), case_ids)
+
+    @serve(tasks.LIST_CLIENT_TASKS)
+    def list_client_tasks(self, **query: Any) -> Answer:
+        return client_tasks.list_client_tasks(self.db, self.calls, utc_now(), **query)
 
     @serve(tasks.GET_CASE_TASK_FACTS)
     def get_case_task_facts(self, case_task_ids: list[str]) -> Answer:

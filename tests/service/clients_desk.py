@@ -15,7 +15,7 @@ from chassis.database import Database
 from chassis.files import FolderFiles
 from chassis.testing import FakeCalls, deliver, make_service, outbox_events, received
 from chassis.wire import strict
-from contracts import messaging, tasks
+from contracts import cases, messaging, tasks
 from contracts.base import Event
 from contracts.clients import IMPORT_REQUESTED, Client
 from services.clients import custom_fields, facts, import_errors, import_running, importing, records, searching
@@ -36,13 +36,17 @@ class Desk:
         self.db = Database(database.url, Base, firm_id=self.firm_id, context=self.context)
         self.files = FolderFiles(folder)
         self.answers: dict[str, dict[str, Any]] = {}
+        self.on_case: dict[str, list[str]] = {}
         self.forgotten: list[dict[str, Any]] = []
         answers = {
             tasks.GET_MAPPED_ANSWERS: self._mapped_answers,
             messaging.JOIN_CONSENTS: lambda surviving_id, merged_id: {"opted_out": []},
+            cases.GET_CASE_FACTS: lambda case_ids: {
+                "cases": [{"case_id": id_, "client_ids": self.on_case[id_]} for id_ in case_ids if id_ in self.on_case]
+            },
             messaging.FORGET_ADDRESSES: lambda people: self.forgotten.extend(people),
         }
-        self.calls = FakeCalls(messaging, tasks, answers=answers)
+        self.calls = FakeCalls(cases, messaging, tasks, answers=answers)
         self.service = make_service(ClientsService, db=database, files=self.files, calls=self.calls)
 
     # Records

@@ -94,7 +94,7 @@ def test_a_case_of_others_too_is_theirs_until_the_last_of_them_is_erased(office:
     assert after["name"] == "Oxenfree v. Wurlitzer"
     assert found_in(office.db, ["cousin of Quimby"]) == []
     assert office.service.get_client_cases([one]) == {
-        "cases": [{"case_id": case["id"], "client_ids": [one], "alone": True}]
+        "cases": [{"case_id": case["id"], "open": True, "client_ids": [one], "alone": True}]
     }
     publish_all(office.db)
     erase(office, one)

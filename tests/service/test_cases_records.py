@@ -382,3 +382,21 @@ def test_another_firms_records_are_not_there(office: Office) -> None:
             call()
     assert service.get_case_facts([case["id"]]) == {"cases": []}
     assert listed(neighbour) == []
+
+
+def test_a_clients_cases_at_a_glance_count_what_is_not_archived(office):
+    kind, client_id = office.case_type(), office.client()
+    theirs = [{"client_id": client_id}]
+    values = ["100.10", None, "99.90"]
+    made = [office.case(kind, clients=theirs, value=value and Decimal(value)) for value in values]
+    office.service.update_case(made[0]["id"], {"status": "Closed"}, None)
+    gone = office.case(kind, clients=theirs, value=Decimal("5"))
+    office.service.archive_case(gone["id"])
+    office.case(kind)
+    found = office.service.summarize_client_cases(client_id=client_id, limit=2)
+    assert (found["open"], found["closed"], found["total_value"]) == (2, 1, Decimal("200.00"))
+    assert found["cases"][0]["id"] == made[0]["id"]
+    assert len(found["cases"]) == 2
+    assert office.service.summarize_client_cases(client_id=office.client(), limit=2) == {
+        "open": 0, "closed": 0, "total_value": 0, "cases": []
+    }  # fmt: skip

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chassis.sealing import LocalKeys, use_key_store
 from sqlalchemy import select
 
 from chassis.columns import new_id
 from chassis.config import SettingsError
 from chassis.context import use
 from chassis.files import FolderFiles
+from chassis.sealing import LocalKeys, use_key_store
 from chassis.testing import deliver, received
 from contracts import clients, messaging
 from contracts.errors import NotFound

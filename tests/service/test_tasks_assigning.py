@@ -52,7 +52,9 @@ def test_a_case_task_is_a_copy_of_its_template_as_it_was(office: Office) -> None
     assert (kept["title"], kept["options"], kept["required"]) == ("Court", ["north"], True)
     assert (kept["status"], kept["assignee_id"], kept["answer_version"]) == ("to_do", office.staff_id, 0)
     assert kept["mapping"] == {"target": "case", "field": "court"}, "the mapping alone is the template's as it is now"
-    assert office.emitted(TASKS_ASSIGNED) == [{"case_task_ids": [task["id"]], "template_id": template_id}]
+    assert office.emitted(TASKS_ASSIGNED) == [
+        {"case_task_ids": [task["id"]], "case_ids": [task["case_id"]], "template_id": template_id}
+    ]
 
 
 def test_a_template_can_be_assigned_to_a_case_a_second_time(office: Office) -> None:

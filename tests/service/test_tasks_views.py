@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from chassis.columns import new_id
 from chassis.database import Database
+from contracts import cases
 from contracts.errors import Invalid, NotFound
 from contracts.tasks import OPEN_STATUSES, STATUSES, ListCaseTasks
 from services.tasks import answers, facts, views
@@ -156,3 +157,25 @@ def test_another_firm_sees_no_task(office: Office, one_of_each: str) -> None:
     assert listed(office, db=office.foreign_db)["data"] == []
     with pytest.raises(NotFound, match="case_task_not_found"):
         views.get_case_task(office.foreign_db, NOW, listed(office)["data"][0]["id"])
+
+
+def test_a_clients_open_tasks_are_counted_and_the_first_due_come_first(office):
+    case_id, closed = office.cases.open(), office.cases.open()
+    (client_id,) = office.cases.clients[case_id]
+    office.calls.answers[cases.GET_CLIENT_CASES] = lambda client_ids: {
+        "cases": [
+            {"case_id": case_id, "open": True, "client_ids": client_ids, "alone": True},
+            {"case_id": closed, "open": False, "client_ids": client_ids, "alone": True},
+        ]
+    }
+    due = [{"mode": "fixed", "at": NOW + dt.timedelta(days=days)} for days in (5, 2)]
+    late, soon = (office.assign(case_id, due=one)["id"] for one in due)
+    whenever = office.assign(case_id)["id"]
+    office.assign(closed)
+    done = office.assign(case_id)["id"]
+    answers.submit_answer(office.db, NOW, case_task_id=done, answer="+12125550142", client_id=None, link_id=None)
+    found = office.service.list_client_tasks(client_id=client_id, limit=2)
+    assert found["open"] == 3
+    assert [task["id"] for task in found["case_tasks"]] == [soon, late]
+    every = office.service.list_client_tasks(client_id=client_id, limit=20)["case_tasks"]
+    assert [task["id"] for task in every] == [soon, late, whenever]

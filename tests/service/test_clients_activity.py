@@ -1,0 +1,102 @@
+"""What happened to a client, told by every service's events."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from chassis.columns import new_id
+from contracts import cases, messaging, portal, tasks
+from contracts.errors import Unavailable
+from services.clients import activity
+from tests.service.clients_desk import NOW, Desk, desk
+
+__all__ = ["desk"]
+
+CASE = {"version": 1, "case_type_id": new_id(), "status": "New", "state": "open", "changed": []}
+
+
+def kinds(desk: Desk, client_id: str, **query: Any) -> list[str]:
+    listed = activity.list_client_activity(desk.db, client_id=client_id, **query)["data"]
+    return [entry["kind"] for entry in listed if not entry["kind"].startswith("client.")]
+
+
+def newest(desk: Desk, client_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = activity.list_client_activity(desk.db, client_id=client_id, limit=1)["data"][0]
+    return found
+
+
+@pytest.fixture
+def two(desk: Desk) -> tuple[str, str]:
+    return str(desk.create(first_name="Ann")["id"]), str(desk.create(first_name="Bea")["id"])
+
+
+def test_a_case_shows_with_each_of_its_clients_once(desk: Desk, two: tuple[str, str]) -> None:
+    case_id = new_id()
+    data = {**CASE, "case_id": case_id, "client_ids": list(two)}
+    desk.hear("record_created_cases", cases.CASE_CREATED, data)
+    desk.hear("record_changed_cases", cases.CASE_CHANGED, {**data, "version": 2, "status": "Closed",
+                                                         "state": "closed", "changed": ["status"]})  # fmt: skip
+    for client_id in two:
+        assert kinds(desk, client_id) == ["case.changed.v1", "case.created.v1"]
+        assert newest(desk, client_id)["facts"] == {
+            "case_id": case_id, "status": "Closed", "state": "closed", "changed": ["status"]
+        }  # fmt: skip
+
+
+def test_assigned_and_reopened_tasks_show_with_the_clients_of_their_cases(desk: Desk, two: tuple[str, str]) -> None:
+    ann, bea = two
+    first, second, template = new_id(), new_id(), new_id()
+    desk.on_case = {first: [ann], second: [ann, bea]}
+    assigned = {"case_task_ids": [new_id(), new_id()], "case_ids": [first, second, new_id()], "template_id": template}
+    desk.hear("record_assigned_tasks", tasks.TASKS_ASSIGNED, assigned)
+    desk.hear("record_reopened_tasks", tasks.TASK_REOPENED, {"case_task_id": new_id(), "case_id": first})
+    assert kinds(desk, ann) == ["task.reopened.v1", "tasks.assigned.v1", "tasks.assigned.v1"]
+    assert kinds(desk, bea) == ["tasks.assigned.v1"]
+    assert newest(desk, bea)["facts"] == {"template_id": template, "case_id": second}
+
+
+def test_an_event_from_before_cases_were_named_adds_nothing(desk: Desk, two: tuple[str, str]) -> None:
+    desk.hear("record_assigned_tasks", tasks.TASKS_ASSIGNED, {"case_task_ids": [new_id()], "template_id": new_id()})
+    assert kinds(desk, two[0]) == []
+
+
+def test_without_an_answer_from_cases_it_is_recorded_later(desk: Desk, two: tuple[str, str]) -> None:
+    case_id = new_id()
+    data = {"case_task_id": new_id(), "case_id": case_id}
+
+    def away(**_: Any) -> None:
+        raise Unavailable("no_answer")
+
+    answered = desk.calls.answers[cases.GET_CASE_FACTS]
+    desk.calls.answers[cases.GET_CASE_FACTS] = away
+    with pytest.raises(Unavailable):
+        desk.hear("record_reopened_tasks", tasks.TASK_REOPENED, data)
+    desk.calls.answers[cases.GET_CASE_FACTS] = answered
+    desk.on_case = {case_id: [two[0]]}
+    desk.hear("record_reopened_tasks", tasks.TASK_REOPENED, data)
+    assert kinds(desk, two[0]) == ["task.reopened.v1"]
+
+
+def test_messages_that_come_in_and_links_that_end_show(desk: Desk, two: tuple[str, str]) -> None:
+    ann, bea = two
+    message = {"message_id": new_id(), "channel": "sms", "client_ids": [ann, bea], "effect": "none"}
+    desk.hear("record_received_messages", messaging.MESSAGE_RECEIVED, message)
+    desk.hear("record_revoked_links", portal.LINK_REVOKED, {"link_id": new_id(), "client_id": ann})
+    asked = {"link_id": new_id(), "client_id": ann, "case_task_id": None, "channel": "email"}
+    desk.hear("record_requested_links", portal.LINK_REQUESTED, asked)
+    assert kinds(desk, ann) == ["link.requested.v1", "link.revoked.v1", "message.received.v1"]
+    assert kinds(desk, bea) == ["message.received.v1"]
+
+
+def test_it_narrows_to_kinds_and_days(desk: Desk, two: tuple[str, str]) -> None:
+    ann = two[0]
+    for days in range(4):
+        data = {**CASE, "case_id": new_id(), "client_ids": [ann]}
+        desk.hear("record_created_cases", cases.CASE_CREATED, data, time=NOW + dt.timedelta(days=days))
+    desk.hear("record_revoked_links", portal.LINK_REVOKED, {"link_id": new_id(), "client_id": ann})
+    assert kinds(desk, ann, kind=["link.revoked.v1"]) == ["link.revoked.v1"]
+    from_second = {"since": NOW + dt.timedelta(days=1), "until": NOW + dt.timedelta(days=3)}
+    assert kinds(desk, ann, kind=["case.created.v1"], **from_second) == ["case.created.v1"] * 2

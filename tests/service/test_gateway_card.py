@@ -1,0 +1,89 @@
+"""A client's card: every service asked at once, each for its part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contracts import cases, clients, messaging, tasks
+from contracts.accounts import RESOLVE_API_KEY
+from contracts.errors import DeadlineExceeded, Gone, NotFound, Unavailable
+from gateway.routes.card import PARTS
+from tests.service.test_gateway_edge import CLIENT, FIRM, STAFF, Edge, problem
+
+PATH = f"/v1/clients/{CLIENT}/card"
+ALL = ["clients.read", "cases.read", "tasks.read", "messages.read", "consents.read"]
+PAGE = {"data": [], "meta": {"next_cursor": None, "total": 0}}
+
+
+def edge_of(permissions: list[str]) -> Edge:
+    edge = Edge()
+    credential = {
+        "firm_id": FIRM, "staff_id": STAFF, "api_key_id": STAFF, "role": "member", "expires_at": None,
+        "permissions": permissions,
+    }  # fmt: skip
+    edge.answer(RESOLVE_API_KEY, lambda key_hash: credential)
+    edge.answer(clients.GET_CLIENT, lambda client_id: {"id": client_id, "last_activity_at": "2026-11-21T15:00:00Z"})
+    edge.answer(clients.LIST_CLIENT_ACTIVITY, lambda **query: PAGE)
+    edge.answer(
+        cases.SUMMARIZE_CLIENT_CASES,
+        lambda **query: {"open": 2, "closed": 1, "total_value": "1250.50", "cases": []},
+    )
+    edge.answer(tasks.LIST_CLIENT_TASKS, lambda **query: {"open": 4, "case_tasks": []})
+    edge.answer(messaging.LIST_COMMUNICATIONS, lambda **query: PAGE)
+    edge.answer(messaging.GET_PREFERENCES, lambda client_id: {"sms": None, "email": "opted_out", "phone": None})
+    return edge
+
+
+@pytest.fixture
+def edge() -> Edge:
+    return edge_of(ALL)
+
+
+def test_one_request_shows_every_part_and_the_statistics(edge: Edge) -> None:
+    card = edge.send("GET", PATH).get_json()
+    assert set(card) == {*PARTS, "statistics"}
+    assert card["statistics"] == {
+        "cases_open": 2, "cases_closed": 1, "total_value": "1250.50", "open_tasks": 4,
+        "last_activity_at": "2026-11-21T15:00:00Z",
+    }  # fmt: skip
+    for operation, _ in PARTS.values():
+        (asked,) = edge.calls.asked(operation)
+        assert asked["client_id"] == CLIENT
+
+
+@pytest.mark.parametrize("error", [Unavailable("no_answer"), DeadlineExceeded("deadline_exceeded")], ids=str)
+@pytest.mark.parametrize("part", [name for name in PARTS if name != "client"])
+def test_a_service_that_does_not_answer_costs_its_part_and_no_more(edge: Edge, part: str, error: Exception) -> None:
+    def away(**_: Any) -> None:
+        raise error
+
+    edge.answer(PARTS[part][0], away)
+    answer = edge.send("GET", PATH)
+    assert answer.status_code == 200
+    card = answer.get_json()
+    assert card[part] == {"unavailable": True}
+    assert [name for name in PARTS if card[name] == {"unavailable": True}] == [part]
+    assert card["statistics"]["cases_open"] == (None if part == "cases" else 2)
+    assert card["statistics"]["open_tasks"] == (None if part == "tasks" else 4)
+
+
+def test_what_the_caller_may_not_see_is_left_out_and_not_asked_for() -> None:
+    edge = edge_of(["clients.read", "tasks.read"])
+    card = edge.send("GET", PATH).get_json()
+    assert set(card) == {"client", "activity", "tasks", "statistics"}
+    assert edge.calls.asked(messaging.LIST_COMMUNICATIONS) == []
+    assert card["statistics"]["cases_open"] is None
+    problem(edge_of(["tasks.read"]).send("GET", PATH), 403, "permission_denied")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(NotFound("client_not_found"), 404), (Gone("client_erased"), 410)], ids=str
+)
+def test_without_the_client_there_is_no_card(edge: Edge, error: Exception, status: int) -> None:
+    def gone(**_: Any) -> None:
+        raise error
+
+    edge.answer(clients.GET_CLIENT, gone)
+    problem(edge.send("GET", PATH), status, str(error))
