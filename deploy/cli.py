@@ -69,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(command)
     command.set_defaults(command=_create_firm)
 
+    erasures = commands.add_parser("erasures", help="clients who were erased").add_subparsers(required=True)
+    command = erasures.add_parser("apply", help="erase them again, after a database was restored from a backup")
+    _add_settings(command)
+    command.set_defaults(command=_apply_erasures)
+
     _add_companies(commands)
     _add_dead_letters(commands)
     _add_keys(commands)
@@ -293,6 +298,20 @@ def _dead_letters(chosen: argparse.Namespace) -> int:
     from deploy.dead_letters import act
 
     return act(chosen.action, chosen.service, _url(chosen.service, chosen.settings), getattr(chosen, "ids", []))
+
+
+def _apply_erasures(chosen: argparse.Namespace) -> int:
+    _patch_eventlet()
+    from chassis.config import load_or_exit
+    from deploy.embedded import data_folder
+    from deploy.erasures import apply
+
+    files: str | None = load_or_exit(file=chosen.settings)["FILES_URL"]
+    if files is None:
+        if chosen.settings is not None:
+            _refuse("FILES_URL is not set: the journal of erasures is in the file store")
+        files = f"file://{data_folder().resolve() / 'files'}"
+    return apply(_url("clients", chosen.settings), files)
 
 
 def _company_proposals(chosen: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from chassis.database import Database, UnitOfWork
@@ -83,21 +83,25 @@ def exclusive(session: Session, client_ids: Collection[str]) -> dict[str, set[st
     """By client: the addresses that messaging has written to it at, or heard from it at, and has to do with no other
     client at."""
     found: dict[str, set[str]] = {}
+    # A contact of a business is another person, who stays.
     delivered = select(Delivery.client_id, Delivery.address).where(
-        among(session, Delivery.client_id, client_ids), Delivery.address.is_not(None)
+        among(session, Delivery.client_id, client_ids), Delivery.address.is_not(None), Delivery.contact_id.is_(None)
     )
     heard = select(InboundMessage.client_id, InboundMessage.sender).where(
         among(session, InboundMessage.client_id, client_ids)
     )
     for statement in (delivered.distinct(), heard.distinct()):
         for client_id, address in session.execute(statement):
-            if "@" in address or address.startswith("+"):
-                found.setdefault(str(client_id), set()).add(str(address).lower())
+            kept = str(address).lower()
+            if "@" in kept or kept.startswith("+"):
+                found.setdefault(str(client_id), set()).add(kept)
     every = {address for addresses in found.values() for address in addresses}
     others = select(Delivery.address).where(
         among(session, Delivery.address, every),
-        Delivery.client_id.is_not(None),
-        ~among(session, Delivery.client_id, client_ids),
+        or_(
+            and_(Delivery.client_id.is_not(None), ~among(session, Delivery.client_id, client_ids)),
+            Delivery.contact_id.is_not(None),
+        ),
     )
     shared = {str(address) for address in session.scalars(others.distinct())}
     return {client_id: addresses - shared for client_id, addresses in found.items()}

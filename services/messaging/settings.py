@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from chassis.config import Setting, number, one_of, text, url, whole
+from chassis.sealing import SEALING_KEYS_URL
 from contracts.messaging import CHANNELS
 from services.messaging.unsubscribing import UnsubscribeLinks
 
@@ -34,6 +35,7 @@ def rates(value: Any) -> dict[str, float]:
 
 
 SETTINGS = (
+    SEALING_KEYS_URL,
     Setting("PUBLIC_URL", url("http", "https"), "the address that clients and providers reach the gateway by"),
     Setting("SECRET_KEY", text, "signs the addresses that take somebody off email", secret=True),
     Setting("PROVIDER", one_of("sandbox", "twilio"), "who carries texts and calls of new senders", "sandbox"),

@@ -272,11 +272,22 @@ class Distributed(Deployment):
         finally:
             connection.close()
 
+    def broker_queues(self) -> list[str]:
+        """The names of all queues on the bus."""
+        told = self._rabbitmqctl("list_queues", "--vhost", self.amqp_uri.rpartition("/")[2] or "/", "name", "--silent")
+        return [line for line in told.splitlines() if line and line != "name"]
+
     def control_broker(self, *arguments: str) -> None:
         """Runs rabbitmqctl against the broker."""
+        self._rabbitmqctl(*arguments)
+
+    def _rabbitmqctl(self, *arguments: str) -> str:
         environment = psutil.Process(self.pid("rabbitmq")).environ()
         control = need_program("rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl", package="rabbitmq-server")
-        subprocess.run([control, "--quiet", *arguments], env=environment, check=True, capture_output=True, timeout=60)
+        told = subprocess.run(
+            [control, "--quiet", *arguments], env=environment, check=True, capture_output=True, timeout=60, text=True
+        )
+        return told.stdout
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults import broker, clocks, databases, events, poison, processes, providers, stops
+from tests.faults import broker, clocks, databases, erasures, events, poison, processes, providers, stops
 from tests.faults.figures import Figure
 from tests.faults.work import Firm, Load
 
@@ -61,4 +61,6 @@ ROWS = (
             Load(2_000, 100, 40.0, "2,000 recipients, 100 stop")), stops.stop_in_the_middle),
     Row(15, "clock ±1 h, both daylight-saving nights, 5 zones",
         _on(Load(500, 1, 50.0, "500 sends")), run_alone=clocks.step_the_clock),
+    Row(16, "erase in mid-batch, then a replay and a restore",
+        _on(*[Load(1_000, 200, 50.0, "200 clients among 1,200")] * 2), erasures.erase_in_the_middle),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import broker, databases, events, processes, stops
+from tests.faults import broker, databases, erasures, events, processes, stops
 from tests.faults.figures import demand
 from tests.faults.work import Firm, Load
 
@@ -45,6 +45,10 @@ def test_row_8_every_event_three_times_and_shuffled(on_servers: Firm) -> None:
 
 def test_row_9_a_newer_version_before_an_older(on_servers: Firm) -> None:
     demand(events.send_the_older_last(on_servers, Load(20, 1, 40.0, slack=SLACK), print))
+
+
+def test_row_16_erased_in_mid_batch(on_servers: Firm) -> None:
+    demand(erasures.erase_in_the_middle(on_servers, Load(60, 6, 15.0, slack=SLACK), print))
 
 
 def test_row_13_a_stop_in_mid_batch(on_servers: Firm) -> None:

@@ -57,6 +57,8 @@ class Firm:
     deployment: Deployment
     oracle: Oracle
     case_ids: list[str] = field(default_factory=list)
+    case_type: dict[str, Any] = field(default_factory=dict)
+    template: dict[str, Any] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
     batches: list[Batch] = field(default_factory=list)
 
@@ -68,6 +70,7 @@ class Firm:
         plan = Plan(cases=recipients // PER_CASE, couples=0, opted_out=0, zones=zones)
         self.case_ids = fill(self.deployment.urls, api.get("/v1/firm")["id"], case_type, plan)
         template = api.post("/v1/task-templates", {"title": "Your county", "kind": "short_text"})
+        self.case_type, self.template = case_type, template
         selector = {"case_filter": {"field": "case_type_id", "op": "eq", "value": case_type["id"]}}
         made = api.post("/v1/case-tasks/bulk-assign", {"selector": selector, "template_ids": [template["id"]]})
         address = f"/v1/case-tasks/bulk-assignments/{made['id']}"

@@ -9,7 +9,7 @@ from gateway.settings import SETTINGS as EDGE
 from services.messaging.settings import SETTINGS as MESSAGING
 from services.messaging.settings import MessagingSettings
 
-COMMON = {"PUBLIC_URL": "https://casewire.test", "SECRET_KEY": "a test's"}
+COMMON = {"PUBLIC_URL": "https://casewire.test", "SECRET_KEY": "a test's", "SEALING_KEYS_URL": "file:///keys"}
 
 
 def test_each_channel_has_its_own_provider() -> None:
