@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Choice, Count, Event, Flag, Id, Instant, Operation, PageRequest, Text, page_of
+from contracts.base import Choice, Count, Empty, Event, Flag, Id, Instant, Operation, PageRequest, Text, page_of
 from contracts.clients.common import A_CLIENT, OWNER, ClientId
 from contracts.clients.records import Client
 from contracts.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Unavailable
@@ -103,6 +103,31 @@ class ClientMergeLine(Schema):
     undone_at = Instant(allow_none=True)
 
 
+class SuspectedPair(Schema):
+    """Two clients that look like one. `why`: a phone or an email address in common, or a similar name with the same day
+    of birth or postal code."""
+
+    id = Id()
+    found_at = Instant()
+    why = fields.List(Choice("phone", "email", "name_and_birth", "name_and_postal_code"))
+    clients = fields.List(fields.Nested(Client))
+
+
+class TwoClients(Schema):
+    """`this_id` and `client_id` are two, in no order."""
+
+    this_id = Id(required=True)
+    client_id = Id(required=True)
+
+
+class NotDuplicate(Schema):
+    """That two clients are two: remembered, and they are not suspected again."""
+
+    client_ids = fields.List(Id())
+    at = Instant()
+    by = Id(allow_none=True)
+
+
 class ClientsMerged(Schema):
     """`merged_id` is `surviving_id` from now on: what refers to it follows. `version`: the survivor's."""
 
@@ -138,6 +163,17 @@ LIST_MERGES = Operation(
 UNDO_MERGE = Operation(
     OWNER, "undo_merge", UndoMerge, ClientMerge, (Invalid, NotFound, Conflict), deadline=15.0,
     permission="clients.merge", example={"merge_id": A_MERGE, "resolve": {"first_name": "now"}},
+)  # fmt: skip
+LIST_DUPLICATES = Operation(
+    OWNER, "list_duplicates", PageRequest, page_of(SuspectedPair), (Invalid,), permission="clients.read"
+)
+MARK_NOT_DUPLICATE = Operation(
+    OWNER, "mark_not_duplicate", TwoClients, NotDuplicate, (Invalid, NotFound, Gone, Conflict),
+    permission="clients.write", example={"this_id": A_CLIENT, "client_id": ANOTHER_CLIENT},
+)  # fmt: skip
+UNMARK_NOT_DUPLICATE = Operation(
+    OWNER, "unmark_not_duplicate", TwoClients, Empty, (NotFound, Gone, Conflict), permission="clients.write",
+    example={"this_id": A_CLIENT, "client_id": ANOTHER_CLIENT},
 )  # fmt: skip
 _MERGED = {
     "merge_id": A_MERGE, "surviving_id": A_CLIENT, "merged_id": ANOTHER_CLIENT, "version": 2,

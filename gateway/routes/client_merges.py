@@ -15,6 +15,14 @@ blueprint = Blueprint("client merges", __name__, url_prefix="/v1", description="
 MERGE = {"id": "merge_id"}
 
 expose(blueprint, "POST", "/clients/<uuid:id>/merge", clients.MERGE_CLIENTS, rename={"id": "client_id"})
+expose(blueprint, "GET", "/clients/duplicates", clients.LIST_DUPLICATES)
+expose(
+    blueprint, "POST", "/clients/<uuid:id>/not-duplicate", clients.MARK_NOT_DUPLICATE, rename={"id": "this_id"},
+)  # fmt: skip
+expose(
+    blueprint, "DELETE", "/clients/<uuid:id>/not-duplicate/<uuid:client_id>", clients.UNMARK_NOT_DUPLICATE,
+    rename={"id": "this_id"}, status=204,
+)  # fmt: skip
 expose(blueprint, "GET", "/client-merges", clients.LIST_MERGES)
 expose(blueprint, "GET", "/client-merges/<uuid:id>", clients.GET_MERGE, rename=MERGE)
 

@@ -64,7 +64,10 @@ WITHOUT_CLIENTS = {
     "filter_use": "ids",
     "firm_key": "keys of the firm; a client's own goes with the client",
     "import_row": "numbers of rows and codes",
+    "not_duplicate": "ids of two clients, and goes with either",
     "saved_filter": "the firm's own questions",
+    "suspect_sweep": "how far it is",
+    "suspected_pair": "ids of two clients, and goes with either",
 }
 """Tables without the column `client_id`, and what they hold instead."""
 

@@ -99,6 +99,8 @@ def _singles(this: Record, duplicate: Record, keep: Mapping[str, str]) -> Record
             continue
         if name in keep:
             values[name] = (duplicate if keep[name] == DUPLICATE else this)[name]
+        elif name == "data_consent" and this[name] and duplicate[name]:
+            values[name] = max(this[name], duplicate[name], key=lambda said: said["at"])
         elif name == "spam":
             values[name] = bool(this[name] or duplicate[name])
         elif name == "status" and duplicate[name] == "blacklisted":

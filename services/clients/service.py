@@ -23,15 +23,13 @@ from services.clients import (
     erasure_reports,
     facts,
     legal_holds,
-    merge_tending,
-    merge_undo,
-    merging,
     records,
     saved_filters,
     searching,
 )
 from services.clients.client_keys import SEALING
 from services.clients.entrypoints.files import FilesEntrypoints
+from services.clients.entrypoints.merging import MergingEntrypoints
 from services.clients.entrypoints.record import RecordEntrypoints
 from services.clients.entrypoints.ties import TiesEntrypoints
 from services.clients.models import Base
@@ -39,7 +37,7 @@ from services.clients.models import Base
 _BATCH = 500
 
 
-class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints):
+class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints, MergingEntrypoints):
     """People and businesses, how to reach them, and their import."""
 
     name = contract.OWNER
@@ -173,26 +171,6 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints):
     @serve(contract.FIND_CLIENTS_BY_ADDRESS)
     def find_clients_by_address(self, channel: str, address: str) -> dict[str, Any]:
         return facts.find_clients_by_address(self.db, channel=channel, address=address)
-
-    @serve(contract.MERGE_CLIENTS)
-    def merge_clients(self, **command: Any) -> dict[str, Any]:
-        return merging.merge_clients(self.db, self.calls, utc_now(), **command)
-
-    @serve(contract.GET_MERGE)
-    def get_merge(self, merge_id: str) -> dict[str, Any]:
-        return merge_undo.get_merge(self.db, merge_id=merge_id)
-
-    @serve(contract.LIST_MERGES)
-    def list_merges(self, **query: Any) -> dict[str, Any]:
-        return merging.list_merges(self.db, **query)
-
-    @serve(contract.UNDO_MERGE)
-    def undo_merge(self, **command: Any) -> dict[str, Any]:
-        return merge_undo.undo_merge(self.db, utc_now(), **command)
-
-    @every(20, "clients: tend to merges")
-    def tend_to_merges(self) -> bool:
-        return merge_tending.tend(self.db, utc_now())
 
     @on(tasks.TASK_COMPLETED, batch=_BATCH)
     def follow_completed_tasks(self, events: list[ReceivedEvent]) -> None:

@@ -17,3 +17,4 @@ from services.clients.models.notes import *  # noqa: F403
 from services.clients.models.privacy import *  # noqa: F403
 from services.clients.models.records import *  # noqa: F403
 from services.clients.models.saved_filters import *  # noqa: F403
+from services.clients.models.suspects import *  # noqa: F403
