@@ -42,6 +42,7 @@ from gateway.routes import (
     imports,
     messaging,
     notes,
+    photos,
     portal,
     privacy,
     saved_filters,
@@ -53,7 +54,7 @@ API_BLUEPRINTS = (
     accounts.blueprint, clients.blueprint, client_fields.blueprint, client_merges.blueprint, exports.blueprint,
     imports.blueprint, cases.blueprint, tasks.blueprint, messaging.blueprint, consents.blueprint,
     conversations.blueprint, portal.blueprint, groups.blueprint, contacts.blueprint, privacy.blueprint,
-    companies.blueprint, saved_filters.blueprint, notes.blueprint, card.blueprint,
+    companies.blueprint, saved_filters.blueprint, notes.blueprint, card.blueprint, photos.blueprint,
 )  # fmt: skip
 
 SEES_SENSITIVE = "clients.read_sensitive"

@@ -13,6 +13,7 @@ from contracts.clients.groups import *  # noqa: F403
 from contracts.clients.importing import *  # noqa: F403
 from contracts.clients.merging import *  # noqa: F403
 from contracts.clients.notes import *  # noqa: F403
+from contracts.clients.photos import *  # noqa: F403
 from contracts.clients.policy_consents import *  # noqa: F403
 from contracts.clients.privacy import *  # noqa: F403
 from contracts.clients.records import *  # noqa: F403

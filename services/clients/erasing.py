@@ -35,6 +35,7 @@ from services.clients.models import (
     Base,
     Client,
     ClientMerge,
+    ClientPhoto,
     ErasedClient,
     Erasure,
     FormerExternalId,
@@ -208,6 +209,9 @@ def _locked(session: Session, ids: Collection[str]) -> Sequence[Erasure]:
 def _scrub(uow: UnitOfWork, ids: Collection[str], journal_key: str, now: dt.datetime) -> None:
     erasures = [erasure for erasure in _locked(uow.session, ids) if erasure.state == "begun"]
     client_ids = sorted({client_id for erasure in erasures for client_id in erasure.client_ids})
+    of_client: dict[str, list[str]] = {}
+    for photo in uow.session.scalars(select(ClientPhoto).where(among(uow.session, ClientPhoto.client_id, client_ids))):
+        of_client.setdefault(photo.client_id, []).append(photo.file_key)
     counts = scrub_clients(uow, client_ids)
     uow.insert(
         ErasedClient,
@@ -220,6 +224,7 @@ def _scrub(uow: UnitOfWork, ids: Collection[str], journal_key: str, now: dt.date
     )
     for erasure in erasures:
         erasure.journal_key = journal_key
+        erasure.file_keys = sorted(key for client_id in erasure.client_ids for key in of_client.get(client_id, ()))
         erasure.counts = counts.get(erasure.client_id, {})
         erasure.record_scrubbed(now, now + erasure_reports.PATIENCE)
         tell(uow, erasure)

@@ -1,5 +1,5 @@
-"""What clients answers about the parts of a record that have files of their own: the firm's fields, notes, and
-consent to data collection."""
+"""What clients answers about the parts of a record that have files of their own: the firm's fields, notes, the
+photo, and consent to data collection."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.events import ReceivedEvent, on
+from chassis.files import Files
 from chassis.rpc import serve
 from chassis.timers import every
 from contracts import clients as contract
-from services.clients import custom_fields, notes, policy_consents, resealing, sealing_up
+from services.clients import custom_fields, notes, photos, policy_consents, resealing, sealing_up
 
 
 class RecordEntrypoints:
     """Nameko finds the entrypoints of a base class as it does the service's own."""
 
     db: Database
+    files: Files
 
     @serve(contract.LIST_CLIENT_FIELDS)
     def list_client_fields(self, **query: Any) -> dict[str, Any]:
@@ -58,6 +60,18 @@ class RecordEntrypoints:
     @serve(contract.DELETE_CLIENT_NOTE)
     def delete_client_note(self, client_id: str, note_id: str) -> None:
         notes.delete_client_note(self.db, utc_now(), client_id=client_id, note_id=note_id)
+
+    @serve(contract.SET_CLIENT_PHOTO)
+    def set_client_photo(self, client_id: str, file_key: str) -> dict[str, Any]:
+        return photos.set_client_photo(self.db, self.files, utc_now(), client_id=client_id, file_key=file_key)
+
+    @serve(contract.GET_CLIENT_PHOTO)
+    def get_client_photo(self, client_id: str) -> dict[str, Any]:
+        return photos.get_client_photo(self.db, client_id=client_id)
+
+    @serve(contract.DELETE_CLIENT_PHOTO)
+    def delete_client_photo(self, client_id: str) -> None:
+        photos.delete_client_photo(self.db, self.files, utc_now(), client_id=client_id)
 
     @serve(contract.LIST_POLICY_CONSENTS)
     def list_policy_consents(self, **query: Any) -> dict[str, Any]:
