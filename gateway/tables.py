@@ -55,7 +55,7 @@ def csv_of_list(
     return attachment(lines(), "text/csv; charset=utf-8", filename)
 
 
-def attachment(parts: Iterator[str] | Iterator[bytes], content_type: str, filename: str) -> Response:
+def attachment(parts: Iterable[str] | Iterable[bytes], content_type: str, filename: str) -> Response:
     """What is sent part by part, to be kept as a file."""
     response = Response(parts, content_type=content_type)
     response.headers.set("Content-Disposition", "attachment", filename=filename)

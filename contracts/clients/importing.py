@@ -108,6 +108,10 @@ class Import(Stamped):
     undo = fields.Nested(ImportUndo, allow_none=True)
 
 
+class GetImportErrors(ImportId):
+    form = Choice("csv", "xlsx", load_default="csv")
+
+
 class ImportErrorFile(Schema):
     """The failed rows as the original file with an `errors` column, in the object store."""
 
@@ -152,7 +156,7 @@ GET_IMPORT = Operation(
     OWNER, "get_import", ImportId, Import, (NotFound,), permission="imports.write", example={"import_id": A_CLIENT}
 )
 GET_IMPORT_ERRORS = Operation(
-    OWNER, "get_import_errors", ImportId, ImportErrorFile, (NotFound, Conflict), deadline=30.0,
+    OWNER, "get_import_errors", GetImportErrors, ImportErrorFile, (NotFound, Conflict), deadline=30.0,
     permission="imports.write", example={"import_id": A_CLIENT},
 )  # fmt: skip
 CLIENTS_IMPORTED = Event(

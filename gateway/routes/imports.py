@@ -11,13 +11,16 @@ from flask_smorest.fields import Upload
 from werkzeug.utils import secure_filename
 
 from chassis.columns import new_id
+from chassis.workbooks import CONTENT_TYPE
 from contracts import clients
 from contracts.errors import invalid_field
 from gateway.endpoints import call, expose, permitted
+from gateway.tables import attachment
 from gateway.wire import record_response
 
 blueprint = Blueprint("imports", __name__, url_prefix="/v1/imports", description="Clients from a file.")
 IMPORT = {"id": "import_id"}
+BINARY = {"type": "string", "format": "binary"}
 
 
 class ImportFile(ma.Schema):
@@ -57,11 +60,20 @@ expose(blueprint, "POST", "/<uuid:id>/undo", clients.UNDO_IMPORT, rename=IMPORT,
 
 @blueprint.route("/<uuid:id>/errors.csv", methods=["GET"])
 @permitted(clients.GET_IMPORT_ERRORS)
-@blueprint.response(200, {"type": "string", "format": "binary"}, content_type="text/csv")
+@blueprint.response(200, BINARY, content_type="text/csv")
 def get_errors(id: object) -> Response:
     """The failed rows as the original file with an `errors` column."""
-    errors = call(clients.GET_IMPORT_ERRORS, import_id=str(id))
-    response = Response(g.files.get(errors["file_key"]), content_type="text/csv; charset=utf-8")
-    response.headers.set("Content-Disposition", "attachment", filename=errors["filename"])
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return _errors(id, "csv", "text/csv; charset=utf-8")
+
+
+@blueprint.route("/<uuid:id>/errors.xlsx", methods=["GET"])
+@permitted(clients.GET_IMPORT_ERRORS)
+@blueprint.response(200, BINARY, content_type=CONTENT_TYPE)
+def get_errors_as_workbook(id: object) -> Response:
+    """The failed rows with an `errors` column, as a workbook."""
+    return _errors(id, "xlsx", CONTENT_TYPE)
+
+
+def _errors(id: object, form: str, content_type: str) -> Response:
+    errors = call(clients.GET_IMPORT_ERRORS, import_id=str(id), form=form)
+    return attachment(g.files.get(errors["file_key"]), content_type, errors["filename"])

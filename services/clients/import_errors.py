@@ -6,12 +6,15 @@ import csv
 import io
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
+from typing import IO
 
 from sqlalchemy import select
 
 from chassis.cells import neutral_text
 from chassis.database import Database
 from chassis.files import Files
+from chassis.workbooks import workbook
 from contracts.errors import Conflict, NotFound
 from services.clients.import_files import read_rows
 from services.clients.models import Import, ImportRow
@@ -21,8 +24,8 @@ _PAGE = 1000
 _IN_MEMORY = 1024 * 1024
 
 
-def get_import_errors(db: Database, files: Files, *, import_id: str) -> dict[str, str]:
-    """{"file_key", "filename"} of the error file, which is made when it is first asked for.
+def get_import_errors(db: Database, files: Files, *, import_id: str, form: str = "csv") -> dict[str, str]:
+    """{"file_key", "filename"} of the error file, as `csv` or `xlsx`, which is made when it is first asked for.
 
     Raises NotFound `import_not_found` (`file_not_found` if the upload is gone), Conflict `import_not_finished`.
     """
@@ -32,33 +35,43 @@ def get_import_errors(db: Database, files: Files, *, import_id: str) -> dict[str
         raise NotFound("import_not_found", import_id=import_id)
     if found.state not in ("finished", "failed", "cancelled", "undoing", "undone"):
         raise Conflict("import_not_finished", state=found.state)
-    key = f"imports/{import_id}/errors.csv"
+    key = f"imports/{import_id}/errors.{form}"
     if not files.exists(key):
-        _write(db, files, found, key)
-    return {"file_key": key, "filename": f"{found.filename.rsplit('.', 1)[0]}-errors.csv"}
+        header = [*(neutral_text(column) for column in found.columns), COLUMN]
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as target:
+            write = _write_csv if form == "csv" else _write_workbook
+            write(target, found, header, _table(db, files, found))
+            target.seek(0)
+            files.put(key, target)  # type: ignore[arg-type]
+    return {"file_key": key, "filename": f"{found.filename.rsplit('.', 1)[0]}-errors.{form}"}
 
 
-def _write(db: Database, files: Files, found: Import, key: str) -> None:
+def _write_csv(target: IO[bytes], found: Import, header: list[str], rows: Iterator[list[str]]) -> None:
+    # With a mark, so that Excel takes it for UTF-8.
+    text = io.TextIOWrapper(target, encoding="utf-8-sig", newline="", write_through=True)
+    csv.writer(text, delimiter=found.delimiter).writerows(chain([header], rows))
+    text.detach()
+
+
+def _write_workbook(target: IO[bytes], found: Import, header: list[str], rows: Iterator[list[str]]) -> None:
+    for part in workbook(header, rows):
+        target.write(part)
+
+
+def _table(db: Database, files: Files, found: Import) -> Iterator[list[str]]:
+    """The failed rows as they were, with what is wrong with them."""
     columns_of = {field: column for column, field in (found.mapping or {}).items()}
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as target:
-        # With a mark, so that Excel takes it for UTF-8.
-        text = io.TextIOWrapper(target, encoding="utf-8-sig", newline="", write_through=True)
-        writer = csv.writer(text, delimiter=found.delimiter)
-        writer.writerow([neutral_text(column) for column in found.columns] + [COLUMN])
-        failed = _failed_rows(db, found.id)
-        number, errors = next(failed, (0, []))
-        with files.get(found.rows_key) as source:
-            for row, cells in read_rows(source, found.encoding, found.delimiter):
-                if row != number:
-                    continue
-                width = len(found.columns)
-                padded = [*cells[:width], *[""] * (width - len(cells))]
-                named = "; ".join(_named(error, columns_of) for error in errors)
-                writer.writerow([neutral_text(cell) for cell in (*padded, named, *cells[width:])])
-                number, errors = next(failed, (0, []))
-        text.detach()
-        target.seek(0)
-        files.put(key, target)  # type: ignore[arg-type]
+    failed = _failed_rows(db, found.id)
+    number, errors = next(failed, (0, []))
+    width = len(found.columns)
+    with files.get(found.rows_key) as source:
+        for row, cells in read_rows(source, found.encoding, found.delimiter):
+            if row != number:
+                continue
+            padded = [*cells[:width], *[""] * (width - len(cells))]
+            named = "; ".join(_named(error, columns_of) for error in errors)
+            yield [neutral_text(cell) for cell in (*padded, named, *cells[width:])]
+            number, errors = next(failed, (0, []))
 
 
 def _failed_rows(db: Database, import_id: str) -> Iterator[tuple[int, list[str]]]:

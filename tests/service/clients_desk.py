@@ -162,6 +162,12 @@ class Desk:
             assert counts["read"] == sum(counts[name] for name in ("created", "updated", "skipped", "failed"))
         return found
 
+    def error_workbook(self, import_id: str) -> bytes:
+        found = import_errors.get_import_errors(self.db, self.files, import_id=import_id, form="xlsx")
+        assert found["filename"].endswith("-errors.xlsx")
+        with self.files.get(found["file_key"]) as stream:
+            return stream.read()
+
     def error_file(self, import_id: str) -> list[list[str]]:
         found = import_errors.get_import_errors(self.db, self.files, import_id=import_id)
         with self.files.get(found["file_key"]) as stream:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
 from sqlalchemy import func, select
 
 from chassis.columns import new_id
@@ -238,6 +238,23 @@ def test_a_workbook_is_imported_as_its_rows_would_be(desk: Desk) -> None:
     assert (found["state"], counts(found), found["sheet"]) == ("finished", (2, 0, 0, 3), "Sheet")
     assert found["rows"][0] == {"row": 2, "errors": BAD_ERRORS[0]}
     assert sorted(client["first_name"] for client in desk.page()["data"]) == ["Ann1", "Ann2"]
+
+
+def test_the_failed_rows_of_a_workbook_come_back_as_one(desk: Desk) -> None:
+    book = Workbook()
+    for cells in [HEADER, row(1), row(2, First_name="@home", Phone="12"), row(3, Email="no")]:
+        book.active.append(cells)
+    content = io.BytesIO()
+    book.save(content)
+    found = desk.import_all(content.getvalue())
+    back = load_workbook(io.BytesIO(desk.error_workbook(found["id"]))).active
+    header, first, second = ([cell or "" for cell in cells] for cells in back.iter_rows(values_only=True))
+    assert header == [*HEADER, "errors"]
+    assert first == ["'@home", "Lee2", "12", *row(2)[3:], "invalid_phone: Phone"]
+    assert second[-1] == "invalid_email: Email"
+    repaired = desk.import_all([header, [*first[:2], "2125550102", *first[3:]]], duplicates="update")
+    assert counts(repaired) == (1, 0, 0, 0)
+    assert desk.page(q="2125550102")["data"][0]["first_name"] == "@home"
 
 
 def test_a_workbook_cut_off_leaves_nothing_behind(desk: Desk) -> None:

@@ -44,8 +44,8 @@ class FilesEntrypoints:
         return importing.get_import(self.db, import_id=import_id)
 
     @serve(contract.GET_IMPORT_ERRORS)
-    def get_import_errors(self, import_id: str) -> dict[str, Any]:
-        return import_errors.get_import_errors(self.db, self.files, import_id=import_id)
+    def get_import_errors(self, **query: Any) -> dict[str, Any]:
+        return import_errors.get_import_errors(self.db, self.files, **query)
 
     @on(contract.IMPORT_REQUESTED)
     def continue_import(self, event: ReceivedEvent) -> None:
