@@ -3,8 +3,10 @@ past them."""
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -392,6 +394,36 @@ def test_a_dump_by_the_owner_has_the_rows_of_every_firm(db: Database) -> None:
     url = make_url(db.url)
     owner = url.set(drivername="postgresql", username=f"{url.username}{OWNER}").render_as_string(hide_password=False)
     command = [str(programs[-1]), "--enable-row-security", f"--role={url.username}_across", "--data-only"]
-    told = subprocess.run([*command, owner], capture_output=True, text=True, check=True, timeout=60).stdout
-    assert FIRM in told
-    assert OTHER in told
+    told = subprocess.run([*command, owner], capture_output=True, text=True, timeout=60)
+    if "server version mismatch" in told.stderr:
+        pytest.skip("pg_dump is older than the server")
+    assert told.returncode == 0, told.stderr
+    assert FIRM in told.stdout
+    assert OTHER in told.stdout
+
+
+# What operators meet
+
+
+def casewire(*arguments: str, **environment: str) -> tuple[int, str]:
+    """The command line's exit status and what it said on stderr."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "CASEWIRE_"))}
+    told = subprocess.run(
+        [sys.executable, "-m", "deploy.cli", *arguments],
+        env={**kept, **environment}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    return told.returncode, told.stderr
+
+
+def test_migrate_needs_the_owner_and_serve_refuses_it(owner_url: str) -> None:
+    service = service_url(owner_url)
+    told = casewire("migrate", "tasks", DATABASE_URLS=f"tasks={service}")
+    assert told == (
+        2, "casewire: MIGRATION_URLS names nobody for tasks: its tables belong to another role than its own\n"
+    )  # fmt: skip
+    status, said = casewire("migrate", "tasks", DATABASE_URLS=f"tasks={owner_url}", MIGRATION_URLS=f"tasks={owner_url}")
+    assert (status, "services connect as another role" in said) == (2, True)
+    status, said = casewire("migrate", "tasks", DATABASE_URLS=f"tasks={service}", MIGRATION_URLS=f"tasks={owner_url}")
+    assert status == 0, said
+    status, said = casewire("serve", "tasks", DATABASE_URL=owner_url, AMQP_URI=f"embedded:///{new_id()}")
+    assert (status, "casewire: cannot start: the role casewire_test_owner owns tables" in said) == (2, True), said

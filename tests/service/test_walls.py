@@ -21,7 +21,7 @@ from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.testing import as_owner, make_database
 from chassis.turns import say_ahead
-from chassis.walls import SHARED, walled_tables, within
+from chassis.walls import SHARED, reviewed_functions, walled_tables, within
 
 OURS, THEIRS = new_id(), new_id()
 SERVICES = sorted(folder.parent.name for folder in Path("services").glob("*/models*"))
@@ -258,3 +258,31 @@ def test_every_table_with_a_firm_is_walled(databases: Any) -> None:
         assert {(name, walled, policies) for name, walled, policies in found} == {
             (table.name, True, 3) for table in walled_tables(base_of(service).metadata)
         }
+
+
+FUNCTIONS = [
+    (service, function.name) for service in SERVICES for function in reviewed_functions(base_of(service).metadata)
+]
+
+
+@pytest.mark.parametrize(("service", "name"), FUNCTIONS, ids=[f"{s}.{f}" for s, f in FUNCTIONS])
+def test_a_function_that_looks_past_the_walls_does_so_for_our_firm_only(
+    databases: Any, service: str, name: str
+) -> None:
+    db = databases(service)
+    with as_owner(db) as connection:
+        shape = "SELECT pronargs, prosecdef, pg_get_userbyid(proowner) FROM pg_proc WHERE proname = :name"
+        arguments, runs_as_owner, owner = connection.execute(text(shape), {"name": name}).one()
+        assert (runs_as_owner, owner) == (True, "casewire_test_across")
+        with pytest.raises(ProgrammingError, match="permission denied"), connection.begin_nested():
+            connection.execute(text(_call(name, OURS, arguments)))
+    with within_firm(db, OURS) as connection:
+        connection.execute(text(_call(name, OURS, arguments)))
+    for firm_id in (OURS, None):
+        with refused("another firm"), within_firm(db, firm_id) as connection:
+            connection.execute(text(_call(name, THEIRS, arguments)))
+
+
+def _call(name: str, firm_id: str, arguments: int) -> str:
+    given = ", ".join([f"'{firm_id}'", *["NULL"] * (arguments - 1)])
+    return f"SELECT * FROM {name}({given})"
