@@ -128,17 +128,26 @@ def test_firms_at_once_on_few_connections_see_their_own(postgres_database: Calla
 
 
 def test_the_firm_costs_no_turn(db: Database) -> None:
+    """It goes ahead of a transaction's first statement, and of each that is read by itself."""
     sent: list[str] = []
+
+    def note(_connection: Any, cursor: Any, *_rest: Any) -> None:
+        sent.append(cursor.query.decode())
+
     engine = db.engines.write
-    note = event.listen(engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
+    event.listen(engine, "after_cursor_execute", note)
     with db.for_firm(FIRM).unit_of_work() as uow:
-        uow.session.scalar(select(func.count(Thing.id)))
-        uow.session.scalar(select(func.count(Thing.id)))
-    with db.for_firm(FIRM).read() as session:
-        assert session.scalar(select(func.count(Thing.id))) == 1
-        assert session.scalar(select(func.count(Thing.id))) == 1
-    del note
-    assert [statement.partition(" ")[0] for statement in sent] == ["BEGIN;", "SELECT", "SELECT", "SELECT"]
+        assert uow.session.scalars(select(Thing.name)).all() == ["one"]
+        assert uow.session.scalars(select(Thing.name)).all() == ["one"]
+    for each in (db.for_firm(FIRM), db.across_firms("a test")):
+        with each.read() as session:
+            session.scalar(select(func.count(Thing.id)))
+            session.scalar(select(func.count(Thing.id)))
+    event.remove(engine, "after_cursor_execute", note)
+    firm, all_firms = f"SET LOCAL casewire.firm = '{FIRM}'; ", 'SET LOCAL ROLE "casewire_test_across"; '
+    assert [statement.partition("SELECT")[0] for statement in sent] == [
+        f"BEGIN; {firm}", "", firm, firm, all_firms, all_firms,
+    ]  # fmt: skip
 
 
 def test_a_savepoint_first_and_many_rows_first_are_within_the_walls(db: Database) -> None:
