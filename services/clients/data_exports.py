@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from chassis.database import Database
 from chassis.sections import Section, plain, read_sections
 from chassis.wire import strict
 from contracts.clients import CLIENT_DATA_EXPORTED, Client
-from services.clients import activity, erasing, records
+from services.clients import activity, erasing, import_changes, merge_images, notes, records
+from services.clients.models import ClientMerge, ClientNote, ImportChange
 
 Record = dict[str, Any]
 
@@ -43,7 +46,7 @@ def export_client_data(
             uow.emit(CLIENT_DATA_EXPORTED, client_id, {"client_id": client_id})
     with db.read() as session:
         rows, following = read_sections(session, _sections(client_id), limit=limit, cursor=cursor)
-    entries += [{"kind": section.kind, "data": section.show(row)} for section, row in rows]
+        entries += [{"kind": section.kind, "data": section.show(row) | _opened(session, row)} for section, row in rows]
     return {"entries": entries, "files": [], "next_cursor": following}
 
 
@@ -52,7 +55,21 @@ def _sections(client_id: str) -> list[Section]:
         Section(model.__tablename__, model, model.client_id == client_id, _key(model), lambda row: plain(row))
         for model in sorted(erasing.tables_of_clients(), key=lambda model: str(model.__tablename__))
         if model.__tablename__ not in NOT_HANDED_OUT
-    ]
+    ] + [Section("client_merge", ClientMerge, ClientMerge.surviving_id == client_id, ClientMerge.id, plain)]
+
+
+def _opened(session: Session, row: Any) -> Record:
+    """What is kept sealed of a row, in clear."""
+    if isinstance(row, ClientNote):
+        return {"text": notes.text_of(session, row)}
+    if isinstance(row, ImportChange):
+        return {"values": import_changes.values_of(session, [row]).get(row.client_id)}
+    if isinstance(row, ClientMerge):
+        images = merge_images.opened(session, row) or ()
+        return {"before": None, "after": None} | dict(
+            zip(("before", "after"), map(merge_images.wire, images), strict=False)
+        )
+    return {}
 
 
 def _key(model: Any) -> Any:

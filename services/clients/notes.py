@@ -94,7 +94,7 @@ def update_client_note(
         _demand_right_to_change(note)
         if expected_version is not None and expected_version != note.version:
             raise Conflict("stale_version", version=note.version)
-        before = _text_of(uow.session, note)
+        before = text_of(uow.session, note)
         text = before if cleaned is None else cleaned
         confidential = changes.get("confidential", note.confidential)
         if text is not None and (text, confidential) != (before, note.confidential):
@@ -166,7 +166,7 @@ def _kept(uow: UnitOfWork, note: ClientNote, text: str) -> str:
     return SEALING.keys_to_seal(uow, [note.client_id]).seal(note.client_id, text, _TABLE, "text", note.id)
 
 
-def _text_of(session: Session, note: ClientNote) -> str | None:
+def text_of(session: Session, note: ClientNote) -> str | None:
     """The text in clear; null where the client's key has been destroyed."""
     if not note.confidential:
         return note.text
