@@ -17,7 +17,7 @@ from contracts.base import (
     Text,
 )
 from contracts.clients.common import A_CLIENT, CLIENT_STATUSES, FACTS, GOVERNMENT_IDS, OWNER, ClientId
-from contracts.errors import Conflict, Forbidden, Gone, Invalid, NotFound
+from contracts.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Unavailable
 from contracts.mapping import FieldUpdateRejected
 
 
@@ -138,14 +138,14 @@ class ClientDeleted(Schema):
 
 
 CREATE_CLIENT = Operation(
-    OWNER, "create_client", CreateClient, Client, (Invalid, Conflict), permission="clients.write",
+    OWNER, "create_client", CreateClient, Client, (Invalid, Conflict, Unavailable), permission="clients.write",
     example={"first_name": "Ann", "phones": [{"number": "+12125550123"}]},
 )  # fmt: skip
 GET_CLIENT = Operation(
     OWNER, "get_client", ClientId, Client, (NotFound, Gone), permission="clients.read", example={"client_id": A_CLIENT}
 )
 UPDATE_CLIENT = Operation(
-    OWNER, "update_client", UpdateClient, Client, (Invalid, NotFound, Gone, Conflict, Forbidden),
+    OWNER, "update_client", UpdateClient, Client, (Invalid, NotFound, Gone, Conflict, Forbidden, Unavailable),
     permission="clients.write",
     example={"client_id": A_CLIENT, "changes": {"first_name": "Anna"}},
 )  # fmt: skip

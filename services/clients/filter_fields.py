@@ -83,6 +83,8 @@ CLIENT_FIELDS = Catalogue(
     Field("last_name", "text", Lowered(Client.last_name)),
     Field("company_name", "text", Lowered(Client.company_name)),
     Field("occupation", "text", Lowered(Client.occupation)),
+    Field("industry", "text", Lowered(Client.industry)),
+    Field("referral_source", "text", Lowered(Client.referral_source)),
     Field("language", "word", Column(Client.language)),
     Field("time_zone", "word", Column(Client.time_zone)),
     Field("assigned_staff_id", "id", Column(Client.assigned_staff_id)),

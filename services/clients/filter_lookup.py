@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from chassis.filters import lookup
@@ -14,7 +14,7 @@ from chassis.filters.fields import Field
 from chassis.filters.parsing import Wire
 from chassis.filters.tree import Node
 from services.clients.filter_fields import CLIENT_FIELDS, custom_meanings
-from services.clients.models import SavedFilter
+from services.clients.models import ClientField, SavedFilter
 
 
 def read_filter(session: Session, wire: Any, *, path: str, saved_as: str | None = None) -> Node:
@@ -27,7 +27,7 @@ def read_filter(session: Session, wire: Any, *, path: str, saved_as: str | None 
         wire,
         CLIENT_FIELDS,
         load_saved=partial(_load_saved, session),
-        load_custom_fields=_load_custom_fields,
+        load_custom_fields=partial(_load_custom_fields, session),
         path=path,
         saved_as=saved_as,
     )
@@ -38,5 +38,10 @@ def _load_saved(session: Session, ids: Sequence[str]) -> dict[str, Wire]:
     return {row.id: row.filter for row in session.execute(statement)}
 
 
-def _load_custom_fields(keys: Sequence[str]) -> dict[str, list[Field]]:
-    return {key: custom_meanings(key) for key in keys}
+def _load_custom_fields(session: Session, keys: Sequence[str]) -> dict[str, list[Field]]:
+    """Those that can be asked for: what is sealed cannot, and of a removed field nothing is shown."""
+    sealed_or_hidden = select(ClientField.key).where(
+        ClientField.key.in_(keys), or_(ClientField.sensitive, ClientField.removed_at.is_not(None))
+    )
+    left_out = set(session.scalars(sealed_or_hidden))
+    return {key: custom_meanings(key) for key in keys if key not in left_out}

@@ -14,7 +14,7 @@ from chassis.columns import new_id
 from chassis.database import Database, UnitOfWork
 from contracts.clients import CLIENT_CHANGED, CLIENT_CREATED, CLIENT_DELETED
 from contracts.errors import Conflict
-from services.clients import activity, cards, contact_ties, duplicates, merge_history
+from services.clients import activity, assignment, cards, contact_ties, duplicates, merge_history
 from services.clients.checking import Record, checked_fields, default_kind
 from services.clients.custom_fields import definitions
 from services.clients.models import Activity, Client
@@ -25,18 +25,22 @@ def create_client(
     db: Database,
     now: dt.datetime,
     *,
+    calls: Any = None,
     client_id: str | None = None,
     skip_duplicate_check: bool = False,
     **fields: Any,
 ) -> Record:
     """The new client. Under a `client_id` that exists already: that client as it is, or the one it was merged into.
 
-    `fields` are those of `contracts.clients.ClientFields`; a status nobody stated is `active`.
+    `fields` are those of `contracts.clients.ClientFields`; a status nobody stated is `active`. With `calls`,
+    accounts is asked for the assigned staff member.
     Raises Invalid naming the fields at fault, Conflict `duplicate_client` with `candidates`, `external_id_taken` with
     `client_id`, `client_deleted` if the id was a deleted client's, or `client_id_taken`.
     """
     if client_id is not None and (existing := _existing(db, client_id)):
         return existing
+    if calls is not None:
+        assignment.demand_staff(calls, fields)
     with db.read() as session:
         own_fields = definitions(session)
     record = cards.new_record(client_id or new_id(), checked_fields(fields, now, fields=own_fields), now)
@@ -102,7 +106,13 @@ def get_client(db: Database, client_id: str) -> Record:
 
 
 def update_client(
-    db: Database, now: dt.datetime, *, client_id: str, changes: dict[str, Any], expected_version: int | None = None
+    db: Database,
+    now: dt.datetime,
+    *,
+    calls: Any = None,
+    client_id: str,
+    changes: dict[str, Any],
+    expected_version: int | None = None,
 ) -> Record:
     """The client with its changes. A list that is given takes the place of the one before; custom fields are set one by
     one, and null takes one away.
@@ -111,6 +121,8 @@ def update_client(
     field that the caller may not see, Conflict `stale_version`, `external_id_taken`, or `client_has_contacts` for a
     business that is to be none.
     """
+    if calls is not None:
+        assignment.demand_staff(calls, changes)
     with db.unit_of_work() as uow:
         before = _locked(uow, client_id)
         refuse_sensitive_changes(uow.session, changes)
@@ -124,7 +136,8 @@ def update_client(
             contact_ties.refuse_with_contacts(uow.session, client_id)
         changed = cards.save(uow, [(before, after)], now).get(client_id)
         if changed:
-            announce_changes(uow, [Change(after, changed, activity.by_actor())], now)
+            cause = {**activity.by_actor(), **assignment.facts_of(before, after)}
+            announce_changes(uow, [Change(after, changed, cause)], now)
         return answer(uow, after)
 
 

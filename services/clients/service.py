@@ -11,7 +11,7 @@ from chassis.files import FilesProvider
 from chassis.rpc import Calls, serve
 from chassis.sealing import Keys
 from chassis.timers import every
-from contracts import cases, messaging, portal, tasks
+from contracts import accounts, cases, messaging, portal, tasks
 from contracts import clients as contract
 from services.clients import (
     activity,
@@ -44,12 +44,12 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints, Mergi
 
     db = Data(Base)
     files = FilesProvider()
-    calls = Calls(cases, messaging, tasks)
+    calls = Calls(accounts, cases, messaging, tasks)
     keys = Keys(Base, SEALING)
 
     @serve(contract.CREATE_CLIENT)
     def create_client(self, **command: Any) -> dict[str, Any]:
-        return records.create_client(self.db, utc_now(), **command)
+        return records.create_client(self.db, utc_now(), calls=self.calls, **command)
 
     @serve(contract.GET_CLIENT)
     def get_client(self, client_id: str) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints, Mergi
 
     @serve(contract.UPDATE_CLIENT)
     def update_client(self, **command: Any) -> dict[str, Any]:
-        return records.update_client(self.db, utc_now(), **command)
+        return records.update_client(self.db, utc_now(), calls=self.calls, **command)
 
     @serve(contract.DELETE_CLIENT)
     def delete_client(self, client_id: str) -> None:

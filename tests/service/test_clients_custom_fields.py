@@ -266,3 +266,19 @@ def test_two_fields_of_one_key_are_never_made_at_once(desk: Desk) -> None:
     with pytest.raises(Conflict, match="client_field_exists"):
         service.create_client_field(key="a", label="A", type="text")
     assert service.get_client_field(client_field_id=first["id"]) == first
+
+
+def test_sealed_and_removed_fields_cannot_be_asked_for(desk: Desk) -> None:
+    define(desk, "ssn", sensitive=True)
+    court = define(desk)
+    made = desk.create(custom_fields={"ssn": "1", "court": "North"})
+
+    def filtered(key: str) -> list[str]:
+        return desk.listed(filter={"field": f"custom_fields.{key}", "op": "is_not_empty"})
+
+    assert filtered("court") == [made["id"]]
+    remove(desk, court)
+    for key in ("ssn", "court"):
+        with pytest.raises(Invalid) as caught:
+            filtered(key)
+        assert set(at_fault(caught)) == {"filter.field"}
