@@ -46,14 +46,14 @@ OF_CONCERN = {
 
 
 class Deployment:
-    """What both backends have. `urls`: each service's database, as its owner."""
+    """What both backends have. `urls`: each service's database; `owners`: the same as its owner, where it is another."""
 
     backend = ""
 
-    def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, urls: Mapping[str, str], owners: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.urls = dict(urls)
-        self._engines = {name: _engine(url) for name, url in self.urls.items()}
+        self._engines = {name: _engine(url) for name, url in (owners or urls).items()}
         self._subscriptions: list[tuple[str, str, str, str]] = []
         # Of what was published before the last consumer was there to declare its queue, no account can be given.
         self._before = {name: self._ids(name, "SELECT id FROM outbox") for name in self.urls}
@@ -185,7 +185,7 @@ class Distributed(Deployment):
         """`environment`: what its processes were given beside their settings."""
         self._environment = dict(environment or {})
         self._settings = yaml.safe_load((folder / "settings.yaml").read_text())
-        super().__init__(folder, self._settings["MIGRATION_URLS"])
+        super().__init__(folder, self._settings["DATABASE_URLS"], self._settings["MIGRATION_URLS"])
         self.url = self.state()["url"]
         self._asked: set[int] = set()
         self._api = Api(self.url, (folder / "api-key").read_text().strip())
