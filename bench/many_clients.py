@@ -17,7 +17,7 @@ from chassis.database import Database
 from chassis.testing import make_database
 from services.clients.models import Base
 from services.clients.names import name_key, sort_name
-from services.clients.search_keys import keys_of
+from services.clients.search_keys import stored_keys
 
 START = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 SPAN = dt.timedelta(days=6 * 365)
@@ -164,7 +164,7 @@ def _rows(firm_id: str, record: dict[str, Any]) -> Iterator[tuple[str, tuple[Any
     yield "client", (
         *own, 1, made, made, record["kind"], record["first_name"], record["middle_name"], record["last_name"],
         record["company_name"], record["status"], record["spam"], record["flag_reason"], record["language"],
-        record["assigned_staff_id"], "{}", sort_name(record), name_key(record), "", " ".join(keys_of(record)),
+        record["assigned_staff_id"], "{}", sort_name(record), name_key(record), "", stored_keys(record, firm_id),
     )  # fmt: skip
     yield "client_phone", (*own, 0, record["phones"][0]["number"], "mobile", "t")
     address = record["emails"][0]["address"]

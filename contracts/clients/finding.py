@@ -33,7 +33,8 @@ class ClientQuery(Schema):
 
 
 class ListClients(ClientQuery, PageRequest):
-    """`sort`: name, created_at (the default, newest first), last_activity_at."""
+    """`sort`: name, created_at (the default, newest first), last_activity_at, last_case_at (when a case was last opened
+    with the client). With `inactive_since` who has been quiet longest is first unless it is given."""
 
 
 LIST_CLIENTS = Operation(

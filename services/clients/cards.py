@@ -22,7 +22,8 @@ from services.clients.custom_fields import sensitive_keys
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag, LastActivity
 from services.clients.names import name_key, sort_name
 from services.clients.row_lists import row_list
-from services.clients.search_keys import keys_of
+from services.clients.search_index import firm_of
+from services.clients.search_keys import stored_keys
 
 _OWN = (
     "kind", "first_name", "middle_name", "last_name", "company_name", "date_of_birth", "government_ids", "occupation",
@@ -105,7 +106,8 @@ def _entry(name: str, values: list[Any]) -> Any:
 def insert(uow: UnitOfWork, records: Sequence[Record], *, import_id: str | None = None) -> set[str]:
     """Stores new records and returns the ids of those really stored: one whose id or external id is taken is left
     out."""
-    rows = [_own(record, _STAMPS) | {"import_id": import_id} for record in records]
+    firm_id = firm_of(uow.session)
+    rows = [_own(record, _STAMPS, firm_id) | {"import_id": import_id} for record in records]
     keys = sealed_fields.seal(uow, rows, _sensitive(uow, rows), new=True)
     stored = {row.id for row in uow.insert_returning(Client, rows, "id", ignore_conflicts=True)}
     sealed_fields.store_keys(uow, keys, stored)
@@ -131,7 +133,8 @@ def save(uow: UnitOfWork, before_and_after: Iterable[tuple[Record, Record]], now
             changed[after["id"]] = names
             records.append(after)
     activity.touch(uow, dict.fromkeys(changed, now))
-    rows = [_own(record, ("id", "version", "updated_at")) for record in records]
+    firm_id = firm_of(uow.session)
+    rows = [_own(record, ("id", "version", "updated_at"), firm_id) for record in records]
     keys = sealed_fields.seal(uow, rows, _sensitive(uow, rows))
     uow.update_each(Client, rows)
     with_ids = [record for record in records if "government_ids" in changed[record["id"]]]
@@ -184,14 +187,14 @@ def _row(name: str, entry: Any) -> dict[str, Any]:
     return dict(entry)
 
 
-def _own(record: Record, stamps: Iterable[str]) -> dict[str, Any]:
+def _own(record: Record, stamps: Iterable[str], firm_id: str) -> dict[str, Any]:
     """A record's own row, with what is sensitive still in clear."""
-    row = {name: record[name] for name in (*stamps, *_OWN)} | _derived(record)
+    row = {name: record[name] for name in (*stamps, *_OWN)} | _derived(record, firm_id)
     if row["data_consent"] is not None:
         moment: dt.datetime = row["data_consent"]["at"]
         row["data_consent"] = {**row["data_consent"], "at": moment.isoformat()}
     return row
 
 
-def _derived(record: Record) -> dict[str, str]:
-    return {"sort_name": sort_name(record), "name_key": name_key(record), "keys": " ".join(keys_of(record))}
+def _derived(record: Record, firm_id: str) -> dict[str, str]:
+    return {"sort_name": sort_name(record), "name_key": name_key(record), "keys": stored_keys(record, firm_id)}

@@ -28,6 +28,7 @@ from services.clients.models import (
     ClientPhone,
     ClientTag,
     LastActivity,
+    LastCase,
 )
 
 Test = ColumnElement[bool]
@@ -95,6 +96,9 @@ CLIENT_FIELDS = Catalogue(
     Field("created_at", "instant", Column(Client.created_at)),
     Field("updated_at", "instant", Column(Client.updated_at)),
     Field("last_activity_at", "instant", Rows(_rows(LastActivity.client_id), Column(LastActivity.at))),
+    Field("last_case_at", "instant", Rows(_rows(LastCase.client_id), Column(LastCase.at))),
+    Field("referral_source", "text", Lowered(Client.referral_source)),
+    Field("industry", "text", Lowered(Client.industry)),
     Field("tags", "words", _Normal(Rows(_rows(ClientTag.client_id), Column(ClientTag.key)), tag_key)),
     # Of groups by a filter, the filter itself is what can be asked for.
     Field("groups", "id", Rows(_rows(ClientGroupMember.client_id), Column(ClientGroupMember.group_id))),

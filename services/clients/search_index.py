@@ -28,7 +28,7 @@ from chassis.database import UnitOfWork
 from chassis.scoping import UNGUARDED, ScopedSession
 from services.clients.models import Client, ClientPhone
 from services.clients.models.finding import FULL_TEXT
-from services.clients.search_keys import Key, Question, Word, question
+from services.clients.search_keys import Key, Question, Word, firm_tag, question
 
 
 def forget_deleted(uow: UnitOfWork) -> None:
@@ -67,8 +67,8 @@ def found(session: Session, asked: Question, *, most: int | None = None) -> CTE:
 
 def _postgresql(session: Session, asked: Question, most: int | None) -> CTE:
     rows = func.find_clients(
-        bindparam(None, _firm(session), type_=Id),
-        tsquery(asked),
+        bindparam(None, firm_of(session), type_=Id),
+        _tsquery(asked, firm_of(session)),
         bindparam(None, ["|".join(forms) for forms in asked.numbers], type_=ARRAY(Text)),
         most,
     ).table_valued(
@@ -78,10 +78,8 @@ def _postgresql(session: Session, asked: Question, most: int | None) -> CTE:
 
 
 def _sqlite(session: Session, asked: Question, most: int | None) -> CTE:
-    # As SQLite keeps an id.
-    firm = _firm(session).replace("-", "")
     matching = text(f"SELECT client_id FROM {FULL_TEXT} WHERE {FULL_TEXT} MATCH :wanted")  # noqa: S608
-    ids = matching.bindparams(wanted=f'"={firm}" AND {_full_text(asked)}').columns(column("client_id", Id))
+    ids = matching.bindparams(wanted=_full_text(asked, firm_of(session))).columns(column("client_id", Id))
     parts = (
         exists(
             select(ClientPhone.number)
@@ -96,11 +94,11 @@ def _sqlite(session: Session, asked: Question, most: int | None) -> CTE:
 
 def count(session: Session, asked: Question, most: int) -> int:
     """How many answer, at most `most`, on PostgreSQL; parts of numbers are not looked into."""
-    counted = func.count_clients(bindparam(None, _firm(session), type_=Id), tsquery(asked), most)
+    counted = func.count_clients(bindparam(None, firm_of(session), type_=Id), _tsquery(asked, firm_of(session)), most)
     return int(session.scalar(select(counted)) or 0)
 
 
-def matches(client_id: ColumnElement[str], keys: Any, asked: Question) -> ColumnElement[bool]:
+def matches(session: Session, client_id: ColumnElement[str], keys: Any, asked: Question) -> ColumnElement[bool]:
     """As `answers`, looked at in one row after the other: PostgreSQL alone, for a list of which many answer."""
     numbers = (
         exists(
@@ -110,24 +108,27 @@ def matches(client_id: ColumnElement[str], keys: Any, asked: Question) -> Column
         )
         for forms in asked.numbers
     )
-    return and_(keys.op("@@")(cast(tsquery(asked), TSQUERY)), *numbers)
+    return and_(keys.op("@@")(cast(_tsquery(asked, firm_of(session)), TSQUERY)), *numbers)
 
 
-def _firm(session: Session) -> str:
+def firm_of(session: Session) -> str:
+    """The firm that a session is bound to."""
     firm_id = session.firm_id if isinstance(session, ScopedSession) else None
     if firm_id is None:
         raise TypeError("clients are found within one firm")
     return firm_id
 
 
-def tsquery(asked: Question) -> str:
+def _tsquery(asked: Question, firm_id: str) -> str:
     """A question in PostgreSQL's language of full-text queries. Keys hold neither quotes nor backslashes."""
-    return _joined(asked.words, " & ", " | ", lambda key: f"'{key[0]}'" + (":*" if key[1] else ""))
+    tag = firm_tag(firm_id)
+    return _joined(asked.words, " & ", " | ", lambda key: f"'{tag}{key[0]}'" + (":*" if key[1] else ""))
 
 
-def _full_text(asked: Question) -> str:
+def _full_text(asked: Question, firm_id: str) -> str:
     """The same in that of SQLite's FTS5."""
-    return _joined(asked.words, " AND ", " OR ", lambda key: f'"{key[0]}"' + (" *" if key[1] else ""))
+    tag = firm_tag(firm_id)
+    return _joined(asked.words, " AND ", " OR ", lambda key: f'"{tag}{key[0]}"' + (" *" if key[1] else ""))
 
 
 def _joined(words: Sequence[Word], and_sign: str, or_sign: str, written: Any) -> str:

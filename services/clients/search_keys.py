@@ -52,6 +52,18 @@ class Question:
     numbers: tuple[tuple[str, ...], ...] = ()
 
 
+def firm_tag(firm_id: str) -> str:
+    """What each key of a firm's clients begins with in the database, so that another firm's are passed by. Two firms
+    may have one; whose a client is, its row says."""
+    return firm_id.replace("-", "")[-5:]
+
+
+def stored_keys(record: dict[str, Any], firm_id: str) -> str:
+    """A client's keys as its row keeps them."""
+    tag = firm_tag(firm_id)
+    return " ".join(f"{tag}{key}" for key in keys_of(record))
+
+
 def keys_of(record: dict[str, Any]) -> list[str]:
     """A client's keys, each once."""
     words = _words_of(record)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, false, select
+from sqlalchemy import ColumnElement, Select, false, not_, select
 from sqlalchemy.orm import Session
 
 from chassis.context import current
@@ -49,7 +49,7 @@ def narrowing(session: Session, query: Query, *, now: dt.datetime) -> list[Colum
     if "status" in given:
         wanted.append(Client.status == given["status"])
     if "tag" in given:
-        wanted.append(Client.id.in_(select(ClientTag.client_id).where(ClientTag.key == tag_key(given["tag"]))))
+        wanted.append(Client.id.in_(_tagged(given["tag"])))
     if "group_id" in given:
         wanted.append(_in_group(session, given["group_id"], now))
     if "assigned_staff_id" in given:
@@ -59,18 +59,42 @@ def narrowing(session: Session, query: Query, *, now: dt.datetime) -> list[Colum
     if "flagged" in given:
         wanted.append(Client.flag_reason.is_not(None) if given["flagged"] else Client.flag_reason.is_(None))
     if "spam" in given:
-        wanted.append(Client.spam.is_(given["spam"]))
+        # As it stands in the index.
+        wanted.append(cast(Any, Client.spam) if given["spam"] else not_(Client.spam))
     if "created_since" in given:
         wanted.append(Client.created_at >= given["created_since"])
     if "new" in given:
         since = now - dt.timedelta(days=NEW_DAYS)
         wanted.append(Client.created_at >= since if given["new"] else Client.created_at < since)
     if "inactive_since" in given:
-        quiet = select(LastActivity.client_id).where(LastActivity.at < given["inactive_since"])
-        wanted.append(Client.id.in_(quiet))
+        wanted.append(Client.id.in_(_quiet(given["inactive_since"])))
     if "filter" in given:
         wanted.append(condition(read_filter(session, given["filter"], path="filter"), now=now))
     return wanted
+
+
+def rows_beside(query: Query) -> Select[Any] | None:
+    """Rows beside the clients' own, one for each who is meant, archived ones included, if nothing else narrows."""
+    if _given(query) == ["inactive_since"]:
+        return _quiet(query["inactive_since"])
+    return only_tag(query)
+
+
+def only_tag(query: Query) -> Select[Any] | None:
+    """The rows of the tag, if nothing else narrows."""
+    return _tagged(query["tag"]) if _given(query) == ["tag"] else None
+
+
+def _given(query: Query) -> list[str]:
+    return [name for name, value in query.items() if value is not None and not (name == "mine" and not value)]
+
+
+def _tagged(tag: str) -> Select[Any]:
+    return select(ClientTag.client_id).where(ClientTag.key == tag_key(tag))
+
+
+def _quiet(since: dt.datetime) -> Select[Any]:
+    return select(LastActivity.client_id).where(LastActivity.at < since)
 
 
 def _in_group(session: Session, group_id: str, now: dt.datetime) -> ColumnElement[bool]:

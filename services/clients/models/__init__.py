@@ -4,6 +4,7 @@ Keys begin with the firm; what is looked up by many ids at once has an index of 
 """
 
 from services.clients.models.activity import *  # noqa: F403
+from services.clients.models.cases import *  # noqa: F403
 from services.clients.models.common import *  # noqa: F403
 from services.clients.models.companies import *  # noqa: F403
 from services.clients.models.contacts import *  # noqa: F403

@@ -1,6 +1,6 @@
 """How each database looks for the keys of clients (`Client.keys`, made by `services.clients.search_keys`).
 
-PostgreSQL has an index of the keys that begins with the firm, so that the clients of other firms cost nothing, and two
+PostgreSQL has an index of the keys, which begin with the firm, so that the clients of other firms cost nothing, and two
 functions that read it past the walls between firms. SQLite has a full-text table that follows the keys by triggers.
 """
 
@@ -13,7 +13,7 @@ from services.clients.models.common import Base
 from services.clients.models.records import Client
 
 FULL_TEXT = "client_fts"
-"""SQLite's full-text table. A row holds a client's keys, and `=` with the ids of the firm and of the client."""
+"""SQLite's full-text table. A row holds a client's keys, and `=` with its id."""
 
 _ANSWERING = """
 FROM client WHERE client.firm_id = firm AND client.archived_at IS NULL AND client.keys @@ wanted::tsquery
@@ -51,7 +51,7 @@ _FORGET = (
 )
 _KEEP = (
     f"INSERT INTO {FULL_TEXT} (keys, client_id)"  # noqa: S608
-    " VALUES (NEW.keys || ' =' || NEW.firm_id || ' =' || NEW.id, NEW.id);"
+    " VALUES (NEW.keys || ' =' || NEW.id, NEW.id);"
 )
 SQLITE = (
     f"CREATE VIRTUAL TABLE IF NOT EXISTS {FULL_TEXT} USING fts5(keys, client_id UNINDEXED, detail = none,"
@@ -65,9 +65,5 @@ SQLITE = (
 Base.metadata.info["beside"] = (FULL_TEXT,)
 # A migration that copies the table, as SQLite must to change one, loses its triggers.
 Base.metadata.info["sqlite_at_last"] = {"client.keys": SQLITE}
-event.listen(
-    Client.__table__, "before_create",
-    DDL("CREATE EXTENSION IF NOT EXISTS btree_gin").execute_if(dialect="postgresql"),
-)  # fmt: skip
 for statement in SQLITE:
     event.listen(Client.__table__, "after_create", DDL(statement).execute_if(dialect="sqlite"))

@@ -60,9 +60,8 @@ class Client(FirmScoped, Base):
         Index("ix_client_created", "firm_id", "created_at", "id"),
         Index("ix_client_name", "firm_id", "sort_name", "id"),
         Index("ix_client_name_key", "firm_id", "name_key"),
-        Index("ix_client_keys", "firm_id", "keys", postgresql_using="gin", postgresql_where=_PRESENT).ddl_if(
-            dialect="postgresql"
-        ),
+        # The keys themselves begin with the firm.
+        Index("ix_client_keys", "keys", postgresql_using="gin", postgresql_where=_PRESENT).ddl_if(dialect="postgresql"),
         Index("ix_client_birth", "firm_id", "birth_key"),
         # Empty but after an upgrade, until what was kept in clear is sealed.
         Index(

@@ -12,7 +12,7 @@ import chassis.columns
 
 # Of today's code, on purpose: keys that are made otherwise later are made anew by that migration.
 from services.clients.models.finding import FULL_TEXT, SQLITE
-from services.clients.search_keys import keys_of
+from services.clients.search_keys import stored_keys
 
 revision = "0009"
 down_revision = "0008"
@@ -30,11 +30,10 @@ def upgrade() -> None:
         op.execute(statement)
     _key_those_there(op.get_bind())
     if on_postgresql:
-        op.execute("CREATE EXTENSION IF NOT EXISTS btree_gin")
         op.create_index(
             "ix_client_keys",
             "client",
-            ["firm_id", "keys"],
+            ["keys"],
             postgresql_using="gin",
             postgresql_where=sa.text("archived_at IS NULL"),
         )
@@ -66,7 +65,9 @@ def _key_those_there(connection: Any) -> None:
             [
                 {
                     "client_id": row.id,
-                    "made": " ".join(keys_of({**row._mapping, **{n: of.get(row.id, []) for n, of in lists.items()}})),
+                    "made": stored_keys(
+                        {**row._mapping, **{name: of.get(row.id, []) for name, of in lists.items()}}, row.firm_id
+                    ),
                 }
                 for row in rows
             ],
