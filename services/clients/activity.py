@@ -13,7 +13,7 @@ from chassis.context import current
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.paging import page
-from services.clients import merge_history
+from services.clients import last_cases, merge_history
 from services.clients.models import Activity, Client, LastActivity
 
 _CONSENT_FACTS = ("consent_id", "channel", "state", "holds", "source")
@@ -107,8 +107,10 @@ def record_communications(db: Database, events: Sequence[ReceivedEvent]) -> None
 
 
 def record_cases(db: Database, events: Sequence[ReceivedEvent]) -> None:
-    """Of `case.created.v1` and `case.changed.v1`: every client of the case."""
-    _record(db, events, lambda event: _entries_of_many(event, event.data["client_ids"], _CASE_FACTS))
+    """Of `case.created.v1` and `case.changed.v1`: every client of the case, and when it was opened with them."""
+    with db.unit_of_work(once=events) as uow:
+        _add(uow, uow.fresh, lambda event: _entries_of_many(event, event.data["client_ids"], _CASE_FACTS))
+        last_cases.note_cases(uow, uow.fresh)
 
 
 def record_received_messages(db: Database, events: Sequence[ReceivedEvent]) -> None:

@@ -22,7 +22,6 @@ from services.clients import (
     erasure_journal,
     erasure_reports,
     facts,
-    last_cases,
     legal_holds,
     records,
     saved_filters,
@@ -176,14 +175,6 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints, Mergi
     @on(tasks.TASK_COMPLETED, batch=_BATCH)
     def follow_completed_tasks(self, events: list[ReceivedEvent]) -> None:
         answers.follow_completed_tasks(self.db, self.calls, events, utc_now())
-
-    @on(cases.CASE_CREATED, batch=_BATCH)
-    def follow_created_cases(self, events: list[ReceivedEvent]) -> None:
-        last_cases.follow_cases(self.db, events)
-
-    @on(cases.CASE_CHANGED, batch=_BATCH)
-    def follow_changed_cases(self, events: list[ReceivedEvent]) -> None:
-        last_cases.follow_cases(self.db, events)
 
     @on(messaging.CONSENT_CHANGED, batch=_BATCH)
     def record_consent_changes(self, events: list[ReceivedEvent]) -> None:
