@@ -10,21 +10,24 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select, true
 from sqlalchemy.orm import Session
 
 from chassis.database import Database, UnitOfWork
 from chassis.paging import TOTAL_CAP, page
+from chassis.scoping import BY_ID
 from chassis.value_sets import among
 from contracts.errors import Conflict, Invalid, NotFound, invalid_field
 from services.clients import cards
 from services.clients.models import Client, ClientGroup, ClientGroupMember, LastActivity
-from services.clients.selecting import select_ids
+from services.clients.selecting import conditions, select_ids
 
 Record = dict[str, Any]
 
 MOST_MATCHING = 50_000
 """Clients that are added by one query. More belong into a filter group, or are added in parts."""
+FEW = 5_000
+"""Members up to which a static group's are looked for by their ids."""
 _AT_ONCE = 5_000
 _SORTS: dict[str, Any] = {
     "name": Client.sort_name,
@@ -42,15 +45,25 @@ def find_group(session: Session, group_id: str, *, lock: bool = False) -> Client
     return found
 
 
-def members(session: Session, group: ClientGroup, now: dt.datetime) -> Select[Any]:
-    """The ids of a group's members. Raises Invalid if its filter can no longer be read."""
+def in_group(session: Session, group: ClientGroup, now: dt.datetime) -> list[ColumnElement[bool]]:
+    """Who is in a group, as conditions on `Client`. Raises Invalid if its filter can no longer be read."""
     if group.kind == "filter":
-        return select_ids(session, {"filter": group.filter}, now=now)
-    return (
-        select(Client.id)
-        .join(ClientGroupMember, ClientGroupMember.client_id == Client.id)
-        .where(ClientGroupMember.group_id == group.id, Client.archived_at.is_(None))
-    )
+        return conditions(session, {"filter": group.filter}, now=now)
+    few = _member_ids(session, group, FEW + 1)
+    if len(few) <= FEW:
+        return [Client.archived_at.is_(None), among(session, Client.id, few)]
+    # IS TRUE keeps the members a set that is hashed once. As a join, PostgreSQL takes a group that is younger than its
+    # statistics for one row, and compares each client with each member (100,000 took more than two minutes).
+    all_members = select(ClientGroupMember.client_id).where(ClientGroupMember.group_id == group.id)
+    return [Client.archived_at.is_(None), Client.id.in_(all_members).is_(true())]
+
+
+def _member_ids(session: Session, group: ClientGroup, limit: int, after: str | None = None) -> list[str]:
+    """Members of a static group, archived ones too, in the order of their ids."""
+    wanted = select(ClientGroupMember.client_id).where(ClientGroupMember.group_id == group.id)
+    if after is not None:
+        wanted = wanted.where(ClientGroupMember.client_id > after)
+    return list(session.scalars(wanted.order_by(ClientGroupMember.client_id).limit(limit)))
 
 
 def check_filter(session: Session, filter: Record, now: dt.datetime) -> None:
@@ -60,11 +73,18 @@ def check_filter(session: Session, filter: Record, now: dt.datetime) -> None:
 
 def count(session: Session, group: ClientGroup, now: dt.datetime) -> int | None:
     """How many members a group has, at most one more than a list counts. None: its filter can no longer be read."""
-    try:
-        some = members(session, group, now).limit(TOTAL_CAP + 1).subquery()
-    except (Invalid, NotFound):
-        return None
-    return session.scalar(select(func.count()).select_from(some))
+    if group.kind == "static":
+        some = (
+            select(ClientGroupMember.client_id)
+            .join(Client, Client.id == ClientGroupMember.client_id)
+            .where(ClientGroupMember.group_id == group.id, Client.archived_at.is_(None))
+        )
+    else:
+        try:
+            some = select(Client.id).where(*in_group(session, group, now))
+        except (Invalid, NotFound):
+            return None
+    return session.scalar(select(func.count()).select_from(some.limit(TOTAL_CAP + 1).subquery()))
 
 
 def count_shown(found: int | None) -> Record:
@@ -87,7 +107,7 @@ def list_group_members(
     if the group's filter can no longer be read; NotFound `client_group_not_found`."""
     with db.read() as session:
         group = find_group(session, group_id)
-        statement = select(Client).where(Client.id.in_(members(session, group, now)), Client.archived_at.is_(None))
+        statement = select(Client).where(*in_group(session, group, now))
         if sort is not None and sort.removeprefix("-") == "last_activity_at":
             statement = statement.join(LastActivity, LastActivity.client_id == Client.id).add_columns(LastActivity.at)
         rows, meta = page(
@@ -105,11 +125,20 @@ def select_group_members(
     the others: each is selected once. Raises as `list_group_members` does."""
     with db.read() as session:
         group = find_group(session, group_id)
-        wanted = select(Client.id).where(Client.id.in_(members(session, group, now)), Client.archived_at.is_(None))
-        if cursor is not None:
-            wanted = wanted.where(Client.id > cursor)
-        found = list(session.scalars(wanted.order_by(Client.id).limit(limit + 1)))
-    return {"client_ids": found[:limit], "cursor": found[limit - 1] if len(found) > limit else None}
+        if group.kind == "static":
+            found = _member_ids(session, group, limit + 1, cursor)
+            # By their ids alone, as `get_recipients` does.
+            known = select(Client.id, Client.archived_at).where(among(session, Client.id, found))
+            rows = session.execute(known.execution_options(**BY_ID))
+            there = {row.id for row in rows if row.archived_at is None}
+        else:
+            wanted = select(Client.id).where(*in_group(session, group, now))
+            if cursor is not None:
+                wanted = wanted.where(Client.id > cursor)
+            found = list(session.scalars(wanted.order_by(Client.id).limit(limit + 1)))
+            there = set(found)
+    more = found[limit - 1] if len(found) > limit else None
+    return {"client_ids": [client_id for client_id in found[:limit] if client_id in there], "cursor": more}
 
 
 def change_group_members(

@@ -263,7 +263,10 @@ def test_pages_of_ids_hold_each_member_once_while_others_come_and_go(desk: Desk)
     assert (len(rest["client_ids"]), rest["cursor"]) == (4, None)
 
 
-def test_members_are_paged_in_each_order(desk: Desk) -> None:
+@pytest.mark.parametrize("few", [1, 5000])
+def test_members_are_paged_in_each_order(desk: Desk, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_members, "FEW", few)  # many are looked for in another way
+    desk.create(first_name="Nobody's")
     people = [desk.create(first_name=name)["id"] for name in ("Cid", "Ann", "Bob")]
     made = make(desk, client_ids=people)
     in_order = {"name": [people[1], people[2], people[0]], "-created_at": people[::-1], "last_activity_at": people}
@@ -323,7 +326,7 @@ def test_a_filter_that_can_no_longer_be_read_has_no_members(desk: Desk, monkeypa
     def unreadable(*args: Any, **kwargs: Any) -> None:
         raise Invalid("invalid_filter", fields=[{"field": "filter.field", "message": "No such field."}])
 
-    monkeypatch.setattr(group_members, "select_ids", unreadable)
+    monkeypatch.setattr(group_members, "conditions", unreadable)
     assert get(desk, made)["member_count"] is None
     for read in (listed, selected):
         with pytest.raises(Invalid, match="invalid_filter"):
