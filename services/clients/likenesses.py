@@ -3,7 +3,7 @@ same day of birth or postal code. Pure rules, and how the pairs of many are foun
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 
@@ -20,11 +20,15 @@ Pair = tuple[str, str]
 Pairs = dict[Pair, set[str]]
 """Why each pair looks like one client."""
 
+MOST_SHARING = 20
+"""Clients up to which a number, an address or a name in one place says something: more have a switchboard's number, or
+a name that everybody has."""
 ALL_WITH_ALL = 400
 """Names of one day of birth or postal code up to which all are compared with all. Of more, only those are that have a
-word in common: a name of which every word is misspelt is not found among them."""
-_AT_ONCE = 200
-"""Names that are compared between two looks at whoever waits."""
+word in common, and where that is a frequent one also the beginnings of the others: in a town of thousands, two names
+that are alike and have no word in common are not found."""
+_AT_ONCE = 50_000
+"""Comparisons between two looks at whoever waits."""
 
 
 def pair_of(one: str, other: str) -> Pair:
@@ -69,43 +73,43 @@ def add_alike(
 ) -> None:
     """Adds the pairs of similar names in a block, {id: name key}. With `only`, those of one of these with any. `pause`
     is called in between, however large the block is."""
-    ids = sorted(block)
+    named = {id_: block[id_] for id_ in sorted(block) if block[id_]}
     if only is not None:
-        _compare(pairs, why, block, {id_: ids for id_ in ids if id_ in only}, pause)
-    elif len(ids) <= ALL_WITH_ALL:
-        _compare(pairs, why, block, {id_: ids[at + 1 :] for at, id_ in enumerate(ids)}, pause)
+        ids = list(named)
+        wanted: Iterable[tuple[str, Sequence[str]]] = ((id_, ids) for id_ in ids if id_ in only)
     else:
-        _compare(pairs, why, block, _sharing_a_word(block), pause)
-
-
-def _sharing_a_word(block: Mapping[str, str]) -> dict[str, list[str]]:
-    by_word: dict[str, list[str]] = defaultdict(list)
-    for id_ in sorted(block):
-        words = block[id_].split()
-        # A name of one word that is misspelt shares none: its beginning stands for it.
-        for word in words if len(words) > 1 else [*words, f"{block[id_][:2]}…"]:
-            by_word[word].append(id_)
-    others: dict[str, set[str]] = defaultdict(set)
-    for ids in by_word.values():
-        for at, id_ in enumerate(ids):
-            others[id_].update(ids[at + 1 :])
-    return {id_: sorted(candidates) for id_, candidates in others.items()}
-
-
-def _compare(
-    pairs: Pairs, why: str, block: Mapping[str, str], others: Mapping[str, Sequence[str]], pause: Callable[[], object]
-) -> None:
+        several = [list(named)] if len(named) <= ALL_WITH_ALL else _buckets(named)
+        wanted = ((id_, ids[at + 1 :]) for ids in several for at, id_ in enumerate(ids))
+    found: set[Pair] = set()
     compared = 0
-    for id_, candidates in others.items():
-        if not candidates or not block[id_]:
-            continue
-        names = [block[other] for other in candidates]
+    for id_, others in wanted:
+        names = [named[other] for other in others]
         for _, _, at in process.extract(
-            block[id_], names, scorer=fuzz.ratio, processor=None, score_cutoff=ALIKE, limit=None
+            named[id_], names, scorer=fuzz.ratio, processor=None, score_cutoff=ALIKE, limit=None
         ):
-            if candidates[at] != id_:
-                pairs.setdefault(pair_of(id_, candidates[at]), set()).add(why)
-        compared += len(candidates)
-        if compared >= _AT_ONCE * ALL_WITH_ALL:
+            if others[at] != id_:
+                found.add(pair_of(id_, others[at]))
+        compared += len(others)
+        if compared >= _AT_ONCE:
             compared = 0
             pause()
+    alike_to = Counter(id_ for pair in found for id_ in pair)
+    for pair in found:
+        if max(alike_to[id_] for id_ in pair) < MOST_SHARING:
+            pairs.setdefault(pair, set()).add(why)
+
+
+def _buckets(named: Mapping[str, str]) -> list[list[str]]:
+    """The ids of names that have a word in common, a list for each word: `named` is {id: name key}."""
+    words = {id_: name.split() for id_, name in named.items()}
+    frequency = Counter(word for several in words.values() for word in set(several))
+    buckets: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for id_, several in words.items():
+        if len(several) == 1:
+            # If it is misspelt it shares no word: its beginning stands for it.
+            buckets["", several[0][:3]].append(id_)
+        for word in set(several):
+            rest = sorted(other for other in several if other != word)
+            letters = 0 if frequency[word] <= ALL_WITH_ALL else 1 if frequency[word] <= ALL_WITH_ALL * 20 else 3
+            buckets[word, *(other[:letters] for other in rest if letters)].append(id_)
+    return [ids for ids in buckets.values() if len(ids) > 1]

@@ -18,7 +18,17 @@ from chassis.database import Database
 from chassis.envelope import ReceivedEvent
 from chassis.precedence import precedence
 from services.clients import cards, suspects
-from services.clients.likenesses import BIRTH, EMAIL, PHONE, POSTAL, Pairs, add_alike, add_sharing, reasons
+from services.clients.likenesses import (
+    BIRTH,
+    EMAIL,
+    MOST_SHARING,
+    PHONE,
+    POSTAL,
+    Pairs,
+    add_alike,
+    add_sharing,
+    reasons,
+)
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, SuspectedPair, SuspectSweep
 
 QUIET = dt.timedelta(seconds=10)
@@ -109,7 +119,7 @@ def _some(session: Session, step: str, after: str | None, began_at: dt.datetime)
 def _values(session: Session, step: str, model: Any, column: Any, after: str | None) -> list[tuple[str, int]]:
     """The next values that several clients have, in order, and how many have them."""
     size = func.count()
-    most = suspects.MOST_SHARING if step in ("phone", "email") else None
+    most = MOST_SHARING if step in ("phone", "email") else None
     statement = select(column, size).where(column.is_not(None)).group_by(column).order_by(column)
     statement = statement.having(size.between(2, most) if most is not None else size > 1)
     if after is not None:

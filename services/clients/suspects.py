@@ -25,6 +25,7 @@ from services.clients import cards, merge_history
 from services.clients.likenesses import (
     BIRTH,
     EMAIL,
+    MOST_SHARING,
     PHONE,
     POSTAL,
     Pair,
@@ -46,8 +47,6 @@ from services.clients.showing import shown
 
 Record = dict[str, Any]
 
-MOST_SHARING = 20
-"""Clients who have a number or an address in common up to which it says something: more have a switchboard's."""
 MOST_IN_BLOCK = 5000
 """Clients of one day of birth or postal code with whom a changed one is compared."""
 _TELLING = frozenset(

@@ -80,7 +80,7 @@ def test_pairs_are_listed_with_both_records_and_why(desk: Desk, find: Any) -> No
 
 
 def test_a_number_of_many_says_nothing(desk: Desk, find: Any) -> None:
-    for _ in range(suspects.MOST_SHARING + 1):
+    for _ in range(likenesses.MOST_SHARING + 1):
         desk.create(first_name=new_id()[-12:], phones=[{"number": "+12125550123"}])
     find(desk)
     assert listed(desk) == {}
@@ -243,3 +243,11 @@ def test_of_many_names_those_with_a_word_in_common_are_compared() -> None:
     likenesses.add_alike(pairs, "name_and_birth", block, lambda: paused.append(1))
     found = {pair for pair in pairs if one in pair or two in pair}
     assert {likenesses.pair_of(one, two), likenesses.pair_of(one, three)} <= found
+
+
+def test_a_name_that_everybody_has_in_one_place_says_nothing() -> None:
+    many = {new_id(): "garcia maria" for _ in range(likenesses.MOST_SHARING + 1)}
+    few = {new_id(): "lee samantha" for _ in range(3)}
+    pairs: likenesses.Pairs = {}
+    likenesses.add_alike(pairs, "name_and_postal_code", many | few, lambda: None)
+    assert {id_ for pair in pairs for id_ in pair} == few.keys()
