@@ -56,7 +56,7 @@ class Office:
         api.put("/v1/senders", {"channel": "sms", "address": OFFICE, "rate": RATE})
         case_type = api.post("/v1/case-types", {"name": f"{plan.cases} cases", "statuses": [{"name": "Open"}]})
         plan = replace(plan, zones=(_zone_at_noon(),))
-        fill(self.running.database_urls(), api.get("/v1/firm")["id"], case_type, plan)
+        fill(self.running.database_urls(), self.running.folder, api.get("/v1/firm")["id"], case_type, plan)
         template = api.post("/v1/task-templates", {"title": "Confirm your address", "kind": "short_text"})
         selector = {"case_filter": {"field": "case_type_id", "op": "eq", "value": case_type["id"]}}
         made = api.post("/v1/case-tasks/bulk-assign", {"selector": selector, "template_ids": [template["id"]]})

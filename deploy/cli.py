@@ -371,12 +371,13 @@ def _apply_erasures(chosen: argparse.Namespace) -> int:
     from deploy.embedded import data_folder
     from deploy.erasures import apply
 
-    files: str | None = load_or_exit(file=chosen.settings)["FILES_URL"]
+    url = _url("clients", chosen.settings)
+    if chosen.settings is None and not os.environ.get("DATABASE_URLS"):
+        return apply(url, f"file://{data_folder().resolve() / 'files'}")
+    files: str | None = load_or_exit(_operators(), file=chosen.settings)["FILES_URL"]
     if files is None:
-        if chosen.settings is not None:
-            _refuse("FILES_URL is not set: the journal of erasures is in the file store")
-        files = f"file://{data_folder().resolve() / 'files'}"
-    return apply(_url("clients", chosen.settings), files)
+        _refuse("FILES_URL is not set: the journal of erasures is in the file store")
+    return apply(url, files)
 
 
 def _company_proposals(chosen: argparse.Namespace) -> int:

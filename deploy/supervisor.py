@@ -112,7 +112,7 @@ class Supervisor:
     def _add_services(self, urls: dict[str, str], owners: dict[str, str]) -> None:
         self.rabbitmq.create_vhost(VHOST)
         shared = self._shared_settings()
-        common = {name: shared[name] for name in ("AMQP_URI", "SEALING_KEYS_URL")}
+        common = {name: shared[name] for name in ("AMQP_URI", "FILES_URL", "SEALING_KEYS_URL")}
         operators = {**common, "DATABASE_URLS": urls, "MIGRATION_URLS": owners}
         self._declare_queues(self._write_settings("settings", operators))
         for entry in DEPLOYABLES.values():

@@ -9,16 +9,18 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
+from chassis.sealing import key_store_at, use_key_store
 from chassis.texts import fold
 from services.cases.models import Base as Cases
 from services.cases.models import Case, CaseClient
 from services.clients import cards
 from services.clients.models import Base as Clients
-from services.messaging import consent
+from services.messaging import address_keys, consent
 from services.messaging.models import Base as Messaging
 
 AT_ONCE = 2000
@@ -50,8 +52,9 @@ def number_of(index: int) -> str:
     return f"+1917{2_000_000 + index}"
 
 
-def fill(urls: Mapping[str, str], firm_id: str, case_type: dict[str, Any], plan: Plan) -> list[str]:
-    """Writes the plan's clients, cases and opt-outs, and returns the cases' ids. `urls`: each service's database."""
+def fill(urls: Mapping[str, str], folder: Path, firm_id: str, case_type: dict[str, Any], plan: Plan) -> list[str]:
+    """Writes the plan's clients, cases and opt-outs, and returns the cases' ids. `urls`: each service's database, as
+    it connects to it. `folder`: of the deployment, by whose keys opt-outs are found."""
     now = utc_now()
     pairs = [tuple(new_id() for _ in range(plan.clients_each)) for _ in range(plan.cases)]
     clients = Database(urls["clients"], Clients, firm_id=firm_id)
@@ -70,6 +73,9 @@ def fill(urls: Mapping[str, str], firm_id: str, case_type: dict[str, Any], plan:
             )
     messaging = Database(urls["messaging"], Messaging, firm_id=firm_id)
     # One client of a case, beginning after the couples, so that no opt-out meets a shared number.
+    if plan.opted_out:
+        use_key_store(key_store_at(f"file://{folder / 'sealing-keys'}"))
+        address_keys.load(messaging)
     stopped = [number_of(2 * (plan.couples + index)) for index in range(plan.opted_out)]
     for part in _parts(stopped, OPTED_OUT_AT_ONCE):
         with messaging.unit_of_work() as uow:

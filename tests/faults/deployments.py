@@ -63,6 +63,11 @@ class Deployment:
         """The API, with the demonstration firm's key."""
         raise NotImplementedError
 
+    @property
+    def service_urls(self) -> dict[str, str]:
+        """Each service's database, as the service connects to it."""
+        return self.urls
+
     def ready(self) -> bool:
         """Whether every process is ready for work."""
         raise NotImplementedError
@@ -193,6 +198,10 @@ class Distributed(Deployment):
     @property
     def api(self) -> Api:
         return self._api
+
+    @property
+    def service_urls(self) -> dict[str, str]:
+        return dict(self._settings["DATABASE_URLS"])
 
     def close(self) -> None:
         """Hangs up."""

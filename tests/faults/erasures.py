@@ -307,7 +307,7 @@ class _ServerBackup(_Backup):
         self._deployment.wait_ready()
         subprocess.run(
             [sys.executable, "-m", "deploy.cli", "erasures", "apply", "--settings",
-             str(self._deployment.folder / "clients.yaml")],
+             str(self._deployment.folder / "settings.yaml")],
             check=True, timeout=120, capture_output=True,
         )  # fmt: skip
 
