@@ -24,6 +24,7 @@ from contracts.clients import CLIENT_DELETED, CLIENT_ERASED, ERASURE_REQUESTED, 
 from contracts.errors import Conflict
 from services.clients import (
     erased_addresses,
+    erased_files,
     erasure_journal,
     erasure_reports,
     legal_holds,
@@ -35,7 +36,6 @@ from services.clients.models import (
     Base,
     Client,
     ClientMerge,
-    ClientPhoto,
     ErasedClient,
     Erasure,
     FormerExternalId,
@@ -61,7 +61,7 @@ WITHOUT_CLIENTS = {
     "company": "shared by all firms, and holds nothing of theirs",
     "company_proposal": "what a firm proposes for the shared directory",
     "contact": "another person, who stays when a client goes, and goes when it is deleted itself",
-    "file_import": "counts and settings of a file; what is in the file, `import_erasing` looks after",
+    "file_import": "counts and settings of a file; what is in the file, `erased_files` looks after",
     "filter_use": "ids",
     "firm_key": "keys of the firm; a client's own goes with the client",
     "import_row": "numbers of rows and codes",
@@ -179,20 +179,22 @@ def continue_erasures(
             _scrub(uow, [erasure.id for erasure in decided], key, now)
             uow.after_commit(lambda: forget_deleted(db))
     running = _of_state(db, ids, "running")
+    with db.read() as session:
+        waiting = erased_files.still_read(session, {key for erasure in running for key in erasure.file_keys})
     for erasure in running:
-        for file_key in erasure.file_keys:
+        for file_key in set(erasure.file_keys) - waiting:
             files.delete(file_key)
     with db.unit_of_work(once=events) as uow:
-        erasure_reports.record(
-            uow,
-            [
-                {"erasure_id": erasure.id, "service": OWNER, "outcome": "done", "counts": erasure.counts}
-                for erasure in running
-            ],
-            now,
-        )
         for erasure in _locked(uow.session, [erasure.id for erasure in running]):
-            erasure.file_keys = []
+            erasure.file_keys = sorted(set(erasure.file_keys) & waiting)
+        uow.session.flush()
+        erasure_reports.record(uow, [_own_report(erasure, waiting) for erasure in running], now)
+
+
+def _own_report(erasure: Erasure, waiting: Collection[str]) -> Record:
+    """`held`: a list that the client came in with is still being taken in."""
+    outcome = "held" if set(erasure.file_keys) & set(waiting) else "done"
+    return {"erasure_id": erasure.id, "service": OWNER, "outcome": outcome, "counts": erasure.counts}
 
 
 def _of_state(db: Database, ids: Collection[str], state: str) -> Sequence[Erasure]:
@@ -209,9 +211,7 @@ def _locked(session: Session, ids: Collection[str]) -> Sequence[Erasure]:
 def _scrub(uow: UnitOfWork, ids: Collection[str], journal_key: str, now: dt.datetime) -> None:
     erasures = [erasure for erasure in _locked(uow.session, ids) if erasure.state == "begun"]
     client_ids = sorted({client_id for erasure in erasures for client_id in erasure.client_ids})
-    of_client: dict[str, list[str]] = {}
-    for photo in uow.session.scalars(select(ClientPhoto).where(among(uow.session, ClientPhoto.client_id, client_ids))):
-        of_client.setdefault(photo.client_id, []).append(photo.file_key)
+    files = erased_files.files_of(uow.session, client_ids, tables_of_clients())
     counts = scrub_clients(uow, client_ids)
     uow.insert(
         ErasedClient,
@@ -224,8 +224,8 @@ def _scrub(uow: UnitOfWork, ids: Collection[str], journal_key: str, now: dt.date
     )
     for erasure in erasures:
         erasure.journal_key = journal_key
-        erasure.file_keys = sorted(key for client_id in erasure.client_ids for key in of_client.get(client_id, ()))
-        erasure.counts = counts.get(erasure.client_id, {})
+        erasure.file_keys = sorted({key for client_id in erasure.client_ids for key in files.get(client_id, ())})
+        erasure.counts = counts.get(erasure.client_id, {}) | {"files": len(erasure.file_keys)}
         erasure.record_scrubbed(now, now + erasure_reports.PATIENCE)
         tell(uow, erasure)
 

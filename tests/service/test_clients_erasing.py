@@ -20,8 +20,17 @@ from chassis.testing import as_owner, deliver, received
 from chassis.wire import strict
 from contracts import cases, clients, messaging, portal, tasks
 from contracts.errors import Conflict, Gone, NotFound, Unavailable
-from services.clients import archiving, erasing, erasure_journal, erasure_reports, legal_holds, merging, records
-from services.clients.models import Base, Client
+from services.clients import (
+    archiving,
+    erasing,
+    erasure_journal,
+    erasure_reports,
+    importing,
+    legal_holds,
+    merging,
+    records,
+)
+from services.clients.models import Base, Client, Import
 from tests.service.canaries import found_in, publish_all
 from tests.service.clients_desk import DELIVERY, NOW, Desk, desk
 
@@ -322,6 +331,50 @@ def test_many_are_erased_by_few_statements(desk: Desk) -> None:
     assert erasing.ask_again(desk.everywhere, NOW) is False
     with desk.db.read() as session:
         assert session.query(Client).count() == 0
+
+
+# Files
+
+
+LIST = [
+    ["First Name", "Last Name", "Mobile Phone"],
+    ["Zerelda", "Oxenfree", "+12125550142"],
+    ["Bea", "Fox", "nonsense"],
+]
+
+
+def test_the_list_that_a_client_came_in_with_goes_with_it(desk: Desk) -> None:
+    made = desk.import_all(LIST)
+    (client_id,) = desk.listed()
+    desk.error_file(made["id"])
+    other = desk.upload([["First Name"], ["Cyd"]])
+    stored = {*desk.files.keys("uploads"), *desk.files.keys("imports")}
+    assert len(stored) == 3
+    erasure = erase(desk, client_id)
+    go_on(desk)
+    assert len(list(desk.files.keys("uploads"))) == 1
+    assert list(desk.files.keys("imports")) == []
+    assert importing.get_import(desk.db, import_id=other["id"])["state"] == "uploaded"
+    with pytest.raises(NotFound, match="file_not_found"):
+        desk.error_file(made["id"])
+    assert state(desk, erasure["id"])["services"][0]["outcome"] == "done"
+
+
+def test_a_list_that_is_still_being_taken_in_goes_when_it_is_done(desk: Desk) -> None:
+    made = desk.import_all(LIST)
+    (client_id,) = desk.listed()
+    with desk.db.unit_of_work() as uow:
+        uow.session.get_one(Import, (desk.firm_id, made["id"])).state = "undoing"
+    erasure = erase(desk, client_id)
+    go_on(desk)
+    assert state(desk, erasure["id"])["services"][0]["outcome"] == "held"
+    assert list(desk.files.keys("uploads"))
+    with desk.db.unit_of_work() as uow:
+        uow.session.get_one(Import, (desk.firm_id, made["id"])).state = "undone"
+    erasing.ask_again(desk.everywhere, dt.datetime.now(dt.UTC) + dt.timedelta(minutes=2))
+    go_on(desk)
+    assert state(desk, erasure["id"])["services"][0]["outcome"] == "done"
+    assert list(desk.files.keys("uploads")) == []
 
 
 # Merged clients
