@@ -20,8 +20,6 @@ NOT_HANDED_OUT = frozenset(
     {
         # In the record itself.
         "client_address", "client_email", "client_phone", "client_tag",
-        # Made of it, to find it by.
-        "client_find",
         # What it is sealed with.
         "client_key",
     }
@@ -47,7 +45,12 @@ def export_client_data(
     with db.read() as session:
         rows, following = read_sections(session, _sections(client_id), limit=limit, cursor=cursor)
         entries += [{"kind": section.kind, "data": section.show(row) | _opened(session, row)} for section, row in rows]
-    return {"entries": entries, "files": [], "next_cursor": following}
+    files = [
+        {"file_key": row.file_key, "name": f"{section.kind}/{row.file_key.rpartition('/')[2]}"}
+        for section, row in rows
+        if getattr(row, "file_key", None)
+    ]
+    return {"entries": entries, "files": files, "next_cursor": following}
 
 
 def _sections(client_id: str) -> list[Section]:

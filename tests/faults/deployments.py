@@ -46,7 +46,7 @@ OF_CONCERN = {
 
 
 class Deployment:
-    """What both backends have. `urls`: each service's database; `owners`: the same as its owner, where it is another."""
+    """What both backends have. `urls`: each service's database; `owners`: the same as its owner, if it is another."""
 
     backend = ""
 
@@ -62,11 +62,6 @@ class Deployment:
     def api(self) -> Api:
         """The API, with the demonstration firm's key."""
         raise NotImplementedError
-
-    @property
-    def service_urls(self) -> dict[str, str]:
-        """Each service's database, as the service connects to it."""
-        return self.urls
 
     def ready(self) -> bool:
         """Whether every process is ready for work."""
@@ -198,10 +193,6 @@ class Distributed(Deployment):
     @property
     def api(self) -> Api:
         return self._api
-
-    @property
-    def service_urls(self) -> dict[str, str]:
-        return dict(self._settings["DATABASE_URLS"])
 
     def close(self) -> None:
         """Hangs up."""

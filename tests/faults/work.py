@@ -68,9 +68,7 @@ class Firm:
         self.rate(100.0)
         case_type = api.post("/v1/case-types", {"name": "Probate", "statuses": [{"name": "New"}]})
         plan = Plan(cases=recipients // PER_CASE, couples=0, opted_out=0, zones=zones)
-        self.case_ids = fill(
-            self.deployment.service_urls, self.deployment.folder, api.get("/v1/firm")["id"], case_type, plan
-        )
+        self.case_ids = fill(self.deployment.urls, self.deployment.folder, api.get("/v1/firm")["id"], case_type, plan)
         template = api.post("/v1/task-templates", {"title": "Your county", "kind": "short_text"})
         self.case_type, self.template = case_type, template
         selector = {"case_filter": {"field": "case_type_id", "op": "eq", "value": case_type["id"]}}
