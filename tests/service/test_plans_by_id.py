@@ -11,7 +11,7 @@ from chassis.testing import as_owner, make_database, received
 from contracts.messaging import DELIVERY_SENT
 from services.clients import facts as client_facts
 from services.clients.models import Base as ClientsBase
-from services.clients.models import Client
+from services.clients.models import Client, Contact, ContactTie
 from services.tasks import facts as task_facts
 from services.tasks import outcomes
 from services.tasks.models import Base as TasksBase
@@ -56,6 +56,28 @@ def test_clients_are_found_by_their_ids_alone(postgres_database: Callable[[], st
         assert {one["state"] for one in told["recipients"]} == {"found"}
 
     assert "uq_client_id" in plan_of(db, "SELECT client.id", ask)
+    db.engines.dispose()
+
+
+def test_the_contacts_of_businesses_are_found_by_the_businesses_alone(postgres_database: Callable[[], str]) -> None:
+    db = open_database(postgres_database(), ClientsBase, "contact_tie")
+    ids = [new_id() for _ in range(MANY)]
+    business = {"kind": "business", "company_name": "Acme", "sort_name": "acme", "name_key": "acme"}
+    contact_ids = [new_id() for _ in ids]
+    with db.unit_of_work() as uow:
+        uow.insert(Client, [{"id": id_, **business} for id_ in ids])
+        uow.insert(
+            Contact, [{"id": id_, "first_name": "Ann", "sort_name": "", "search_text": ""} for id_ in contact_ids]
+        )
+        pairs = zip(ids, contact_ids, strict=True)
+        uow.insert(ContactTie, [{"client_id": one, "contact_id": other, "notify": True} for one, other in pairs])
+
+    def ask() -> None:
+        told = client_facts.get_recipients(db, client_ids=ids[:NAMED])
+        assert [len(one["contacts"]) for one in told["recipients"]] == [1] * NAMED
+
+    assert "ix_contact_tie_notify" in plan_of(db, "SELECT contact_tie.client_id", ask)
+    assert "uq_contact_id" in plan_of(db, "SELECT contact.id", ask)
     db.engines.dispose()
 
 

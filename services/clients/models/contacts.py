@@ -26,6 +26,8 @@ class Contact(FirmScoped, Base):
             "uq_contact_email", "firm_id", "email_key", unique=True,
             sqlite_where=text("email_key IS NOT NULL"), postgresql_where=text("email_key IS NOT NULL"),
         ),
+        # For those that are looked up by the dozen, as clients are.
+        Index("uq_contact_id", "id", unique=True),
         Index("ix_contact_name", "firm_id", "sort_name", "id"),
         Index("ix_contact_created", "firm_id", "created_at", "id"),
         Index("ix_contact_phone", "firm_id", "phone"),
