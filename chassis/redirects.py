@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Index, PrimaryKeyConstraint, String, delete, select, text, update
+from sqlalchemy import Index, PrimaryKeyConstraint, String, delete, or_, select, text, update
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, declared_attr, mapped_column
 
 from chassis.columns import Id, JsonOrNull
@@ -166,6 +166,14 @@ class Following:
                 self._give_back(uow, redirect)
                 done.append(redirect)
         return done
+
+    def forget(self, uow: UnitOfWork, ids: Collection[str]) -> None:
+        """Of records that are erased nothing goes back any more: what was remembered of their rows goes."""
+        redirects, moves = self._redirects, self._moves
+        theirs = select(redirects.cause_id).where(
+            or_(among(uow.session, redirects.old_id, ids), among(uow.session, redirects.new_id, ids))
+        )
+        uow.session.execute(delete(moves).where(moves.cause_id.in_(theirs)), execution_options=_WITHOUT_SYNC)
 
     def _end(self, uow: UnitOfWork, redirect: Redirect) -> bool:
         statement = (

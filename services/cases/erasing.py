@@ -19,6 +19,7 @@ from chassis.forgetting import forget_deleted
 from chassis.texts import fold
 from chassis.value_sets import among
 from contracts.cases import ERASURE_REPORTED, OWNER
+from services.cases import client_merges
 from services.cases.case_events import emit_changed
 from services.cases.client_facts import keep_facts
 from services.cases.models import Case, CaseClient, CaseFieldValue, ClientConsent, ClientFacts, NewClientRequest
@@ -51,6 +52,7 @@ def forget_clients(db: Database, events: Sequence[ReceivedEvent], now: dt.dateti
             .values(client_data=None, settled_at=now),
             execution_options=_QUIET,
         )
+        client_merges.following.forget(uow, ids)
         uow.forget_mentions([*ids, *alone])
         for event in uow.fresh:
             mine = [row for row in theirs.values() if set(row["client_ids"]) & set(event.data["client_ids"])]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import delete, or_, select, update
 
-from chassis.database import Database
+from chassis.database import Database, UnitOfWork
+from services.clients import erasing, search_index
 from services.clients.merging import TOLD_AGAIN_AFTER, tell_merged
-from services.clients.models import UNDO_WITHIN, Client, ClientMerge, LastActivity, LegalHold, MergeMove
+from services.clients.models import UNDO_WITHIN, Activity, Client, ClientMerge, ClientPhoto, LegalHold, MergeMove
 
 _AT_ONCE = 100
+_WITHOUT_SYNC = {"synchronize_session": False}
+_FOLLOW: tuple[Any, ...] = (LegalHold, ClientPhoto)
+"""What becomes the survivor's at last: what holds it, and the photo that it may show."""
 
 
 def tend(db: Database, now: dt.datetime) -> bool:
@@ -43,18 +49,26 @@ def _tend_to(db: Database, merge_ids: list[str], now: dt.datetime) -> None:
         for merge in past:
             merge.before = merge.after = None
         uow.session.flush()
-        if not past:
-            return
-        # The id goes on standing for the survivor; what was known of the merged one is the survivor's.
-        ids = [merge.merged_id for merge in past]
-        for merge in past:
-            held = update(LegalHold).where(LegalHold.client_id == merge.merged_id)
-            held = held.values(client_id=merge.surviving_id)
-            uow.session.execute(held, execution_options={"synchronize_session": False})
-        for model, column in ((Client, Client.id), (LastActivity, LastActivity.client_id)):
-            uow.session.execute(delete(model).where(column.in_(ids)), execution_options={"synchronize_session": False})
-        moved = delete(MergeMove).where(MergeMove.merge_id.in_([merge.id for merge in past]))
-        uow.session.execute(moved, execution_options={"synchronize_session": False})
+        if past:
+            _forget_merged(uow, past)
+
+
+def _forget_merged(uow: UnitOfWork, merges: Sequence[ClientMerge]) -> None:
+    """The id goes on standing for the survivor. What was known of the merged one is the survivor's by now, or goes; its
+    activity is read with the survivor's."""
+    ids = [merge.merged_id for merge in merges]
+    for merge in merges:
+        for model in _FOLLOW:
+            theirs = update(model).where(model.client_id == merge.merged_id)
+            uow.session.execute(theirs.values(client_id=merge.surviving_id), execution_options=_WITHOUT_SYNC)
+    for model in erasing.tables_of_clients():
+        if model not in (*_FOLLOW, Activity):
+            gone = delete(model).where(model.client_id.in_(ids))
+            uow.session.execute(gone, execution_options=_WITHOUT_SYNC)
+    uow.session.execute(delete(Client).where(Client.id.in_(ids)), execution_options=_WITHOUT_SYNC)
+    search_index.forget_deleted(uow)
+    moved = delete(MergeMove).where(MergeMove.merge_id.in_([merge.id for merge in merges]))
+    uow.session.execute(moved, execution_options=_WITHOUT_SYNC)
 
 
 def _facts(merge: ClientMerge) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from chassis.columns import new_id
 from chassis.testing import deliver, outbox_events, received
@@ -12,7 +13,7 @@ from contracts import clients, messaging
 from contracts.cases import CASE_CHANGED
 from contracts.errors import Invalid
 from services.cases import reading
-from services.cases.models import Base
+from services.cases.models import Base, ClientMergeMove
 from tests.service.cases_office import Office
 from tests.service.merges import Merge
 
@@ -158,3 +159,16 @@ def test_a_merged_client_is_put_on_no_case(office: Office) -> None:
     with pytest.raises(Invalid) as caught:
         office.case(office.case_type(), clients=[{"client_id": two}])
     assert caught.value.fields == [{"field": "clients.0.client_id", "message": "Merged into another client."}]
+
+
+def test_of_an_erased_client_nothing_is_remembered(office: Office) -> None:
+    one, two, first = office.client(), office.client(), office.client()
+    entries = [{"client_id": first}, {"client_id": two, "role": "additional", "label": "spouse"}]
+    office.case(office.case_type(), clients=entries)
+    merge(office, one, two).told()
+    with office.db.read() as session:
+        assert len(session.scalars(select(ClientMergeMove)).all()) == 1
+    data = {"client_id": one, "erasure_id": new_id(), "version": 9, "client_ids": [one, two]}
+    deliver(office.service, "forget_clients", received(clients.CLIENT_ERASED, data, firm_id=office.firm_id))
+    with office.db.read() as session:
+        assert session.scalars(select(ClientMergeMove)).all() == []

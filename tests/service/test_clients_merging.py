@@ -22,9 +22,9 @@ from contracts.clients import (
     MERGE_CLIENTS,
 )
 from contracts.errors import Conflict, Forbidden, Gone, Invalid, NotFound
-from services.clients import activity, contacts, facts, groups, merge_tending, merge_undo, merging
+from services.clients import activity, contacts, facts, groups, legal_holds, merge_tending, merge_undo, merging
 from services.clients.client_keys import destroy_keys
-from services.clients.models import UNDO_WITHIN, ClientGroupMember, ClientMerge, ContactTie
+from services.clients.models import UNDO_WITHIN, ClientGroupMember, ClientMerge, ContactTie, LegalHold
 from tests.service.clients_desk import CONSENT, NOW, Desk, desk
 
 __all__ = ["desk"]
@@ -487,6 +487,8 @@ def test_after_thirty_days_nothing_is_kept_but_for_whom_the_id_stands(desk: Desk
         desk.create()["id"],
         desk.create(first_name="Secret", external_source="clio", external_source_id="2")["id"],
     )
+    with use(desk.context):
+        hold = legal_holds.place_legal_hold(desk.db, NOW, client_id=two, reason="A suit")
     made = merge(desk, one, two, keep={"external_source": "this"})
     merge_tending.tend(desk.everywhere, NOW + UNDO_WITHIN - dt.timedelta(seconds=1))
     merge_undo.get_merge(desk.db, merge_id=made["id"])
@@ -504,6 +506,8 @@ def test_after_thirty_days_nothing_is_kept_but_for_whom_the_id_stands(desk: Desk
     assert conflict.value.code == "merge_too_old"
     done = desk.import_all([["first_name", "external_source", "external_source_id"], ["Eve", "clio", "2"]])
     assert done["counts"]["skipped"] == 1
+    with desk.db.read() as session:
+        assert {held.client_id for held in session.scalars(select(LegalHold)) if held.id == hold["id"]} == {one}
 
 
 # What goes along
