@@ -183,12 +183,14 @@ def _serve(chosen: argparse.Namespace) -> int:
     from chassis.config import load_or_exit
     from chassis.run import run_services
     from deploy.deployables import DEPLOYABLES, settings_of
+    from deploy.keys import demand_keys
 
     unknown = sorted(set(chosen.services) - set(DEPLOYABLES))
     if unknown:
         _refuse(f"there is no service {unknown[0]}; there are {', '.join(DEPLOYABLES)}")
     deployables = [DEPLOYABLES[name] for name in chosen.services]
     config = load_or_exit(settings_of(deployables), chosen.settings)
+    demand_keys(chosen.services, config)
     return run_services([entry.load() for entry in deployables], config)
 
 

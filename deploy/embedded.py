@@ -66,6 +66,7 @@ def run(started: Callable[[str, str], object] | None = None) -> int:
     from chassis.migrations import upgrade
     from chassis.run import run_services
     from deploy.firms import create_demonstration_firm
+    from deploy.keys import demand_keys
 
     folder = Folder(data_folder())
     try:
@@ -78,6 +79,7 @@ def run(started: Callable[[str, str], object] | None = None) -> int:
     urls = config["DATABASE_URLS"]
     for name in DATABASES:
         upgrade(name, urls[name])
+    demand_keys(DATABASES, config)
     # The key's file is written last: where it is missing, an earlier start was cut off, and its firm is not used.
     key = folder.kept("api-key") or folder.keep("api-key", create_demonstration_firm(urls["accounts"]))
 

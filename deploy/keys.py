@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import sys
 import time
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from chassis.columns import utc_now
-from chassis.config import SettingsError
-from chassis.database import Database
+from chassis.config import SettingsError, stop
+from chassis.database import Database, database_url
 from chassis.sealing import Sealing, Unsealable, check_keys, key_store_at, rotation, use_key_store
 from contracts.errors import CasewireError
 
@@ -17,20 +20,38 @@ SEALING = {"clients": "services.clients.client_keys:SEALING"}
 """How each service seals that does."""
 
 
+def demand_keys(services: Collection[str], config: Mapping[str, Any]) -> None:
+    """Ends the program with one sentence, before anything is started, if a service that seals has other keys than its
+    data. What cannot be looked at is left for the service to say."""
+    for service in SEALING.keys() & set(services):
+        sealing, base = _sealing_of(service)
+        try:
+            use_key_store(key_store_at(config["SEALING_KEYS_URL"]))
+            check_keys(Database(database_url(config, service), base), sealing)
+        except SettingsError as error:
+            stop(str(error))
+        except (CasewireError, SQLAlchemyError):
+            continue
+
+
+def _sealing_of(service: str) -> tuple[Sealing, Any]:
+    module, _, name = SEALING[service].partition(":")
+    return getattr(importlib.import_module(module), name), importlib.import_module(f"services.{service}.models").Base
+
+
 def act(action: str, urls: dict[str, str], store: str, firm_id: str | None) -> int:
     """Show or rotate the keys of every firm, or of one, in every service that seals. Returns the exit status."""
     done = 0
     try:
         use_key_store(key_store_at(store))
-        for service, place in SEALING.items():
-            module, _, name = place.partition(":")
-            sealing: Sealing = getattr(importlib.import_module(module), name)
-            db = Database(urls[service], importlib.import_module(f"services.{service}.models").Base)
+        for service in SEALING:
+            sealing, base = _sealing_of(service)
+            db = Database(urls[service], base)
             check_keys(db, sealing)
             firms = rotation.firms_with_keys(db, sealing)
-            for known in [firm for firm in firms if firm_id in (None, firm)]:
-                (_show if action == "status" else _rotate)(service, db.for_firm(known), sealing)
-                done += 1
+            chosen = [firm for firm in firms if firm_id in (None, firm)]
+            done += len(chosen)
+            (_show if action == "status" else _rotate)(service, [db.for_firm(firm) for firm in chosen], sealing)
     except (CasewireError, SettingsError, Unsealable) as error:
         sys.stderr.write(f"casewire: {error}\n")
         return 1
@@ -41,17 +62,31 @@ def act(action: str, urls: dict[str, str], store: str, firm_id: str | None) -> i
     return 0
 
 
-def _show(service: str, db: Database, sealing: Sealing) -> None:
-    found = rotation.status(db, sealing)
-    if found is None:
-        return
-    state = f"rotating, {found.older_wrapped} to go" if found.older_keys else "settled"
-    store = "" if found.newest_store_key else ", wrapped by an older key of the store: rotate"
-    print(f"{service}  {found.firm_id}  since {found.since:%Y-%m-%d %H:%M}  {found.wrapped} data keys  {state}{store}")
+def _show(service: str, firms: Sequence[Database], sealing: Sealing) -> None:
+    for db in firms:
+        found = rotation.status(db, sealing)
+        if found is None:
+            continue
+        state = f"rotating, {found.older_wrapped} to go" if found.older_keys else "settled"
+        store = "" if found.newest_store_key else ", wrapped by an older key of the store: rotate"
+        since = f"since {found.since:%Y-%m-%d %H:%M}"
+        print(f"{service}  {found.firm_id}  {since}  {found.wrapped} data keys  {state}{store}")
 
 
-def _rotate(service: str, db: Database, sealing: Sealing) -> None:
-    shown: list[float] = [0.0]
+def _rotate(service: str, firms: Sequence[Database], sealing: Sealing) -> None:
+    """All firms begin before the first old key is destroyed, so that there is one wait for all of them."""
+    begun = []
+    for db in firms:
+        if (rotation_of := rotation.begin(db, sealing, now=utc_now, tell=_teller(service, db))) is not None:
+            begun.append((db, rotation_of))
+    for db, rotation_of in begun:
+        late = rotation.end(db, sealing, rotation_of, now=utc_now, sleep=_wait)
+        count = rotation_of.wrapped + late
+        print(f"{service}  {db.firm_id}  rotated, {count} data keys wrapped anew, the old key destroyed", flush=True)
+
+
+def _teller(service: str, db: Database) -> rotation.Told:
+    shown = [0.0]
 
     def tell(done: int, total: int) -> None:
         at = time.monotonic()
@@ -59,9 +94,9 @@ def _rotate(service: str, db: Database, sealing: Sealing) -> None:
             shown[0] = at
             print(f"{service}  {db.firm_id}  {done} of {total} data keys", flush=True)
 
-    def wait(seconds: float) -> None:
-        print(f"{service}  {db.firm_id}  waits {seconds:.0f} s until every process uses the new key", flush=True)
-        time.sleep(seconds)
+    return tell
 
-    count: Any = rotation.rotate(db, sealing, now=utc_now, sleep=wait, tell=tell)
-    print(f"{service}  {db.firm_id}  rotated, {count} data keys wrapped anew, the old key destroyed", flush=True)
+
+def _wait(seconds: float) -> None:
+    print(f"waiting {seconds:.0f} s until every process uses the new keys", flush=True)
+    time.sleep(seconds)

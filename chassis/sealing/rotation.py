@@ -77,26 +77,57 @@ def rotate(
     sleep: Callable[[float], object],
     tell: Told = lambda done, total: None,
 ) -> int:
-    """Gives the firm that `db` is bound to a new key, or goes on with a rotation that was cut off; returns how many
-    data keys were wrapped anew. 0 without a rotation if the firm has no keys.
+    """`begin` and `end` of one firm; how many data keys were wrapped anew."""
+    begun = begin(db, sealing, now=now, tell=tell)
+    return 0 if begun is None else begun.wrapped + end(db, sealing, begun, now=now, sleep=sleep)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A rotation whose old key is still there: since when the new one is in use, and the data keys wrapped with it."""
+
+    since: dt.datetime
+    wrapped: int
+
+
+def begin(
+    db: Database, sealing: Sealing, *, now: Callable[[], dt.datetime], tell: Told = lambda done, total: None
+) -> Begun | None:
+    """Gives the firm that `db` is bound to a new key, or goes on with a rotation that was cut off, and wraps every data
+    key with it. None if the firm has no keys.
 
     Raises Unavailable if the database or the key store cannot be reached.
     """
     since = _begin(db, sealing, now())
     if since is None:
-        return 0
+        return None
     done, total = 0, _older_wrapped(db, sealing)
     tell(done, total)
+    while count := _wrap_batch(db, sealing):
+        done += count
+        tell(done, max(done, total))
+    return Begun(since, done)
+
+
+def end(
+    db: Database,
+    sealing: Sealing,
+    begun: Begun,
+    *,
+    now: Callable[[], dt.datetime],
+    sleep: Callable[[float], object],
+) -> int:
+    """Destroys the old key when no process seals with it any more; how many data keys it wrapped meanwhile."""
+    late = 0
     while True:
-        while count := _wrap_batch(db, sealing):
-            done += count
-            tell(done, max(done, total))
-        left = (since + MARGIN - now()).total_seconds()
+        left = (begun.since + MARGIN - now()).total_seconds()
         if left > 0:
             # Of those that have just looked, one may wrap a last data key with the old key.
             sleep(left)
-        elif _retire(db, sealing):
-            return done
+        while count := _wrap_batch(db, sealing):
+            late += count
+        if _retire(db, sealing):
+            return late
 
 
 def _begin(db: Database, sealing: Sealing, now: dt.datetime) -> dt.datetime | None:
