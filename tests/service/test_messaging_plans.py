@@ -10,7 +10,7 @@ import pytest
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.testing import as_owner, make_database
-from services.messaging import consent
+from services.messaging import address_keys, consent
 from services.messaging.adapters.base import Accepted, Called
 from services.messaging.deliveries import is_in, move_each
 from services.messaging.models import Attempt, Base, Delivery, Sender
@@ -22,6 +22,8 @@ from services.messaging.results import record
 from services.messaging.setwise import update_rows
 from services.messaging.timing import FirmRules
 from tests.service.plans import plan_of
+
+address_keys.use(b"a key of the tests, for addresses")
 
 MANY = 3_000
 TRIES = range(1, 13)
