@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import eventlet
 import pytest
 
 from chassis.columns import new_id
@@ -17,6 +18,7 @@ from contracts.clients import CONTACT_ACCESS_CHANGED
 from contracts.errors import Conflict, Invalid, NotFound
 from services.clients import contact_ties, contacts
 from services.clients.activity import list_client_activity
+from services.clients.models import Contact
 from tests.service.clients_desk import NOW, Desk, desk
 
 __all__ = ["desk"]
@@ -119,12 +121,12 @@ def test_creating_a_client_creates_no_contact_and_the_reverse(desk: Desk) -> Non
 
 def test_only_businesses_have_contacts(desk: Desk) -> None:
     acme, person = business(desk), desk.create()["id"]
-    for attempt, field in (
+    for try_it, field in (
         (lambda: make(desk, acme, person), "client_ids.1"),
         (lambda: add(desk, person, **ANN), "client_id"),
     ):
         with pytest.raises(Invalid, match="not_a_business") as refused:
-            attempt()
+            try_it()
         assert refused.value.fields[0]["field"] == field
     assert listed(desk) == []
     make(desk, acme)
@@ -228,6 +230,27 @@ def test_two_at_once_make_one_contact(desk: Desk) -> None:
     assert set(made) == set(listed(desk))
     (contact_id,) = set(made)
     assert sorted(tied(get(desk, {"id": contact_id}))) == sorted(businesses)
+
+
+def test_a_business_stays_one_while_it_gets_a_contact(desk: Desk) -> None:
+    acme = business(desk)
+    made = make(desk, business(desk, "Bolt"))
+    with desk.db.unit_of_work() as uow:
+        contact_ties.lock_businesses(uow, [acme], "client_id")
+        changing = eventlet.spawn(attempt, lambda: desk.change(acme, kind="individual"))
+        eventlet.sleep(0.3)  # time enough to do harm
+        contact = uow.session.get_one(Contact, (desk.firm_id, made["id"]))
+        contact_ties.tie(uow, contact, [acme], notify=False, now=NOW)
+    assert isinstance(changing.wait(), Conflict)
+    assert (desk.get(acme)["kind"], acme in tied(get(desk, made))) == ("business", True)
+
+
+def attempt(action: Callable[[], Any]) -> Any:
+    """What an action answers or raises."""
+    try:
+        return action()
+    except Conflict as error:
+        return error
 
 
 # Ties that end

@@ -53,9 +53,9 @@ class Business(Office):
         """A link of the contact's."""
         return self.link(contact_id=self.contact_id, **values)
 
-    def hear(self, access: bool, **given: Any) -> None:
-        data = {"contact_id": self.contact_id, "client_id": self.client_id, "access": access, **given}
-        event = received(clients.CONTACT_ACCESS_CHANGED, data, firm_id=self.firm_id, time=self.clock())
+    def hear(self, access: bool, time: dt.datetime | None = None) -> None:
+        data = {"contact_id": self.contact_id, "client_id": self.client_id, "access": access}
+        event = received(clients.CONTACT_ACCESS_CHANGED, data, firm_id=self.firm_id, time=time or self.clock())
         for _ in range(2):
             deliver(self.service, "end_links_of_contact", event)
 
@@ -84,6 +84,14 @@ def test_the_end_of_access_ends_what_the_contact_was_sent(office: Business, acce
     assert [office.is_open(link) for link in (before, of_client, of_another, after)] == [access, True, True, True]
     revoked = [] if access else [{"link_id": before.id, "client_id": office.client_id}]
     assert office.emitted(LINK_REVOKED) == revoked
+
+
+def test_an_end_that_is_heard_of_late_leaves_what_was_sent_after_it(office: Business) -> None:
+    before, ended_at = office.theirs(), office.clock.advance(minutes=1)
+    office.clock.advance(minutes=1)
+    again = office.theirs()  # tied once more meanwhile
+    office.hear(False, time=ended_at)
+    assert [office.is_open(link) for link in (before, again)] == [False, True]
 
 
 def test_the_end_of_one_tie_leaves_what_was_sent_for_another_business(office: Business) -> None:
