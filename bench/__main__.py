@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from bench.stage import Stage, stage
 
-MEASUREMENTS = ("revocations", "read", "events", "bulk", "dispatchers", "stops", "accept", "queues")
+MEASUREMENTS = ("revocations", "read", "events", "bulk", "dispatchers", "stops", "card", "accept", "queues")
 
 
 def main() -> int:

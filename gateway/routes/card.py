@@ -13,7 +13,7 @@ from chassis.rpc import RemoteFault
 from contracts import cases, clients, messaging, tasks
 from contracts.base import Count, Instant, Operation
 from contracts.errors import DeadlineExceeded, Unavailable
-from gateway.endpoints import permitted, start
+from gateway.endpoints import expose, permitted, start
 from gateway.wire import json_response
 
 blueprint = Blueprint("card", __name__, url_prefix="/v1/clients", description="A client at a glance.")
@@ -23,6 +23,7 @@ SHOWN = 10
 PARTS: dict[str, tuple[Operation, dict[str, Any]]] = {
     "client": (clients.GET_CLIENT, {}),
     "activity": (clients.LIST_CLIENT_ACTIVITY, {"limit": SHOWN}),
+    "notes": (clients.LIST_CLIENT_NOTES, {"limit": SHOWN}),
     "cases": (cases.SUMMARIZE_CLIENT_CASES, {"limit": SHOWN}),
     "tasks": (tasks.LIST_CLIENT_TASKS, {"limit": SHOWN}),
     "communications": (messaging.LIST_COMMUNICATIONS, {"limit": SHOWN}),
@@ -48,10 +49,14 @@ class ClientCard(ma.Schema):
     client = ma.fields.Nested(clients.Client)
     statistics = ma.fields.Nested(CardStatistics)
     activity = ma.fields.Dict()
+    notes = ma.fields.Dict()
     communications = ma.fields.Dict()
     cases = ma.fields.Dict()
     tasks = ma.fields.Dict()
     preferences = ma.fields.Dict()
+
+
+expose(blueprint, "GET", "/<uuid:id>/tasks", tasks.LIST_CLIENT_TASKS, rename={"id": "client_id"})
 
 
 @blueprint.route("/<uuid:id>/card", methods=["GET"])

@@ -26,6 +26,7 @@ def edge_of(permissions: list[str]) -> Edge:
     edge.answer(RESOLVE_API_KEY, lambda key_hash: credential)
     edge.answer(clients.GET_CLIENT, lambda client_id: {"id": client_id, "last_activity_at": "2026-11-21T15:00:00Z"})
     edge.answer(clients.LIST_CLIENT_ACTIVITY, lambda **query: PAGE)
+    edge.answer(clients.LIST_CLIENT_NOTES, lambda **query: PAGE)
     edge.answer(
         cases.SUMMARIZE_CLIENT_CASES,
         lambda **query: {"open": 2, "closed": 1, "total_value": "1250.50", "cases": []},
@@ -72,7 +73,7 @@ def test_a_service_that_does_not_answer_costs_its_part_and_no_more(edge: Edge, p
 def test_what_the_caller_may_not_see_is_left_out_and_not_asked_for() -> None:
     edge = edge_of(["clients.read", "tasks.read"])
     card = edge.send("GET", PATH).get_json()
-    assert set(card) == {"client", "activity", "tasks", "statistics"}
+    assert set(card) == {"client", "activity", "notes", "tasks", "statistics"}
     assert edge.calls.asked(messaging.LIST_COMMUNICATIONS) == []
     assert card["statistics"]["cases_open"] is None
     problem(edge_of(["tasks.read"]).send("GET", PATH), 403, "permission_denied")
