@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import eventlet
 from nameko.extensions import DependencyProvider
 from sqlalchemy import Index, MetaData, UniqueConstraint
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -63,6 +64,8 @@ __all__ = [
     "violates",
 ]
 
+PATIENCE = 5.0
+"""Seconds that a database has to answer before its service starts without it."""
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -211,7 +214,7 @@ class Data(DependencyProvider):
     def setup(self) -> None:
         self.url = database_url(self.container.config, self.base.service_name)
         # Before anything is taken from the bus. A database that is away is waited for later, and asked then.
-        with suppress(Unavailable):
+        with suppress(Unavailable), eventlet.Timeout(PATIENCE, False):
             self.database.demand_walls()
 
     @property

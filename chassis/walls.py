@@ -274,21 +274,27 @@ $reviewed$
 def _put_up_functions(
     connection: Connection, schema: str, functions: list[Reviewed], service_role: str, taken: str
 ) -> None:
-    marks: dict[str, list[tuple[str, str]]] = {}
-    for name, signature, mark in connection.execute(
-        text(
-            "SELECT p.proname, p.oid::regprocedure::text, coalesce(obj_description(p.oid, 'pg_proc'), '')"
-            " FROM pg_proc p WHERE p.proowner = to_regrole(:taken) AND p.pronamespace = to_regnamespace(:schema)"
-        ),
-        {"taken": _quoted(taken), "schema": _quoted(schema)},
-    ):
-        marks.setdefault(name, []).append((signature, mark))
     wanted = {function.name: function for function in functions}
-    old = [signature for name, found in marks.items() for signature, mark in found
-           if name not in wanted or mark != wanted[name].mark]  # fmt: skip
-    new = [
-        function for function in functions if (function.mark not in [mark for _, mark in marks.get(function.name, [])])
-    ]
+    old, restored, standing = [], [], set()
+    for name, signature, mark, is_ours in connection.execute(
+        text(
+            "SELECT p.proname, p.oid::regprocedure::text, coalesce(obj_description(p.oid, 'pg_proc'), ''),"
+            " p.proowner = to_regrole(:taken) FROM pg_proc p WHERE p.pronamespace = to_regnamespace(:schema)"
+            " AND (p.proowner = to_regrole(:taken)"
+            "  OR p.proowner = to_regrole(current_user) AND p.proname = ANY(:names))"
+        ),
+        {"taken": _quoted(taken), "schema": _quoted(schema), "names": list(wanted)},
+    ):
+        if not is_ours:
+            # As pg_restore made it: the owner, whose own functions see nothing past the walls.
+            restored.append(signature)
+        elif name in wanted and mark == wanted[name].mark:
+            standing.add(name)
+        else:
+            old.append(signature)
+    new = [function for function in functions if function.name not in standing]
+    for signature in restored:
+        connection.exec_driver_sql(f"DROP FUNCTION {signature}")
     if not old and not new:
         return
     # Owned from the first moment by the role that sees every firm, which may make nothing else here.

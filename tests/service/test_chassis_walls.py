@@ -395,20 +395,36 @@ def test_a_reviewed_function_names_the_firm_first() -> None:
 # A dump
 
 
-def test_a_dump_by_the_owner_has_the_rows_of_every_firm(db: Database) -> None:
+def test_a_dump_by_the_owner_has_the_rows_of_every_firm_and_can_be_restored(
+    finding: tuple[Any, Database], postgres_database: Callable[[], str], tmp_path: Path
+) -> None:
     """As docs/operations.md says: without a superuser, and past the walls that hold the owner too."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_dump"))
-    if not programs:
+    programs = {path.name: str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_*"))}
+    if "pg_dump" not in programs:
         pytest.skip("pg_dump is not installed")
+    base, db = finding
     url = make_url(db.url)
-    owner = url.set(drivername="postgresql", username=f"{url.username}{OWNER}").render_as_string(hide_password=False)
-    command = [str(programs[-1]), "--enable-row-security", f"--role={url.username}_across", "--data-only"]
-    told = subprocess.run([*command, owner], capture_output=True, text=True, timeout=60)
+    owner = url.set(drivername="postgresql", username=f"{url.username}{OWNER}")
+    kept = str(tmp_path / "kept")
+    options = ["--enable-row-security", f"--role={url.username}_across", "--format=custom", f"--file={kept}"]
+    told = run(programs["pg_dump"], *options, owner.render_as_string(hide_password=False))
     if "server version mismatch" in told.stderr:
         pytest.skip("pg_dump is older than the server")
     assert told.returncode == 0, told.stderr
-    assert FIRM in told.stdout
-    assert OTHER in told.stdout
+    anew = postgres_database()
+    where = make_url(anew).set(drivername="postgresql").render_as_string(hide_password=False)
+    told = run(programs["pg_restore"], "--no-owner", "--no-acl", "--single-transaction", f"--dbname={where}", kept)
+    assert told.returncode == 0, told.stderr
+    with owner_engine(anew).begin() as connection:
+        walls.put_up(connection, base.metadata, str(url.username))
+    restored = Database(service_url(anew), base)
+    assert found(restored, FIRM) == [FIRM]
+    assert found(restored, OTHER, within=OTHER) == [OTHER]
+    restored.engines.dispose()
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 # What operators meet
