@@ -52,6 +52,8 @@ def act(action: str, urls: dict[str, str], store: str, firm_id: str | None) -> i
             chosen = [firm for firm in firms if firm_id in (None, firm)]
             done += len(chosen)
             (_show if action == "status" else _rotate)(service, [db.for_firm(firm) for firm in chosen], sealing)
+        if firm_id is None:
+            _address_key(action, urls)
     except (CasewireError, SettingsError, Unsealable) as error:
         sys.stderr.write(f"casewire: {error}\n")
         return 1
@@ -60,6 +62,19 @@ def act(action: str, urls: dict[str, str], store: str, firm_id: str | None) -> i
         return 1
     print(f"{done} firm{'' if done == 1 else 's'}")
     return 0
+
+
+def _address_key(action: str, urls: Mapping[str, str]) -> None:
+    """The one key that is of no firm: by it messaging finds opt-outs."""
+    from services.messaging import address_keys, models
+
+    if "messaging" not in urls:
+        return
+    db = Database(urls["messaging"], models.Base)
+    if action == "rotate":
+        address_keys.wrap_anew(db)
+    if not address_keys.newest(db):
+        print("messaging  the key of addresses is wrapped by an older key of the store: rotate")
 
 
 def _show(service: str, firms: Sequence[Database], sealing: Sealing) -> None:

@@ -1,5 +1,5 @@
-"""Clients that are likely the same person: one same normalised phone or email address, or a similar name together with
-the same date of birth or postal code."""
+"""Clients that are likely the same person: one same normalised phone or email address, one same government id, or a
+similar name together with the same date of birth or postal code."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from contracts.errors import Conflict
 from services.clients.addresses import email_key
 from services.clients.checking import Record
-from services.clients.client_keys import birth_key
-from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone
+from services.clients.client_keys import birth_key, government_id_key
+from services.clients.models import Client, ClientAddress, ClientEmail, ClientGovernmentId, ClientPhone
 from services.clients.names import name_key
 
 ALIKE = 88.0
@@ -28,7 +28,8 @@ def refuse_duplicates(session: Session, record: Record) -> None:
 
 def find_duplicates(session: Session, record: Record) -> list[str]:
     """Ids of the clients that the record matches, the oldest first."""
-    return sorted(_same_address(session, record) | _same_person(session, record))
+    found = _same_address(session, record) | _same_government_id(session, record) | _same_person(session, record)
+    return sorted(found)
 
 
 def _same_address(session: Session, record: Record) -> set[str]:
@@ -48,6 +49,19 @@ def _same_address(session: Session, record: Record) -> set[str]:
             )
             found.update(session.scalars(statement))
     return found
+
+
+def _same_government_id(session: Session, record: Record) -> set[str]:
+    keys = [key for entry in record["government_ids"] if (key := government_id_key(session, entry["number"]))]
+    if not keys:
+        return set()
+    statement = (
+        select(ClientGovernmentId.client_id)
+        .join(Client, Client.id == ClientGovernmentId.client_id)
+        .where(ClientGovernmentId.key.in_(keys), Client.archived_at.is_(None))
+        .limit(_MOST_CANDIDATES)
+    )
+    return set(session.scalars(statement))
 
 
 def _same_person(session: Session, record: Record) -> set[str]:

@@ -70,6 +70,24 @@ def load(db: Database) -> None:
         pass
 
 
+def newest(db: Database) -> bool:
+    """Whether the secret is wrapped as the key store wraps today, or there is none yet."""
+    with db.across_firms("the key is the installation's").read() as session:
+        wrapped = session.scalar(select(AddressKey.wrapped))
+    return wrapped is None or key_store().newest(wrapped)
+
+
+def wrap_anew(db: Database) -> None:
+    """Wraps the secret as the key store wraps today; the secret stays, or no opt-out would be found. Raises Unsealable
+    if the key store did not wrap it."""
+    with db.across_firms("the key is the installation's").unit_of_work() as uow:
+        wrapped = uow.session.scalar(select(AddressKey.wrapped).with_for_update())
+        if wrapped is not None and not key_store().newest(wrapped):
+            secret = key_store().unwrap(wrapped, _INSTALLATION, _PURPOSE)
+            again = key_store().wrap(secret, _INSTALLATION, _PURPOSE)
+            uow.session.execute(update(AddressKey).values(wrapped=again))
+
+
 def _new_secret() -> bytes:
     import secrets
 

@@ -12,12 +12,15 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from chassis.columns import new_id
-from chassis.sealing import LocalKeys, forget_rings, rotation, use_key_store
+from chassis.sealing import LocalKeys, forget_rings, key_store_at, rotation, use_key_store
 from chassis.sealing.firm_keys import SEAL, ring_to_write
 from chassis.testing import Clock
+from deploy import keys
 from deploy.keys import act
 from services.clients.client_keys import SEALING
 from services.clients.models import ClientKey, FirmKey
+from services.messaging import address_keys
+from services.messaging import models as messaging_models
 from tests.service.clients_desk import Desk, desk
 
 __all__ = ["desk"]
@@ -191,3 +194,26 @@ def test_the_command_shows_and_rotates(
         assert act("rotate", urls, f"file://{store}", firm) == 1
         assert capsys.readouterr().err.startswith("casewire: ")
     use_key_store(LocalKeys([bytes(32)]))
+
+
+def test_the_key_of_addresses_follows_the_store(new_database: Any, tmp_path: Any, capsys: Any) -> None:
+    db = new_database(messaging_models.Base)
+    old, new = "A" * 43, "B" * 43
+    file = tmp_path / "keys"
+    urls = {"messaging": db.url}
+    try:
+        address_keys.load(db)
+        before = address_keys.hashed("+12125550101")
+        file.write_text(f"{new}\n{old}\n")
+        use_key_store(key_store_at(f"file://{file}"))
+        keys._address_key("status", urls)
+        assert "older key" in capsys.readouterr().out
+        keys._address_key("rotate", urls)
+        keys._address_key("status", urls)
+        assert capsys.readouterr().out == ""
+        file.write_text(f"{new}\n")
+        use_key_store(key_store_at(f"file://{file}"))
+        address_keys.load(db)
+        assert address_keys.hashed("+12125550101") == before
+    finally:
+        use_key_store(LocalKeys([bytes(32)]))

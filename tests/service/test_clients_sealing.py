@@ -72,6 +72,22 @@ def test_duplicates_are_found_by_the_blind_index(desk: Desk) -> None:
     )
 
 
+def test_the_same_government_id_is_a_duplicate_however_it_is_written(desk: Desk) -> None:
+    kept = desk.create(first_name="Maria", government_ids=[{"kind": "ssn", "number": "078-05-1120"}])
+    same = {"first_name": "Zoe", "government_ids": [{"kind": "other", "number": "078 05 1120"}]}
+    with pytest.raises(Conflict) as caught:
+        desk.create(**same, skip_duplicate_check=False)
+    assert caught.value.meta["candidates"] == kept["id"]
+    kept_text = everything_kept(desk)
+    assert not any(number in kept_text for number in ("078-05-1120", "078 05 1120", "078051120"))
+    # Its blind index goes and comes with the id.
+    desk.change(kept["id"], government_ids=[])
+    desk.delete(desk.create(**same, skip_duplicate_check=False)["id"])
+    desk.change(kept["id"], government_ids=[{"kind": "ssn", "number": "078051120"}])
+    with pytest.raises(Conflict):
+        desk.create(**same, skip_duplicate_check=False)
+
+
 def test_an_import_finds_a_person_by_name_and_birth(desk: Desk) -> None:
     kept = desk.create(first_name="Ann", last_name="Lee", date_of_birth=BORN)
     rows = [["First name", "Last name", "Birthday", "Occupation"], ["Ann", "Lee", "02/29/1980", "Baker"],
