@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from bench.stage import Stage, stage
 
-MEASUREMENTS = ("revocations", "read", "events", "bulk", "dispatchers", "stops", "card", "accept", "queues")
+MEASUREMENTS = ("revocations", "read", "events", "bulk", "dispatchers", "stops", "card", "accept", "queues", "find")
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import random
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,8 +15,6 @@ from typing import Any
 import psycopg2
 
 from chassis.database import Database
-from chassis.testing import make_database
-from services.clients.models import Base
 from services.clients.names import name_key, sort_name
 from services.clients.search_keys import stored_keys
 
@@ -56,17 +55,18 @@ TAGS = (("vip", 0.02), ("newsletter", 0.25), ("referral", 0.10), ("tax", 0.15), 
 
 @dataclass
 class Firm:
-    """A firm's clients in a database, and what of them a measurement can ask for."""
+    """A firm's clients in a database, and what of them a measurement can ask for. `seconds`: what copying took."""
 
     db: Database
+    firm_id: str
     size: int
     staff: list[str]
+    group_id: str
     samples: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
-    group_id: str = ""
 
 
-def people(firm_id: str, size: int, staff: list[str], random_: random.Random) -> Iterator[dict[str, Any]]:
+def people(size: int, staff: list[str], random_: random.Random) -> Iterator[dict[str, Any]]:
     """Records as `cards` has them, so far as they are copied."""
     surnames = [f"{a}{b}{c}" for a in _ONSETS for b in _MIDDLES for c in _ENDINGS]
     firsts = random_.choices(FIRST, [1 / (rank + 12) for rank in range(len(FIRST))], k=size)
@@ -101,13 +101,14 @@ def people(firm_id: str, size: int, staff: list[str], random_: random.Random) ->
         }  # fmt: skip
 
 
-def fill(url: str, size: int, *, seed: int = 7, others: int = 0) -> Firm:
-    """A new database with a firm of `size` clients, and `others` more firms of 100 each beside it."""
+def fill(db: Database, superuser_url: str, size: int, *, seed: int = 7, others: int = 0) -> Firm:
+    """Copies a firm of `size` clients into an empty database, and `others` more firms of 100 each beside it."""
+    began = time.perf_counter()
     random_ = random.Random(seed)
-    db = make_database(Base, url)
-    plain = psycopg2.connect(url.replace("+psycopg2", ""))
+    plain = psycopg2.connect(superuser_url.replace("+psycopg2", ""))
     staff = [str(uuid.uuid4()) for _ in range(40)]
-    firm = Firm(db.for_firm(str(uuid.uuid4())), size, staff)
+    firm_id = str(uuid.uuid4())
+    firm = Firm(db.for_firm(firm_id), firm_id, size, staff, str(uuid.uuid4()))
     with plain, plain.cursor() as cursor:
         # As a restore does: constraints hold, and indexes are made once at the end.
         cursor.execute("SET session_replication_role = replica; SET synchronous_commit = off")
@@ -118,10 +119,19 @@ def fill(url: str, size: int, *, seed: int = 7, others: int = 0) -> Firm:
         indexes = cursor.fetchall()
         for name, _ in indexes:
             cursor.execute(f'DROP INDEX "{name}"')
-        _copy(cursor, firm, str(firm.db.firm_id), people(str(firm.db.firm_id), size, staff, random_), keep=True)
+        _copy(cursor, firm, firm_id, people(size, staff, random_), keep=True)
         for _ in range(others):
-            firm_id = str(uuid.uuid4())
-            _copy(cursor, firm, firm_id, people(firm_id, 100, staff, random_))
+            _copy(cursor, firm, str(uuid.uuid4()), people(100, staff, random_))
+        cursor.execute(
+            "INSERT INTO client_group (firm_id, id, version, created_at, updated_at, name, name_key, kind)"
+            " VALUES (%s, %s, 1, now(), now(), 'Some', 'some', 'static')",
+            (firm_id, firm.group_id),
+        )
+        cursor.execute(
+            "INSERT INTO client_group_member (firm_id, group_id, client_id)"
+            " SELECT firm_id, %s, id FROM client WHERE firm_id = %s AND left(id::text, 2) = '00'",
+            (firm.group_id, firm_id),
+        )
         cursor.execute("SET maintenance_work_mem = '512MB'")
         for _, definition in indexes:
             cursor.execute(definition)
@@ -129,6 +139,7 @@ def fill(url: str, size: int, *, seed: int = 7, others: int = 0) -> Firm:
     with plain.cursor() as cursor:
         cursor.execute("VACUUM (ANALYZE)")
     plain.close()
+    firm.seconds = time.perf_counter() - began
     return firm
 
 
@@ -139,6 +150,7 @@ _COLUMNS = {
     "client_email": "firm_id client_id position address key is_primary",
     "client_tag": "firm_id client_id position tag key",
     "last_activity": "firm_id client_id at",
+    "last_case": "firm_id client_id at",
 }
 _AT_ONCE = 20_000
 
@@ -172,3 +184,5 @@ def _rows(firm_id: str, record: dict[str, Any]) -> Iterator[tuple[str, tuple[Any
     for position, tag in enumerate(record["tags"]):
         yield "client_tag", (*own, position, tag, tag)
     yield "last_activity", (*own, record["active_at"].isoformat())
+    if record["status"] != "prospective":
+        yield "last_case", (*own, record["active_at"].isoformat())

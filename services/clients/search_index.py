@@ -68,7 +68,7 @@ def found(session: Session, asked: Question, *, most: int | None = None) -> CTE:
 def _postgresql(session: Session, asked: Question, most: int | None) -> CTE:
     rows = func.find_clients(
         bindparam(None, firm_of(session), type_=Id),
-        _tsquery(asked, firm_of(session)),
+        tsquery(asked, firm_of(session)),
         bindparam(None, ["|".join(forms) for forms in asked.numbers], type_=ARRAY(Text)),
         most,
     ).table_valued(
@@ -94,7 +94,7 @@ def _sqlite(session: Session, asked: Question, most: int | None) -> CTE:
 
 def count(session: Session, asked: Question, most: int) -> int:
     """How many answer, at most `most`, on PostgreSQL; parts of numbers are not looked into."""
-    counted = func.count_clients(bindparam(None, firm_of(session), type_=Id), _tsquery(asked, firm_of(session)), most)
+    counted = func.count_clients(bindparam(None, firm_of(session), type_=Id), tsquery(asked, firm_of(session)), most)
     return int(session.scalar(select(counted)) or 0)
 
 
@@ -108,7 +108,7 @@ def matches(session: Session, client_id: ColumnElement[str], keys: Any, asked: Q
         )
         for forms in asked.numbers
     )
-    return and_(keys.op("@@")(cast(_tsquery(asked, firm_of(session)), TSQUERY)), *numbers)
+    return and_(keys.op("@@")(cast(tsquery(asked, firm_of(session)), TSQUERY)), *numbers)
 
 
 def firm_of(session: Session) -> str:
@@ -119,7 +119,7 @@ def firm_of(session: Session) -> str:
     return firm_id
 
 
-def _tsquery(asked: Question, firm_id: str) -> str:
+def tsquery(asked: Question, firm_id: str) -> str:
     """A question in PostgreSQL's language of full-text queries. Keys hold neither quotes nor backslashes."""
     tag = firm_tag(firm_id)
     return _joined(asked.words, " & ", " | ", lambda key: f"'{tag}{key[0]}'" + (":*" if key[1] else ""))

@@ -35,7 +35,7 @@ _MOST = TOTAL_CAP
 """How many are counted; where more answer, they are looked for in another way."""
 _FEW = 2_000
 """Up to so many who answer are gathered at once; of more it is asked first how many there are."""
-_LOOKED_THROUGH = 20_000
+_LOOKED_THROUGH = 5_000
 """Clients that are looked through in order before those who answer are gathered and put in order instead."""
 _FORGIVING = "~"
 """What the cursor of a list of those who resemble begins with."""
