@@ -8,7 +8,10 @@ from contextlib import ExitStack
 
 from bench.stage import Stage, stage
 
-MEASUREMENTS = ("revocations", "read", "events", "bulk", "dispatchers", "stops", "card", "accept", "queues", "find")
+MEASUREMENTS = (
+    "revocations", "read", "events", "bulk", "dispatchers", "stops", "card", "accept", "queues", "find", "imports",
+    "exports",
+)  # fmt: skip
 
 
 def main() -> int:
