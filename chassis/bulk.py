@@ -92,26 +92,36 @@ def table_rows(
 
     Raises `TypeError` on a name that is no column, `ValueError` on a row whose value differs from a fixed one.
     """
+    table, columns, with_default = _columns_by_attribute(model)
+    given = list(rows)
+    named = dict.fromkeys(given[0]) if given else {}
+    if any(row.keys() != named.keys() for row in given):
+        named = dict.fromkeys(name for row in given for name in row)
+    names = named | dict.fromkeys(fixed) | (dict.fromkeys(with_default) if defaults else {})
+    if unknown := [name for name in names if name not in columns]:
+        raise TypeError(f"{model.__name__} has no column {', '.join(unknown)}")
+    for name, value in fixed.items():
+        if name in named and any(row.get(name, value) != value for row in given):
+            raise ValueError(f"a row of {model.__name__} has another {name}")
+    keys = [(columns[name].key, name, columns[name]) for name in names if name not in fixed]
+    constant = {columns[name].key: value for name, value in fixed.items()}
+    result = [
+        {key: row[name] if name in row else _default(column) for key, name, column in keys} | constant for row in given
+    ]
+    return table, result
+
+
+@functools.cache
+def _columns_by_attribute(model: Any) -> tuple[Table, dict[str, Column[Any]], tuple[str, ...]]:
+    """A model's table, its columns by attribute, and the attributes whose default is Python's."""
     mapper: Mapper[Any] = inspect(model)
     columns: dict[str, Column[Any]] = {
         attribute.key: attribute.columns[0]
         for attribute in mapper.column_attrs
         if isinstance(attribute.columns[0], Column)
     }
-    given = list(rows)
-    names = dict.fromkeys(name for row in given for name in row) | dict.fromkeys(fixed)
-    if defaults:
-        names |= dict.fromkeys(name for name, column in columns.items() if _has_python_default(column))
-    if unknown := [name for name in names if name not in columns]:
-        raise TypeError(f"{model.__name__} has no column {', '.join(unknown)}")
-    result = []
-    for row in given:
-        for name, value in fixed.items():
-            if row.get(name, value) != value:
-                raise ValueError(f"a row of {model.__name__} has another {name}")
-        full = {**row, **fixed}
-        result.append({columns[name].key: full[name] if name in full else _default(columns[name]) for name in names})
-    return cast(Table, mapper.local_table), result
+    with_default = tuple(name for name, column in columns.items() if _has_python_default(column))
+    return cast(Table, mapper.local_table), columns, with_default
 
 
 def _has_python_default(column: Column[Any]) -> bool:

@@ -286,24 +286,30 @@ def _by_address(sort: str, column: Any, owner: Any) -> Any:
 
 
 def _by_person(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
-    wanted = set(keys)
-    names = list(dict.fromkeys(key[1] for key in keys))
+    by_name: dict[str, list[Key]] = defaultdict(list)
+    for key in keys:
+        by_name[key[1]].append(key)
+    namesakes = select(Client.id, Client.name_key, Client.birth_key).where(
+        among(session, Client.name_key, by_name), Client.archived_at.is_(None)
+    )
+    found = session.execute(namesakes.order_by(Client.id)).all()
+    # Of few rows of a file there is a namesake: only for those more is asked.
+    met = [key for name in {name for _, name, _ in found} for key in by_name[name]]
     # A date of birth is sealed: known by its blind index. A postal code has none that equals it.
-    by_birth = {(key[1], birth_key(session, day)): key for key in keys if (day := _day(key[2]))}
-    born = select(Client.name_key, Client.birth_key, Client.id).where(
-        among(session, Client.name_key, names), Client.birth_key.is_not(None), Client.archived_at.is_(None)
+    births = {(key[1], birth_key(session, day)): key for key in met if (day := _day(key[2]))}
+    for client_id, name, birth in found:
+        if birth is not None and (born := births.get((name, birth))) is not None:
+            yield born, client_id
+    codes = {(key[1], key[2]) for key in met if _day(key[2]) is None}
+    if not codes:
+        return
+    names = {client_id: name for client_id, name, _ in found}
+    addresses = select(ClientAddress.client_id, ClientAddress.postal_code).where(
+        among(session, ClientAddress.client_id, names), ClientAddress.postal_code.is_not(None)
     )
-    for name, birth, client_id in session.execute(born.order_by(Client.id)):
-        if (key := by_birth.get((name, birth))) is not None:
-            yield key, client_id
-    addresses = (
-        select(Client.name_key, ClientAddress.postal_code, Client.id)
-        .join(ClientAddress, ClientAddress.client_id == Client.id)
-        .where(among(session, Client.name_key, names), Client.archived_at.is_(None))
-    )
-    for name, code, client_id in session.execute(addresses.order_by(Client.id)):
-        if code is not None and (living := ("person", name, code)) in wanted:
-            yield living, client_id
+    for client_id, code in session.execute(addresses.order_by(ClientAddress.client_id)):
+        if (names[client_id], code) in codes:
+            yield ("person", names[client_id], str(code)), client_id
 
 
 def _day(text: str) -> dt.date | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 import uuid
 
@@ -63,6 +64,7 @@ def _date(year: str, month: str, day: str) -> dt.date | None:
         return None
 
 
+@functools.lru_cache(maxsize=1024)
 def read_word(field: str, text: str) -> str | bool | None:
     """The value of a field of fixed words; None if the text is none of them."""
     if field == "kind":

@@ -5,6 +5,7 @@ Folded text is lower-case, without accents and punctuation: `Müller-O'Neil` bec
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from typing import Any
@@ -77,6 +78,7 @@ def strip_accents(text: str) -> str:
     return "".join(character for character in apart if not unicodedata.combining(character))
 
 
+@functools.lru_cache(maxsize=4096)
 def fold(text: str) -> str:
     """The folded form: words of lower-case letters and digits without accents, one space apart."""
     if text.isascii() and text.replace(" ", "").isalnum():
