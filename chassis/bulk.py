@@ -92,7 +92,7 @@ def table_rows(
 
     Raises `TypeError` on a name that is no column, `ValueError` on a row whose value differs from a fixed one.
     """
-    table, columns, with_default = _columns_by_attribute(model)
+    table, columns, with_default = _columns_by_attribute(cast(Any, model))
     given = list(rows)
     named = dict.fromkeys(given[0]) if given else {}
     if any(row.keys() != named.keys() for row in given):

@@ -101,3 +101,18 @@ def test_clients_there_are_found_by_their_keys(
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT search_text FROM client ORDER BY first_name")).strip() == "anna"
     engine.dispose()
+
+
+def test_foreign_keys_find_a_client_by_its_id_before_there_are_statistics(postgres_database: Callable[[], str]) -> None:
+    """A first import would read all clients for each phone: an index that is no better must not be newer."""
+    url = postgres_database()
+    upgrade("clients", url)
+    engine = owner_engine(url)
+    with engine.connect() as connection:
+        # As PostgreSQL checks them.
+        check = "SELECT 1 FROM ONLY client x WHERE firm_id = $1 AND id = $2 FOR KEY SHARE OF x"
+        connection.execute(text(f"PREPARE checked (uuid, uuid) AS {check}"))
+        connection.execute(text("SET plan_cache_mode = force_generic_plan"))
+        plan = connection.execute(text(f"EXPLAIN EXECUTE checked ('{new_id()}', '{new_id()}')")).scalars().all()
+    engine.dispose()
+    assert any("uq_client_id" in line or "pk_client" in line for line in plan), plan
