@@ -124,3 +124,30 @@ def test_the_keys_of_a_call_come_and_go_with_the_rows_there(
         assert connection.execute(kept).all() == sorted([(ann, "completed"), (bea, "busy")])
     assert "keys" not in {column["name"] for column in inspect(engine).get_columns("delivery")}
     engine.dispose()
+
+
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"])
+def test_deliveries_for_more_contacts_come_and_go_with_the_rows_there(
+    server: str, tmp_path: Path, postgres_database: Callable[[], str]
+) -> None:
+    url = f"sqlite:///{tmp_path}/messaging.db" if server == "sqlite" else postgres_database()
+    upgrade("messaging", url, "0010")
+    before = indexes(url)
+    batch, task, acme, bea, cal = (new_id() for _ in range(5))
+    engine = owner_engine(url)
+    with engine.begin() as connection:
+        connection.execute(insert(TABLE), row(batch, task, acme))
+    upgrade("messaging", url, "0011")
+    with engine.begin() as connection:
+        assert connection.execute(select(TABLE.c.contact_id, TABLE.c.added)).all() == [(None, False)]
+    for_more = [row(batch, task, acme, contact_id=id_, added=True, address_once=f"+1{id_}") for id_ in (bea, cal)]
+    with engine.begin() as connection:
+        connection.execute(insert(TABLE), for_more)
+    for again in (row(batch, task, acme, address_once=None), {**for_more[0], "id": new_id(), "address_once": None}):
+        with pytest.raises(IntegrityError), engine.begin() as connection:
+            connection.execute(insert(TABLE), again)
+    downgrade("messaging", url, "0010")
+    assert indexes(url) == before
+    with engine.begin() as connection:
+        assert connection.scalars(select(TABLE.c.client_id)).all() == [acme]
+    engine.dispose()
