@@ -21,7 +21,7 @@ from contracts.clients import (
     LIST_MERGES,
     MERGE_CLIENTS,
 )
-from contracts.errors import Conflict, Forbidden, Gone, Invalid, NotFound
+from contracts.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Unavailable
 from services.clients import activity, contacts, facts, groups, legal_holds, merge_tending, merge_undo, merging
 from services.clients.client_keys import destroy_keys
 from services.clients.models import UNDO_WITHIN, ClientGroupMember, ClientMerge, ContactTie, LegalHold
@@ -612,3 +612,23 @@ def test_who_may_not_see_what_is_sensitive_neither_sees_nor_chooses_it(desk: Des
     assert [entry["number"] for entry in desk.get(one)["government_ids"]] == ["078-05-1120"]
     undo(desk, made["id"])
     assert desk.get(one)["government_ids"] == []
+
+
+def test_nobody_is_merged_before_their_consents_are_joined(desk: Desk) -> None:
+    one, two = desk.create(tags=["vip"]), desk.create(tags=["new"])
+
+    def down(**asked: str) -> dict[str, Any]:
+        raise Unavailable("no_answer")
+
+    asked = desk.calls.answers[messaging.JOIN_CONSENTS]
+    desk.calls.answers[messaging.JOIN_CONSENTS] = down
+    with pytest.raises(Unavailable):
+        merge(desk, one["id"], two["id"])
+    assert (desk.get(one["id"]), desk.get(two["id"])) == (one, two)
+    desk.calls.answers[messaging.JOIN_CONSENTS] = asked
+    merge(desk, one["id"], two["id"])
+    assert desk.calls.asked(messaging.JOIN_CONSENTS)[-1] == {"surviving_id": one["id"], "merged_id": two["id"]}
+    with pytest.raises(Gone):
+        merge(desk, two["id"], one["id"])
+    # What is refused is asked for by nobody.
+    assert len(desk.calls.asked(messaging.JOIN_CONSENTS)) == 2

@@ -121,6 +121,8 @@ def test_two_that_are_two_are_remembered(desk: Desk, find: Any) -> None:
     find(desk)
     sweep(desk)
     assert listed(desk) == {}
+    with desk.db.read() as session:
+        assert session.scalars(suspects.select(suspects.SuspectedPair)).all() == []
     # Somebody new with the number is asked about all the same.
     with pytest.raises(Conflict) as caught:
         desk.create(phones=[{"number": "+12125550120"}], skip_duplicate_check=False)
