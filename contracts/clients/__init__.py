@@ -2,6 +2,7 @@
 for each; all of them are imported from here."""
 
 from contracts.clients.activity import *  # noqa: F403
+from contracts.clients.card import *  # noqa: F403
 from contracts.clients.client_fields import *  # noqa: F403
 from contracts.clients.common import *  # noqa: F403
 from contracts.clients.companies import *  # noqa: F403

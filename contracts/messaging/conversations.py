@@ -7,6 +7,7 @@ from marshmallow import Schema, fields, validate
 from contracts.base import Choice, Count, Event, Flag, Id, Instant, Operation, PageRequest, Stamped, Text, ids, page_of
 from contracts.errors import Conflict, Gone, Invalid, NotFound, Unavailable
 from contracts.messaging.common import AN_ID, CHANNELS, OWNER
+from contracts.messaging.consent import Preferences
 from contracts.messaging.sending import MessageRecord
 from contracts.tasks import Timing
 
@@ -137,6 +138,13 @@ class Communication(Schema):
     entry = fields.Nested(LogEntry, allow_none=True)
 
 
+class ClientContact(Schema):
+    """A page of a client's communications, and its preferences: what a card shows of both, at once."""
+
+    communications = fields.Nested(page_of(Communication))
+    preferences = fields.Nested(Preferences)
+
+
 class ListCommunications(PageRequest):
     """`kind`: which of them; all if none is named. `sort`: at."""
 
@@ -230,6 +238,10 @@ GET_MEDIA = Operation(
 LIST_COMMUNICATIONS = Operation(
     OWNER, "list_communications", ListCommunications, page_of(Communication), (Invalid,), permission="messages.read",
     example={"client_id": AN_ID},
+)  # fmt: skip
+GET_CLIENT_CONTACT = Operation(
+    OWNER, "get_client_contact", ListCommunications, ClientContact, (Invalid, NotFound, Gone, Unavailable),
+    permission="messages.read", example={"client_id": AN_ID},
 )  # fmt: skip
 LOG_COMMUNICATION = Operation(
     OWNER, "log_communication", LogCommunication, LogEntry, (Invalid, NotFound, Gone, Unavailable),

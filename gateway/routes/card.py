@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import marshmallow as ma
@@ -13,23 +14,37 @@ from chassis.rpc import RemoteFault
 from contracts import cases, clients, messaging, tasks
 from contracts.base import Count, Instant, Operation
 from contracts.errors import DeadlineExceeded, Unavailable
-from gateway.endpoints import expose, permitted, start
+from gateway.endpoints import permitted, query_arguments, start
 from gateway.wire import json_response
 
 blueprint = Blueprint("card", __name__, url_prefix="/v1/clients", description="A client at a glance.")
 
 SHOWN = 10
 """Entries of each part."""
-PARTS: dict[str, tuple[Operation, dict[str, Any]]] = {
-    "client": (clients.GET_CLIENT, {}),
-    "activity": (clients.LIST_CLIENT_ACTIVITY, {"limit": SHOWN}),
-    "notes": (clients.LIST_CLIENT_NOTES, {"limit": SHOWN}),
-    "cases": (cases.SUMMARIZE_CLIENT_CASES, {"limit": SHOWN}),
-    "tasks": (tasks.LIST_CLIENT_TASKS, {"limit": SHOWN}),
-    "communications": (messaging.LIST_COMMUNICATIONS, {"limit": SHOWN}),
-    "preferences": (messaging.GET_PREFERENCES, {}),
-}
-"""Each part by one call; none waits for another."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call, and the parts of the card that it brings; of several, the answer names each."""
+
+    operation: Operation
+    parts: tuple[str, ...]
+    arguments: dict[str, Any] = field(default_factory=lambda: {"limit": SHOWN}, hash=False)
+
+
+RECORD = Asked(clients.GET_CLIENT_CARD, ("client", "activity", "notes"))
+CASES = Asked(cases.SUMMARIZE_CLIENT_CASES, ("cases",))
+TASKS = Asked(tasks.LIST_CLIENT_TASKS, ("tasks",))
+CONTACT = Asked(messaging.GET_CLIENT_CONTACT, ("communications", "preferences"))
+MESSAGES = Asked(messaging.LIST_COMMUNICATIONS, ("communications",))
+WISHES = Asked(messaging.GET_PREFERENCES, ("preferences",), {})
+
+
+def calls_for(granted: Collection[str]) -> list[Asked]:
+    """What a caller with these permissions is shown: one call for each service, and none waits for another."""
+    of_messaging = [one for one in (MESSAGES, WISHES) if one.operation.permission in granted]
+    rest = [one for one in (CASES, TASKS) if one.operation.permission in granted]
+    return [RECORD, *rest, *([CONTACT] if len(of_messaging) == 2 else of_messaging)]
 
 
 class CardStatistics(ma.Schema):
@@ -56,7 +71,16 @@ class ClientCard(ma.Schema):
     preferences = ma.fields.Dict()
 
 
-expose(blueprint, "GET", "/<uuid:id>/tasks", tasks.LIST_CLIENT_TASKS, rename={"id": "client_id"})
+@blueprint.route("/<uuid:id>/tasks", methods=["GET"])
+@permitted(tasks.LIST_CLIENT_TASKS)
+@query_arguments(blueprint, tasks.ListClientTasks, {"client_id"})
+@blueprint.response(200, tasks.LIST_CLIENT_TASKS.response)
+def list_tasks_of_client(query: dict[str, Any], id: Any) -> Response:
+    """The open tasks of a client's open cases, those that are due first."""
+    exists = start(clients.GET_CLIENT, client_id=str(id))
+    listed = start(tasks.LIST_CLIENT_TASKS, **query, client_id=str(id))
+    exists.result()
+    return json_response(listed.result())
 
 
 @blueprint.route("/<uuid:id>/card", methods=["GET"])
@@ -64,19 +88,19 @@ expose(blueprint, "GET", "/<uuid:id>/tasks", tasks.LIST_CLIENT_TASKS, rename={"i
 @blueprint.response(200, ClientCard)
 def get_card(id: Any) -> Response:
     """A client with its statistics, and the latest of what every service knows of it, in one request."""
-    granted = g.credential["permissions"]
-    asked = {
-        name: start(operation, client_id=str(id), **arguments)
-        for name, (operation, arguments) in PARTS.items()
-        if operation.permission in granted
-    }
+    asked = [
+        (one, start(one.operation, client_id=str(id), **one.arguments))
+        for one in calls_for(g.credential["permissions"])
+    ]
     # Whether there is such a client, and whether this firm's, its owner says.
-    card: dict[str, Any] = {"client": asked.pop("client").result()}
-    for name, reply in asked.items():
+    card: dict[str, Any] = asked.pop(0)[1].result()
+    for one, reply in asked:
         try:
-            card[name] = reply.result()
+            answer = reply.result()
         except (Unavailable, DeadlineExceeded, RemoteFault):
-            card[name] = {"unavailable": True}
+            card.update({part: {"unavailable": True} for part in one.parts})
+            continue
+        card.update(answer if len(one.parts) > 1 else {one.parts[0]: answer})
     card["statistics"] = _statistics(card)
     return json_response(card)
 

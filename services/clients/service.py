@@ -23,6 +23,7 @@ from services.clients import (
     erasure_reports,
     facts,
     legal_holds,
+    notes,
     records,
     saved_filters,
     searching,
@@ -155,6 +156,14 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints, Mergi
     @serve(contract.DELETE_SAVED_FILTER)
     def delete_saved_filter(self, saved_filter_id: str) -> None:
         saved_filters.delete_saved_filter(self.db, saved_filter_id=saved_filter_id)
+
+    @serve(contract.GET_CLIENT_CARD)
+    def get_client_card(self, client_id: str, limit: int) -> dict[str, Any]:
+        return {
+            "client": records.get_client(self.db, client_id),
+            "activity": activity.list_client_activity(self.db, client_id=client_id, limit=limit),
+            "notes": notes.list_client_notes(self.db, client_id=client_id, limit=limit),
+        }
 
     @serve(contract.LIST_CLIENT_ACTIVITY)
     def list_client_activity(self, **query: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from contextlib import suppress
 from typing import Any
 
 from nameko.extensions import DependencyProvider
@@ -19,6 +20,7 @@ from chassis.config import SettingsError
 from chassis.database import Database, database_url
 from chassis.sealing import Unsealable, key_store, key_store_at, use_key_store
 from chassis.value_sets import among
+from contracts.errors import Unavailable
 from services.messaging.models import AddressKey, Base, ConsentState
 
 HASHED, PLAIN = "h:", "a:"
@@ -128,6 +130,11 @@ class AddressKeys(DependencyProvider):
         if not address:
             raise SettingsError("the setting SEALING_KEYS_URL is missing: the keys by which opt-outs are found")
         use_key_store(key_store_at(address))
+
+    def start(self) -> None:
+        # Without its key no opt-out could be found: that must end the start, and not the first message.
+        with suppress(Unavailable):
+            load(Database(self._url, Base))
 
     def get_dependency(self, worker_ctx: Any) -> None:
         if not loaded():

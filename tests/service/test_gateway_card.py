@@ -9,11 +9,12 @@ import pytest
 from contracts import cases, clients, messaging, tasks
 from contracts.accounts import RESOLVE_API_KEY
 from contracts.errors import DeadlineExceeded, Gone, NotFound, Unavailable
-from gateway.routes.card import PARTS
+from gateway.routes.card import CASES, CONTACT, TASKS, Asked, calls_for
 from tests.service.test_gateway_edge import CLIENT, FIRM, STAFF, Edge, problem
 
 PATH = f"/v1/clients/{CLIENT}/card"
 ALL = ["clients.read", "cases.read", "tasks.read", "messages.read", "consents.read"]
+PARTS = ("client", "activity", "notes", "cases", "tasks", "communications", "preferences")
 PAGE = {"data": [], "meta": {"next_cursor": None, "total": 0}}
 
 
@@ -24,16 +25,21 @@ def edge_of(permissions: list[str]) -> Edge:
         "permissions": permissions,
     }  # fmt: skip
     edge.answer(RESOLVE_API_KEY, lambda key_hash: credential)
-    edge.answer(clients.GET_CLIENT, lambda client_id: {"id": client_id, "last_activity_at": "2026-11-21T15:00:00Z"})
-    edge.answer(clients.LIST_CLIENT_ACTIVITY, lambda **query: PAGE)
-    edge.answer(clients.LIST_CLIENT_NOTES, lambda **query: PAGE)
+    edge.answer(
+        clients.GET_CLIENT_CARD,
+        lambda client_id, limit: {
+            "client": {"id": client_id, "last_activity_at": "2026-11-21T15:00:00Z"}, "activity": PAGE, "notes": PAGE
+        },
+    )  # fmt: skip
     edge.answer(
         cases.SUMMARIZE_CLIENT_CASES,
         lambda **query: {"open": 2, "closed": 1, "total_value": "1250.50", "cases": []},
     )
     edge.answer(tasks.LIST_CLIENT_TASKS, lambda **query: {"open": 4, "case_tasks": []})
+    said = {"sms": None, "email": "opted_out", "phone": None}
+    edge.answer(messaging.GET_CLIENT_CONTACT, lambda **query: {"communications": PAGE, "preferences": said})
     edge.answer(messaging.LIST_COMMUNICATIONS, lambda **query: PAGE)
-    edge.answer(messaging.GET_PREFERENCES, lambda client_id: {"sms": None, "email": "opted_out", "phone": None})
+    edge.answer(messaging.GET_PREFERENCES, lambda client_id: said)
     return edge
 
 
@@ -45,37 +51,41 @@ def edge() -> Edge:
 def test_one_request_shows_every_part_and_the_statistics(edge: Edge) -> None:
     card = edge.send("GET", PATH).get_json()
     assert set(card) == {*PARTS, "statistics"}
+    assert len(calls_for(ALL)) == 4
     assert card["statistics"] == {
         "cases_open": 2, "cases_closed": 1, "total_value": "1250.50", "open_tasks": 4,
         "last_activity_at": "2026-11-21T15:00:00Z",
     }  # fmt: skip
-    for operation, _ in PARTS.values():
-        (asked,) = edge.calls.asked(operation)
+    for one in calls_for(ALL):
+        (asked,) = edge.calls.asked(one.operation)
         assert asked["client_id"] == CLIENT
 
 
 @pytest.mark.parametrize("error", [Unavailable("no_answer"), DeadlineExceeded("deadline_exceeded")], ids=str)
-@pytest.mark.parametrize("part", [name for name in PARTS if name != "client"])
-def test_a_service_that_does_not_answer_costs_its_part_and_no_more(edge: Edge, part: str, error: Exception) -> None:
+@pytest.mark.parametrize("one", [CASES, TASKS, CONTACT], ids=lambda one: one.parts[0])
+def test_a_service_that_does_not_answer_costs_its_part_and_no_more(edge: Edge, one: Asked, error: Exception) -> None:
     def away(**_: Any) -> None:
         raise error
 
-    edge.answer(PARTS[part][0], away)
+    edge.answer(one.operation, away)
     answer = edge.send("GET", PATH)
     assert answer.status_code == 200
     card = answer.get_json()
-    assert card[part] == {"unavailable": True}
-    assert [name for name in PARTS if card[name] == {"unavailable": True}] == [part]
-    assert card["statistics"]["cases_open"] == (None if part == "cases" else 2)
-    assert card["statistics"]["open_tasks"] == (None if part == "tasks" else 4)
+    assert tuple(name for name in PARTS if card[name] == {"unavailable": True}) == one.parts
+    assert card["statistics"]["cases_open"] == (None if one is CASES else 2)
+    assert card["statistics"]["open_tasks"] == (None if one is TASKS else 4)
 
 
 def test_what_the_caller_may_not_see_is_left_out_and_not_asked_for() -> None:
     edge = edge_of(["clients.read", "tasks.read"])
     card = edge.send("GET", PATH).get_json()
     assert set(card) == {"client", "activity", "notes", "tasks", "statistics"}
-    assert edge.calls.asked(messaging.LIST_COMMUNICATIONS) == []
+    assert edge.calls.asked(messaging.GET_CLIENT_CONTACT) == []
     assert card["statistics"]["cases_open"] is None
+    messages = edge_of(["clients.read", "messages.read"]).send("GET", PATH).get_json()
+    assert set(messages) == {"client", "activity", "notes", "communications", "statistics"}
+    wishes = edge_of(["clients.read", "consents.read"]).send("GET", PATH).get_json()
+    assert wishes["preferences"]["email"] == "opted_out"
     problem(edge_of(["tasks.read"]).send("GET", PATH), 403, "permission_denied")
 
 
@@ -86,5 +96,17 @@ def test_without_the_client_there_is_no_card(edge: Edge, error: Exception, statu
     def gone(**_: Any) -> None:
         raise error
 
-    edge.answer(clients.GET_CLIENT, gone)
+    edge.answer(clients.GET_CLIENT_CARD, gone)
     problem(edge.send("GET", PATH), status, str(error))
+
+
+def test_a_clients_tasks_are_told_of_a_client_that_is_there(edge: Edge) -> None:
+    def gone(client_id: str) -> None:
+        raise NotFound("client_not_found", client_id=client_id)
+
+    path = f"/v1/clients/{CLIENT}/tasks"
+    edge.answer(clients.GET_CLIENT, gone)
+    problem(edge.send("GET", path), 404, "client_not_found")
+    edge.answer(clients.GET_CLIENT, lambda client_id: {"id": client_id})
+    assert edge.send("GET", f"{path}?limit=5").get_json() == {"open": 4, "case_tasks": []}
+    assert edge.calls.asked(tasks.LIST_CLIENT_TASKS)[-1] == {"client_id": CLIENT, "limit": 5}
