@@ -37,7 +37,8 @@ def files_of(session: Session, client_ids: Collection[str], models: Sequence[Any
     for client_id, import_id in (*session.execute(changed), *session.execute(made)):
         lists.setdefault(str(import_id), set()).add(client_id)
     for entry in session.scalars(select(Import).where(among(session, Import.id, lists))):
-        keys = {key for key in (entry.file_key, entry.table_key) if key} | {f"imports/{entry.id}/errors.csv"}
+        keys = {key for key in (entry.file_key, entry.table_key) if key}
+        keys |= {f"imports/{entry.id}/errors.{form}" for form in ("csv", "xlsx")}
         for client_id in lists[entry.id]:
             found.setdefault(client_id, set()).update(keys)
     return found
