@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Numeric, Text, and_, bindparam, func, or_
+from sqlalchemy import Boolean, ColumnElement, Numeric, Text, and_, bindparam, false, func, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -21,15 +21,19 @@ Test = ColumnElement[bool]
 
 @dataclass(frozen=True, eq=False)
 class CustomValue:
-    """The value under a key. A value of another type than the reading's satisfies nothing."""
+    """The value under a key. A value of another type than the reading's satisfies nothing. `money`: an amount, which is
+    kept as a text with two decimals."""
 
     key: str
+    money: bool = False
 
     def test(self, reading: Reading, now: dt.datetime) -> Test:
         at = (Client.custom_fields, bindparam(None, self.key, type_=Text))
         kind = func.coalesce(_type_of(*at), "")
         if reading.test == "any":
-            return kind.in_(_TYPES[reading.field.kind])
+            return kind.in_(("string",) if self.money else _TYPES[reading.field.kind])
+        if self.money:
+            return and_(kind == "string", func.coalesce(value_test(_money_of(*at), reading, now), false()))
         if reading.field.kind == "words":
             return and_(kind == "array", or_(*(_has_word(*at, bindparam(None, v, type_=Text)) for v in reading.values)))
         if reading.field.kind == "flag":
@@ -87,6 +91,13 @@ class _number_of(FunctionElement[Any]):
     inherit_cache = True
 
 
+class _money_of(FunctionElement[Any]):
+    """The number that a text writes, or NULL if it writes none."""
+
+    type = Numeric()
+    inherit_cache = True
+
+
 class _has_word(FunctionElement[bool]):
     """Whether a list holds a word."""
 
@@ -138,6 +149,18 @@ def _number_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> s
 def _number_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     held, key = _parts(element, compiler, options)
     return f"(SELECT value FROM json_each({held}) WHERE key = {key} AND type IN ('integer', 'real'))"  # noqa: S608
+
+
+@compiles(_money_of, "postgresql")
+def _money_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    held, key = _parts(element, compiler, options)
+    return f"(CASE WHEN {held} ->> {key} ~ '^-?[0-9]+([.][0-9]+)?$' THEN ({held} ->> {key})::numeric END)"
+
+
+@compiles(_money_of, "sqlite")
+def _money_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    held, key = _parts(element, compiler, options)
+    return f"(SELECT CAST(value AS REAL) FROM json_each({held}) WHERE key = {key} AND type = 'text')"  # noqa: S608
 
 
 @compiles(_has_word, "postgresql")

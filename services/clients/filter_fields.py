@@ -113,6 +113,19 @@ CLIENT_FIELDS = Catalogue(
 _ANY_KIND: tuple[Kind, ...] = ("text", "words", "number", "flag", "day")
 
 
-def custom_meanings(key: str) -> list[Field]:
-    """A firm's own field in every kind that a value of it can have: which one it is, each value says."""
-    return [Field(f"{CUSTOM}{key}", kind, CustomValue(key)) for kind in _ANY_KIND]
+_KINDS: dict[str, Kind] = {
+    "text": "text",
+    "number": "number",
+    "money": "number",
+    "date": "day",
+    "yes_no": "flag",
+    "choice": "text",
+    "choices": "words",
+}
+
+
+def custom_meanings(key: str, type_: str | None) -> list[Field]:
+    """A firm's own field in the kind of its type. Without a definition, in every kind that a value can have: which
+    one it is, each value says."""
+    kinds = _ANY_KIND if type_ is None else (_KINDS[type_],)
+    return [Field(f"{CUSTOM}{key}", kind, CustomValue(key, type_ == "money")) for kind in kinds]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.filters import lookup
@@ -40,8 +40,8 @@ def _load_saved(session: Session, ids: Sequence[str]) -> dict[str, Wire]:
 
 def _load_custom_fields(session: Session, keys: Sequence[str]) -> dict[str, list[Field]]:
     """Those that can be asked for: what is sealed cannot, and of a removed field nothing is shown."""
-    sealed_or_hidden = select(ClientField.key).where(
-        ClientField.key.in_(keys), or_(ClientField.sensitive, ClientField.removed_at.is_not(None))
-    )
-    left_out = set(session.scalars(sealed_or_hidden))
-    return {key: custom_meanings(key) for key in keys if key not in left_out}
+    named = select(ClientField.key, ClientField.type, ClientField.sensitive, ClientField.removed_at)
+    defined = {row.key: row for row in session.execute(named.where(ClientField.key.in_(keys)))}
+    left_out = {key for key, row in defined.items() if row.sensitive or row.removed_at is not None}
+    types = {key: row.type for key, row in defined.items()}
+    return {key: custom_meanings(key, types.get(key)) for key in keys if key not in left_out}

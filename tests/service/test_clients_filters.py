@@ -12,6 +12,7 @@ from chassis.columns import new_id
 from chassis.context import Context, use
 from contracts.errors import Invalid, NotFound
 from contracts.messaging import DELIVERY_SENT
+from services.clients.custom_fields import create_client_field
 from services.clients.groups import create_client_group
 from services.clients.searching import list_clients
 from services.clients.selecting import select_ids
@@ -155,6 +156,29 @@ def test_the_firms_own_fields_hold_what_they_were_given(desk: Desk) -> None:
         ('odd "key" %', "eq", "x", {one}),
     ):
         assert set(filtered(desk, f"custom_fields.{key}", op, value)) == wanted, (key, op, value)
+
+
+def test_a_defined_field_is_asked_for_by_its_type(desk: Desk) -> None:
+    for key, type_ in (("fee", "money"), ("age", "number"), ("court", "choice"), ("hearing", "date")):
+        options = ["North", "South"] if type_ == "choice" else []
+        create_client_field(desk.db, NOW, key=key, label=key, type=type_, options=options)
+    one = desk.create(custom_fields={"fee": "12.50", "age": 41, "court": "North", "hearing": "2026-12-01"})["id"]
+    two = desk.create(custom_fields={"fee": "9.00"})["id"]
+    for key, op, value, wanted in (
+        ("fee", "gt", 10, {one}),
+        ("fee", "between", [9, "12.5"], {one, two}),
+        ("fee", "eq", "12.5", {one}),
+        ("fee", "ne", "12.5", {two}),
+        ("fee", "is_empty", None, set()),
+        ("age", "is_empty", None, {two}),
+        ("age", "lte", 41, {one}),
+        ("court", "starts_with", "no", {one}),
+        ("hearing", "gte", "2026-12-01", {one}),
+    ):
+        assert set(filtered(desk, f"custom_fields.{key}", op, value)) == wanted, (key, op, value)
+    for key, op, value in (("fee", "contains", "1"), ("age", "eq", "old"), ("hearing", "eq", "soon")):
+        with pytest.raises(Invalid):
+            filtered(desk, f"custom_fields.{key}", op, value)
 
 
 @pytest.mark.parametrize(
