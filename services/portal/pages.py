@@ -130,15 +130,26 @@ def page_head(firm: Record, client: Record, link: Link) -> Record:
 def _case_tasks(calls: Any, link: Link) -> list[Record]:
     """The case tasks of the link's scope, of cases that the client is tied to now."""
     if link.kind == "tasks":
-        case_ids = _open_cases(calls, link)
+        case_ids = _open_cases(calls, link, link.client_id)
+        if not case_ids and (survivor := _survivor(calls, link)):
+            case_ids = _open_cases(calls, link, survivor)
         return calls.tasks.list_open_tasks(case_ids=case_ids)["case_tasks"] if case_ids else []
     try:
         case_task = calls.tasks.get_case_task(case_task_id=link.case_task_id)
     except NotFound as error:
         raise Gone("link_gone") from error
     if not is_tied(calls, link.client_id, case_task["case_id"]):
-        raise Gone("link_gone")
+        survivor = _survivor(calls, link)
+        if survivor is None or not is_tied(calls, survivor, case_task["case_id"]):
+            raise Gone("link_gone")
     return [] if case_task["status"] == "skipped" else [case_task]
+
+
+def _survivor(calls: Any, link: Link) -> str | None:
+    """Who the link's client is now, if it was merged: cases may have heard of it before the link has followed."""
+    recipient = calls.clients.get_recipients(client_ids=[link.client_id])["recipients"][0]
+    surviving_id: str | None = recipient.get("surviving_id")
+    return surviving_id
 
 
 def is_tied(calls: Any, client_id: str, case_id: str) -> bool:
@@ -147,12 +158,15 @@ def is_tied(calls: Any, client_id: str, case_id: str) -> bool:
     return any(client_id in case["client_ids"] for case in cases)
 
 
-def _open_cases(calls: Any, link: Link) -> list[str]:
+def _open_cases(calls: Any, link: Link, client_id: str) -> list[str]:
     """The client's open cases; only those that the link names, if it names any."""
     if link.case_ids:
         cases = calls.cases.get_case_facts(case_ids=link.case_ids)["cases"]
-        return [case["case_id"] for case in cases if case["state"] == "open" and link.client_id in case["client_ids"]]
-    found = calls.cases.list_cases(client_id=link.client_id, state="open", limit=MOST_CASES)
+        return [case["case_id"] for case in cases if case["state"] == "open" and client_id in case["client_ids"]]
+    try:
+        found = calls.cases.list_cases(client_id=client_id, state="open", limit=MOST_CASES)
+    except NotFound:
+        return []  # merged into another one, or erased
     return [case["id"] for case in found["data"]]
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from chassis.columns import new_id
 from chassis.testing import deliver
-from contracts import clients
-from contracts.errors import Gone
+from contracts import cases, clients
+from contracts.errors import Gone, NotFound
 from contracts.portal import LINK_REVOKED
 from services.portal import links, pages
 from services.portal.models import Base
@@ -98,3 +98,23 @@ def test_no_link_is_made_for_a_merged_client(office: Office) -> None:
     with pytest.raises(Gone) as caught:
         pages.check_scope(office.calls, wanted)
     assert (caught.value.code, caught.value.meta["surviving_id"]) == ("client_merged", office.client_id)
+
+
+@pytest.mark.parametrize("kind", ["task", "tasks"])
+def test_a_link_opens_while_the_news_of_a_merge_is_under_way(office: Office, kind: str) -> None:
+    old = new_id()
+    scope = {"kind": kind, "case_task_id": next(iter(office.case_tasks)) if kind == "task" else None, "case_ids": []}
+    link = office.link(client_id=old, scope=scope)
+    known = office.calls.answers[cases.LIST_CASES]
+
+    def list_cases(client_id: str, **query: Any) -> dict[str, Any]:
+        if client_id != office.client_id:
+            raise NotFound("client_not_found", client_id=client_id)
+        return known()
+
+    office.calls.answers[cases.LIST_CASES] = list_cases
+    if kind == "task":
+        with pytest.raises(Gone):
+            office.page(link)
+    office.client["surviving_id"] = office.client_id
+    assert office.page(link)["case_tasks"]
