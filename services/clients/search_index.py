@@ -92,12 +92,6 @@ def _sqlite(session: Session, asked: Question, most: int | None) -> CTE:
     return rows.where(Client.id.in_(ids), Client.archived_at.is_(None), *parts).cte("found")
 
 
-def count(session: Session, asked: Question, most: int) -> int:
-    """How many answer, at most `most`, on PostgreSQL; parts of numbers are not looked into."""
-    counted = func.count_clients(bindparam(None, firm_of(session), type_=Id), tsquery(asked, firm_of(session)), most)
-    return int(session.scalar(select(counted)) or 0)
-
-
 def matches(session: Session, client_id: ColumnElement[str], keys: Any, asked: Question) -> ColumnElement[bool]:
     """As `answers`, looked at in one row after the other: PostgreSQL alone, for a list of which many answer."""
     numbers = (

@@ -18,7 +18,7 @@ from chassis.database import Database
 from chassis.paging import TOTAL_CAP, allowed_sort, count_up_to, in_order, meta_of, page_rows
 from services.clients import cards
 from services.clients.models import Client, ClientTag, LastActivity, LastCase
-from services.clients.search_index import count, found, is_answered, matches
+from services.clients.search_index import found, is_answered, matches
 from services.clients.search_keys import Question, question
 from services.clients.selecting import Query, narrowing, only_tag, rows_beside
 from services.clients.showing import shown
@@ -33,8 +33,6 @@ _DEFAULT = "-created_at"
 _QUIET = "last_activity_at"
 _MOST = TOTAL_CAP
 """How many are counted; where more answer, they are looked for in another way."""
-_FEW = 2_000
-"""Up to so many who answer are gathered at once; of more it is asked first how many there are."""
 _LOOKED_THROUGH = 5_000
 """Clients that are looked through in order before those who answer are gathered and put in order instead."""
 _FORGIVING = "~"
@@ -147,12 +145,12 @@ def _searched(session: Session, q: str, narrow: Narrow, wanted: _Page) -> Answer
 
 
 def _answering(session: Session, asked: Question, narrow: Narrow, wanted: _Page) -> Answer:
-    """Those who answer, put in order and counted: mostly they are few, and then by one statement."""
+    """Those who answer, put in order and counted: by one statement, unless they are very many."""
     if session.get_bind().dialect.name == "postgresql":
-        few = _gathered(session, found(session, asked, most=_FEW + 1), narrow, wanted, most=_FEW)
-        if few is not None:
-            return few
-        if not narrow and not asked.numbers and count(session, asked, _MOST + 1) > _MOST:
+        counted = _gathered(session, found(session, asked, most=_MOST + 1), narrow, wanted, most=_MOST)
+        if counted is not None:
+            return counted
+        if not narrow:
             listed = _looked_through(session, lambda row: matches(session, row.id, row.keys, asked), wanted)
             if listed is not None:
                 return listed

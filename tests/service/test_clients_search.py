@@ -122,7 +122,6 @@ def test_many_who_answer_are_found_as_few_are(desk: Desk, monkeypatch: pytest.Mo
         for sort in ("name", "-created_at", "last_activity_at")
     }  # fmt: skip
     narrowed = desk.listed(q="j", status="active", sort="name")
-    monkeypatch.setattr(searching, "_FEW", 0)
     monkeypatch.setattr(searching, "_MOST", 1)
     monkeypatch.setattr(searching, "_LOOKED_THROUGH", looked_through)
     for (q, sort), wanted in few.items():

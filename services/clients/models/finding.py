@@ -1,7 +1,7 @@
 """How each database looks for the keys of clients (`Client.keys`, made by `services.clients.search_keys`).
 
-PostgreSQL has an index of the keys, which begin with the firm, so that the clients of other firms cost nothing, and two
-functions that read it past the walls between firms. SQLite has a full-text table that follows the keys by triggers.
+PostgreSQL has an index of the keys, which begin with the firm, so that the clients of other firms cost nothing, and a
+function that reads it past the walls between firms. SQLite has a full-text table that follows the keys by triggers.
 """
 
 from __future__ import annotations
@@ -15,18 +15,15 @@ from services.clients.models.records import Client
 FULL_TEXT = "client_fts"
 """SQLite's full-text table. A row holds a client's keys, and `=` with its id."""
 
-_ANSWERING = """
-FROM client WHERE client.firm_id = firm AND client.archived_at IS NULL AND client.keys @@ wanted::tsquery
-"""
-
-# Stops at the `most`th. `numbers` are parts of numbers, as regular expressions.
 reviewed(
     Base,
     name="find_clients",
     arguments="firm uuid, wanted text, numbers text[], most integer",
     returns="TABLE (client_id uuid, sort_name text, created_at timestamptz)",
-    body=f"""
-SELECT client.id, client.sort_name::text, client.created_at {_ANSWERING}
+    # Stops at the `most`th. `numbers` are parts of numbers, as regular expressions.
+    body="""
+SELECT client.id, client.sort_name::text, client.created_at
+FROM client WHERE client.firm_id = firm AND client.archived_at IS NULL AND client.keys @@ wanted::tsquery
 AND NOT EXISTS (
     SELECT FROM unnest(numbers) AS part WHERE NOT EXISTS (
         SELECT FROM client_phone AS phone
@@ -34,15 +31,7 @@ AND NOT EXISTS (
     )
 )
 LIMIT most
-""",  # noqa: S608
-)
-# How many answer, up to `most`. It reads the index alone.
-reviewed(
-    Base,
-    name="count_clients",
-    arguments="firm uuid, wanted text, most integer",
-    returns="SETOF bigint",
-    body=f"SELECT count(*) FROM (SELECT {_ANSWERING} LIMIT most) AS counted",  # noqa: S608
+""",
 )
 
 _FORGET = (
