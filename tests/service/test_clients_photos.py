@@ -23,6 +23,7 @@ from services.clients import merging, photos
 from services.clients.models import ClientPhoto, photo_key
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.edge_app import edge_app
+from tests.service.test_clients_erasing import erase, go_on
 from tests.unit.test_clients_pictures import HOSTILE, drawn
 
 __all__ = ["desk"]
@@ -205,3 +206,17 @@ def test_a_photo_is_served_so_that_nothing_in_it_can_run(edge: tuple[Edge, Any])
     answer.close()
     again = client.get(url, headers={"If-None-Match": answer.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
+
+
+def test_an_erasure_takes_every_picture_along(desk: Desk) -> None:
+    client, other = desk.create(), desk.create()
+    put(desk, client["id"])
+    kept = put(desk, other["id"])
+    left = new_id()
+    with desk.db.unit_of_work() as uow:
+        uow.insert(ClientPhoto, [{"id": left, "client_id": client["id"], "created_at": NOW}])
+    desk.files.put(photo_key(desk.firm_id, left), b"left by a killed process")
+    erase(desk, client["id"])
+    go_on(desk)
+    assert {key for key in stored(desk) if key.startswith("photos/")} == {kept["file_key"]}
+    assert known(desk) == {kept["file_key"]}
