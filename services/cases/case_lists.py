@@ -17,7 +17,7 @@ from contracts.errors import Conflict, Invalid, NotFound
 from services.cases.filter_lookup import read_filter
 from services.cases.known_cases import refuse_unknown_cases
 from services.cases.models import Case, CaseList, CaseListMember
-from services.cases.saved_filters import note_uses
+from services.cases.saved_filters import SAVED_FILTERS
 from services.cases.uniqueness import typed_clashes
 
 Record = dict[str, Any]
@@ -79,7 +79,7 @@ def delete_case_list(db: Database, case_list_id: str) -> None:
     """Raises NotFound `case_list_not_found`."""
     with db.unit_of_work() as uow:
         case_list = _find(uow.session, case_list_id, lock=True)
-        note_uses(uow, case_list_id, None)
+        SAVED_FILTERS.note_uses(uow, case_list_id, None)
         uow.session.execute(delete(CaseListMember).where(CaseListMember.case_list_id == case_list_id))
         uow.session.delete(case_list)
         uow.answer({})
@@ -124,7 +124,7 @@ def _set_filter(uow: UnitOfWork, case_list: CaseList, filter: Record | None) -> 
     if filter is not None:
         read_filter(uow.session, filter, path="filter")
     case_list.filter = filter
-    note_uses(uow, case_list.id, filter)
+    SAVED_FILTERS.note_uses(uow, case_list.id, filter)
 
 
 def _set_members(uow: UnitOfWork, case_list_id: str, part: str, case_ids: Sequence[str]) -> None:

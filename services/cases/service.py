@@ -24,10 +24,10 @@ from services.cases import (
     new_client,
     reading,
     records,
-    saved_filters,
     selecting,
 )
 from services.cases.models import Base
+from services.cases.saved_filters import SAVED_FILTERS
 
 Record = dict[str, Any]
 BATCH = 500
@@ -95,23 +95,25 @@ class CasesService:
 
     @serve(cases.CREATE_SAVED_FILTER)
     def create_saved_filter(self, name: str, filter: Record) -> Record:
-        return saved_filters.create_saved_filter(self.db, name=name, filter=filter, now=utc_now())
+        return SAVED_FILTERS.create(self.db, utc_now(), name=name, filter=filter)
 
     @serve(cases.GET_SAVED_FILTER)
     def get_saved_filter(self, saved_filter_id: str) -> Record:
-        return saved_filters.get_saved_filter(self.db, saved_filter_id)
+        return SAVED_FILTERS.get(self.db, saved_filter_id)
 
     @serve(cases.LIST_SAVED_FILTERS)
     def list_saved_filters(self, **paging: Any) -> Record:
-        return saved_filters.list_saved_filters(self.db, **paging)
+        return SAVED_FILTERS.list(self.db, **paging)
 
     @serve(cases.UPDATE_SAVED_FILTER)
     def update_saved_filter(self, saved_filter_id: str, changes: Record, expected_version: int | None) -> Record:
-        return saved_filters.update_saved_filter(self.db, saved_filter_id, changes, expected_version, now=utc_now())
+        return SAVED_FILTERS.update(
+            self.db, utc_now(), saved_filter_id=saved_filter_id, changes=changes, expected_version=expected_version
+        )
 
     @serve(cases.DELETE_SAVED_FILTER)
     def delete_saved_filter(self, saved_filter_id: str) -> None:
-        saved_filters.delete_saved_filter(self.db, saved_filter_id)
+        SAVED_FILTERS.delete(self.db, saved_filter_id)
 
     @serve(cases.CREATE_CASE_LIST)
     def create_case_list(self, **command: Any) -> Record:

@@ -9,8 +9,8 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.exc import IntegrityError
 
 from chassis.database import violates
-from contracts.errors import CasewireError, Conflict, NotFound, invalid_field
-from services.cases.models import Base, Case, CaseList, CaseType, NewClientRequest, SavedFilter
+from contracts.errors import CasewireError, Conflict, invalid_field
+from services.cases.models import Base, Case, CaseList, CaseType, NewClientRequest
 
 
 def _named(model: type, name: str) -> UniqueConstraint | Index:
@@ -26,7 +26,6 @@ MEANINGS: Mapping[UniqueConstraint | Index, tuple[str, str]] = {
     _named(Case, "uq_cases_external_source_id"): ("external_source_id_taken", "external_source_id"),
     _named(CaseType, "uq_case_type_name"): ("name_taken", "name"),
     _named(CaseList, "uq_case_list_name"): ("name_taken", "name"),
-    _named(SavedFilter, "uq_saved_filter_name"): ("name_taken", "name"),
     _named(NewClientRequest, "uq_new_client_request_key"): ("idempotency_key_in_use", ""),
 }
 
@@ -46,8 +45,6 @@ def meaning_of(error: IntegrityError) -> CasewireError | None:
     reference = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
     if reference == "fk_cases_status":
         return invalid_field("status", "Not a status of this type of case.", code="unknown_status")
-    if reference == "fk_filter_use_firm_id_saved_filter_id":
-        return NotFound("saved_filter_not_found")
     for constraint, (code, field) in MEANINGS.items():
         if violates(error, constraint):
             return Conflict(code, fields=[{"field": field, "message": "Taken already."}] if field else None)

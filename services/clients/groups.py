@@ -17,7 +17,7 @@ from services.clients import group_members
 from services.clients.clashes import typed_clash
 from services.clients.models import Client, ClientGroup, ClientGroupMember
 from services.clients.names import UnfitText, clean_text, strip_accents
-from services.clients.saved_filters import note_uses
+from services.clients.saved_filters import SAVED_FILTERS
 
 Record = dict[str, Any]
 
@@ -57,7 +57,7 @@ def create_client_group(
     with typed_clash("uq_client_group_name", "name_taken", "name"), db.unit_of_work() as uow:
         _set_filter(uow.session, group, filter, now)
         uow.session.add(group)
-        note_uses(uow, group.id, group.filter)
+        SAVED_FILTERS.note_uses(uow, group.id, group.filter)
         group_members.add(uow, group, client_ids)
         return uow.answer(_whole(uow.session, group, now))
 
@@ -92,7 +92,7 @@ def update_client_group(
         _describe(group, changes)
         if "filter" in changes:
             _set_filter(uow.session, group, changes["filter"], now)
-            note_uses(uow, group.id, group.filter)
+            SAVED_FILTERS.note_uses(uow, group.id, group.filter)
         if _record(group, None) != before:
             group.touch(now)
         uow.session.flush()
@@ -103,7 +103,7 @@ def delete_client_group(db: Database, *, group_id: str) -> None:
     """Deletes a group; its clients stay as they are. Raises NotFound `client_group_not_found`."""
     with db.unit_of_work() as uow:
         group_members.empty(uow, group_members.find_group(uow.session, group_id, lock=True))
-        note_uses(uow, group_id, None)
+        SAVED_FILTERS.note_uses(uow, group_id, None)
         uow.answer({})
 
 

@@ -25,7 +25,6 @@ from services.clients import (
     legal_holds,
     notes,
     records,
-    saved_filters,
     searching,
 )
 from services.clients.client_keys import SEALING
@@ -34,6 +33,7 @@ from services.clients.entrypoints.merging import MergingEntrypoints
 from services.clients.entrypoints.record import RecordEntrypoints
 from services.clients.entrypoints.ties import TiesEntrypoints
 from services.clients.models import Base
+from services.clients.saved_filters import SAVED_FILTERS
 
 _BATCH = 500
 
@@ -139,23 +139,23 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints, Mergi
 
     @serve(contract.CREATE_SAVED_FILTER)
     def create_saved_filter(self, **command: Any) -> dict[str, Any]:
-        return saved_filters.create_saved_filter(self.db, utc_now(), **command)
+        return SAVED_FILTERS.create(self.db, utc_now(), **command)
 
     @serve(contract.GET_SAVED_FILTER)
     def get_saved_filter(self, saved_filter_id: str) -> dict[str, Any]:
-        return saved_filters.get_saved_filter(self.db, saved_filter_id)
+        return SAVED_FILTERS.get(self.db, saved_filter_id)
 
     @serve(contract.LIST_SAVED_FILTERS)
     def list_saved_filters(self, **paging: Any) -> dict[str, Any]:
-        return saved_filters.list_saved_filters(self.db, **paging)
+        return SAVED_FILTERS.list(self.db, **paging)
 
     @serve(contract.UPDATE_SAVED_FILTER)
     def update_saved_filter(self, **command: Any) -> dict[str, Any]:
-        return saved_filters.update_saved_filter(self.db, utc_now(), **command)
+        return SAVED_FILTERS.update(self.db, utc_now(), **command)
 
     @serve(contract.DELETE_SAVED_FILTER)
     def delete_saved_filter(self, saved_filter_id: str) -> None:
-        saved_filters.delete_saved_filter(self.db, saved_filter_id=saved_filter_id)
+        SAVED_FILTERS.delete(self.db, saved_filter_id=saved_filter_id)
 
     @serve(contract.GET_CLIENT_CARD)
     def get_client_card(self, client_id: str, limit: int) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from chassis.idempotency import AlreadyAnswered, KeyedRequest, answering
 from chassis.wire import strict
 from contracts import clients as contract
 from contracts.errors import Conflict, Invalid, NotFound
-from services.clients import group_members, groups, saved_filters
+from services.clients import group_members, groups
+from services.clients.saved_filters import SAVED_FILTERS
 from tests.service.clients_desk import NOW, Desk, desk
 
 __all__ = ["desk"]
@@ -346,17 +347,17 @@ def test_all_who_answer_a_filter_are_added(desk: Desk) -> None:
 
 def test_a_saved_filter_is_a_groups_filter_too_and_stays_while_it_is(desk: Desk) -> None:
     ann = desk.create(language="es")["id"]
-    saved = saved_filters.create_saved_filter(desk.db, NOW, name="Spanish", filter=SPANISH)["id"]
+    saved = SAVED_FILTERS.create(desk.db, NOW, name="Spanish", filter=SPANISH)["id"]
     made = make(desk, kind="filter", filter={"saved_filter_id": saved})
     assert listed(desk, made) == selected(desk, made) == [ann]
     english = {"not": SPANISH}
-    saved_filters.update_saved_filter(desk.db, NOW, saved_filter_id=saved, changes={"filter": english})
+    SAVED_FILTERS.update(desk.db, NOW, saved_filter_id=saved, changes={"filter": english})
     assert listed(desk, made) == []
     with pytest.raises(Conflict, match="saved_filter_in_use"):
-        saved_filters.delete_saved_filter(desk.db, saved_filter_id=saved)
+        SAVED_FILTERS.delete(desk.db, saved_filter_id=saved)
     groups.update_client_group(desk.db, NOW, group_id=made["id"], changes={"filter": SPANISH})
     other = make(desk, "Other", kind="filter", filter={"saved_filter_id": saved})
     groups.delete_client_group(desk.db, group_id=other["id"])
-    saved_filters.delete_saved_filter(desk.db, saved_filter_id=saved)
+    SAVED_FILTERS.delete(desk.db, saved_filter_id=saved)
     with pytest.raises(NotFound, match="saved_filter_not_found"):
         make(desk, "Again", kind="filter", filter={"saved_filter_id": saved})

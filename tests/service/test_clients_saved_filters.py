@@ -10,7 +10,8 @@ import pytest
 from chassis.columns import new_id
 from contracts.clients import GET_SAVED_FILTER
 from contracts.errors import CasewireError, Conflict, Invalid, NotFound
-from services.clients import groups, saved_filters
+from services.clients import groups
+from services.clients.saved_filters import SAVED_FILTERS
 from tests.service.clients_desk import NOW, Desk, desk
 
 __all__ = ["desk"]
@@ -20,7 +21,7 @@ VIP = {"field": "tags", "op": "contains", "value": "vip"}
 
 
 def save(desk: Desk, name: str, wire: dict[str, Any]) -> str:
-    made = saved_filters.create_saved_filter(desk.db, NOW, name=name, filter=wire)
+    made = SAVED_FILTERS.create(desk.db, NOW, name=name, filter=wire)
     assert GET_SAVED_FILTER.response().validate(GET_SAVED_FILTER.response().dump(made)) == {}
     assert (made["target"], made["version"]) == ("clients", 1)
     return str(made["id"])
@@ -50,14 +51,14 @@ def test_a_change_holds_wherever_it_is_referred_to(desk: Desk) -> None:
     saved = save(desk, "Some", VIP)
     wire = {"not": {"saved_filter_id": saved}}
     assert desk.listed(filter=wire) == [bob]
-    changed = saved_filters.update_saved_filter(
+    changed = SAVED_FILTERS.update(
         desk.db, NOW, saved_filter_id=saved, changes={"filter": {"not": ACTIVE}, "name": "Others"}, expected_version=1
     )
     assert (changed["name"], changed["version"]) == ("Others", 2)
     assert desk.listed(filter=wire) == [ann]
-    again = saved_filters.update_saved_filter(desk.db, NOW, saved_filter_id=saved, changes={"name": "Others"})
+    again = SAVED_FILTERS.update(desk.db, NOW, saved_filter_id=saved, changes={"name": "Others"})
     assert again["version"] == 2
-    stale = refused(Conflict, saved_filters.update_saved_filter, desk.db, NOW, saved_filter_id=saved, changes={},
+    stale = refused(Conflict, SAVED_FILTERS.update, desk.db, NOW, saved_filter_id=saved, changes={},
                     expected_version=1)  # fmt: skip
     assert stale.code == "stale_version"
 
@@ -69,20 +70,20 @@ def test_a_filter_that_cannot_be_read_is_not_saved(desk: Desk) -> None:
     first = save(desk, "First", VIP)
     second = save(desk, "Second", {"saved_filter_id": first})
     change = {"saved_filter_id": first, "changes": {"filter": {"or": [VIP, {"saved_filter_id": second}]}}}
-    circle = refused(Invalid, saved_filters.update_saved_filter, desk.db, NOW, **change)
+    circle = refused(Invalid, SAVED_FILTERS.update, desk.db, NOW, **change)
     assert circle.code == "invalid_filter"
-    assert saved_filters.get_saved_filter(desk.db, first)["filter"] == VIP
+    assert SAVED_FILTERS.get(desk.db, first)["filter"] == VIP
 
 
 def test_a_name_is_a_firms_once(desk: Desk, tmp_path: Path) -> None:
     save(desk, "Important", VIP)
     other = save(desk, "Other", VIP)
     assert refused(Conflict, save, desk, "Important", ACTIVE).code == "name_taken"
-    taken = refused(Conflict, saved_filters.update_saved_filter, desk.db, NOW, saved_filter_id=other,
+    taken = refused(Conflict, SAVED_FILTERS.update, desk.db, NOW, saved_filter_id=other,
                     changes={"name": "Important"})  # fmt: skip
     assert taken.code == "name_taken"
     save(Desk(desk.everywhere, tmp_path), "Important", VIP)
-    listed = saved_filters.list_saved_filters(desk.db)
+    listed = SAVED_FILTERS.list(desk.db)
     assert [saved["name"] for saved in listed["data"]] == ["Important", "Other"]
 
 
@@ -91,22 +92,19 @@ def test_what_is_referred_to_is_not_deleted(desk: Desk) -> None:
     outer = save(desk, "Outer", {"not": {"saved_filter_id": vip}})
     group = groups.create_client_group(desk.db, NOW, name="G", kind="filter", filter={"saved_filter_id": outer})
     for used, user in ((vip, outer), (outer, group["id"])):
-        error = refused(Conflict, saved_filters.delete_saved_filter, desk.db, saved_filter_id=used)
+        error = refused(Conflict, SAVED_FILTERS.delete, desk.db, saved_filter_id=used)
         assert (error.code, error.meta["used_by"]) == ("saved_filter_in_use", user)
     groups.update_client_group(desk.db, NOW, group_id=group["id"], changes={"filter": {"saved_filter_id": vip}})
-    saved_filters.delete_saved_filter(desk.db, saved_filter_id=outer)
-    assert (
-        refused(Conflict, saved_filters.delete_saved_filter, desk.db, saved_filter_id=vip).meta["used_by"]
-        == group["id"]
-    )
+    SAVED_FILTERS.delete(desk.db, saved_filter_id=outer)
+    assert refused(Conflict, SAVED_FILTERS.delete, desk.db, saved_filter_id=vip).meta["used_by"] == group["id"]
     groups.delete_client_group(desk.db, group_id=group["id"])
-    saved_filters.delete_saved_filter(desk.db, saved_filter_id=vip)
-    refused(NotFound, saved_filters.get_saved_filter, desk.db, vip)
+    SAVED_FILTERS.delete(desk.db, saved_filter_id=vip)
+    refused(NotFound, SAVED_FILTERS.get, desk.db, vip)
 
 
 def test_another_firms_filter_is_not_found(desk: Desk, tmp_path: Path) -> None:
     vip = save(desk, "Important", VIP)
     stranger = Desk(desk.everywhere, tmp_path)
-    refused(NotFound, saved_filters.get_saved_filter, stranger.db, vip)
-    refused(NotFound, saved_filters.delete_saved_filter, stranger.db, saved_filter_id=vip)
+    refused(NotFound, SAVED_FILTERS.get, stranger.db, vip)
+    refused(NotFound, SAVED_FILTERS.delete, stranger.db, saved_filter_id=vip)
     refused(NotFound, stranger.listed, filter={"saved_filter_id": vip})
