@@ -8,6 +8,9 @@ BACKEND ?= embedded
 export PYTHONDONTWRITEBYTECODE :=
 # Tests that run a container in the test process; they need eventlet patched before anything else is imported.
 INSIDE := tests/unit tests/service tests/contract
+MESSAGING := tests/service/test_messaging_*.py
+# The longest first: the last one takes the place of the first that ends.
+RUNS := test-faults test-outside test-inside test-messaging
 # Tests that start the system as processes and drive it from outside.
 OUTSIDE := tests/e2e tests/browser
 
@@ -40,12 +43,16 @@ down: $(READY) ## Stop what `make up` started
 
 .PHONY: test
 test: $(READY) ## Run every test, real RabbitMQ, PostgreSQL and Chromium included
-	@echo "Three runs side by side (make test-inside, test-outside, test-faults); each is shown when it has ended."
-	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target test-inside test-outside test-faults
+	@echo "Four runs, three of them side by side (make $(RUNS)); each is shown when it has ended."
+	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target $(RUNS)
 
 .PHONY: test-inside
-test-inside: $(READY) ## Run the unit, service and contract tests
-	@$(BIN)/python -m pytest -p tests.eventlet_first $(INSIDE)
+test-inside: $(READY) ## Run the unit, service and contract tests, but those of messaging
+	@$(BIN)/python -m pytest -p tests.eventlet_first $(INSIDE) --ignore-glob='$(MESSAGING)'
+
+.PHONY: test-messaging
+test-messaging: $(READY) ## Run the service tests of messaging, which are almost half of all
+	@$(BIN)/python -m pytest -p tests.eventlet_first $(MESSAGING)
 
 .PHONY: test-outside
 test-outside: $(READY) ## Run the end-to-end and browser tests
