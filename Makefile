@@ -51,7 +51,7 @@ test-inside: $(READY) ## Run the unit, service and contract tests, but those of 
 	@$(BIN)/python -m pytest -p tests.eventlet_first $(INSIDE) --ignore-glob='$(MESSAGING)'
 
 .PHONY: test-messaging
-test-messaging: $(READY) ## Run the service tests of messaging, which are almost half of all
+test-messaging: $(READY) ## Run the service tests of messaging
 	@$(BIN)/python -m pytest -p tests.eventlet_first $(MESSAGING)
 
 .PHONY: test-outside
