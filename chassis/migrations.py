@@ -141,7 +141,7 @@ def _restore_triggers(connection: Connection, metadata: Any) -> None:
     statements that make them where they are not, by the column that they read (`table.column`)."""
     for read, statements in metadata.info.get("sqlite_at_last", {}).items():
         table, _, column = read.partition(".")
-        there = connection.exec_driver_sql(f"SELECT 1 FROM pragma_table_info('{table}') WHERE name = '{column}'")  # noqa: S608
+        there = connection.exec_driver_sql(f"SELECT 1 FROM pragma_table_info('{table}') WHERE name = '{column}'")  # noqa: S608  # nosec B608
         for statement in statements if there.first() else ():
             connection.exec_driver_sql(statement)
 

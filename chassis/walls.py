@@ -175,7 +175,7 @@ def _grant(connection: Connection, schema: str, tables: list[Table], roles: tupl
     has = " AND ".join(f"has_table_privilege(r.role, c.oid, '{right}')" for right in _RIGHTS)
     lacking = connection.execute(
         text(
-            f"SELECT DISTINCT c.relname FROM pg_class c, unnest(CAST(:roles AS text[])) r(role)"  # noqa: S608
+            f"SELECT DISTINCT c.relname FROM pg_class c, unnest(CAST(:roles AS text[])) r(role)"  # noqa: S608  # nosec B608
             f" WHERE c.relnamespace = to_regnamespace(:schema) AND c.relname = ANY(:names) AND NOT ({has})"
         ),
         {"roles": list(roles), "schema": _quoted(schema), "names": [table.name for table in tables]},
@@ -219,7 +219,7 @@ def _policies(table: Table, owner: str, taken: str) -> dict[str, str]:
     if table.c.firm_id.nullable:
         # Rows of no firm are for work across firms; no firm is not their name.
         seen = f"firm_id IS NOT NULL AND {seen}"
-    upkeep = f"(SELECT current_setting('{UPKEEP}', true)) IS NOT DISTINCT FROM 'on'"  # noqa: S608
+    upkeep = f"(SELECT current_setting('{UPKEEP}', true)) IS NOT DISTINCT FROM 'on'"  # noqa: S608  # nosec B608
     return {
         "casewire_firm": f"TO PUBLIC USING ({seen}) WITH CHECK ({seen})",
         "casewire_across": f"TO {_quoted(taken)} USING (true) WITH CHECK (true)",

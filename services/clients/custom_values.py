@@ -124,7 +124,7 @@ def _type_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str
 def _type_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     held, key = _parts(element, compiler, options)
     named = "CASE type WHEN 'text' THEN 'string' WHEN 'integer' THEN 'number' WHEN 'real' THEN 'number' ELSE type END"
-    return f"(SELECT {named} FROM json_each({held}) WHERE key = {key})"  # noqa: S608
+    return f"(SELECT {named} FROM json_each({held}) WHERE key = {key})"  # noqa: S608  # nosec B608
 
 
 @compiles(_text_of, "postgresql")
@@ -136,7 +136,7 @@ def _text_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str
 @compiles(_text_of, "sqlite")
 def _text_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     held, key = _parts(element, compiler, options)
-    return f"(SELECT value FROM json_each({held}) WHERE key = {key})"  # noqa: S608
+    return f"(SELECT value FROM json_each({held}) WHERE key = {key})"  # noqa: S608  # nosec B608
 
 
 @compiles(_number_of, "postgresql")
@@ -148,7 +148,7 @@ def _number_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> s
 @compiles(_number_of, "sqlite")
 def _number_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     held, key = _parts(element, compiler, options)
-    return f"(SELECT value FROM json_each({held}) WHERE key = {key} AND type IN ('integer', 'real'))"  # noqa: S608
+    return f"(SELECT value FROM json_each({held}) WHERE key = {key} AND type IN ('integer', 'real'))"  # noqa: S608  # nosec B608
 
 
 @compiles(_money_of, "postgresql")
@@ -160,7 +160,7 @@ def _money_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> st
 @compiles(_money_of, "sqlite")
 def _money_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     held, key = _parts(element, compiler, options)
-    return f"(SELECT CAST(value AS REAL) FROM json_each({held}) WHERE key = {key} AND type = 'text')"  # noqa: S608
+    return f"(SELECT CAST(value AS REAL) FROM json_each({held}) WHERE key = {key} AND type = 'text')"  # noqa: S608  # nosec B608
 
 
 @compiles(_has_word, "postgresql")
@@ -172,5 +172,5 @@ def _word_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str
 @compiles(_has_word, "sqlite")
 def _word_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     held, key, word = _parts(element, compiler, options)
-    inner = f"SELECT 1 FROM json_each({held}) AS field, json_each(field.value) AS entry"  # noqa: S608
+    inner = f"SELECT 1 FROM json_each({held}) AS field, json_each(field.value) AS entry"  # noqa: S608  # nosec B608
     return f"EXISTS ({inner} WHERE field.key = {key} AND field.type = 'array' AND entry.value = {word})"

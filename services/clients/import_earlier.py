@@ -42,7 +42,7 @@ class EarlierRows:
             some = hashes[start : start + _AT_ONCE]
             places = ",".join("?" * len(some))
             # S608: nothing but question marks is put together.
-            found = self._kept.execute(f"SELECT key, number FROM known WHERE key IN ({places})", some)  # noqa: S608
+            found = self._kept.execute(f"SELECT key, number FROM known WHERE key IN ({places})", some)  # noqa: S608  # nosec B608
             self._near.update(found)
 
     def find(self, key: Key) -> int | None:

@@ -36,7 +36,7 @@ def forget_deleted(uow: UnitOfWork) -> None:
     place."""
     if uow.session.get_bind().dialect.name == "sqlite":
         # It names no firm: the table is all firms', and the rows that are there stay there.
-        anew = text(f"INSERT INTO {FULL_TEXT} ({FULL_TEXT}) VALUES ('optimize')")  # noqa: S608
+        anew = text(f"INSERT INTO {FULL_TEXT} ({FULL_TEXT}) VALUES ('optimize')")  # noqa: S608  # nosec B608
         uow.session.execute(anew, execution_options=UNGUARDED)
 
 
@@ -78,7 +78,7 @@ def _postgresql(session: Session, asked: Question, most: int | None) -> CTE:
 
 
 def _sqlite(session: Session, asked: Question, most: int | None) -> CTE:
-    matching = text(f"SELECT client_id FROM {FULL_TEXT} WHERE {FULL_TEXT} MATCH :wanted")  # noqa: S608
+    matching = text(f"SELECT client_id FROM {FULL_TEXT} WHERE {FULL_TEXT} MATCH :wanted")  # noqa: S608  # nosec B608
     ids = matching.bindparams(wanted=_full_text(asked, firm_of(session))).columns(column("client_id", Id))
     parts = (
         exists(

@@ -35,11 +35,11 @@ LIMIT most
 )
 
 _FORGET = (
-    f"DELETE FROM {FULL_TEXT} WHERE rowid IN"  # noqa: S608
+    f"DELETE FROM {FULL_TEXT} WHERE rowid IN"  # noqa: S608  # nosec B608
     f" (SELECT rowid FROM {FULL_TEXT} WHERE {FULL_TEXT} MATCH '\"=' || OLD.id || '\"');"
 )
 _KEEP = (
-    f"INSERT INTO {FULL_TEXT} (keys, client_id)"  # noqa: S608
+    f"INSERT INTO {FULL_TEXT} (keys, client_id)"  # noqa: S608  # nosec B608
     " VALUES (NEW.keys || ' =' || NEW.id, NEW.id);"
 )
 SQLITE = (
