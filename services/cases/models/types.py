@@ -1,0 +1,61 @@
+"""Case types, with their statuses and custom fields."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy import ForeignKeyConstraint, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chassis.columns import Id, Json, new_id
+from services.cases.models.common import Base, FirmKeyed, Versioned
+
+
+class CaseType(FirmKeyed, Versioned, Base):
+    """A kind of case. Its statuses and custom fields are rows of their own."""
+
+    __tablename__ = "case_type"
+    __table_args__ = (
+        UniqueConstraint("firm_id", "name", name="uq_case_type_name"),
+        Index("ix_case_type_firm_id_created_at", "firm_id", "created_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(120))
+
+
+class CaseStatus(FirmKeyed, Base):
+    """One status of a case type. A case refers to it, so that one with cases in it cannot be removed."""
+
+    __tablename__ = "case_status"
+    __table_args__ = (ForeignKeyConstraint(["firm_id", "case_type_id"], ["case_type.firm_id", "case_type.id"]),)
+
+    case_type_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    position: Mapped[int]
+    closed: Mapped[bool]
+
+    @property
+    def state(self) -> str:
+        """The state of a case in this status."""
+        return "closed" if self.closed else "open"
+
+
+class CustomField(FirmKeyed, Base):
+    """A field that a firm adds to a case type. A removed one is kept: its values stay stored, and are hidden."""
+
+    __tablename__ = "custom_field"
+    __table_args__ = (
+        ForeignKeyConstraint(["firm_id", "case_type_id"], ["case_type.firm_id", "case_type.id"]),
+        Index("ix_custom_field_firm_id_key", "firm_id", "key"),
+    )
+
+    case_type_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(String(60), primary_key=True)
+    position: Mapped[int]
+    label: Mapped[str] = mapped_column(String(120))
+    type: Mapped[str] = mapped_column(String(20))
+    required: Mapped[bool] = mapped_column(default=False)
+    sensitive: Mapped[bool] = mapped_column(default=False)
+    options: Mapped[list[str]] = mapped_column(Json, default=list)
+    removed_at: Mapped[dt.datetime | None] = mapped_column(default=None)
