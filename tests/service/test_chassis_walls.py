@@ -1,13 +1,9 @@
-"""How walls between firms are put up and kept: connections that are shared, roles that are refused, functions that look
-past them."""
+"""How walls between firms are put up and kept, on connections that firms share."""
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +14,19 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from chassis import walls
 from chassis.columns import new_id
-from chassis.database import Database, service_base
+from chassis.database import Database
 from chassis.engines import Engines
 from chassis.migrations import OWNER, downgrade, owner_engine, upgrade
 from chassis.scoping import UNGUARDED
 from chassis.testing import as_owner, make_database, service_url
 from chassis.turns import say_ahead
-from chassis.walls import Unwalled
 from tests.service.sample import MakerBase, Thing
+from tests.service.walled import COUNT, FIRM, db, owner_url
 
-FIRM, OTHER = new_id(), new_id()
+__all__ = ["db", "owner_url"]
+
+
 SERVICES = sorted(folder.parent.name for folder in Path("services").glob("*/migrations"))
-COUNT = select(func.count()).select_from(Thing.__table__)
-
-
-@pytest.fixture
-def db(emptied_postgresql: Callable[[Any], Database]) -> Database:
-    made = emptied_postgresql(MakerBase)
-    for firm_id in (FIRM, OTHER):
-        with made.for_firm(firm_id).unit_of_work() as uow:
-            uow.insert(Thing, [{"name": "one"}])
-    return made
-
-
-@pytest.fixture
-def owner_url(postgres_database: Callable[[], str]) -> str:
-    return postgres_database()
 
 
 # Connections are shared by firms
@@ -167,72 +150,6 @@ def test_a_firm_that_is_no_id_is_no_sql() -> None:
         walls.within("x'; RESET ROLE; --")
 
 
-# Roles
-
-
-def test_a_service_works_only_as_a_role_that_the_walls_hold(postgres: Any, owner_url: str) -> None:
-    db = make_database(MakerBase, owner_url)
-    server, name = postgres.server, make_url(owner_url).database
-    with pytest.raises(Unwalled, match="owns tables"):
-        Database(owner_url, MakerBase).demand_walls()
-    with pytest.raises(Unwalled, match="superuser"):
-        Database(server.url(name), MakerBase).demand_walls()
-    db.demand_walls()
-    with as_owner(db) as connection:
-        connection.exec_driver_sql("ALTER TABLE part NO FORCE ROW LEVEL SECURITY")
-    db.engines.dispose()
-    with pytest.raises(Unwalled, match="the table part has no walls"):
-        Engines(db.url).read.connect()
-    with as_owner(db) as connection:
-        walls.put_up(connection, MakerBase.metadata, "casewire_test")
-    Engines(db.url).read.connect().close()
-
-
-@pytest.fixture
-def stranger(postgres: Any) -> Iterator[Callable[..., str]]:
-    """Makes roles of this test's own: `<role>`, `<role>_owner` and `<role>_across`, as far as they are named."""
-    ask, role = postgres.server.ask, f"test_{new_id()[-12:]}"
-    made: list[str] = []
-
-    def make(**options: str) -> str:
-        for ending, option in options.items():
-            made.append(f"{role}{'' if ending == 'service' else f'_{ending}'}")
-            ask("postgres", f"CREATE ROLE {made[-1]} {option}")
-        return role
-
-    yield make
-    for each in made:
-        ask("postgres", f"DROP ROLE IF EXISTS {each}")
-
-
-@pytest.mark.parametrize(
-    ("roles", "grants", "why"),
-    [
-        ({}, (), "there is no role {role}"),
-        ({"service": "LOGIN"}, (), "there is no role {role}_across"),
-        ({"service": "LOGIN", "across": "BYPASSRLS"}, (), "passes every wall"),
-        ({"service": "LOGIN SUPERUSER", "across": ""}, (), "passes every wall"),
-        ({"service": "LOGIN", "across": ""}, (), "may not take"),
-        ({"service": "LOGIN INHERIT", "across": ""}, ("{role}",), "inherits {role}_across"),
-    ],
-)
-def test_roles_that_would_be_no_wall_are_refused(
-    postgres: Any, stranger: Any, owner_url: str, roles: dict[str, str], grants: tuple[str, ...], why: str
-) -> None:
-    role = stranger(**roles)
-    owner = str(make_url(owner_url).username)
-    if "across" in roles:
-        for granted in (owner, *(each.format(role=role) for each in grants)):
-            postgres.server.ask("postgres", f"GRANT {role}_across TO {granted}")
-    with pytest.raises(Unwalled, match=why.format(role=role)), owner_engine(owner_url).begin() as connection:
-        walls.put_up(connection, MakerBase.metadata, role)
-
-
-def test_the_owner_does_not_serve_itself(owner_url: str) -> None:
-    with pytest.raises(Unwalled, match="services connect as another role"):
-        upgrade("tasks", owner_url, role=make_url(owner_url).username)
-
-
 # Putting them up
 
 
@@ -316,139 +233,3 @@ def test_an_older_database_is_taken_from_the_service(postgres: Any) -> None:
         assert session.scalars(select(Thing.name)).all() == ["kept"]
     db.engines.dispose()
     postgres.drop_database(name)
-
-
-# Functions that look past the walls
-
-
-def declare(base: Any, body: str = "SELECT t.id FROM thing t WHERE t.firm_id = firm AND t.name LIKE wanted") -> None:
-    walls.reviewed(base, name="find_things", arguments="firm uuid, wanted text", returns="SETOF uuid", body=body)
-
-
-@pytest.fixture
-def finding(owner_url: str) -> Iterator[tuple[Any, Database]]:
-    """A base with a reviewed function, and its database with a row of either firm."""
-    base: Any = service_base("finder")
-    Thing.__table__.to_metadata(base.metadata)
-    declare(base, "SELECT t.id FROM thing t WHERE t.firm_id = firm AND t.name LIKE '%' || wanted || '%'")
-    db = make_database(base, owner_url)
-    for firm_id in (FIRM, OTHER):
-        with db.engines.write.begin() as connection:
-            say_ahead(connection, walls.within(firm_id))
-            row = {"id": firm_id, "firm_id": firm_id, "name": "a thing", "size": 1}
-            connection.execute(insert(base.metadata.tables["thing"]).values(row))
-    yield base, db
-    db.engines.dispose()
-
-
-def found(db: Database, firm_id: str, *, within: str | None = FIRM) -> list[str]:
-    with db.engines.read.connect() as connection:
-        connection.begin()
-        if within:
-            say_ahead(connection, walls.within(within))
-        return [str(id_) for id_ in connection.scalars(text(f"SELECT find_things('{firm_id}', 'thin')"))]
-
-
-def test_a_reviewed_function_answers_for_the_firm_of_the_transaction_only(finding: tuple[Any, Database]) -> None:
-    _, db = finding
-    assert found(db, FIRM) == [FIRM]
-    assert found(db, OTHER, within=OTHER) == [OTHER]
-    for within in (FIRM, None):
-        with pytest.raises(ProgrammingError, match="another firm"):
-            found(db, OTHER, within=within)
-
-
-def test_a_reviewed_function_is_nobodys_but_the_services(finding: tuple[Any, Database], postgres: Any) -> None:
-    _, db = finding
-    name = make_url(db.url).database
-    (told,) = postgres.server.ask(
-        name,
-        "SELECT prosecdef, pg_get_userbyid(proowner), proacl::text, proconfig::text FROM pg_proc"
-        " WHERE proname = 'find_things'",
-    )
-    assert told[:2] == (True, "casewire_test_across")
-    assert "casewire_test=X" in told[2]
-    assert "{=X" not in told[2]
-    assert "pg_catalog" in told[3]
-    for role in ("casewire_test", "casewire_test_across"):
-        assert not postgres.server.ask(name, "SELECT has_schema_privilege(%s, 'public', 'CREATE')", role)[0][0]
-
-
-def test_a_reviewed_function_that_changed_takes_the_place_of_the_old(finding: tuple[Any, Database]) -> None:
-    base, db = finding
-    declare(base, "SELECT t.id FROM thing t WHERE t.firm_id = firm AND t.name = wanted")
-    with as_owner(db) as connection:
-        walls.put_up(connection, base.metadata, "casewire_test")
-    assert found(db, FIRM) == []
-    base.metadata.info.clear()
-    with as_owner(db) as connection:
-        walls.put_up(connection, base.metadata, "casewire_test")
-    with pytest.raises(ProgrammingError, match="does not exist"):
-        found(db, FIRM)
-
-
-def test_a_reviewed_function_names_the_firm_first() -> None:
-    with pytest.raises(ValueError, match="firm uuid"):
-        walls.reviewed(service_base("odd"), name="odd", arguments="wanted text", returns="SETOF uuid", body="SELECT 1")
-
-
-# A dump
-
-
-def test_a_dump_by_the_owner_has_the_rows_of_every_firm_and_can_be_restored(
-    finding: tuple[Any, Database], postgres_database: Callable[[], str], tmp_path: Path
-) -> None:
-    """As docs/operations.md says: without a superuser, and past the walls that hold the owner too."""
-    programs = {path.name: str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_*"))}
-    if "pg_dump" not in programs:
-        pytest.skip("pg_dump is not installed")
-    base, db = finding
-    url = make_url(db.url)
-    owner = url.set(drivername="postgresql", username=f"{url.username}{OWNER}")
-    kept = str(tmp_path / "kept")
-    options = ["--enable-row-security", f"--role={url.username}_across", "--format=custom", f"--file={kept}"]
-    told = run(programs["pg_dump"], *options, owner.render_as_string(hide_password=False))
-    if "server version mismatch" in told.stderr:
-        pytest.skip("pg_dump is older than the server")
-    assert told.returncode == 0, told.stderr
-    anew = postgres_database()
-    where = make_url(anew).set(drivername="postgresql").render_as_string(hide_password=False)
-    told = run(programs["pg_restore"], "--no-owner", "--no-acl", "--single-transaction", f"--dbname={where}", kept)
-    assert told.returncode == 0, told.stderr
-    with owner_engine(anew).begin() as connection:
-        walls.put_up(connection, base.metadata, str(url.username))
-    restored = Database(service_url(anew), base)
-    assert found(restored, FIRM) == [FIRM]
-    assert found(restored, OTHER, within=OTHER) == [OTHER]
-    restored.engines.dispose()
-
-
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
-
-
-# What operators meet
-
-
-def casewire(*arguments: str, **environment: str) -> tuple[int, str]:
-    """The command line's exit status and what it said on stderr."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "CASEWIRE_"))}
-    told = subprocess.run(
-        [sys.executable, "-m", "deploy.cli", *arguments],
-        env={**kept, **environment}, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    return told.returncode, told.stderr
-
-
-def test_migrate_needs_the_owner_and_serve_refuses_it(owner_url: str) -> None:
-    service = service_url(owner_url)
-    told = casewire("migrate", "tasks", DATABASE_URLS=f"tasks={service}")
-    assert told == (
-        2, "casewire: MIGRATION_URLS names nobody for tasks: its tables belong to another role than its own\n"
-    )  # fmt: skip
-    status, said = casewire("migrate", "tasks", DATABASE_URLS=f"tasks={owner_url}", MIGRATION_URLS=f"tasks={owner_url}")
-    assert (status, "services connect as another role" in said) == (2, True)
-    status, said = casewire("migrate", "tasks", DATABASE_URLS=f"tasks={service}", MIGRATION_URLS=f"tasks={owner_url}")
-    assert status == 0, said
-    status, said = casewire("serve", "tasks", DATABASE_URL=owner_url, AMQP_URI=f"embedded:///{new_id()}")
-    assert (status, "casewire: cannot start: the role casewire_test_owner owns tables" in said) == (2, True), said

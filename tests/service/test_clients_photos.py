@@ -23,7 +23,7 @@ from services.clients import merging, photos
 from services.clients.models import ClientPhoto, photo_key
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.edge_app import edge_app
-from tests.service.test_clients_erasing import erase, go_on
+from tests.service.erasing_clients import erase, go_on
 from tests.unit.test_clients_pictures import HOSTILE, drawn
 
 __all__ = ["desk"]

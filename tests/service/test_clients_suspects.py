@@ -18,7 +18,7 @@ from contracts.errors import Conflict, Gone, Invalid, NotFound
 from services.clients import duplicates, likenesses, suspect_sweep, suspects
 from services.clients.models import SuspectSweep
 from tests.service.clients_desk import NOW, Desk, desk
-from tests.service.test_clients_merging import merge, undo
+from tests.service.merging_clients import merge, undo
 
 __all__ = ["desk"]
 

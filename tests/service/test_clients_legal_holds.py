@@ -1,0 +1,77 @@
+"""clients: a legal hold keeps a client from being erased."""
+
+from __future__ import annotations
+
+import pytest
+
+from chassis.context import use
+from contracts import clients
+from contracts.errors import Conflict, NotFound
+from services.clients import archiving, erasing, legal_holds, merging
+from tests.service.clients_desk import NOW, Desk, desk
+from tests.service.erasing_clients import AFTER, erase, person
+
+__all__ = ["desk"]
+
+
+def test_a_held_client_is_not_erased_until_the_hold_is_released(desk: Desk) -> None:
+    client_id = person(desk)
+    hold = legal_holds.place_legal_hold(desk.db, NOW, client_id=client_id, reason="A suit.", actor_id=None)
+    with pytest.raises(Conflict, match="legal_hold") as refused:
+        erase(desk, client_id)
+    assert refused.value.meta["legal_hold_id"] == hold["id"]
+    desk.delete(client_id)
+    assert erasing.begin_due(desk.everywhere, AFTER) is False
+    assert desk.emitted(clients.ERASURE_REQUESTED) == []
+    released = legal_holds.release_legal_hold(desk.db, NOW, client_id=client_id, legal_hold_id=hold["id"])
+    assert released["released_at"] == NOW
+    assert legal_holds.release_legal_hold(desk.db, AFTER, client_id=client_id, legal_hold_id=hold["id"]) == released
+    erasing.begin_due(desk.everywhere, AFTER)
+    assert len(desk.emitted(clients.ERASURE_REQUESTED)) == 1
+    assert len(desk.emitted(clients.LEGAL_HOLD_PLACED)) == len(desk.emitted(clients.LEGAL_HOLD_RELEASED)) == 1
+
+
+def test_one_of_two_holds_is_enough(desk: Desk) -> None:
+    client_id = person(desk)
+    first, second = (legal_holds.place_legal_hold(desk.db, NOW, client_id=client_id, reason=why) for why in "ab")
+    legal_holds.release_legal_hold(desk.db, NOW, client_id=client_id, legal_hold_id=first["id"])
+    with pytest.raises(Conflict, match="legal_hold"):
+        erase(desk, client_id)
+    listed = legal_holds.list_legal_holds(desk.db, client_id=client_id)["data"]
+    assert {hold["id"]: hold["released_at"] for hold in listed} == {first["id"]: NOW, second["id"]: None}
+
+
+def test_a_hold_comes_too_late_for_a_client_that_is_being_erased(desk: Desk) -> None:
+    client_id = person(desk)
+    erase(desk, client_id)
+    with pytest.raises(Conflict, match="client_being_erased"):
+        legal_holds.place_legal_hold(desk.db, NOW, client_id=client_id, reason="A suit.")
+    with pytest.raises(Conflict, match="client_being_erased"):
+        archiving.restore_client(desk.db, NOW, client_id=client_id)
+
+
+def test_holds_are_of_clients_of_the_firm(desk: Desk) -> None:
+    foreign = Desk(desk.everywhere, desk.files._folder)
+    client_id = person(foreign)
+    for act in (
+        lambda: legal_holds.place_legal_hold(desk.db, NOW, client_id=client_id, reason="Mine?"),
+        lambda: legal_holds.list_legal_holds(desk.db, client_id=client_id),
+        lambda: archiving.restore_client(desk.db, NOW, client_id=client_id),
+        lambda: erase(desk, client_id),
+    ):
+        with pytest.raises(NotFound, match="client_not_found"):
+            act()
+
+
+def test_a_hold_on_one_that_was_merged_binds_its_survivor(desk: Desk) -> None:
+    surviving_id, merged_id = str(desk.create(first_name="Bea")["id"]), person(desk)
+    legal_holds.place_legal_hold(desk.db, NOW, client_id=merged_id, reason="A suit.")
+    with use(desk.context):
+        merging.merge_clients(
+            desk.db, desk.calls, NOW, client_id=surviving_id, duplicate_id=merged_id, keep={}, dry_run=False
+        )
+    with pytest.raises(Conflict, match="legal_hold"):
+        erase(desk, surviving_id)
+    desk.delete(surviving_id)
+    erasing.begin_due(desk.everywhere, AFTER)
+    assert desk.emitted(clients.ERASURE_REQUESTED) == []

@@ -1,0 +1,74 @@
+"""clients: groups, contacts and the entry of the directory go along with a merge, and back."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from chassis.context import use
+from contracts.errors import Invalid
+from services.clients import contacts, groups
+from services.clients.models import ClientGroupMember, ContactTie
+from tests.service.clients_desk import NOW, Desk, desk
+from tests.service.merging_clients import fields_at_fault, merge, own_fields, undo
+
+__all__ = ["desk", "own_fields"]
+
+
+def group_of(desk: Desk, name: str, *client_ids: str) -> str:
+    made = groups.create_client_group(desk.db, NOW, name=name, kind="static", description=None, filter=None)
+    with desk.db.unit_of_work() as uow:
+        uow.insert(ClientGroupMember, [{"group_id": made["id"], "client_id": id_} for id_ in client_ids])
+    return str(made["id"])
+
+
+def in_groups(desk: Desk, client_id: str) -> set[str]:
+    with desk.db.read() as session:
+        return set(session.scalars(select(ClientGroupMember.group_id).where(ClientGroupMember.client_id == client_id)))
+
+
+def test_groups_are_joined_and_parted_again(desk: Desk) -> None:
+    one, two = desk.create()["id"], desk.create()["id"]
+    both, mine, theirs = group_of(desk, "Both", one, two), group_of(desk, "One", one), group_of(desk, "Two", two)
+    made = merge(desk, one, two)
+    assert made["moves"].items() >= {"groups": 1, "contacts": 0, "company": 0}.items()
+    assert in_groups(desk, one) == {both, mine, theirs}
+    listed = groups.get_client_group(desk.db, NOW, group_id=both)
+    assert listed["member_count"] == 1
+    since = group_of(desk, "Since", one)
+    undo(desk, made["id"])
+    assert in_groups(desk, one) == {both, mine, since}
+    assert in_groups(desk, two) == {both, theirs}
+
+
+def contact_of(desk: Desk, email: str, *client_ids: str) -> str:
+    with use(desk.context):
+        made = contacts.create_contact(desk.db, NOW, first_name="Cy", email=email, client_ids=list(client_ids))
+    return str(made["id"])
+
+
+def tied(desk: Desk, client_id: str) -> set[str]:
+    with desk.db.read() as session:
+        return set(session.scalars(select(ContactTie.contact_id).where(ContactTie.client_id == client_id)))
+
+
+def test_contacts_and_the_entry_of_the_directory_go_along_and_back(desk: Desk) -> None:
+    one, two = (desk.create(kind="business", company_name=name)["id"] for name in ("Acme", "Acme Inc"))
+    both, theirs = contact_of(desk, "b@example.com", one, two), contact_of(desk, "c@example.com", two)
+    made = merge(desk, one, two)
+    assert made["moves"].items() >= {"groups": 0, "contacts": 1, "company": 0}.items()
+    assert tied(desk, one) == {both, theirs}
+    shown = contacts.get_contact(desk.db, contact_id=theirs)
+    assert [entry["client_id"] for entry in shown["clients"]] == [one]
+    since = contact_of(desk, "d@example.com", one)
+    undo(desk, made["id"])
+    assert (tied(desk, one), tied(desk, two)) == ({both, since}, {both, theirs})
+
+
+def test_what_needs_a_business_stays_a_businesss(desk: Desk) -> None:
+    one, two = desk.create()["id"], desk.create(kind="business", company_name="Acme")["id"]
+    contact_of(desk, "c@example.com", two)
+    with pytest.raises(Invalid) as caught:
+        merge(desk, one, two)
+    assert fields_at_fault(caught) == {"keep.kind"}
+    assert merge(desk, one, two, keep={"kind": "duplicate"})["client"]["kind"] == "business"
