@@ -1,4 +1,4 @@
-"""Opt-outs that meet the claims of what they concern."""
+"""Two who do something at once."""
 
 from __future__ import annotations
 
@@ -6,10 +6,29 @@ from collections.abc import Callable
 from typing import Any
 
 import eventlet
+from sqlalchemy import text
 
 from chassis.context import Context, use
+from chassis.database import Database
+from chassis.testing import eventually
 from contracts import portal
 from tests.service.messaging_desk import Desk
+
+
+def until_held_up(thread: Any, db: Database) -> None:
+    """Returns when a green thread has ended, or waits for a row that another transaction of this database holds. On
+    SQLite it gets no further than its beginning while another transaction writes."""
+    eventlet.sleep(0)
+    if not db.engines.is_sqlite:
+        eventually(lambda: thread.dead or _somebody_waits(db), what="the other one")
+
+
+def _somebody_waits(db: Database) -> bool:
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with db.engines.read.connect() as connection:
+        return bool(connection.execute(waiting).scalar_one())
 
 
 def race(desk: Desk, batch_id: str, opt_out: Callable[[str], Any]) -> tuple[set[str], set[str]]:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from chassis.columns import new_id
 from chassis.sealing import LocalKeys, forget_rings, key_store_at, rotation, use_key_store
 from chassis.sealing.firm_keys import SEAL, ring_to_write
-from chassis.testing import Clock
+from chassis.testing import Clock, eventually
 from deploy import keys
 from deploy.keys import act
 from services.clients.client_keys import SEALING
@@ -107,18 +107,21 @@ def test_clients_written_meanwhile_keep_their_values(desk: Desk) -> None:
     for _ in range(9):
         desk.create(date_of_birth=BORN)
     ids = desk.listed()
-    stopped = []
+    stopped, written = [], []
 
     def write() -> None:
-        number = 0
         while not stopped:
-            number += 1
-            desk.create(date_of_birth=BORN)
+            written.append(desk.create(date_of_birth=BORN)["id"])
+            number = len(written)
             desk.change(ids[number % len(ids)], date_of_birth=BORN, occupation=f"Baker {number}")
             eventlet.sleep(0)
 
+    def another_is_written(done: int, total: int) -> None:
+        before = len(written)
+        eventually(lambda: len(written) > before, what="another client")
+
     writer = eventlet.spawn(write)
-    rotate(desk, lambda done, total: eventlet.sleep(0.01))
+    rotate(desk, another_is_written)
     stopped.append(True)
     writer.wait()
     assert births(desk) == {BORN}

@@ -16,7 +16,7 @@ from services.clients.activity import list_client_activity
 from services.clients.client_keys import destroy_keys
 from services.clients.models import ImportChange
 from tests.service.clients_desk import NOW, Desk, desk
-from tests.service.test_clients_imports import HEADER, client_count, counts, row, small_chunks
+from tests.service.imported_rows import HEADER, client_count, counts, row, small_chunks
 
 __all__ = ["desk", "small_chunks"]
 

@@ -21,7 +21,7 @@ from chassis.context import Context, use
 from services.messaging import batches, buckets, claims, consent, preparation
 from services.messaging.models import Attempt, Batch, ConsentState
 from tests.service.messaging_desk import Desk, desk, together
-from tests.service.races import race
+from tests.service.races import race, until_held_up
 
 __all__ = ["desk"]
 
@@ -53,8 +53,7 @@ def claim_while(desk: Desk, slow: Callable[[Signal, Signal], None]) -> Signal:
     eventlet.spawn(slow, begun, go)
     begun.wait()
     sender = eventlet.spawn(desk.send)
-    for _ in range(20):
-        eventlet.sleep(0.01)  # the claim gets as far as it can
+    until_held_up(sender, desk.db)
     assert desk.provider.accepted == [], "nothing goes out while the change is being made"
     go.send(True)
     sender.wait()

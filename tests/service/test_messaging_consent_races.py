@@ -15,7 +15,7 @@ from services.messaging import consent, stops
 from services.messaging.models import ConsentState
 from tests.service.consents import NUMBER, known_by, ledger, record, says, scope, set_wants, state, wants
 from tests.service.messaging_desk import Desk, desk, together
-from tests.service.races import race
+from tests.service.races import race, until_held_up
 
 __all__ = ["desk"]
 
@@ -42,8 +42,7 @@ def test_two_stops_at_once_are_one_entry(desk: Desk) -> None:
     first = eventlet.spawn(within(desk, stop_slowly))
     begun.wait()
     second = eventlet.spawn(within(desk, lambda: desk.reply(NUMBER, "STOP")))
-    for _ in range(20):
-        eventlet.sleep(0.01)  # the second gets as far as it can
+    until_held_up(second, desk.db)
     go.send(True)
     first.wait()
     second.wait()

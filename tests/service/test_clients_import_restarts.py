@@ -1,0 +1,109 @@
+"""clients: an import that is cancelled, killed, overtaken or refused in mid-work. Every event is delivered twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import eventlet
+import pytest
+
+from contracts.clients import IMPORT_REQUESTED
+from contracts.errors import Conflict
+from services.clients import import_chunks, import_running, importing
+from tests.service.clients_desk import NOW, Desk, desk
+from tests.service.imported_rows import HEADER, client_count, counts, row, small_chunks
+from tests.service.races import until_held_up
+
+__all__ = ["desk", "small_chunks"]
+
+
+def test_a_cancelled_import_takes_in_no_more_and_keeps_what_it_did(desk: Desk, small_chunks: None) -> None:
+    started = desk.start([HEADER, *(row(number) for number in range(25)), row(26, Phone="1")])
+    import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
+    cancelled = import_running.cancel_import(desk.db, import_id=started["id"])
+    assert (cancelled["state"], counts(cancelled)) == ("cancelled", (10, 0, 0, 0))
+    desk.hear("continue_import", IMPORT_REQUESTED, {"import_id": started["id"]})
+    assert (desk.imported(started["id"])["state"], client_count(desk)) == ("cancelled", 10)
+    assert len(desk.error_file(started["id"])) == 1
+    for attempt in (import_running.cancel_import, import_running.run_import):
+        with pytest.raises(Conflict):
+            attempt(desk.db, import_id=started["id"])
+
+
+def test_a_restart_resumes_without_a_second_copy_of_a_row(desk: Desk, small_chunks: None) -> None:
+    content = [HEADER, *(row(number) for number in range(35)), row(40, Phone="1")]
+    started = desk.start(content, duplicates="create")
+    for done in (10, 20, 30):
+        # A budget of nothing ends after each chunk, as a kill would.
+        import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
+        assert desk.imported(started["id"])["progress"] == {"done": done, "total": 36}
+    assert len(desk.emitted(IMPORT_REQUESTED)) == 4
+    for _ in range(2):
+        import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
+    assert counts(desk.imported(started["id"])) == (35, 0, 0, 1)
+    assert client_count(desk) == 35
+
+
+def test_two_who_start_it_at_once_start_it_once(desk: Desk) -> None:
+    made = desk.preview([HEADER, *(row(number) for number in range(3))], duplicates="create")
+
+    def start() -> str:
+        try:
+            return str(import_running.run_import(desk.db, import_id=made["id"])["state"])
+        except Conflict as refused:
+            return refused.code
+
+    with desk.db.unit_of_work() as uow:
+        importing.find(uow.session, made["id"], lock=True)
+        both = [eventlet.spawn(start) for _ in range(2)]
+        for one in both:
+            until_held_up(one, desk.db)
+    assert sorted(one.wait() for one in both) == ["import_started", "running"]
+    for data in desk.emitted(IMPORT_REQUESTED):
+        desk.hear("continue_import", IMPORT_REQUESTED, data)
+    assert (len(desk.emitted(IMPORT_REQUESTED)), client_count(desk)) == (1, 3)
+
+
+def test_two_at_once_take_each_chunk_in_once(desk: Desk, small_chunks: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = desk.start([HEADER, *(row(number) for number in range(25))])
+    real = import_running.take_in
+    others = iter([True])
+
+    def overtaken_once(*arguments: Any) -> bool:
+        if next(others, False):
+            import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
+        return real(*arguments)
+
+    monkeypatch.setattr(import_running, "take_in", overtaken_once)
+    import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW)
+    assert desk.imported(started["id"])["progress"]["done"] == 10
+    import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW)
+    assert counts(desk.imported(started["id"])) == (25, 0, 0, 0)
+    assert client_count(desk) == 25
+
+
+def test_a_row_that_the_database_refuses_fails_alone(
+    desk: Desk, small_chunks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = import_chunks.cards.insert
+
+    def refuse_one(uow: Any, records: list[dict[str, Any]], **more: Any) -> set[str]:
+        if any(record["first_name"] == "Ann13" for record in records):
+            raise RuntimeError("refused")
+        return real(uow, records, **more)
+
+    monkeypatch.setattr(import_chunks.cards, "insert", refuse_one)
+    found = desk.import_all([HEADER, *(row(number) for number in range(25))])
+    assert counts(found) == (24, 0, 0, 1)
+    assert found["rows"] == [{"row": 14, "errors": ["refused:row"]}]
+
+
+def test_an_import_that_lost_its_file_ends_and_keeps_what_it_did(desk: Desk, small_chunks: None) -> None:
+    started = desk.start([HEADER, *(row(number) for number in range(25))])
+    import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
+    for path in Path(desk.files._folder).rglob("*.csv"):
+        path.unlink()
+    desk.hear("continue_import", IMPORT_REQUESTED, {"import_id": started["id"]})
+    found = desk.imported(started["id"])
+    assert (found["state"], found["failure"], counts(found)) == ("failed", "file_not_found", (10, 0, 0, 0))
