@@ -65,8 +65,8 @@ def unreadable(code: str, message: str, **meta: object) -> Invalid:
 
 
 def detect_encoding(stream: IO[bytes]) -> str:
-    """The encoding of a file, read to its end. Raises Invalid `file_empty`, `file_too_large`, `file_not_supported`
-    or `file_wrong_encoding`."""
+    """The encoding of a file, read to its end. Raises Invalid `file_empty`, `file_too_large`, `file_not_supported`,
+    `file_wrong_encoding` or `file_damaged`."""
     block = stream.read(_BLOCK)
     if not block:
         raise unreadable("file_empty", "The file is empty.")
@@ -74,12 +74,14 @@ def detect_encoding(stream: IO[bytes]) -> str:
         raise unreadable("file_not_supported", "An old or a protected workbook. Save it as XLSX without a password.")
     marked = next((encoding for mark, encoding in _MARKS if block.startswith(mark)), None)
     decoder = codecs.getincrementaldecoder(marked or "utf-8")()
-    sample, size, is_valid = b"", 0, True
+    sample, size, is_valid, has_accents = b"", 0, True, False
     while block:
         size += len(block)
         if size > LARGEST_FILE:
             raise unreadable("file_too_large", f"Larger than {LARGEST_FILE // 1024 // 1024} MB.")
-        is_valid = is_valid and _decodes(decoder, block)
+        text = _decoded(decoder, block) if is_valid else None
+        is_valid = text is not None
+        has_accents = has_accents or not (text or "").isascii()
         if b"\0" in block and not (marked or "").startswith("utf-16"):
             raise wrong_encoding()
         # Once it is known not to be UTF-8, what follows is the better sample: it holds the first strange byte.
@@ -87,19 +89,21 @@ def detect_encoding(stream: IO[bytes]) -> str:
             sample += block
         block = stream.read(_BLOCK)
         time.sleep(0)  # lets other green threads run
-    if is_valid and _decodes(decoder, b"", final=True):
+    if is_valid and _decoded(decoder, b"", final=True) is not None:
         return marked or "utf-8"
+    if is_valid and (marked or has_accents):
+        # Of a file without any accent before, its last byte may as well be the only one of an older encoding.
+        raise unreadable("file_damaged", "The file ends in the middle of a character: it was cut off.")
     if marked:
         raise wrong_encoding()
     return _legacy_encoding(sample)
 
 
-def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool = False) -> bool:
+def _decoded(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool = False) -> str | None:
     try:
-        decoder.decode(block, final)
+        return decoder.decode(block, final)
     except UnicodeDecodeError:
-        return False
-    return True
+        return None
 
 
 def _legacy_encoding(sample: bytes) -> str:
@@ -121,7 +125,7 @@ def read_layout(stream: IO[bytes], encoding: str, delimiter: str | None = None) 
     """The header of a file and the number of its rows, read to its end. An unstated delimiter is told by the header.
 
     Raises Invalid `file_no_header`, `file_no_rows`, `file_too_many_columns`, `file_too_many_rows`,
-    `file_cell_too_large` with the row, or `file_wrong_encoding`.
+    `file_cell_too_large` or `file_open_quote` with the row, or `file_wrong_encoding`.
     """
     lines = _lines(stream, encoding)
     first = next((line for line in lines if line.strip()), None)
@@ -159,8 +163,14 @@ def read_rows(stream: IO[bytes], encoding: str, delimiter: str, start: int = 0) 
 
 def _numbered_rows(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, numbered; the header is 0."""
-    reader = csv.reader(lines, delimiter=delimiter)
-    number = 0
+    number, at_end = 0, False
+
+    def to_the_end() -> Iterator[str]:
+        nonlocal at_end
+        yield from lines
+        at_end = True
+
+    reader = csv.reader(to_the_end(), delimiter=delimiter)
     while True:
         try:
             row = next(reader, None)
@@ -170,6 +180,8 @@ def _numbered_rows(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, 
             raise wrong_encoding() from error
         if row is None:
             return
+        if at_end:
+            raise _open_quote(number)
         if len(row) > 1 or (row and row[0].strip()):
             yield number, row
             number += 1
@@ -179,6 +191,12 @@ def cell_too_large(row: int) -> Invalid:
     """The error for a cell that no sheet of clients has. `row` 0 is the header."""
     longest = csv.field_size_limit()
     return unreadable("file_cell_too_large", f"Row {row} holds a cell of more than {longest} characters.", row=row)
+
+
+def _open_quote(row: int) -> Invalid:
+    # Only within quotation marks a row goes on where its line ends.
+    message = f"Row {row} opens a quotation mark that nothing closes: one is missing, or the file was cut off."
+    return unreadable("file_open_quote", message, row=row)
 
 
 def _lines(stream: IO[bytes], encoding: str) -> Iterator[str]:

@@ -57,17 +57,21 @@ HEADER = b"name,phone\n"
 BAD = {
     "file_empty": [b"", b"\n\n", b" \r\n"],
     "file_no_header": [
-        b"Ann,+1 212 555 0123\nBob,2\n", b"ann@example.com\n", b",,\n1,2,3\n", b"x" * 201 + b",y\n1,2\n", b'"',
+        b"Ann,+1 212 555 0123\nBob,2\n", b"ann@example.com\n", b",,\n1,2,3\n", b"x" * 201 + b",y\n1,2\n",
     ],
     "file_no_rows": [HEADER, HEADER + b"\n\n"],
     "file_wrong_encoding": [
-        "name,phone\nAnn,1\n".encode("utf-16-le"), HEADER + b"A\0nn,1\n", b"\xff\xfe" + HEADER,
+        "name,phone\nAnn,1\n".encode("utf-16-le"), HEADER + b"A\0nn,1\n", b"\xff\xfe\x00\xd8a\x00",
         HEADER + random.Random(7).randbytes(4000).replace(b"\0", b""), b"\xef\xbb\xbf" + HEADER + b"\xff\xfe,1\n",
     ],
     "file_not_supported": [b"\xd0\xcf\x11\xe0 and the rest of an old workbook"],
     "file_cell_too_large": [
         HEADER + b"Ann," + b"1" * 1_000_000, HEADER + b"Ann,1\n" + b"B" * 3_000_000 + b",2\n",
         b'name,"' + b"x" * 200_000,
+    ],
+    "file_open_quote": [b'"', HEADER + b'Ann,1\n"Bob,2\nCy,3\n', HEADER + b'Ann,1\nBob,"2', HEADER + b'Ann,1\n"'],
+    "file_damaged": [
+        "name,city\nZoë,Málaga\nJosé".encode()[:-1], "name\nZoë".encode("utf-16")[:-1], b"\xff\xfe" + HEADER,
     ],
     "file_too_many_columns": [b",".join(b"c%d" % number for number in range(501)) + b"\n"],
 }  # fmt: skip
@@ -81,6 +85,28 @@ def test_a_file_that_cannot_be_read_is_refused_whole(code, content):
     with pytest.raises(Invalid) as caught:
         layout(content)
     assert (caught.value.code, caught.value.fields[0]["field"]) == (code, "file")
+
+
+def test_an_accent_at_the_very_end_need_not_be_a_cut():
+    assert rows("name,city\nAnn,José".encode("cp1252")) == [(1, ["Ann", "José"])]
+    assert rows("name,city\nJosé,José".encode("cp1252")) == [(1, ["José", "José"])]
+
+
+def test_a_file_cut_anywhere_is_refused_or_loses_the_end_of_its_last_row_alone():
+    table = [["name", "città", "note"], ["Zoë", "Málaga", 'two\nlines, "quoted"'], ["Łuk", "Łódź", ""]]
+    text = io.StringIO()
+    csv.writer(text).writerows(table)
+    whole, refused = text.getvalue().encode(), 0
+    for length in range(len(whole)):
+        try:
+            found = [row for _, row in rows(whole[:length])]
+        except Invalid:
+            refused += 1
+            continue
+        assert found[:-1] == table[1 : len(found)]
+        last = table[len(found)]
+        assert all(full.startswith(cell) for cell, full in zip(found[-1], last, strict=False))
+    assert refused > len(whole) // 4
 
 
 def test_a_cell_that_is_too_large_is_named_by_its_row():
