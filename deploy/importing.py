@@ -142,6 +142,7 @@ def watch(api: ImportApi, import_id: str, *, folder: Path, name: str | None = No
     """Shows how far an import is until it has ended; then its counts, and keeps the rows that failed in a file."""
     with _telling(console) as outcome:
         try:
+            console.print(f"Watching the import {import_id}. Ctrl-C ends this program, not the import.")
             found = _watched(api, import_id, console)
         except KeyboardInterrupt:
             console.print(f"\nIt goes on without this program. To watch it again: casewire import --watch {import_id}")

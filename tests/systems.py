@@ -83,6 +83,16 @@ class Embedded:
         """As `kill -9` does."""
         self._end(signal.SIGKILL, 10)
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """It does nothing for the length of the block, and then goes on where it was."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def stop(self, ending: signal.Signals = signal.SIGTERM, seconds: float = 30) -> float:
         """Ask it to end; the seconds that it took. Raises subprocess.TimeoutExpired if it does not."""
         return self._end(ending, seconds)

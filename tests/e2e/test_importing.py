@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -106,17 +105,19 @@ def test_ctrl_c_lets_it_go_on_and_says_how_to_watch_it(system: Embedded, tmp_pat
         stderr=subprocess.PIPE, text=True, env=environment(system), stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("Preview:"):
-            break
-    time.sleep(1.0)  # it watches by then, or has come to its end
-    process.send_signal(signal.SIGINT)
-    said, wrong = process.communicate(timeout=60)
-    assert process.returncode in (0, 130), said + wrong
-    if process.returncode == 130:
-        import_id = said.rpartition("--watch ")[2].split()[0]
-        told = casewire_import(system, "--watch", import_id)
-        assert "Finished: 3,000 rows; 3,000 created" in told.stdout, told.stdout + told.stderr
+    watching = next((line for line in process.stdout if line.startswith("Watching the import ")), None)
+    assert watching is not None, process.communicate(timeout=60)[1]
+    import_id = watching.split()[3].rstrip(".")
+    with system.paused():
+        process.send_signal(signal.SIGINT)
+        said, wrong = process.communicate(timeout=60)
+    assert process.returncode == 130, said + wrong
+    assert f"casewire import --watch {import_id}" in said
+    found = system.api.get(f"/v1/imports/{import_id}")
+    assert (found["state"], found["progress"]["total"]) == ("running", 3000), "it ended before the Ctrl-C"
+    told = casewire_import(system, "--watch", import_id)
+    assert "Finished: 3,000 rows; 3,000 created" in told.stdout, told.stdout + told.stderr
+    assert system.api.get("/v1/clients", q="Ann12999")["meta"]["total"] == 1
 
 
 def test_an_import_killed_at_any_moment_ends_without_a_second_copy(tmp_path: Path) -> None:
