@@ -167,7 +167,8 @@ def test_a_person_is_shown_handed_out_and_erased(api: Api, imported: dict[str, A
         lambda: (seen := api.get(f"/v1/erasures/{erasure['id']}"))["state"] == "done" and seen, "every service reports"
     )
     assert {report["service"] for report in done["services"]} >= {"cases", "messaging", "portal", "tasks"}
-    assert answer(api, "GET", at).status_code in (404, 410)
+    gone = answer(api, "GET", at)
+    assert (gone.status_code, gone.json()["code"]) == (410, "client_erased")
     assert found(api, "Fairweather") == []
     # What proves the opt-out stays, and binds whoever has the number next.
     again = api.post("/v1/clients", {"first_name": "Another", "phones": phones})

@@ -9,7 +9,7 @@ import zipfile
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
@@ -183,8 +183,7 @@ def test_whatever_clients_hold_an_import_of_their_export_changes_nothing(
             made += 1
         except Invalid:
             continue
-    if not made:
-        return
+    assume(made)
     before = everything(firm)
     found = firm.import_all(form(table(firm)), duplicates="update")
     assert found["counts"] == {"read": made, "created": 0, "updated": 0, "skipped": made, "failed": 0}, found

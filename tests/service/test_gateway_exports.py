@@ -72,8 +72,10 @@ def test_the_lists_filters_hold_for_every_page_and_wrong_ones_are_named(edge: Ed
         f'status=active&tag=vip&mine=true&assigned_staff_id={STAFF}&filter={{"field":"status","op":"eq","value":"x"}}'
     )
     for form in ("csv", "xlsx"):
-        assert edge.send("GET", f"/v1/clients/export.{form}?{query}").status_code == 200
-    for asked in edge.calls.asked(LIST_EXPORT_ROWS):
+        assert edge.send("GET", f"/v1/clients/export.{form}?{query}", buffered=True).status_code == 200
+    pages = edge.calls.asked(LIST_EXPORT_ROWS)
+    assert len(pages) == 2 * len(PAGES)
+    for asked in pages:
         assert (asked["status"], asked["tag"], asked["mine"], asked["columns"]) == ("active", "vip", True, COLUMNS)
         assert asked["filter"]["value"] == "x"
     problem(edge.send("GET", "/v1/clients/export.csv?status=maybe"), 422, "invalid_input")
