@@ -35,6 +35,12 @@ def by_actor() -> dict[str, Any]:
     return {"actor_kind": context.actor_kind, "actor_id": context.actor_id} if context else {"actor_kind": "system"}
 
 
+def staff_id() -> str | None:
+    """Who of the firm's staff does the work in hand, if it is one of them."""
+    context = current()
+    return context.actor_id if context is not None and context.actor_kind == "staff" else None
+
+
 def add(uow: UnitOfWork, client_id: str, at: dt.datetime, kind: str, facts: dict[str, Any]) -> None:
     """Adds one entry to a client's activity."""
     uow.insert(Activity, [entry(client_id, at, kind, facts)])

@@ -11,7 +11,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
-from chassis.context import current
 from chassis.database import Database, UnitOfWork
 from chassis.paging import page
 from chassis.value_sets import among
@@ -20,6 +19,7 @@ from contracts.errors import Conflict, Forbidden, NotFound, invalid_field
 from services.clients import activity, merge_history
 from services.clients.client_keys import SEALING
 from services.clients.models import Client, ClientNote
+from services.clients.moved_rows import MovedRows
 from services.clients.names import UnfitText, clean_text
 from services.clients.showing import PERMISSION, sees_sensitive
 
@@ -64,7 +64,7 @@ def create_client_note(
     with db.unit_of_work() as uow:
         demand_client(uow.session, client_id, lock=True)
         note = ClientNote(
-            id=new_id(), client_id=client_id, version=1, created_at=now, updated_at=now, author_id=_staff_id(),
+            id=new_id(), client_id=client_id, version=1, created_at=now, updated_at=now, author_id=activity.staff_id(),
             confidential=confidential, text="",
         )  # fmt: skip
         note.text = _kept(uow, note, cleaned)
@@ -150,13 +150,8 @@ def _demand_sensitive() -> None:
 def _demand_right_to_change(note: ClientNote) -> None:
     if note.confidential:
         _demand_sensitive()
-    if not sees_sensitive() and (note.author_id is None or note.author_id != _staff_id()):
+    if not sees_sensitive() and (note.author_id is None or note.author_id != activity.staff_id()):
         raise Forbidden("not_the_author", note_id=note.id)
-
-
-def _staff_id() -> str | None:
-    context = current()
-    return context.actor_id if context is not None and context.actor_kind == "staff" else None
 
 
 def _kept(uow: UnitOfWork, note: ClientNote, text: str) -> str:
@@ -199,34 +194,20 @@ def _announce(uow: UnitOfWork, note: ClientNote, change: str, now: dt.datetime) 
     activity.touch(uow, {note.client_id: now})
 
 
-class NotesMover:
+class NotesMover(MovedRows):
     """Notes of a client that is merged become the survivor's, sealed with its key."""
 
     kind = "notes"
+    model = ClientNote
 
-    def missing(self, session: Session, surviving_id: str, merged_id: str) -> list[str]:
-        """The ids of the merged client's notes."""
-        mine = select(ClientNote.id).where(ClientNote.client_id == merged_id)
-        return list(session.scalars(mine.order_by(ClientNote.id)))
-
-    def add(self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
-        """Makes them the survivor's."""
-        _move(uow, merged_id, surviving_id, row_ids)
-
-    def take_away(
-        self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime
-    ) -> None:
-        """Gives back those that are there, as they are now."""
-        _move(uow, surviving_id, merged_id, row_ids)
-
-
-def _move(uow: UnitOfWork, whose: str, client_id: str, note_ids: Sequence[str]) -> None:
-    found = select(ClientNote).where(ClientNote.client_id == whose, among(uow.session, ClientNote.id, note_ids))
-    notes = uow.session.scalars(found.order_by(ClientNote.id).with_for_update()).all()
-    keys = SEALING.keys_of(uow.session, [whose] if any(note.confidential for note in notes) else [])
-    for note in notes:
-        text = keys.unseal(whose, note.text, _TABLE, "text", note.id) if note.confidential else None
-        note.client_id = client_id
-        if text is not None:
-            note.text = _kept(uow, note, text)
-    uow.session.flush()
+    def move(self, uow: UnitOfWork, whose: str, client_id: str, row_ids: Sequence[str]) -> None:
+        """What is sealed is sealed anew."""
+        found = select(ClientNote).where(ClientNote.client_id == whose, among(uow.session, ClientNote.id, row_ids))
+        notes = uow.session.scalars(found.order_by(ClientNote.id).with_for_update()).all()
+        keys = SEALING.keys_of(uow.session, [whose] if any(note.confidential for note in notes) else [])
+        for note in notes:
+            text = keys.unseal(whose, note.text, _TABLE, "text", note.id) if note.confidential else None
+            note.client_id = client_id
+            if text is not None:
+                note.text = _kept(uow, note, text)
+        uow.session.flush()

@@ -6,20 +6,17 @@ What was said is kept row by row; the record shows the newest (`data_consent`).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
 from chassis.columns import new_id
-from chassis.context import current
-from chassis.database import Database, UnitOfWork
+from chassis.database import Database
 from chassis.paging import page
-from chassis.value_sets import among
 from contracts.errors import invalid_field
 from services.clients import activity, cards, merge_history
 from services.clients.models import ClientPolicyConsent
+from services.clients.moved_rows import MovedRows
 from services.clients.names import UnfitText, clean_text
 from services.clients.notes import demand_client
 from services.clients.records import Change, announce_changes
@@ -72,7 +69,7 @@ def record_policy_consent(
             raise merge_history.absent(uow.session, client_id)
         made = ClientPolicyConsent(
             id=new_id(), client_id=client_id, given=given, policy_version=version, source=source, at=at or now,
-            recorded_by=_staff_id(), created_at=now,
+            recorded_by=activity.staff_id(), created_at=now,
         )  # fmt: skip
         uow.session.add(made)
         uow.session.flush()
@@ -87,37 +84,12 @@ def record_policy_consent(
 _NEWEST = ("given", "policy_version", "at", "source")
 
 
-def _staff_id() -> str | None:
-    context = current()
-    return context.actor_id if context is not None and context.actor_kind == "staff" else None
-
-
 def _record(row: ClientPolicyConsent) -> Record:
     return {name: getattr(row, name) for name in _SHOWN}
 
 
-class PolicyConsentsMover:
+class PolicyConsentsMover(MovedRows):
     """What a client that is merged accepted becomes the survivor's. Which of the two is shown, `merge_fields` says."""
 
     kind = "policy_consents"
-
-    def missing(self, session: Session, surviving_id: str, merged_id: str) -> list[str]:
-        """The ids of what the merged client accepted and withdrew."""
-        mine = select(ClientPolicyConsent.id).where(ClientPolicyConsent.client_id == merged_id)
-        return list(session.scalars(mine.order_by(ClientPolicyConsent.id)))
-
-    def add(self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
-        """Makes them the survivor's."""
-        _move(uow, merged_id, surviving_id, row_ids)
-
-    def take_away(
-        self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime
-    ) -> None:
-        """Gives them back."""
-        _move(uow, surviving_id, merged_id, row_ids)
-
-
-def _move(uow: UnitOfWork, whose: str, client_id: str, row_ids: Sequence[str]) -> None:
-    mine = (ClientPolicyConsent.client_id == whose, among(uow.session, ClientPolicyConsent.id, row_ids))
-    moved = update(ClientPolicyConsent).where(*mine).values(client_id=client_id)
-    uow.session.execute(moved, execution_options={"synchronize_session": False})
+    model = ClientPolicyConsent
