@@ -35,7 +35,8 @@ class EmailAddress(Schema):
 
 
 class Address(Schema):
-    """At least one of its texts is given: a list often has no more than the city and the postal code."""
+    """At least one of its texts is given: a list often has no more than the city and the postal code. The primary one
+    is that of the kind `primary`, one at most; with none, the first."""
 
     kind = Choice("primary", "mailing", "billing", "service_area", required=True)
     line1 = Text(allow_none=True)

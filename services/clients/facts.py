@@ -115,10 +115,13 @@ def _primary_emails(session: Session, client_ids: Sequence[str]) -> dict[str, st
 
 
 def _primary_postal(session: Session, client_ids: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:
-    statement = select(ClientAddress.client_id, ClientAddress.state, ClientAddress.country).where(
-        among(session, ClientAddress.client_id, client_ids), ClientAddress.kind == "primary"
-    )
-    return {client_id: (state, country) for client_id, state, country in session.execute(statement)}
+    """State and country of the address of the kind `primary`, else of the first."""
+    statement = select(
+        ClientAddress.client_id, ClientAddress.state, ClientAddress.country, ClientAddress.kind, ClientAddress.position
+    ).where(among(session, ClientAddress.client_id, client_ids))
+    # The last one found for a client stays.
+    rows = sorted(session.execute(statement), key=lambda row: (row.kind == "primary", -row.position))
+    return {row.client_id: (row.state, row.country) for row in rows}
 
 
 def get_client_facts(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from services.clients.models.keys import *  # noqa: F403
 from services.clients.models.merging import *  # noqa: F403
 from services.clients.models.notes import *  # noqa: F403
 from services.clients.models.photos import *  # noqa: F403
+from services.clients.models.primaries import *  # noqa: F403
 from services.clients.models.privacy import *  # noqa: F403
 from services.clients.models.records import *  # noqa: F403
 from services.clients.models.saved_filters import *  # noqa: F403

@@ -124,7 +124,7 @@ class Client(FirmScoped, Base):
 
 
 class ClientPhone(FirmScoped, Base):
-    """`number` in E.164. `position` keeps the order given."""
+    """`number` in E.164. `position` keeps the order given. One of a client's is the primary (`models.primaries`)."""
 
     __tablename__ = "client_phone"
     __table_args__ = (
@@ -146,7 +146,8 @@ class ClientPhone(FirmScoped, Base):
 
 
 class ClientEmail(FirmScoped, Base):
-    """`address` as it is written to; `key` is what equal addresses have in common."""
+    """`address` as it is written to; `key` is what equal addresses have in common. One of a client's is the primary
+    (`models.primaries`)."""
 
     __tablename__ = "client_email"
     __table_args__ = (
@@ -167,7 +168,8 @@ class ClientEmail(FirmScoped, Base):
 
 
 class ClientAddress(FirmScoped, Base):
-    """A postal address; at most one of a client is of the kind `primary`."""
+    """A postal address. The primary one is that of the kind `primary`, of which a client has one at most; with none,
+    the first."""
 
     __tablename__ = "client_address"
     __table_args__ = (
