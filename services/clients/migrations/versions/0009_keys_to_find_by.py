@@ -87,7 +87,8 @@ def downgrade() -> None:
         op.drop_index("ix_client_keys", table_name="client")
     else:
         for ending in ("added", "changed", "gone"):
-            op.execute(f"DROP TRIGGER {FULL_TEXT}_{ending}")
+            # Later migrations that copied the table have taken them along.
+            op.execute(f"DROP TRIGGER IF EXISTS {FULL_TEXT}_{ending}")
         op.drop_table(FULL_TEXT)
     op.drop_column("client", "keys")
     # What the version before looks into: the names at least.

@@ -112,11 +112,25 @@ def downgrade() -> None:
             batch_op.drop_column(name)
         batch_op.drop_column("birthday_key")
         batch_op.drop_column("birth_key")
-        batch_op.alter_column(
-            "date_of_birth", existing_type=sa.Text(), type_=sa.Date(), postgresql_using="date_of_birth::date"
-        )
+    _make_dates_again()
     op.create_index("ix_client_birth", "client", ["firm_id", "date_of_birth"])
     op.drop_table("client_field")
     op.drop_table("client_government_id")
     op.drop_table("client_key")
     op.drop_table("firm_key")
+
+
+def _make_dates_again() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        op.alter_column(
+            "client", "date_of_birth", existing_type=sa.Text(), type_=sa.Date(), postgresql_using="date_of_birth::date"
+        )
+        return
+    # SQLite would cast: to it a text is a date only as long as nobody says so, and 1990-02-28 becomes 1990.
+    with op.batch_alter_table("client") as batch_op:
+        batch_op.add_column(sa.Column("born", sa.Date(), nullable=True))
+    op.execute("UPDATE client SET born = date_of_birth")
+    with op.batch_alter_table("client") as batch_op:
+        batch_op.drop_column("date_of_birth")
+    with op.batch_alter_table("client") as batch_op:
+        batch_op.alter_column("born", new_column_name="date_of_birth", existing_type=sa.Date())

@@ -1,0 +1,108 @@
+"""A service's database at an earlier version with rows of that version, for tests of what migrations make of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import CHAR, JSON, Column, DateTime, MetaData, Table, Uuid, inspect
+from sqlalchemy.types import Boolean, Date, Integer, String
+
+from chassis.migrations import downgrade, owner_engine, upgrade
+from chassis.sealing import LocalKeys, use_key_store
+
+NOW = dt.datetime(2026, 11, 26, 12, 0, tzinfo=dt.UTC)
+
+
+class OldDatabase:
+    """Tables are read from the database itself, so that none of today's models gets in between. Ids are texts with
+    dashes, whatever the server keeps."""
+
+    def __init__(self, service: str, url: str) -> None:
+        self.service, self.url = service, url
+        self.engine = owner_engine(url)
+
+    def to(self, revision: str) -> None:
+        """Brings it to a later version."""
+        upgrade(self.service, self.url, revision)
+
+    def back_to(self, revision: str) -> None:
+        """Brings it to an earlier version."""
+        downgrade(self.service, self.url, revision)
+
+    def put(self, table: str, **values: Any) -> None:
+        """Adds a row. What is not given and cannot be empty is false, 0, {}, now, or an empty text."""
+        model = self._table(table)
+        row = {name: _kept(model.c[name], value) for name, value in values.items()}
+        for column in model.c:
+            if column.name not in row and not column.nullable and column.server_default is None:
+                row[column.name] = _kept(column, _nothing(column))
+        with self.engine.begin() as connection:
+            connection.execute(model.insert().values(row))
+
+    def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
+        """These columns of all rows, in their order."""
+        model = self._table(table)
+        with self.engine.connect() as connection:
+            found = connection.execute(model.select()).mappings().all()
+        return sorted(
+            (tuple(_told(model.c[name], row[name]) for name in columns) for row in found),
+            key=lambda values: tuple(map(str, values)),
+        )
+
+    def columns(self, table: str) -> set[str]:
+        """The names of a table's columns."""
+        return {column["name"] for column in inspect(self.engine).get_columns(table)}
+
+    def _table(self, name: str) -> Table:
+        return Table(name, MetaData(), autoload_with=self.engine, resolve_fks=False)
+
+
+def _is_id(column: Column[Any]) -> bool:
+    return isinstance(column.type, Uuid) or (isinstance(column.type, CHAR) and column.type.length == 32)
+
+
+def _kept(column: Column[Any], value: Any) -> Any:
+    if value is not None and _is_id(column):
+        return uuid.UUID(value) if isinstance(column.type, Uuid) else uuid.UUID(value).hex
+    if isinstance(value, dt.datetime) and isinstance(column.type, String):
+        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value
+
+
+def _told(column: Column[Any], value: Any) -> Any:
+    return str(uuid.UUID(str(value))) if value is not None and _is_id(column) else value
+
+
+def _nothing(column: Column[Any]) -> Any:
+    if _is_id(column):
+        return str(uuid.uuid4())
+    if isinstance(column.type, DateTime) or (isinstance(column.type, String) and column.type.length == 27):
+        return NOW
+    for kind, value in ((Boolean, False), (Integer, 0), (JSON, {}), (Date, NOW.date())):
+        if isinstance(column.type, kind):
+            return value
+    return ""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def old(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres_database: Callable[[], str]
+) -> Iterator[Callable[[str, str], OldDatabase]]:
+    """Call it with a service and a version for its database; the test runs on SQLite and on PostgreSQL."""
+    made: list[OldDatabase] = []
+    use_key_store(LocalKeys([bytes(32)]))
+
+    def make(service: str, revision: str) -> OldDatabase:
+        on_sqlite = request.param == "sqlite"
+        made.append(OldDatabase(service, f"sqlite:///{tmp_path}/{service}.db" if on_sqlite else postgres_database()))
+        made[-1].to(revision)
+        return made[-1]
+
+    yield make
+    for database in made:
+        database.engine.dispose()
