@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
+import unicodedata
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,9 +41,17 @@ class Id(fields.String):
 class Instant(fields.AwareDateTime):
     """An instant: aware datetime in Python, UTC ISO 8601 with `Z` on the wire. A value without a zone is refused."""
 
+    default_error_messages = dict.fromkeys(
+        ("invalid", "invalid_awareness"), "Not an instant with its zone, like 2026-01-31T15:00:00Z."
+    )
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dt.datetime:
         moment: dt.datetime = super()._deserialize(value, attr, data, **kwargs)
-        return moment.astimezone(dt.UTC)
+        try:
+            return moment.astimezone(dt.UTC)
+        except OverflowError as error:
+            # The first and the last hours that a zone can name lie outside of all years in UTC.
+            raise self.make_error("invalid") from error
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         if value is None or isinstance(value, str):
@@ -59,14 +68,25 @@ def _encodable(value: str) -> None:
         raise ValidationError("Holds half of a character.") from error
 
 
+def _composed(longest: int) -> Callable[[str], None]:
+    """Texts are kept in Unicode's NFC form, in which a few letters of India and of Hebrew are two or three."""
+
+    def check(value: str) -> None:
+        if not value.isascii() and len(value) <= longest < len(unicodedata.normalize("NFC", value)):
+            raise ValidationError(f"Longer than maximum length {longest}, as it is kept.")
+
+    return check
+
+
 class Text(fields.String):
-    """A string with a largest length (default 500 characters), no NUL and no half of a character."""
+    """A string with a largest length (default 500 characters, also in NFC), no NUL and no half of a character."""
 
     def __init__(self, longest: int = 500, shortest: int = 0, **kwargs: Any) -> None:
         checks: list[Callable[[str], object]] = [
             validate.Length(min=shortest, max=longest),
             validate.ContainsNoneOf("\x00", error="Holds a NUL."),
             _encodable,
+            _composed(longest),
         ]
         kwargs["validate"] = checks + list(kwargs.get("validate") or [])
         super().__init__(**kwargs)
