@@ -21,6 +21,7 @@ from contracts.errors import Conflict, Invalid, NotFound, invalid_field
 from services.clients import cards
 from services.clients.models import Client, ClientGroup, ClientGroupMember, LastActivity
 from services.clients.selecting import conditions, select_ids
+from services.clients.showing import shown
 
 Record = dict[str, Any]
 
@@ -103,8 +104,8 @@ def list_group_members(
     cursor: str | None = None,
     sort: str | None = None,
 ) -> Record:
-    """A page of the members as whole clients, by name unless `sort` says otherwise. Raises Invalid as `page` does, or
-    if the group's filter can no longer be read; NotFound `client_group_not_found`."""
+    """A page of the members as whole clients, as the caller may see them, by name unless `sort` says otherwise. Raises
+    Invalid as `page` does, or if the group's filter can no longer be read; NotFound `client_group_not_found`."""
     with db.read() as session:
         group = find_group(session, group_id)
         statement = select(Client).where(*in_group(session, group, now))
@@ -115,7 +116,8 @@ def list_group_members(
         )
         ids = [(row if isinstance(row, Client) else row[0]).id for row in rows]
         found = cards.load(session, ids)
-    return {"data": [found[id_] for id_ in ids if id_ in found], "meta": meta}
+        data = shown(session, (found[id_] for id_ in ids if id_ in found))
+    return {"data": data, "meta": meta}
 
 
 def select_group_members(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chassis.columns import new_id
+from chassis.context import Context, use
 from chassis.idempotency import AlreadyAnswered, KeyedRequest, answering
 from chassis.wire import strict
 from contracts import clients as contract
@@ -283,6 +285,26 @@ def test_members_are_paged_in_each_order(desk: Desk, few: int, monkeypatch: pyte
         assert found == wanted, sort
     with pytest.raises(Invalid, match="invalid_sort"):
         listed(desk, made, sort="shoe_size")
+
+
+def test_members_are_shown_as_who_asks_may_see_them(desk: Desk) -> None:
+    desk.define("badge", sensitive=True)
+    desk.define("court")
+    ann = desk.create(
+        date_of_birth=dt.date(1980, 2, 29), government_ids=[{"kind": "ssn", "number": "123-45-6789"}],
+        custom_fields={"badge": "B-7", "court": "North"},
+    )["id"]  # fmt: skip
+    made = make(desk, client_ids=[ann])
+
+    def member(context: Context) -> dict[str, Any]:
+        with use(context):
+            (found,) = group_members.list_group_members(desk.db, NOW, group_id=made["id"])["data"]
+        return found
+
+    assert member(desk.context) == desk.get(ann)
+    seen = member(replace(desk.context, sees_sensitive=False))
+    assert (seen["date_of_birth"], seen["government_ids"], seen["custom_fields"]) == (None, None, {"court": "North"})
+    assert seen["hidden"] == ["date_of_birth", "government_ids", "custom_fields.badge"]
 
 
 # Groups of a filter
