@@ -13,6 +13,7 @@ from contracts.clients import ARCHIVED_DAYS, CLIENT_RESTORED
 from contracts.errors import Conflict
 from services.clients import activity, cards, legal_holds
 from services.clients.checking import Record
+from services.clients.clashes import external_id_clash
 from services.clients.models import Client, ClientMerge, Erasure
 from services.clients.names import display_name
 from services.clients.records import answer, facts_of
@@ -27,7 +28,7 @@ def restore_client(db: Database, now: dt.datetime, *, client_id: str) -> Record:
     Raises NotFound `client_not_found`, Gone `client_erased` or `client_merged`, Conflict `client_being_erased`, or
     `external_id_taken` with `client_id` if another client has its external id by now.
     """
-    with db.unit_of_work() as uow:
+    with external_id_clash(), db.unit_of_work() as uow:
         row = legal_holds.lock_client(uow, client_id)
         if uow.session.scalar(select(Erasure.id).where(Erasure.client_id == client_id)) is not None:
             raise Conflict("client_being_erased", client_id=client_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.exc import IntegrityError
@@ -22,6 +22,11 @@ def typed_clash(name: str, code: str, field: str) -> Iterator[None]:
         if violates(error, _named(name)):
             raise Conflict(code, fields=[{"field": field, "message": "Taken already."}]) from error
         raise
+
+
+def external_id_clash() -> AbstractContextManager[None]:
+    """Turns into a Conflict `external_id_taken` that another client has the external id since it was looked for."""
+    return typed_clash("uq_client_external", "external_id_taken", "external_source_id")
 
 
 def _named(name: str) -> UniqueConstraint | Index:

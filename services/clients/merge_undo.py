@@ -14,13 +14,16 @@ from contracts.clients import CLIENTS_UNMERGED
 from contracts.errors import Conflict, Invalid, NotFound
 from services.clients import activity, cards, merge_fields, merge_history, merge_images, merge_moves
 from services.clients.checking import Record
+from services.clients.clashes import external_id_clash
 from services.clients.merge_images import wire
 from services.clients.merging import actor_id, answer, as_seen
 from services.clients.models import Client, ClientMerge, FormerExternalId
 from services.clients.records import Change, announce_changes
 
-_EXTERNAL_ID = "duplicate.external_source_id"
+_EXTERNAL = ("external_source", "external_source_id")
+_DUPLICATES_ID = "duplicate.external_source_id"
 """What a conflict is called where another client has the merged one's external id by now."""
+ExternalId = tuple[str | None, str | None]
 
 
 def get_merge(db: Database, *, merge_id: str) -> Record:
@@ -39,10 +42,10 @@ def undo_merge(db: Database, now: dt.datetime, *, merge_id: str, resolve: Mappin
     since stays, and so does what came since.
 
     Raises NotFound `merge_not_found`, Invalid that names what cannot be resolved, Conflict: `merge_undone`,
-    `merge_too_old`, `survivor_deleted`, `survivor_merged` with the `merge_id` to be undone first, or `merge_conflicts`
-    that names each field that `resolve` must speak of.
+    `merge_too_old`, `survivor_deleted`, `survivor_merged` with the `merge_id` to be undone first, `merge_conflicts`
+    that names each field that `resolve` must speak of, or `external_id_taken` by another client at this moment.
     """
-    with db.unit_of_work() as uow:
+    with external_id_clash(), db.unit_of_work() as uow:
         merge = _find(uow.session, merge_id, lock=True)
         merge.demand_undoable(now)
         ids = (merge.surviving_id, merge.merged_id)
@@ -86,7 +89,7 @@ def _parted(
     if images is None:
         raise Conflict("merge_too_old", undo_until=merge.undo_until.isoformat())
     before, after = images
-    known = merge_fields.conflict_fields(before, after, survivor) | {_EXTERNAL_ID}
+    known = merge_fields.conflict_fields(before, after, survivor) | {_DUPLICATES_ID}
     if unknown := sorted(resolve.keys() - known):
         message = "No field of these clients."
         raise Invalid("invalid_input", fields=[{"field": f"resolve.{name}", "message": message} for name in unknown])
@@ -98,8 +101,14 @@ def _parted(
         {"field": entry["field"], **{name: _wire_value(entry["field"], entry[name]) for name in ("now", "then")}}
         for entry in conflicts
     ]
-    if resolve.get(_EXTERNAL_ID) != merge_fields.NOW and (taken := _external_id_taken(session, merge, restored)):
-        shown.append({"field": _EXTERNAL_ID, "now": None, "then": taken})
+    own, now = _external_id(restored), _external_id(survivor)
+    if own != now and _is_held(session, own, merge):
+        if merge_fields.NOW in (resolve.get(name) for name in _EXTERNAL):
+            restored.update(zip(_EXTERNAL, now, strict=True))
+        else:
+            shown.append({"field": "external_source_id", "now": now[1], "then": own[1]})
+    if resolve.get(_DUPLICATES_ID) != merge_fields.NOW and (taken := _external_id_taken(session, merge, restored)):
+        shown.append({"field": _DUPLICATES_ID, "now": None, "then": taken})
     return restored, shown
 
 
@@ -109,20 +118,27 @@ def _wire_value(field: str, value: Any) -> Any:
 
 def _external_id_taken(session: Session, merge: ClientMerge, restored: Record) -> str | None:
     """The merged client's external id, if it is somebody else's by now: the survivor's, or another client's."""
-    held = select(FormerExternalId).where(FormerExternalId.merge_id == merge.id)
-    former = session.scalars(held).one_or_none()
-    if former is None:
-        return None
-    pair = (former.external_source, former.external_source_id)
-    if pair == (restored["external_source"], restored["external_source_id"]):
-        return former.external_source_id
+    kept = select(Client.external_source, Client.external_source_id).where(Client.id == merge.merged_id)
+    row = session.execute(kept).one_or_none()
+    its = (row.external_source, row.external_source_id) if row is not None else (None, None)
+    return its[1] if its == _external_id(restored) or _is_held(session, its, merge) else None
+
+
+def _external_id(record: Record) -> ExternalId:
+    return record["external_source"], record["external_source_id"]
+
+
+def _is_held(session: Session, external_id: ExternalId, merge: ClientMerge) -> bool:
+    """Whether a client that is not part of the merge has this external id."""
+    if external_id[1] is None:
+        return False
     other = select(Client.id).where(
-        Client.external_source == pair[0],
-        Client.external_source_id == pair[1],
+        Client.external_source == external_id[0],
+        Client.external_source_id == external_id[1],
         Client.archived_at.is_(None),
         Client.id != merge.surviving_id,
     )
-    return former.external_source_id if session.scalar(other) is not None else None
+    return session.scalar(other) is not None
 
 
 def _bring_back(uow: UnitOfWork, merge: ClientMerge, now: dt.datetime) -> Record:

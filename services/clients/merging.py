@@ -14,7 +14,7 @@ from chassis.context import current
 from chassis.database import Database, UnitOfWork
 from chassis.paging import page
 from contracts.clients import CLIENTS_MERGED
-from contracts.errors import CasewireError, Conflict, Gone, invalid_field
+from contracts.errors import CasewireError, Conflict, invalid_field
 from contracts.messaging import CONSENT_CHANNELS
 from services.clients import activity, cards, merge_fields, merge_history, merge_images, merge_moves, showing
 from services.clients.checking import Record
@@ -40,8 +40,8 @@ def merge_clients(
     """`contracts.clients.ClientMerge`: `duplicate_id` becomes part of `client_id` and stands for it from now on.
 
     Raises Invalid that names what cannot be chosen or joined, Forbidden that names what is sensitive, NotFound
-    `client_not_found`, Gone `client_merged` if `client_id` was merged itself, Conflict `already_merged` or
-    `duplicate_merged` with `surviving_id`, Unavailable if nobody can say what was consented to.
+    `client_not_found`, Gone `client_merged` if `client_id` was merged itself, Gone `client_erased`, Conflict
+    `already_merged` or `duplicate_merged` with `surviving_id`, Unavailable if nobody can say what was consented to.
     """
     if client_id == duplicate_id:
         raise invalid_field("duplicate_id", "A client is no duplicate of itself.", "same_client")
@@ -61,7 +61,8 @@ def merge_clients(
         this, duplicate = _both(uow.session, client_id, duplicate_id, lock=True)
         after = _joined(uow.session, this, duplicate, keep)
         merge_id = new_id()
-        _archive(uow, duplicate, merge_id, now)
+        _archive(uow, duplicate, now)
+        _remember_external_id(uow, merge_id, this, duplicate, after)
         changed = cards.save(uow, [(this, after)], now).get(client_id, [])
         shown = _outcome(this, duplicate, after, keep, now)
         row = {name: shown[name] for name in ("surviving_id", "merged_id", "at", "by", "keep")}
@@ -87,9 +88,9 @@ def _both(session: Session, client_id: str, duplicate_id: str, *, lock: bool = F
 
 def _duplicate_absent(session: Session, client_id: str, duplicate_id: str) -> CasewireError:
     error = merge_history.absent(session, duplicate_id)
-    if not isinstance(error, Gone):
+    surviving_id = error.meta.get("surviving_id")
+    if surviving_id is None:
         return error
-    surviving_id = error.meta["surviving_id"]
     code = "already_merged" if surviving_id == client_id else "duplicate_merged"
     return Conflict(code, client_id=duplicate_id, surviving_id=surviving_id)
 
@@ -124,14 +125,19 @@ def as_seen(session: Session, merge: Record, *, to_all: bool = False) -> Record:
     }
 
 
-def _archive(uow: UnitOfWork, duplicate: Record, merge_id: str, now: dt.datetime) -> None:
+def _archive(uow: UnitOfWork, duplicate: Record, now: dt.datetime) -> None:
     """Takes the duplicate out of sight. Its record stays as it is: what is archived nobody changes."""
     version = duplicate["version"] + 1
     uow.update_each(Client, [{"id": duplicate["id"], "archived_at": now, "updated_at": now, "version": version}])
-    if duplicate["external_source_id"] is not None:
-        names = ("external_source", "external_source_id")
-        external = {name: duplicate[name] for name in names}
-        uow.insert(FormerExternalId, [{"merge_id": merge_id, "merged_id": duplicate["id"], **external}])
+
+
+def _remember_external_id(uow: UnitOfWork, merge_id: str, this: Record, duplicate: Record, after: Record) -> None:
+    """Keeps the external id of the two that the survivor does not show: a later import may name either."""
+    names = ("external_source", "external_source_id")
+    for record in (this, duplicate):
+        external = {name: record[name] for name in names}
+        if external["external_source_id"] is not None and external != {name: after[name] for name in names}:
+            uow.insert(FormerExternalId, [{"merge_id": merge_id, "merged_id": duplicate["id"], **external}])
 
 
 def _announce(

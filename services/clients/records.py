@@ -16,6 +16,7 @@ from contracts.clients import CLIENT_CHANGED, CLIENT_CREATED, CLIENT_DELETED
 from contracts.errors import Conflict
 from services.clients import activity, assignment, cards, contact_ties, duplicates, merge_history
 from services.clients.checking import Record, checked_fields, default_kind
+from services.clients.clashes import external_id_clash
 from services.clients.custom_fields import definitions
 from services.clients.models import Activity, Client
 from services.clients.showing import refuse_sensitive_changes, shown
@@ -123,7 +124,7 @@ def update_client(
     """
     if calls is not None:
         assignment.demand_staff(calls, changes)
-    with db.unit_of_work() as uow:
+    with external_id_clash(), db.unit_of_work() as uow:
         before = _locked(uow, client_id)
         refuse_sensitive_changes(uow.session, changes)
         if expected_version is not None and expected_version != before["version"]:

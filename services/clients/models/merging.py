@@ -90,7 +90,8 @@ class MergeMove(FirmScoped, Base):
 
 
 class FormerExternalId(FirmScoped, Base):
-    """The external id of a client that was merged: an import that names it finds the survivor."""
+    """The external id that one of two had and their survivor does not show: an import that names it finds the client
+    that `merged_id` is now."""
 
     __tablename__ = "client_former_external_id"
     __table_args__ = (
