@@ -172,7 +172,7 @@ MARK_NOT_DUPLICATE = Operation(
     permission="clients.write", example={"this_id": A_CLIENT, "client_id": ANOTHER_CLIENT},
 )  # fmt: skip
 UNMARK_NOT_DUPLICATE = Operation(
-    OWNER, "unmark_not_duplicate", TwoClients, Empty, (NotFound, Gone, Conflict), permission="clients.write",
+    OWNER, "unmark_not_duplicate", TwoClients, Empty, (Invalid, NotFound, Gone, Conflict), permission="clients.write",
     example={"this_id": A_CLIENT, "client_id": ANOTHER_CLIENT},
 )  # fmt: skip
 _MERGED = {

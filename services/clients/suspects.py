@@ -20,7 +20,7 @@ from chassis.envelope import ReceivedEvent
 from chassis.paging import page
 from chassis.precedence import precedence
 from chassis.value_sets import among
-from contracts.errors import Conflict, Gone, invalid_field
+from contracts.errors import Conflict, invalid_field
 from services.clients import cards, merge_history
 from services.clients.likenesses import (
     BIRTH,
@@ -73,7 +73,8 @@ def _tells(event: ReceivedEvent) -> bool:
 
 
 def pairs_of(session: Session, ids: Collection[str]) -> Pairs:
-    """The pairs that these clients are in, by a constant number of queries."""
+    """The pairs that these clients are in, by a query for each day of birth and each postal code of theirs, and a few
+    more."""
     only = set(ids)
     pairs: Pairs = {}
     sharing: list[tuple[str, Any, Any]] = [
@@ -211,11 +212,10 @@ def _is_two() -> Any:
 def mark_not_duplicate(db: Database, now: dt.datetime, *, this_id: str, client_id: str) -> Record:
     """Remembers that two clients are two. Said again, nothing changes: {"client_ids", "at", "by"}.
 
-    Raises Invalid for one with itself, NotFound `client_not_found`, Gone `client_merged`, Conflict `duplicate_merged`.
+    Raises Invalid for one with itself, NotFound `client_not_found`, Gone `client_merged` or `client_erased`, Conflict
+    `duplicate_merged`.
     """
-    if this_id == client_id:
-        raise invalid_field("client_id", "One client is not two.", "same_client")
-    first, second = pair_of(this_id, client_id)
+    first, second = _two(this_id, client_id)
     context = current()
     with db.unit_of_work() as uow:
         _demand_both(uow.session, this_id, client_id)
@@ -227,6 +227,12 @@ def mark_not_duplicate(db: Database, now: dt.datetime, *, this_id: str, client_i
         return uow.answer({"client_ids": [first, second], "at": kept.at, "by": kept.by})
 
 
+def _two(this_id: str, client_id: str) -> Pair:
+    if this_id == client_id:
+        raise invalid_field("client_id", "One client is not two.", "same_client")
+    return pair_of(this_id, client_id)
+
+
 def _demand_both(session: Session, this_id: str, client_id: str) -> None:
     there = set(
         session.scalars(select(Client.id).where(Client.id.in_((this_id, client_id)), Client.archived_at.is_(None)))
@@ -235,14 +241,14 @@ def _demand_both(session: Session, this_id: str, client_id: str) -> None:
         raise merge_history.absent(session, this_id)
     if client_id not in there:
         error = merge_history.absent(session, client_id)
-        if isinstance(error, Gone):
-            raise Conflict("duplicate_merged", client_id=client_id, surviving_id=error.meta["surviving_id"])
+        if surviving_id := error.meta.get("surviving_id"):
+            raise Conflict("duplicate_merged", client_id=client_id, surviving_id=surviving_id)
         raise error
 
 
 def unmark_not_duplicate(db: Database, now: dt.datetime, *, this_id: str, client_id: str) -> None:
     """Forgets that two clients are two, and looks at them again. Harmless to repeat. Raises as the mark does."""
-    first, second = pair_of(this_id, client_id)
+    first, second = _two(this_id, client_id)
     with db.unit_of_work() as uow:
         _demand_both(uow.session, this_id, client_id)
         marked = delete(NotDuplicate).where(NotDuplicate.first_id == first, NotDuplicate.second_id == second)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,9 +14,16 @@ from hypothesis import strategies as st
 from chassis.columns import new_id
 from chassis.context import use
 from chassis.wire import strict
-from contracts.clients import CLIENT_CHANGED, CLIENT_CREATED, CLIENTS_IMPORTED, LIST_DUPLICATES, NotDuplicate
+from contracts.clients import (
+    CLIENT_CHANGED,
+    CLIENT_CREATED,
+    CLIENTS_IMPORTED,
+    ERASURE_REQUESTED,
+    LIST_DUPLICATES,
+    NotDuplicate,
+)
 from contracts.errors import Conflict, Gone, Invalid, NotFound
-from services.clients import duplicates, likenesses, suspect_sweep, suspects
+from services.clients import duplicates, erasing, likenesses, suspect_sweep, suspects
 from services.clients.models import SuspectSweep
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.merging_clients import merge, undo
@@ -131,11 +139,24 @@ def test_two_that_are_two_are_remembered(desk: Desk, find: Any) -> None:
     assert set(listed(desk)) == {frozenset({one, two})}
 
 
+def test_one_who_is_erased_is_neither_marked_nor_merged(desk: Desk) -> None:
+    one, two = (desk.create(phones=[{"number": "+12125550120"}])["id"] for _ in range(2))
+    erasing.erase_client(desk.db, NOW, client_id=two)
+    desk.hear("continue_erasures", ERASURE_REQUESTED, *desk.emitted(ERASURE_REQUESTED))
+    unmark = partial(suspects.unmark_not_duplicate, desk.db, NOW, this_id=one, client_id=two)
+    for action in (partial(mark, desk, one, two), unmark, partial(merge, desk, one, two)):
+        with pytest.raises(Gone) as caught:
+            action()
+        assert (caught.value.code, caught.value.meta["client_id"]) == ("client_erased", two)
+
+
 def test_only_two_clients_of_the_firm_are_marked(desk: Desk, tmp_path: Any) -> None:
     one, two, three = (desk.create()["id"] for _ in range(3))
     foreign = Desk(desk.everywhere, tmp_path).create()["id"]
     with pytest.raises(Invalid):
         mark(desk, one, one)
+    with pytest.raises(Invalid):
+        suspects.unmark_not_duplicate(desk.db, NOW, this_id=one, client_id=one)
     for pair in ((one, foreign), (foreign, one), (one, new_id())):
         with pytest.raises(NotFound):
             mark(desk, *pair)
