@@ -13,7 +13,7 @@ from chassis.context import use
 from contracts.errors import Conflict
 from services.clients import archiving, merge_undo, records
 from tests.service.clients_desk import NOW, Desk, desk
-from tests.service.test_clients_merging import merge, undo
+from tests.service.merging_clients import merge, undo
 
 __all__ = ["desk"]
 
