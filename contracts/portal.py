@@ -144,6 +144,17 @@ class LinkRevoked(Schema):
     client_id = Id(required=True)
 
 
+class LinkUsed(Schema):
+    """For the first time something came in through a link: an answer, a message, a preference. That it was opened
+    nobody can tell: previews and scanners open links too, and nothing is written then."""
+
+    link_id = Id(required=True)
+    client_id = Id(required=True)
+    contact_id = Id(required=True, allow_none=True)
+    case_task_id = Id(required=True, allow_none=True)
+    channel = fields.String(required=True)
+
+
 class LinkRequested(Schema):
     """A client asked for a new link; messaging sends it to the address on file, through consent like all else."""
 
@@ -193,6 +204,10 @@ REQUEST_NEW_LINK = Operation(
     OWNER, "request_new_link", OpenLink, Empty, (), firm=False, example={"token_hash": "0" * 64}
 )
 
+LINK_USED = Event(
+    OWNER, "link.used.v1", LinkUsed,
+    example={"link_id": _ID, "client_id": _ID, "contact_id": None, "case_task_id": _ID, "channel": "sms"},
+)  # fmt: skip
 LINK_REVOKED = Event(OWNER, "link.revoked.v1", LinkRevoked, example={"link_id": _ID, "client_id": _ID})
 LINK_REQUESTED = Event(
     OWNER, "link.requested.v1", LinkRequested,

@@ -21,7 +21,7 @@ _TASK_FACTS = ("case_task_id", "case_id", "template_id", "answered_by")
 _LOG_FACTS = ("log_entry_id", "kind", "staff_id")
 _CASE_FACTS = ("case_id", "status", "state", "changed")
 _MESSAGE_FACTS = ("message_id", "channel", "effect")
-_LINK_FACTS = ("link_id", "case_task_id", "channel")
+_LINK_FACTS = ("link_id", "contact_id", "case_task_id", "channel")
 _DELIVERY_FACTS = ("delivery_id", "batch_id", "case_task_id", "case_id", "channel", "state", "reason")
 
 _ASKED_AT_ONCE = 1000
@@ -124,8 +124,13 @@ def record_received_messages(db: Database, events: Sequence[ReceivedEvent]) -> N
     _record(db, events, lambda event: _entries_of_many(event, event.data["client_ids"], _MESSAGE_FACTS))
 
 
+def record_assigned_conversations(db: Database, events: Sequence[ReceivedEvent]) -> None:
+    """Of `conversation.assigned.v1`: whose it is by a person's word."""
+    _record(db, events, lambda event: _entries_of_one(event, event.data["client_id"], event.time, ("conversation_id",)))
+
+
 def record_links(db: Database, events: Sequence[ReceivedEvent]) -> None:
-    """Of `link.revoked.v1` and `link.requested.v1`: whose link it is."""
+    """Of `link.used.v1`, `link.revoked.v1` and `link.requested.v1`: whose link it is."""
     _record(db, events, lambda event: _entries_of_one(event, event.data["client_id"], event.time, _LINK_FACTS))
 
 

@@ -193,6 +193,10 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints, Mergi
     def record_sent_deliveries(self, events: list[ReceivedEvent]) -> None:
         activity.record_deliveries(self.db, events)
 
+    @on(messaging.DELIVERY_DELIVERED, batch=_BATCH)
+    def record_delivered_deliveries(self, events: list[ReceivedEvent]) -> None:
+        activity.record_deliveries(self.db, events)
+
     @on(messaging.DELIVERY_FAILED, batch=_BATCH)
     def record_failed_deliveries(self, events: list[ReceivedEvent]) -> None:
         activity.record_deliveries(self.db, events)
@@ -220,6 +224,14 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints, Mergi
     @on(messaging.MESSAGE_RECEIVED, batch=_BATCH)
     def record_received_messages(self, events: list[ReceivedEvent]) -> None:
         activity.record_received_messages(self.db, events)
+
+    @on(messaging.CONVERSATION_ASSIGNED, batch=_BATCH)
+    def record_assigned_conversations(self, events: list[ReceivedEvent]) -> None:
+        activity.record_assigned_conversations(self.db, events)
+
+    @on(portal.LINK_USED, batch=_BATCH)
+    def record_used_links(self, events: list[ReceivedEvent]) -> None:
+        activity.record_links(self.db, events)
 
     @on(portal.LINK_REVOKED, batch=_BATCH)
     def record_revoked_links(self, events: list[ReceivedEvent]) -> None:

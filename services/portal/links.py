@@ -12,12 +12,13 @@ from chassis.columns import new_id
 from chassis.database import Database
 from chassis.value_sets import among
 from contracts.errors import Gone, Invalid, NotFound, invalid_field
-from contracts.portal import LINK_REVOKED
+from contracts.portal import LINK_REVOKED, LINK_USED
 from services.portal.models import Link, live
 
 Record = dict[str, Any]
 
 _MATTERS = ("client_id", "contact_id", "kind", "case_task_id", "case_ids", "delivery_id")
+_USED = ("client_id", "contact_id", "case_task_id", "channel")
 _REGISTERED = ("id", "token_hash", "expires_at")
 
 
@@ -114,12 +115,16 @@ def live_link(db: Database, now: dt.datetime, link_id: str) -> Link:
 
 
 def record_use(db: Database, now: dt.datetime, link_id: str) -> None:
-    """Notes that an answer came through the link. Raises Gone `link_gone` if it ended meanwhile."""
-    statement = update(Link).where(Link.id == link_id, live(now)).values(last_used_at=now)
+    """Notes that something came in through the link, and tells of the first time. Raises Gone `link_gone` if it ended
+    meanwhile."""
     with db.unit_of_work() as uow:
-        used = uow.session.execute(statement, execution_options={"synchronize_session": False})
-        if used.rowcount != 1:  # type: ignore[attr-defined]
+        statement = select(Link).where(Link.id == link_id, live(now)).with_for_update()
+        link = uow.session.scalars(statement).one_or_none()
+        if link is None:
             raise Gone("link_gone")
+        if link.last_used_at is None:
+            uow.emit(LINK_USED, link.id, {name: getattr(link, name) for name in _USED} | {"link_id": link.id})
+        link.last_used_at = now
 
 
 def as_record(link: Link) -> Record:

@@ -187,6 +187,7 @@ DELIVERY = {
 CONSENT = {"channel": "sms", "state": "opted_out", "holds": "opted_out", "source": "reply"}
 DELIVERY_EVENTS = {
     "record_sent_deliveries": messaging.DELIVERY_SENT,
+    "record_delivered_deliveries": messaging.DELIVERY_DELIVERED,
     "record_failed_deliveries": messaging.DELIVERY_FAILED,
     "record_suppressed_deliveries": messaging.DELIVERY_SUPPRESSED,
 }

@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 
 from chassis.columns import new_id
+from chassis.events import subscriptions
 from contracts import cases, messaging, portal, tasks
+from contracts.base import declared
 from contracts.errors import Unavailable
 from services.clients import activity
-from tests.service.clients_desk import NOW, Desk, desk
+from services.clients.service import ClientsService
+from tests.service.clients_desk import DELIVERY, NOW, Desk, desk
 
 __all__ = ["desk"]
 
+SHOWN_OTHERWISE = {"messages.requested.v1": "each delivery that comes of it shows"}
 CASE = {"version": 1, "case_type_id": new_id(), "status": "New", "state": "open", "changed": []}
 
 
@@ -89,6 +93,38 @@ def test_messages_that_come_in_and_links_that_end_show(desk: Desk, two: tuple[st
     desk.hear("record_requested_links", portal.LINK_REQUESTED, asked)
     assert kinds(desk, ann) == ["link.requested.v1", "link.revoked.v1", "message.received.v1"]
     assert kinds(desk, bea) == ["message.received.v1"]
+
+
+def test_a_message_that_arrived_and_a_link_that_was_used_show(desk: Desk, two: tuple[str, str]) -> None:
+    ann, bea = two
+    sent = {**DELIVERY, "delivery_id": new_id(), "client_id": ann}
+    arrived = {**sent, "state": "delivered", "at": NOW + dt.timedelta(seconds=3)}
+    desk.hear("record_delivered_deliveries", messaging.DELIVERY_DELIVERED, arrived, {**arrived, "client_id": bea})
+    desk.hear("record_sent_deliveries", messaging.DELIVERY_SENT, sent)  # as the bus may have it: after it arrived
+    used = {"link_id": new_id(), "client_id": ann, "contact_id": new_id(), "case_task_id": new_id(), "channel": "sms"}
+    desk.hear("record_used_links", portal.LINK_USED, used, time=NOW + dt.timedelta(minutes=1))
+    assert newest(desk, ann)["facts"] == {name: value for name, value in used.items() if name != "client_id"}
+    assert kinds(desk, ann) == ["link.used.v1", "delivery.delivered.v1", "delivery.sent.v1"]
+    assert kinds(desk, bea) == ["delivery.delivered.v1"]
+
+
+def test_a_conversation_that_somebody_assigned_shows(desk: Desk, two: tuple[str, str]) -> None:
+    data = {"conversation_id": new_id(), "client_id": two[0]}
+    desk.hear("record_assigned_conversations", messaging.CONVERSATION_ASSIGNED, data)
+    assert newest(desk, two[0])["facts"] == {"conversation_id": data["conversation_id"]}
+
+
+def test_every_event_of_others_that_names_a_client_or_a_case_shows() -> None:
+    heard = {event.name for event in subscriptions(ClientsService).values()}
+    missing = {
+        event.name
+        for module in (cases, messaging, portal, tasks)
+        for event in declared(module)[1]
+        if event.owner == module.OWNER
+        and {"client_id", "client_ids", "case_id", "case_ids"} & set(event.data().fields)
+        and event.name not in heard
+    }
+    assert missing == SHOWN_OTHERWISE.keys()
 
 
 def test_it_narrows_to_kinds_and_days(desk: Desk, two: tuple[str, str]) -> None:

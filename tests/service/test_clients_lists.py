@@ -171,8 +171,8 @@ def test_activity_tells_of_every_service_newest_first(desk: Desk) -> None:
     last = LATER + dt.timedelta(hours=1)
     desk.hear("follow_completed_tasks", TASK_COMPLETED, task, {**task, "client_id": None}, time=last)
     assert kinds(desk, ann) == [
-        "task.completed.v1", "consent.changed.v1", "delivery.suppressed.v1", "delivery.failed.v1", "delivery.sent.v1",
-        "client.created.v1",
+        "task.completed.v1", "consent.changed.v1", "delivery.suppressed.v1", "delivery.failed.v1",
+        "delivery.delivered.v1", "delivery.sent.v1", "client.created.v1",
     ]  # fmt: skip
     assert desk.get(ann)["last_activity_at"] == last
     assert desk.get(ann)["version"] == 1

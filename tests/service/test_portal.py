@@ -23,7 +23,7 @@ from chassis.testing import (
 from chassis.tokens import new_token
 from contracts import accounts, cases, clients, messaging, tasks
 from contracts.errors import Conflict, Gone, Invalid, NotFound
-from contracts.portal import ERASURE_REPORTED, GET_PAGE, LINK_REQUESTED, LINK_REVOKED, PortalPage
+from contracts.portal import ERASURE_REPORTED, GET_PAGE, LINK_REQUESTED, LINK_REVOKED, LINK_USED, PortalPage
 from services.portal import asking, links, pages
 from services.portal.firms import FirmCache
 from services.portal.models import Base, Link
@@ -237,6 +237,7 @@ def test_opening_writes_nothing(office):
     assert office.is_open(link)
     office.page(link)
     assert links.get_link(office.db, link.id) == before
+    assert office.emitted(LINK_USED) == []
 
 
 def test_a_revocation_is_announced_once(office):
@@ -343,6 +344,18 @@ def test_answers_go_to_tasks_with_the_client_and_the_link(office):
         {"case_task_id": task_id, "answer": "Main St", "client_id": office.client_id, "link_id": link.id}
     ]
     assert links.get_link(office.db, link.id)["last_used_at"] == office.clock()
+
+
+def test_the_first_use_of_a_link_is_told_and_no_later_one(office):
+    link, unused = office.link(), office.link()
+    first = next(iter(office.case_tasks))
+    office.submit(link, {first: "Main St"})
+    office.clock.advance(hours=2)
+    office.submit(link, {first: "Side St"})
+    told = {"link_id": link.id, "client_id": office.client_id, "contact_id": None, "case_task_id": first}
+    assert office.emitted(LINK_USED) == [{**told, "channel": "sms"}]
+    assert links.get_link(office.db, link.id)["last_used_at"] == office.clock()
+    assert links.get_link(office.db, unused.id)["last_used_at"] is None
 
 
 def test_a_task_outside_the_link_is_refused_before_anything_is_done(office):

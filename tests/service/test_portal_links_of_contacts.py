@@ -12,7 +12,7 @@ from chassis.context import Context, use
 from chassis.testing import deliver, received
 from contracts import clients, messaging, portal
 from contracts.errors import Gone, Invalid
-from contracts.portal import LINK_REQUESTED, LINK_REVOKED
+from contracts.portal import LINK_REQUESTED, LINK_REVOKED, LINK_USED
 from services.portal import asking, contact, links, pages
 from tests.service.test_portal import Office, database
 
@@ -139,6 +139,8 @@ def test_a_message_of_a_contact_is_the_business_writing(office: Business) -> Non
     link = office.theirs()
     contact.write_message(office.everywhere, office.calls, office.clock(), link.id, body="Hi", once="0123456789")
     assert office.said[0]["client_id"] == office.client_id
+    (used,) = office.emitted(LINK_USED)
+    assert (used["client_id"], used["contact_id"]) == (office.client_id, office.contact_id)
 
 
 def test_a_changed_address_of_the_business_leaves_a_contacts_links(office: Business) -> None:
