@@ -17,8 +17,15 @@ from sqlalchemy import Connection, Engine, event
 LAST = {"casewire_last": True}
 """Execution options of a statement that ends its transaction and whose result is not read. (The transaction is
 committed as always afterwards, which then sends nothing.)"""
+IN_ORDER = {"casewire_in_order": True}
+"""Execution options of a SELECT that PostgreSQL plans without sorting where it can: then only an index gives the order
+that is asked for, whatever the server takes its tables to hold."""
+SORT_LAST = "SET LOCAL enable_sort = off; "
+"""What goes ahead of such a SELECT."""
 _BEGIN = "casewire_begin"
 _AHEAD = "casewire_ahead"
+_UNSORTED = "casewire_unsorted"
+_SORT_AGAIN = "SET LOCAL enable_sort TO DEFAULT; "
 _BEGINNING = "BEGIN; "
 _IDLE = 0
 """libpq's PQTRANS_IDLE: no transaction is open."""
@@ -50,20 +57,31 @@ def _begin_later(connection: Connection) -> None:
     connection.info[_BEGIN] = not connection.get_execution_options().get("casewire_autocommit", False)
     # What an earlier user of the connection left unsaid is not said for this one.
     connection.info.pop(_AHEAD, None)
+    connection.info.pop(_UNSORTED, None)
 
 
 def _travel_along(
     connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
 ) -> tuple[str, Any]:
-    begins = connection.info.pop(_BEGIN, False)
+    begins = _BEGINNING if connection.info.pop(_BEGIN, False) else ""
+    sorting = _sorting(connection, context)
     if executemany:
         # The driver makes several statements of it.
-        first = (_BEGINNING if begins else "") + connection.info.pop(_AHEAD, "")
+        first = begins + connection.info.pop(_AHEAD, "") + sorting
         if first:
             cursor.execute(first)
         return statement, parameters
     ends = context.execution_options.get("casewire_last", False)
-    return f"{_BEGINNING if begins else ''}{statement}{'; COMMIT' if ends else ''}", parameters
+    return f"{begins}{sorting}{statement}{'; COMMIT' if ends else ''}", parameters
+
+
+def _sorting(connection: Connection, context: Any) -> str:
+    """What goes ahead of a statement so that it is planned as its options say."""
+    before = connection.info.pop(_UNSORTED, False)
+    wanted = context.execution_options.get("casewire_in_order", False)
+    if wanted and not connection.get_execution_options().get("casewire_autocommit", False):
+        connection.info[_UNSORTED] = True
+    return SORT_LAST if wanted and not before else _SORT_AGAIN if before and not wanted else ""
 
 
 def _execute(cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:

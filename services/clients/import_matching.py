@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
 from chassis.scoping import BY_ID
-from chassis.value_sets import among
+from chassis.value_sets import ByValue, among
 from services.clients import cards, contact_ties, merge_history
 from services.clients.addresses import Problem, with_primary
 from services.clients.cell_texts import text_of
@@ -250,9 +250,20 @@ def find_stored(session: Session, keys: Iterable[Key]) -> Iterator[tuple[Key, st
 
 
 def _by_id(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
-    known = select(Client.id).where(among(session, Client.id, [key[1] for key in keys]), Client.archived_at.is_(None))
-    for client_id in session.scalars(known, execution_options=BY_ID):
+    for client_id in _present(session, [key[1] for key in keys]):
         yield ("id", client_id), client_id
+
+
+_EXTERNAL_IDS = ByValue(
+    Client.external_source_id,
+    Client.id,
+    where=[Client.external_source == bindparam("source"), Client.archived_at.is_(None)],
+)
+_NAMESAKES = ByValue(Client.name_key, Client.id, Client.birth_key, Client.archived_at)
+_ADDRESSES = {
+    "phone": ByValue(ClientPhone.number, ClientPhone.client_id),
+    "email": ByValue(ClientEmail.key, ClientEmail.client_id),
+}
 
 
 def _by_external_id(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
@@ -260,39 +271,34 @@ def _by_external_id(session: Session, keys: list[Key]) -> Iterator[tuple[Key, st
     for _, source, value in keys:
         by_source[source].append(value)
     for source, values in by_source.items():
-        statement = select(Client.external_source_id, Client.id).where(
-            Client.external_source == source,
-            among(session, Client.external_source_id, values),
-            Client.archived_at.is_(None),
-        )
-        found = {str(value): client_id for value, client_id in session.execute(statement)}
+        found = {str(value): client_id for value, client_id in _EXTERNAL_IDS.rows(session, values, source=source)}
         found = merge_history.by_former_external_id(session, source, set(values) - found.keys()) | found
         for value, client_id in found.items():
             yield ("external", source, value), client_id
 
 
-def _by_address(sort: str, column: Any, owner: Any) -> Any:
-    def find(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
-        statement = (
-            select(column, owner)
-            .join(Client, Client.id == owner)
-            .where(among(session, column, [key[1] for key in keys]), Client.archived_at.is_(None))
-            .order_by(owner)
-        )
-        for value, client_id in session.execute(statement):
+def _by_address(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
+    sort = keys[0][0]
+    found = sorted((client_id, value) for value, client_id in _ADDRESSES[sort].rows(session, [key[1] for key in keys]))
+    # Of few rows of a file the client is there already: only for those more is asked.
+    present = _present(session, {client_id for client_id, _ in found}) if found else ()
+    for client_id, value in found:
+        if client_id in present:
             yield (sort, value), client_id
 
-    return find
+
+def _present(session: Session, client_ids: Collection[str]) -> set[str]:
+    """Those of the ids whose clients are not archived."""
+    known = select(Client.id).where(among(session, Client.id, client_ids), Client.archived_at.is_(None))
+    return set(session.scalars(known, execution_options=BY_ID))
 
 
 def _by_person(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
     by_name: dict[str, list[Key]] = defaultdict(list)
     for key in keys:
         by_name[key[1]].append(key)
-    namesakes = select(Client.id, Client.name_key, Client.birth_key).where(
-        among(session, Client.name_key, by_name), Client.archived_at.is_(None)
-    )
-    found = session.execute(namesakes.order_by(Client.id)).all()
+    rows = _NAMESAKES.rows(session, by_name)
+    found = sorted((row.id, row.wanted, row.birth_key) for row in rows if row.archived_at is None)
     # Of few rows of a file there is a namesake: only for those more is asked.
     met = [key for name in {name for _, name, _ in found} for key in by_name[name]]
     # A date of birth is sealed: known by its blind index. A postal code has none that equals it.
@@ -322,7 +328,7 @@ def _day(text: str) -> dt.date | None:
 _FINDERS: dict[str, Any] = {
     "id": _by_id,
     "external": _by_external_id,
-    "phone": _by_address("phone", ClientPhone.number, ClientPhone.client_id),
-    "email": _by_address("email", ClientEmail.key, ClientEmail.client_id),
+    "phone": _by_address,
+    "email": _by_address,
     "person": _by_person,
 }

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import event
 
 from chassis.database import Database
-from chassis.turns import say_ahead
+from chassis.turns import SORT_LAST, say_ahead
 from chassis.walls import within
 
 
@@ -24,11 +24,15 @@ def plan_of(db: Database, beginning: str, action: Callable[[], Any]) -> str:
     event.listen(db.engines.write, "before_cursor_execute", note)
     action()
     event.remove(db.engines.write, "before_cursor_execute", note)
-    ((statement, parameters),) = [(text, given) for text, given in ran if text.startswith(beginning)]
+    ((statement, parameters),) = [
+        (text, given) for text, given in ran if text.removeprefix(SORT_LAST).startswith(beginning)
+    ]
+    ahead = SORT_LAST if statement.startswith(SORT_LAST) else ""
+    statement = statement.removeprefix(SORT_LAST)
     with db.engines.read.connect() as connection:
         if db.firm_id is None:
             db.engines.open_to_all(connection)
         else:
             connection.begin()
-            say_ahead(connection, within(db.firm_id))
+            say_ahead(connection, within(db.firm_id) + ahead)
         return "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters))

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from chassis.columns import new_id
 from chassis.database import Database
 from chassis.testing import outbox_events
+from chassis.turns import IN_ORDER
 from tests.service.sample import THING_MADE, MakerBase, Thing
 
 FIRM = new_id()
@@ -128,3 +129,16 @@ def test_a_savepoint_holds_within_a_transaction(db: Database) -> None:
             raise LookupError
         uow.insert(Thing, [{"name": "outside"}])
     assert names(db) == ["outside"]
+
+
+def test_what_is_to_be_read_in_order_is_planned_without_sorting_and_nothing_after_it(
+    db: Database, sent: list[str]
+) -> None:
+    may_sort = text("SELECT current_setting('enable_sort'), :firm_id")
+    with db.unit_of_work() as uow:
+        told = [uow.session.execute(may_sort, execution_options=how).scalar() for how in ({}, IN_ORDER, IN_ORDER, {})]
+    assert told == ["on", "off", "off", "on"]
+    with db.read() as session:
+        told = [session.execute(may_sort, execution_options=how).scalar() for how in (IN_ORDER, {})]
+    assert told == ["off", "on"]
+    assert [statement.count("enable_sort =") for statement in sent] == [0, 1, 0, 0, 1, 0]

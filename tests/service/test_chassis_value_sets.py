@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from chassis.columns import new_id
 from chassis.database import Database
-from chassis.value_sets import FEW, among, among_parameter, id_rows, not_among
+from chassis.value_sets import FEW, ByValue, among, among_parameter, id_rows, not_among
 from tests.service.conftest import MakeDatabase
 from tests.service.sample import MakerBase, Thing
 
@@ -62,3 +62,14 @@ def test_a_statement_that_is_made_once_takes_its_values_as_a_parameter(db: Datab
         statement = select(Thing.name).where(among_parameter(session.get_bind().dialect.name, Thing.name, "names"))
         for names in (NAMES[:1], NAMES[1:], ()):
             assert set(session.scalars(statement, {"names": list(names)})) == set(names)
+
+
+def test_rows_are_found_by_their_values_within_the_firm_alone(db: Database) -> None:
+    with db.for_firm(new_id()).unit_of_work() as uow:
+        uow.insert(Thing, [{"name": name} for name in NAMES])
+    by_name = ByValue(Thing.name, Thing.id, where=[Thing.size == bindparam("size")])
+    with db.read() as session:
+        ids = {name: id_ for id_, name in session.execute(select(Thing.id, Thing.name))}
+        wanted = [*NAMES, *(f"other {number}" for number in range(FEW))]
+        assert {tuple(row) for row in by_name.rows(session, wanted, size=1)} == {(name, ids[name]) for name in NAMES}
+        assert by_name.rows(session, wanted, size=2) == by_name.rows(session, [], size=1) == []

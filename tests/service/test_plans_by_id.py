@@ -10,8 +10,9 @@ from chassis.database import Database
 from chassis.testing import as_owner, make_database, received
 from contracts.messaging import DELIVERY_SENT
 from services.clients import facts as client_facts
+from services.clients.import_matching import find_stored
 from services.clients.models import Base as ClientsBase
-from services.clients.models import Client, Contact, ContactTie
+from services.clients.models import Client, ClientEmail, ClientPhone, Contact, ContactTie
 from services.tasks import facts as task_facts
 from services.tasks import outcomes
 from services.tasks.models import Base as TasksBase
@@ -56,6 +57,39 @@ def test_clients_are_found_by_their_ids_alone(postgres_database: Callable[[], st
         assert {one["state"] for one in told["recipients"]} == {"found"}
 
     assert "uq_client_id" in plan_of(db, "SELECT client.id", ask)
+    db.engines.dispose()
+
+
+def test_the_clients_of_rows_are_found_by_what_the_rows_say(postgres_database: Callable[[], str]) -> None:
+    db = open_database(postgres_database(), ClientsBase, "client")
+    ids = [new_id() for _ in range(MANY)]
+    with db.unit_of_work() as uow:
+        uow.insert(
+            Client,
+            [
+                {"id": id_, "first_name": "Ann", "name_key": f"ann {at}", "external_source": "import",
+                 "external_source_id": str(at)}
+                for at, id_ in enumerate(ids)
+            ],
+        )  # fmt: skip
+        own = [{"client_id": id_, "position": 0, "is_primary": True} for id_ in ids]
+        uow.insert(ClientPhone, [{**row, "number": f"+{at}", "kind": "home"} for at, row in enumerate(own)])
+        uow.insert(ClientEmail, [{**row, "address": f"{at}@a.com", "key": f"{at}@a.com"} for at, row in enumerate(own)])
+
+    def ask() -> None:
+        keys = [("external", "import", "7"), ("phone", "+8"), ("email", "9@a.com"), ("person", "ann 7", "2000-01-01")]
+        with db.read() as session:
+            assert [client_id for _, client_id in find_stored(session, keys)] == ids[7:10]
+
+    for index, asked in {
+        "uq_client_external": "anon_1.wanted, same.id \nFROM unnest(%(wanted)s::VARCHAR(120)[])",
+        "ix_client_phone_number": "anon_1.wanted, same.client_id \nFROM unnest(%(wanted)s::VARCHAR(20)[])",
+        "ix_client_email_key": "anon_1.wanted, same.client_id \nFROM unnest(%(wanted)s::VARCHAR(320)[])",
+        "ix_client_name_key": "anon_1.wanted, same.id, same.birth_key",
+    }.items():
+        plan = plan_of(db, f"SELECT {asked}", ask)
+        assert f"using {index} " in plan
+        assert "Sort" not in plan
     db.engines.dispose()
 
 
