@@ -95,13 +95,33 @@ class ClientIdOnly(Schema):
     client_id = Id(required=True)
 
 
+class Reached(Schema):
+    """Where a client is written to on each channel."""
+
+    sms = fields.String(load_default=None, allow_none=True)
+    email = fields.String(load_default=None, allow_none=True)
+    phone = fields.String(load_default=None, allow_none=True)
+
+
+class ReachedOfBoth(Schema):
+    """`joined`: where the survivor is written to after the merge."""
+
+    surviving = fields.Nested(Reached, required=True)
+    merged = fields.Nested(Reached, required=True)
+    joined = fields.Nested(Reached, required=True)
+
+
 class JoinConsents(Schema):
+    """`addresses` not said: only what the clients said themselves is joined. `dry_run`: nothing is written."""
+
     surviving_id = Id(required=True)
     merged_id = Id(required=True)
+    addresses = fields.Nested(ReachedOfBoth, load_default=None, allow_none=True)
+    dry_run = fields.Boolean(load_default=False)
 
 
 class JoinedConsents(Schema):
-    """`opted_out`: the channels on which the survivor has the merged client's opt-out since then."""
+    """`opted_out`: the channels on which the survivor is newly opted out since then."""
 
     opted_out = fields.List(fields.String())
 
@@ -152,7 +172,15 @@ class ConsentChanged(Schema):
 
 JOIN_CONSENTS = Operation(
     OWNER, "join_consents", JoinConsents, JoinedConsents, (Invalid, Unavailable),
-    example={"surviving_id": AN_ID, "merged_id": AN_ID},
+    example={
+        "surviving_id": AN_ID,
+        "merged_id": AN_ID,
+        "addresses": {
+            "surviving": {"sms": "+12125550123", "email": None, "phone": None},
+            "merged": {"sms": "+12125550124", "email": None, "phone": None},
+            "joined": {"sms": "+12125550123", "email": None, "phone": None},
+        },
+    },
 )  # fmt: skip
 LIST_CONSENTS = Operation(
     OWNER, "list_consents", ListConsents, page_of(ConsentEntry), (Invalid, Unavailable), permission="consents.read",

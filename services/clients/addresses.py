@@ -176,6 +176,15 @@ def sms_number(phones: Sequence[Mapping[str, Any]]) -> str | None:
     return str(best["number"]) if best else None
 
 
+def reached(phones: Sequence[Mapping[str, Any]], emails: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
+    """Where a client is written to on each channel: {sms, phone, email}."""
+    return {
+        "sms": sms_number(phones),
+        "phone": next((str(phone["number"]) for phone in phones if phone["primary"]), None),
+        "email": next((str(email["address"]) for email in emails if email["primary"]), None),
+    }
+
+
 _POSTAL_TEXTS = ("line1", "line2", "city", "state", "postal_code")
 
 

@@ -17,6 +17,7 @@ from contracts.clients import CLIENTS_MERGED
 from contracts.errors import CasewireError, Conflict, invalid_field
 from contracts.messaging import CONSENT_CHANNELS
 from services.clients import activity, cards, merge_fields, merge_history, merge_images, merge_moves, showing
+from services.clients.addresses import reached
 from services.clients.checking import Record
 from services.clients.merge_images import wire
 from services.clients.models import Client, ClientMerge, FormerExternalId
@@ -51,12 +52,13 @@ def merge_clients(
             moves = merge_moves.count(session, client_id, duplicate_id)
             after = _joined(session, this, duplicate, keep)
             shown = as_seen(session, _outcome(this, duplicate, after, keep, now))
-        consent = _consent(calls, client_id, duplicate_id)
+        consent = _consent(calls, this, duplicate, after)
         return {**shown, "dry_run": True, "moves": moves, "consent": consent}
     with db.read() as session:
-        _joined(session, *_both(session, client_id, duplicate_id), keep)
-    # Before the merge, so that there is no moment in which the survivor is written to where the other one said stop.
-    calls.messaging.join_consents(surviving_id=client_id, merged_id=duplicate_id)
+        this, duplicate = _both(session, client_id, duplicate_id)
+        after = _joined(session, this, duplicate, keep)
+    # Before the merge, so that there is no moment in which the one is written to where the other one said stop.
+    calls.messaging.join_consents(**_sides(this, duplicate, after))
     with db.unit_of_work() as uow:
         this, duplicate = _both(uow.session, client_id, duplicate_id, lock=True)
         after = _joined(uow.session, this, duplicate, keep)
@@ -185,19 +187,28 @@ def _outcome(this: Record, duplicate: Record, after: Record, keep: Mapping[str, 
     return {**shown, "undo_until": undo_until, "differences": differences}
 
 
-def _consent(calls: Any, client_id: str, duplicate_id: str) -> list[Record]:
-    """What holds for each on each channel, and for the survivor afterwards: an opt-out of either, else its own."""
-    asked = [calls.messaging.get_preferences.start(client_id=id_) for id_ in (client_id, duplicate_id)]
-    this, duplicate = (reply.result() for reply in asked)
+def _consent(calls: Any, this: Record, duplicate: Record, after: Record) -> list[Record]:
+    """What holds for each on each channel, and for the survivor afterwards."""
+    asked = [calls.messaging.get_preferences.start(client_id=record["id"]) for record in (this, duplicate)]
+    joined = calls.messaging.join_consents.start(**_sides(this, duplicate, after), dry_run=True)
+    own, others = (reply.result() for reply in asked)
+    stopped = joined.result()["opted_out"]
     return [
         {
             "channel": name,
-            "this": this[name],
-            "duplicate": duplicate[name],
-            "after": "opted_out" if "opted_out" in (this[name], duplicate[name]) else this[name],
+            "this": own[name],
+            "duplicate": others[name],
+            "after": "opted_out" if name in stopped else own[name],
         }
         for name in CONSENT_CHANNELS
     ]
+
+
+def _sides(this: Record, duplicate: Record, after: Record) -> Record:
+    """`contracts.messaging.JoinConsents`"""
+    sides = (("surviving", this), ("merged", duplicate), ("joined", after))
+    addresses = {name: reached(record["phones"], record["emails"]) for name, record in sides}
+    return {"surviving_id": this["id"], "merged_id": duplicate["id"], "addresses": addresses}
 
 
 def list_merges(

@@ -21,6 +21,7 @@ from chassis.unit_of_work import UnitOfWork
 from chassis.value_sets import among, among_parameter
 from contracts.messaging import CONSENT_CHANGED
 from services.messaging.address_keys import HASHED, hashed
+from services.messaging.merged_clients import merged_clients
 from services.messaging.models import ConsentEntry, ConsentState, Delivery, InboundMessage
 from services.messaging.words import RULE_VERSION
 
@@ -148,7 +149,7 @@ class Change:
 
 def record_changes(uow: UnitOfWork, changes: Sequence[Change], at: dt.datetime | None = None) -> None:
     """Appends to the ledger, sets the projections and emits a `consent.changed.v1` for each, set-based. Of several
-    changes of one row the last one stands."""
+    changes of one row the last one stands. An opt-out of a client that was merged into another is that one's, too."""
     now = at or utc_now()
     entries, rows = [], {}
     for change in changes:
@@ -174,6 +175,27 @@ def record_changes(uow: UnitOfWork, changes: Sequence[Change], at: dt.datetime |
     ordered = [rows[key] for key in sorted(rows)]
     uow.upsert(ConsentState, ordered, key=("channel", "key"), change=("state", "entry_id", "updated_at"))
     uow.emit_many(CONSENT_CHANGED, [(change.id, _event_data(change)) for change in changes])
+    stopped = [change for change in changes if change.address is None and change.holds == OPTED_OUT]
+    if stopped:
+        _pass_on(uow, stopped, now)
+
+
+def _pass_on(uow: UnitOfWork, stopped: Sequence[Change], now: dt.datetime) -> None:
+    """Gives what merged clients said to those who they are now. Their own rows are held by then: a merge that is heard
+    of at the same time either has seen what was said, or is seen here."""
+    merged = merged_clients.current(uow.session, [str(change.client_id) for change in stopped])
+    said = {
+        (change.channel, merged[change.client_id]): change.client_id for change in stopped if change.client_id in merged
+    }
+    if not said:
+        return
+    states = read_states(uow.session, [(channel, client_key(client_id)) for channel, client_id in said])
+    passed = [
+        Change(channel, OPTED_OUT, "merge", {"merged_client_id": merged_id}, client_id=client_id)
+        for (channel, client_id), merged_id in sorted(said.items())
+        if states.get((channel, client_key(client_id))) != OPTED_OUT
+    ]
+    record_changes(uow, passed, now)
 
 
 def record_change(uow: UnitOfWork, *, at: dt.datetime | None = None, **change: Any) -> str:

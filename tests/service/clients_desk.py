@@ -40,7 +40,7 @@ class Desk:
         self.forgotten: list[dict[str, Any]] = []
         answers = {
             tasks.GET_MAPPED_ANSWERS: self._mapped_answers,
-            messaging.JOIN_CONSENTS: lambda surviving_id, merged_id: {"opted_out": []},
+            messaging.JOIN_CONSENTS: lambda **asked: {"opted_out": []},
             cases.GET_CASE_FACTS: lambda case_ids: {
                 "cases": [{"case_id": id_, "client_ids": self.on_case[id_]} for id_ in case_ids if id_ in self.on_case]
             },

@@ -93,6 +93,7 @@ def test_a_dry_run_shows_the_outcome_and_writes_nothing(desk: Desk) -> None:
         "phone": None,
         **next(states),
     }
+    desk.calls.answers[messaging.JOIN_CONSENTS] = lambda dry_run, **asked: {"opted_out": ["sms"] if dry_run else []}
     one = desk.create(first_name="Ann", tags=["vip"], date_of_birth=dt.date(1980, 2, 29))
     two = desk.create(first_name="Anne", tags=["new"], occupation="Cook", date_of_birth=dt.date(1981, 2, 28))
     before = len(desk.emitted(CLIENT_CHANGED))
@@ -196,9 +197,10 @@ def test_the_same_request_again_answers_with_the_survivor(desk: Desk) -> None:
 
 
 def test_nobody_is_merged_before_their_consents_are_joined(desk: Desk) -> None:
-    one, two = desk.create(tags=["vip"]), desk.create(tags=["new"])
+    one = desk.create(phones=[{"number": "+12125550123"}], emails=[{"address": "Ann@example.com"}])
+    two = desk.create(phones=[{"number": "+12125550124", "kind": "home"}])
 
-    def down(**asked: str) -> dict[str, Any]:
+    def down(**asked: Any) -> dict[str, Any]:
         raise Unavailable("no_answer")
 
     asked = desk.calls.answers[messaging.JOIN_CONSENTS]
@@ -207,8 +209,18 @@ def test_nobody_is_merged_before_their_consents_are_joined(desk: Desk) -> None:
         merge(desk, one["id"], two["id"])
     assert (desk.get(one["id"]), desk.get(two["id"])) == (one, two)
     desk.calls.answers[messaging.JOIN_CONSENTS] = asked
-    merge(desk, one["id"], two["id"])
-    assert desk.calls.asked(messaging.JOIN_CONSENTS)[-1] == {"surviving_id": one["id"], "merged_id": two["id"]}
+    merge(desk, one["id"], two["id"], keep={"phones": "duplicate"})
+    own = {"sms": "+12125550123", "phone": "+12125550123", "email": "Ann@example.com"}
+    assert desk.calls.asked(messaging.JOIN_CONSENTS)[-1] == {
+        "surviving_id": one["id"],
+        "merged_id": two["id"],
+        "addresses": {
+            "surviving": own,
+            "merged": {"sms": None, "phone": "+12125550124", "email": None},
+            "joined": {**own, "phone": "+12125550124"},
+        },
+        "dry_run": False,
+    }
     with pytest.raises(Gone):
         merge(desk, two["id"], one["id"])
     # What is refused is asked for by nobody.

@@ -13,7 +13,7 @@ from chassis.context import use
 from contracts.clients import FIND_CLIENTS_BY_ADDRESS, GET_CLIENT_FACTS
 from contracts.errors import Gone
 from contracts.messaging import DELIVERY_SUPPRESSED
-from services.messaging import communications, filing
+from services.messaging import communications, consent, filing
 from services.messaging.portal_messages import receive_portal_message
 from tests.service.consents import ledger, set_wants, told, wants
 from tests.service.conversing import bodies, listed, only, say
@@ -79,6 +79,78 @@ def test_it_is_taken_over_before_the_merge_when_clients_asks_for_it(desk: Desk) 
     assert desk.service.join_consents(**asked) == {"opted_out": []}
     assert wants(desk, one) == ("opted_out", None, "opted_out")
     assert say(desk, one)["reason"] == "opted_out"
+
+
+def test_both_take_over_before_the_merge_so_that_what_waits_for_either_does_not_go_out(desk: Desk) -> None:
+    one, two = desk.person(), desk.person()
+    set_wants(desk, one, sms="opted_out")
+    batch_id = desk.ask([desk.item(two)])
+    desk.prepare()
+    assert desk.service.join_consents(surviving_id=one, merged_id=two) == {"opted_out": []}
+    merge(desk, one, two)
+    desk.run()
+    assert (desk.outcome(batch_id), desk.provider.accepted) == ({"opted_out": 1}, [])
+
+
+def reached(**sms: str | None) -> dict[str, Any]:
+    return {name: {"sms": number, "email": None, "phone": None} for name, number in sms.items()}
+
+
+def test_who_said_stop_from_a_number_is_not_written_to_at_another_after_the_merge(desk: Desk) -> None:
+    one, two = desk.person(), desk.person()
+    number, stopped = desk.number(one), desk.number(two)
+    desk.write(stopped, "STOP")
+    addresses = reached(surviving=number, merged=stopped, joined=number)
+    asked = {"surviving_id": one, "merged_id": two, "addresses": addresses}
+    assert desk.service.join_consents(**asked, dry_run=True) == {"opted_out": ["sms"]}
+    assert wants(desk, one) == (None, None, None)
+    assert desk.service.join_consents(**asked) == {"opted_out": ["sms"]}
+    merge(desk, one, two).told()
+    assert wants(desk, one) == ("opted_out", None, None)
+    assert say(desk, one)["reason"] == "opted_out"
+
+
+def test_nor_is_the_survivor_who_gets_the_merged_ones_number_or_the_merged_one_until_then(desk: Desk) -> None:
+    one, two = desk.person(), desk.person()
+    stopped, number = desk.number(one), desk.number(two)
+    desk.write(stopped, "STOP")
+    batch_id = desk.ask([desk.item(two)])
+    desk.prepare()
+    addresses = reached(surviving=stopped, merged=number, joined=number)
+    assert desk.service.join_consents(surviving_id=one, merged_id=two, addresses=addresses) == {"opted_out": ["sms"]}
+    desk.run()
+    assert (desk.outcome(batch_id), [message.to for message in desk.provider.accepted]) == ({"opted_out": 1}, [stopped])
+
+
+def test_where_the_number_says_it_for_both_nothing_is_added_and_a_start_opens_it(desk: Desk) -> None:
+    one = desk.person()
+    number = desk.number(one)
+    two = desk.person(number)
+    desk.write(number, "STOP")
+    addresses = reached(surviving=number, merged=number, joined=number)
+    assert desk.service.join_consents(surviving_id=one, merged_id=two, addresses=addresses) == {"opted_out": []}
+    merge(desk, one, two).told()
+    assert wants(desk, one)[0] == "opted_out"
+    desk.write(number, "START")
+    assert wants(desk, one)[0] == "opted_in"
+
+
+def test_an_address_that_does_not_exist_is_nobodys_word(desk: Desk) -> None:
+    one, two = desk.person(), desk.person()
+    number, unknown = desk.number(one), desk.number(two)
+    change = {"state": "opted_out", "source": "provider", "evidence": {"kind": "bounced"}, "unreachable": True}
+    with desk.db.unit_of_work() as uow:
+        consent.record_change(uow, channel="sms", address=unknown, **change)
+    addresses = reached(surviving=number, merged=unknown, joined=number)
+    assert desk.service.join_consents(surviving_id=one, merged_id=two, addresses=addresses) == {"opted_out": []}
+
+
+def test_a_word_that_comes_for_the_merged_client_once_it_has_followed_is_the_survivors(desk: Desk) -> None:
+    one, two = desk.person(), desk.person()
+    Merge(desk.service, desk.firm_id, one, two, desk.clock()).told()
+    # clients was asked who it is before the merge.
+    set_wants(desk, two, source="portal", email="opted_out")
+    assert wants(desk, one) == (None, "opted_out", None)
 
 
 def test_what_the_survivor_says_after_the_merge_stands(desk: Desk) -> None:
