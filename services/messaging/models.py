@@ -146,7 +146,7 @@ class ConsentEntry(FirmScoped, Base):
 
 class ConsentState(FirmScoped, Base):
     """The ledger's projection, and what a claim and a STOP meet on: one row per channel and address (`h:` and its keyed
-    hash) or client (`c:<id>`). `state` is null as long as nothing was said. `required_rows` create it before it is
+    hash) or client (`c:<id>`). `state` is null as long as nothing was said. `consent.ensure_rows` makes it before it is
     needed."""
 
     __tablename__ = "consent_state"

@@ -325,6 +325,47 @@ def test_another_firms_ledger_is_not_touched(desk: Desk) -> None:
     assert [entry["address"] for entry in ledger(foreign)] == [NUMBER]
 
 
+def test_a_process_has_the_key_only_when_every_row_is_hashed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = [f"+121255501{at}" for at in range(10, 13)]
+    with desk.db.unit_of_work() as uow:
+        rows = [{"channel": "sms", "key": f"a:{number}", "state": "opted_out"} for number in numbers]
+        uow.insert(ConsentState, rows)
+    use_key_store(LocalKeys([b"k" * 32]))
+    monkeypatch.setattr(address_keys, "_AT_ONCE", 1)
+    monkeypatch.setattr(address_keys, "_secret", [])
+    left = []
+    hash_some = address_keys._hash_some
+
+    def watched(*given: Any) -> bool:
+        left.append(address_keys.loaded())
+        return hash_some(*given)
+
+    monkeypatch.setattr(address_keys, "_hash_some", watched)
+    address_keys.load(desk.everywhere)
+    assert (left, address_keys.loaded()) == ([False] * 4, True)
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "stands"),
+    [
+        ("opted_in", "opted_out", "opted_out"),
+        ("opted_out", "opted_in", "opted_out"),
+        (None, "unreachable", "unreachable"),
+    ],
+)
+def test_what_an_earlier_release_wrote_beside_this_one_is_joined(
+    desk: Desk, before: str | None, since: str, stands: str
+) -> None:
+    use_key_store(LocalKeys([b"k" * 32]))
+    address_keys.load(desk.everywhere)
+    keys = [(f"h:{address_keys.hashed(NUMBER)}", before), (f"a:{NUMBER}", since)]
+    with desk.db.unit_of_work() as uow:
+        uow.insert(ConsentState, [{"channel": "sms", "key": key, "state": state} for key, state in keys])
+    address_keys.load(desk.everywhere)
+    assert states(desk) == {"sms": stands}
+    assert found_in(desk.everywhere, [NUMBER]) == []
+
+
 def test_keys_in_clear_from_before_are_hashed_at_the_next_start(desk: Desk) -> None:
     with desk.db.unit_of_work() as uow:
         uow.insert(ConsentState, [{"channel": "sms", "key": f"a:{NUMBER}", "state": "opted_out"}])
