@@ -8,24 +8,28 @@ from sqlalchemy import select
 
 from chassis.database import Database
 from chassis.sections import Section, plain, read_sections
+from services.cases.client_merges import following
 from services.cases.models import Case, CaseClient, ClientConsent, ClientFacts, ClientTag, StatusChange
 
 _FOLDED = ("number_folded", "name_folded", "description_folded", "source_folded")
 
 
 def export_client_data(db: Database, *, client_id: str, limit: int = 200, cursor: str | None = None) -> dict[str, Any]:
-    """`contracts.exporting.ExportedPage`: the client's cases, its part in them, and what filters know. Raises
-    Invalid."""
+    """`contracts.exporting.ExportedPage`: the client's cases, its part in them, and what filters know of it and of
+    those that were merged into it. Raises Invalid."""
     theirs = select(CaseClient.case_id).where(CaseClient.client_id == client_id)
     sections = [
         Section("case", Case, Case.id.in_(theirs), Case.id, lambda row: plain(row, *_FOLDED)),
         Section("case_client", CaseClient, CaseClient.client_id == client_id, CaseClient.case_id),
         Section("case_status_change", StatusChange, StatusChange.case_id.in_(theirs), StatusChange.id),
-        Section("client_facts", ClientFacts, ClientFacts.client_id == client_id, ClientFacts.client_id),
-        Section("client_tag", ClientTag, ClientTag.client_id == client_id, ClientTag.tag),
-        Section("client_consent", ClientConsent, ClientConsent.client_id == client_id, ClientConsent.channel),
     ]
     with db.read() as session:
-        rows, following = read_sections(session, sections, limit=limit, cursor=cursor)
+        for id_ in (client_id, *following.merged_into(session, client_id)):
+            sections += [
+                Section("client_facts", ClientFacts, ClientFacts.client_id == id_, ClientFacts.client_id),
+                Section("client_tag", ClientTag, ClientTag.client_id == id_, ClientTag.tag),
+                Section("client_consent", ClientConsent, ClientConsent.client_id == id_, ClientConsent.channel),
+            ]
+        rows, next_cursor = read_sections(session, sections, limit=limit, cursor=cursor)
     entries = [{"kind": section.kind, "data": section.show(row)} for section, row in rows]
-    return {"entries": entries, "files": [], "next_cursor": following}
+    return {"entries": entries, "files": [], "next_cursor": next_cursor}

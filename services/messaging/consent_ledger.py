@@ -46,7 +46,7 @@ def list_consents(
             same = [client_id, *merged_clients.merged_into(session, client_id)]
         written_to = select(Delivery.address).where(Delivery.client_id.in_(same), Delivery.address.is_not(None))
         theirs = [ConsentEntry.client_id.in_(same), ConsentEntry.address.in_(written_to)]
-        present = _present_addresses(calls, client_id)
+        present = present_addresses(calls, client_id)
         statement = statement.where(or_(*theirs, ConsentEntry.address.in_(present)))
     if channel is not None:
         statement = statement.where(ConsentEntry.channel == channel)
@@ -70,7 +70,7 @@ def list_consents(
         return {"data": [_entry(row) for row in rows], "meta": meta}
 
 
-def _present_addresses(calls: Any, client_id: str) -> list[str]:
+def present_addresses(calls: Any, client_id: str) -> list[str]:
     """All numbers and email addresses in a client's record. An erased or merged one has none, and its proof
     stays."""
     try:

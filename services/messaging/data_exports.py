@@ -11,9 +11,11 @@ from sqlalchemy import or_, select
 from chassis.database import Database
 from chassis.sections import Section, plain, read_sections
 from chassis.value_sets import among
-from services.messaging import consent
+from services.messaging import consent, consent_ledger
+from services.messaging.merged_clients import merged_clients
 from services.messaging.models import (
     ConsentEntry,
+    ConsentReview,
     ConsentState,
     Conversation,
     Delivery,
@@ -28,18 +30,23 @@ _OURS = (
 """What a delivery says about our work and not about the client."""
 
 
-def export_client_data(db: Database, *, client_id: str, limit: int = 200, cursor: str | None = None) -> dict[str, Any]:
-    """`contracts.exporting.ExportedPage`. Raises Invalid."""
+def export_client_data(
+    db: Database, calls: Any, *, client_id: str, limit: int = 200, cursor: str | None = None
+) -> dict[str, Any]:
+    """`contracts.exporting.ExportedPage`. What was said about consent: by the client, by those that were merged into
+    it, and from its addresses, whether they were ever written to or not. Raises Invalid, Unavailable."""
+    present = consent_ledger.present_addresses(calls, client_id)
     with db.read() as session:
+        same = [client_id, *merged_clients.merged_into(session, client_id)]
         to_client, by_client = Delivery.client_id == client_id, InboundMessage.client_id == client_id
         addresses = {
             *session.scalars(select(Delivery.address).where(to_client, Delivery.address.is_not(None)).distinct()),
             *session.scalars(select(InboundMessage.sender).where(by_client).distinct()),
+            *present,
         }
-        said = or_(
-            ConsentEntry.client_id == client_id,
-            among(session, ConsentEntry.address, sorted(str(address).lower() for address in addresses)),
-        )
+        from_them = sorted({str(address).lower() for address in addresses})
+        said = or_(ConsentEntry.client_id.in_(same), among(session, ConsentEntry.address, from_them))
+        asked = among(session, ConsentReview.address, from_them)
         sections = [
             Section("delivery", Delivery, to_client, Delivery.id, lambda row: plain(row, *_OURS)),
             Section("message", InboundMessage, by_client, InboundMessage.id),
@@ -53,6 +60,7 @@ def export_client_data(db: Database, *, client_id: str, limit: int = 200, cursor
             Section("conversation", Conversation, Conversation.client_id == client_id, Conversation.id),
             Section("communication", LogEntry, LogEntry.client_id == client_id, LogEntry.id),
             Section("consent", ConsentEntry, said, ConsentEntry.id, lambda row: plain(row, "address_hash")),
+            Section("consent_review", ConsentReview, asked, ConsentReview.id),
             Section(
                 "consent_now",
                 ConsentState,

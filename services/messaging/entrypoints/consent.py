@@ -77,7 +77,7 @@ class ConsentEntrypoints(Dependencies):
 
     @serve(contract.EXPORT_CLIENT_DATA)
     def export_client_data(self, **query: Any) -> Answer:
-        return data_exports.export_client_data(self.db, **query)
+        return data_exports.export_client_data(self.db, self.calls, **query)
 
     @serve(contract.FORGET_ADDRESSES)
     def forget_addresses(self, people: list[Answer]) -> None:
