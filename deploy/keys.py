@@ -18,6 +18,8 @@ from contracts.errors import CasewireError
 
 SEALING = {"clients": "services.clients.client_keys:SEALING"}
 """How each service seals that does."""
+ADDRESSES = "messaging"
+"""Who keeps the key of addresses."""
 
 
 def demand_keys(services: Collection[str], config: Mapping[str, Any]) -> None:
@@ -42,9 +44,13 @@ def _sealing_of(service: str) -> tuple[Sealing, Any]:
 def act(action: str, urls: dict[str, str], store: str, firm_id: str | None) -> int:
     """Show or rotate the keys of every firm, or of one, in every service that seals. Returns the exit status."""
     done = 0
+    needed = [*SEALING, *([ADDRESSES] if firm_id is None else [])]
+    missing = [service for service in needed if service not in urls]
+    for service in missing:
+        sys.stderr.write(f"casewire: no database is set for {service}: its keys are left as they are\n")
     try:
         use_key_store(key_store_at(store))
-        for service in SEALING:
+        for service in SEALING.keys() - set(missing):
             sealing, base = _sealing_of(service)
             db = Database(urls[service], base)
             check_keys(db, sealing)
@@ -52,8 +58,8 @@ def act(action: str, urls: dict[str, str], store: str, firm_id: str | None) -> i
             chosen = [firm for firm in firms if firm_id in (None, firm)]
             done += len(chosen)
             (_show if action == "status" else _rotate)(service, [db.for_firm(firm) for firm in chosen], sealing)
-        if firm_id is None:
-            _address_key(action, urls)
+        if firm_id is None and ADDRESSES in urls:
+            _address_key(action, urls[ADDRESSES])
     except (CasewireError, SettingsError, Unsealable) as error:
         sys.stderr.write(f"casewire: {error}\n")
         return 1
@@ -61,16 +67,15 @@ def act(action: str, urls: dict[str, str], store: str, firm_id: str | None) -> i
         sys.stderr.write(f"casewire: firm {firm_id} has no keys\n")
         return 1
     print(f"{done} firm{'' if done == 1 else 's'}")
-    return 0
+    # Whoever took a key of the store away now would lock out who was left out.
+    return 1 if missing and action == "rotate" else 0
 
 
-def _address_key(action: str, urls: Mapping[str, str]) -> None:
+def _address_key(action: str, url: str) -> None:
     """The one key that is of no firm: by it messaging finds opt-outs."""
     from services.messaging import address_keys, models
 
-    if "messaging" not in urls:
-        return
-    db = Database(urls["messaging"], models.Base)
+    db = Database(url, models.Base)
     if action == "rotate":
         address_keys.wrap_anew(db)
     if not address_keys.newest(db):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from nameko.extensions import DependencyProvider
@@ -15,6 +16,7 @@ from chassis.sealing.data_keys import Sealing
 from chassis.sealing.firm_keys import known, place_of, ring_to_write
 from chassis.sealing.key_stores import key_store, key_store_at, use_key_store
 from chassis.telemetry import log_of, log_unexpected
+from contracts.errors import Unavailable
 
 _log = log_of(__name__)
 
@@ -39,7 +41,9 @@ class Keys(DependencyProvider):
         self._shown = str(Database(self._url, self.base).engines.write.url)
 
     def start(self) -> None:
-        check_keys(Database(self._url, self.base), self.sealing)
+        # A store that is away for a moment keeps nobody from starting: only work that needs the keys will fail.
+        with suppress(Unavailable):
+            check_keys(Database(self._url, self.base), self.sealing)
 
     def get_dependency(self, worker_ctx: Any) -> Sealing:
         firm_id = context_of(worker_ctx).firm_id

@@ -3,6 +3,7 @@ transaction, and the old key is destroyed when nothing uses it.
 
 Killed at any moment, the next run goes on where this one was. The values themselves are not written: they are sealed
 with their owners' keys. The key of blind indexes stays, or nothing would be found by them; it is only wrapped anew.
+So a rotation ends what an old key of the store opens; to whom a data key itself became known, it closes nothing.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def begin(
 
     Raises Unavailable if the database or the key store cannot be reached.
     """
-    since = _begin(db, sealing, now())
+    since = _begin(db, sealing, now)
     if since is None:
         return None
     done, total = 0, _older_wrapped(db, sealing)
@@ -130,29 +131,37 @@ def end(
             return late
 
 
-def _begin(db: Database, sealing: Sealing, now: dt.datetime) -> dt.datetime | None:
-    """Makes the new key, unless a rotation is under way; since when the current key is in use."""
+def _begin(db: Database, sealing: Sealing, now: Callable[[], dt.datetime]) -> dt.datetime | None:
+    """Makes the new key, unless a rotation is under way; since when the current key is in use. What stays is wrapped as
+    the store wraps today: the store's own key may be another one by now."""
     model, firm_id = sealing.firm_keys, str(db.firm_id)
-    made = {**new_key(firm_id, SEAL), "created_at": now}
+    with db.read() as session:
+        known = session.execute(select(model.id, model.purpose, model.wrapped).where(model.is_current)).all()
+    again = {row.id: _wrapped_anew(row, firm_id) for row in known}
+    made = new_key(firm_id, SEAL)
     with db.unit_of_work() as uow:
-        rows = uow.session.scalars(select(model).order_by(model.id).with_for_update()).all()
+        # So that nobody who makes a data key meanwhile has to wait, or is waited for.
+        held = select(model).order_by(model.id).with_for_update(key_share=True)
+        rows = uow.session.scalars(held).all()
         seals = [row for row in rows if row.purpose == SEAL]
         current = next((row for row in seals if row.is_current), None)
         if current is None:
             return None
         for row in rows:
-            if row.is_current and not key_store().newest(row.wrapped):
-                row.wrapped = key_store().wrap(
-                    key_store().unwrap(row.wrapped, firm_id, row.purpose), firm_id, row.purpose
-                )
+            row.wrapped = again.get(row.id, row.wrapped)
         if len(seals) > 1:
             since: dt.datetime = current.created_at
             return since
         current.is_current = False
         uow.session.flush()
-        uow.insert(model, [made])
+        since = now()
+        uow.insert(model, [{**made, "created_at": since}])
     forget_rings()
-    return now
+    return since
+
+
+def _wrapped_anew(row: Any, firm_id: str) -> str:
+    return key_store().wrap(key_store().unwrap(row.wrapped, firm_id, row.purpose), firm_id, row.purpose)
 
 
 def _older_wrapped(db: Database, sealing: Sealing) -> int:

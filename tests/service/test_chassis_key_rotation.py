@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import eventlet
 import pytest
+from moto import mock_aws
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from chassis.columns import new_id
-from chassis.sealing import LocalKeys, forget_rings, key_store_at, rotation, use_key_store
-from chassis.sealing.firm_keys import SEAL, ring_to_write
+from chassis.sealing import KmsKeys, LocalKeys, forget_rings, key_store_at, rotation, use_key_store
+from chassis.sealing.firm_keys import FRESH_SECONDS, SEAL, ring_to_write
 from chassis.testing import Clock, eventually
 from deploy import keys
 from deploy.keys import act
@@ -171,6 +174,75 @@ def test_a_new_key_of_the_store_is_used_by_a_rotation(desk: Desk) -> None:
         forget_rings()
 
 
+@pytest.fixture
+def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with mock_aws():
+        yield boto3.client("kms", region_name="us-east-1")
+    use_key_store(LocalKeys([bytes(32)]))
+    forget_rings()
+
+
+def test_after_a_rotation_nothing_is_wrapped_by_an_earlier_key_of_kms(desk: Desk, new_database: Any, kms: Any) -> None:
+    messaging = new_database(messaging_models.Base)
+    first, second = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
+    forget_rings()
+    use_key_store(KmsKeys(first, kms))
+    desk.create(date_of_birth=BORN)
+    address_keys.load(messaging)
+    use_key_store(KmsKeys(second, kms))
+    rotate(desk)
+    address_keys.wrap_anew(messaging)
+    with desk.db.read() as session:
+        contexts = {
+            wrapped: {"firm": desk.firm_id, "purpose": purpose}
+            for purpose, wrapped in session.execute(select(FirmKey.purpose, FirmKey.wrapped))
+        }
+    with messaging.across_firms("a test").read() as session:
+        contexts[session.scalars(select(messaging_models.AddressKey.wrapped)).one()] = {
+            "firm": "00000000-0000-0000-0000-000000000000",
+            "purpose": "addresses",
+        }
+    assert len(contexts) == 3
+    for wrapped, context in contexts.items():
+        blob = base64.b64decode(wrapped.removeprefix("kms."))
+        assert kms.decrypt(CiphertextBlob=blob, EncryptionContext=context)["KeyId"].endswith(second)
+    assert births(desk) == {BORN}
+
+
+def test_the_old_key_stays_until_every_process_has_looked_however_long_the_store_takes(desk: Desk) -> None:
+    desk.create(date_of_birth=BORN)
+    clock, waited = Clock(), list[float]()
+
+    class Slow(LocalKeys):
+        def wrap(self, secret: bytes, firm_id: str, purpose: str) -> str:
+            clock.advance(seconds=20)
+            return super().wrap(secret, firm_id, purpose)
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        clock.advance(seconds=seconds)
+
+    use_key_store(Slow([bytes(32)]))
+    try:
+        rotation.rotate(desk.db, SEALING, now=clock, sleep=wait)
+    finally:
+        use_key_store(LocalKeys([bytes(32)]))
+    assert sum(waited) >= FRESH_SECONDS
+
+
+def test_who_makes_data_keys_and_who_begins_a_rotation_do_not_wait_for_each_other(desk: Desk) -> None:
+    if desk.db.engines.is_sqlite:
+        pytest.skip("one transaction writes at a time")
+    desk.create(date_of_birth=BORN)
+    other = desk.create(first_name="Bea")["id"]
+    with desk.db.unit_of_work() as uow:
+        SEALING.keys_to_seal(uow, [other])
+        with eventlet.Timeout(5):
+            assert eventlet.spawn(rotation._begin, desk.db, SEALING, Clock()).wait() is not None
+
+
 def test_a_firm_without_keys_has_nothing_to_rotate(desk: Desk) -> None:
     assert rotate(desk) == 0
     assert rotation.status(desk.db, SEALING) is None
@@ -196,6 +268,9 @@ def test_the_command_shows_and_rotates(
     for store, firm in ((file, new_id()), (other, None), (tmp_path / "missing", None)):
         assert act("rotate", urls, f"file://{store}", firm) == 1
         assert capsys.readouterr().err.startswith("casewire: ")
+    for named, left_out in ((urls, "messaging"), ({}, "clients")):
+        assert act("rotate", named, f"file://{file}", None) == 1
+        assert f"no database is set for {left_out}" in capsys.readouterr().err
     use_key_store(LocalKeys([bytes(32)]))
 
 
@@ -203,16 +278,15 @@ def test_the_key_of_addresses_follows_the_store(new_database: Any, tmp_path: Any
     db = new_database(messaging_models.Base)
     old, new = "A" * 43, "B" * 43
     file = tmp_path / "keys"
-    urls = {"messaging": db.url}
     try:
         address_keys.load(db)
         before = address_keys.hashed("+12125550101")
         file.write_text(f"{new}\n{old}\n")
         use_key_store(key_store_at(f"file://{file}"))
-        keys._address_key("status", urls)
+        keys._address_key("status", db.url)
         assert "older key" in capsys.readouterr().out
-        keys._address_key("rotate", urls)
-        keys._address_key("status", urls)
+        keys._address_key("rotate", db.url)
+        keys._address_key("status", db.url)
         assert capsys.readouterr().out == ""
         file.write_text(f"{new}\n")
         use_key_store(key_store_at(f"file://{file}"))

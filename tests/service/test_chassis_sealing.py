@@ -19,6 +19,7 @@ from chassis.columns import new_id
 from chassis.config import SettingsError
 from chassis.database import Database
 from chassis.sealing import (
+    Keys,
     KeyStore,
     KmsKeys,
     LocalKeys,
@@ -169,6 +170,24 @@ def test_another_store_than_the_datas_own_is_refused_at_the_start(db: Database) 
     use_key_store(LocalKeys([b"x" * 32]))
     with pytest.raises(SettingsError, match="restore them"):
         check_keys(db, SEALING)
+    use_key_store(LocalKeys([bytes(32)]))
+
+
+def test_a_store_that_is_away_keeps_nobody_from_starting(db: Database) -> None:
+    with db.unit_of_work() as uow:
+        ring_to_write(uow, FirmKey)
+
+    class Away(LocalKeys):
+        def unwrap(self, wrapped: str, firm_id: str, purpose: str) -> bytes:
+            raise Unavailable("key_store_unavailable")
+
+    use_key_store(Away([bytes(32)]))
+    keys = Keys(Base, SEALING)
+    keys._url = db.url
+    keys.start()
+    use_key_store(LocalKeys([b"x" * 32]))
+    with pytest.raises(SettingsError):
+        keys.start()
     use_key_store(LocalKeys([bytes(32)]))
 
 
