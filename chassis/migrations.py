@@ -24,7 +24,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, pool
 from sqlalchemy.engine import make_url
 
-from chassis.walls import UPKEEP, Unwalled, put_up
+from chassis.wall_building import put_up
+from chassis.walls import UPKEEP, Unwalled
 
 OWNER = "_owner"
 """How the role that owns a service's tables is called after the service's own, if nothing else is said."""

@@ -31,7 +31,7 @@ from chassis.envelope import ReceivedEvent, unwrap, wrap
 from chassis.fake_calls import FakeCalls
 from chassis.migrations import OWNER, owner_engine
 from chassis.sealing import LocalKeys, use_key_store
-from chassis.walls import put_up
+from chassis.wall_building import put_up
 from chassis.wire import event_data, lenient
 from contracts.base import Event
 

@@ -16,6 +16,7 @@ from chassis.database import Database, service_base
 from chassis.migrations import OWNER, owner_engine
 from chassis.testing import as_owner, make_database, service_url
 from chassis.turns import say_ahead
+from chassis.wall_building import put_up
 from tests.service.sample import Thing
 from tests.service.walled import FIRM, OTHER, owner_url
 
@@ -79,11 +80,11 @@ def test_a_reviewed_function_that_changed_takes_the_place_of_the_old(finding: tu
     base, db = finding
     declare(base, "SELECT t.id FROM thing t WHERE t.firm_id = firm AND t.name = wanted")
     with as_owner(db) as connection:
-        walls.put_up(connection, base.metadata, "casewire_test")
+        put_up(connection, base.metadata, "casewire_test")
     assert found(db, FIRM) == []
     base.metadata.info.clear()
     with as_owner(db) as connection:
-        walls.put_up(connection, base.metadata, "casewire_test")
+        put_up(connection, base.metadata, "casewire_test")
     with pytest.raises(ProgrammingError, match="does not exist"):
         found(db, FIRM)
 
@@ -117,7 +118,7 @@ def test_a_dump_by_the_owner_has_the_rows_of_every_firm_and_can_be_restored(
     told = run(programs["pg_restore"], "--no-owner", "--no-acl", "--single-transaction", f"--dbname={where}", kept)
     assert told.returncode == 0, told.stderr
     with owner_engine(anew).begin() as connection:
-        walls.put_up(connection, base.metadata, str(url.username))
+        put_up(connection, base.metadata, str(url.username))
     restored = Database(service_url(anew), base)
     assert found(restored, FIRM) == [FIRM]
     assert found(restored, OTHER, within=OTHER) == [OTHER]

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from chassis import walls
 from chassis.columns import new_id
 from chassis.database import Database
 from chassis.engines import Engines
 from chassis.migrations import owner_engine, upgrade
 from chassis.testing import as_owner, make_database, service_url
+from chassis.wall_building import put_up
 from chassis.walls import Unwalled
-from tests.service.sample import MakerBase
-from tests.service.walled import owner_url
+from tests.service.sample import MakerBase, Thing
+from tests.service.walled import FIRM, owner_url
 
 __all__ = ["owner_url"]
 
@@ -38,8 +38,24 @@ def test_a_service_works_only_as_a_role_that_the_walls_hold(postgres: Any, owner
     with pytest.raises(Unwalled, match="the table part has no walls"):
         Engines(db.url).read.connect()
     with as_owner(db) as connection:
-        walls.put_up(connection, MakerBase.metadata, "casewire_test")
+        put_up(connection, MakerBase.metadata, "casewire_test")
     Engines(db.url).read.connect().close()
+
+
+def test_rights_that_no_policy_holds_are_refused_and_taken_back(owner_url: str) -> None:
+    """As after a GRANT ALL by hand: a TRUNCATE empties every firm's rows, and a trigger runs as who writes next."""
+    db = make_database(MakerBase, owner_url)
+    for name, given in (("one", "GRANT ALL ON part TO casewire_test"), ("two", "GRANT TRIGGER ON part TO PUBLIC")):
+        with as_owner(db) as connection:
+            connection.exec_driver_sql(given)
+        with pytest.raises(Unwalled, match="may do more with the table part"):
+            Engines(db.url).read.connect()
+        with as_owner(db) as connection:
+            put_up(connection, MakerBase.metadata, "casewire_test")
+        Engines(db.url).read.connect().close()
+        with db.for_firm(FIRM).unit_of_work() as uow:
+            uow.insert(Thing, [{"name": name}])
+    db.engines.dispose()
 
 
 @pytest.fixture
@@ -79,7 +95,7 @@ def test_roles_that_would_be_no_wall_are_refused(
         for granted in (owner, *(each.format(role=role) for each in grants)):
             postgres.server.ask("postgres", f"GRANT {role}_across TO {granted}")
     with pytest.raises(Unwalled, match=why.format(role=role)), owner_engine(owner_url).begin() as connection:
-        walls.put_up(connection, MakerBase.metadata, role)
+        put_up(connection, MakerBase.metadata, role)
 
 
 def test_the_owner_does_not_serve_itself(owner_url: str) -> None:

@@ -20,6 +20,7 @@ from chassis.migrations import OWNER, downgrade, owner_engine, upgrade
 from chassis.scoping import UNGUARDED
 from chassis.testing import as_owner, make_database, service_url
 from chassis.turns import say_ahead
+from chassis.wall_building import put_up
 from tests.service.sample import MakerBase, Thing
 from tests.service.walled import COUNT, FIRM, db, owner_url
 
@@ -186,7 +187,7 @@ def test_what_stands_is_not_touched(db: Database) -> None:
                 connection.execute(text("SET LOCAL lock_timeout = '200ms'"))
                 done: list[str] = []
                 event.listen(connection, "before_cursor_execute", lambda *given: done.append(given[2]))
-                walls.put_up(connection, MakerBase.metadata, "casewire_test")
+                put_up(connection, MakerBase.metadata, "casewire_test")
     assert {statement.split()[0] for statement in done} == {"SELECT"}
 
 
