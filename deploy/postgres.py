@@ -40,6 +40,9 @@ SETTINGS = {
     # What is looked up lies in memory or on a disk without heads: at the default of 4 a table is read from end to end
     # to find a hundred rows by their ids.
     "random_page_cost": "1.1",
+    # A statement that fails holds what was to be written, and a deadlock is told with the statements that met.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

@@ -59,11 +59,12 @@ def _tables(deployment: Deployment, service: str) -> Iterator[tuple[str, bytes]]
 
 
 def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Everything under the deployment's folder but PostgreSQL's own files: what is deleted there, autovacuum takes away
-    in its time. SQLite's files, its log of writes and its free pages included, are looked through as they are."""
+    """Everything under the deployment's folder, but of the servers only their logs: what is deleted in PostgreSQL's own
+    files, autovacuum takes away in its time. SQLite's files, its log of writes and its free pages included, are looked
+    through as they are."""
     for path in sorted(folder.rglob("*")):
-        part = path.relative_to(folder).parts[0]
-        if part not in ("postgres", "rabbitmq") and path.is_file():
+        is_servers = path.relative_to(folder).parts[0] in ("postgres", "rabbitmq")
+        if path.is_file() and (not is_servers or path.suffix == ".log"):
             yield f"file {path.relative_to(folder)}", path.read_bytes()
 
 
