@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.custom_fields import Refused, canonical, visible
-from contracts.cases import FIELD_TYPES
+from contracts.custom_fields import FIELD_TYPES
 from contracts.tasks import QUESTION_KINDS
 from services.cases.custom_fields import FITTING_QUESTIONS, index_rows, merged
 from services.cases.models import CustomField

@@ -11,7 +11,7 @@ from chassis.columns import utc_now
 from chassis.filters.fields import OPERATORS
 from chassis.filters.parsing import Vocabulary, parse
 from chassis.filters.sql import condition
-from contracts.cases import FIELD_TYPES
+from contracts.custom_fields import FIELD_TYPES
 from contracts.errors import Invalid
 from services.cases.filter_fields import CASE_FIELDS, CUSTOM_KINDS, custom_meanings
 from services.cases.models import Case, CustomField

@@ -1,0 +1,26 @@
+"""Answers that are written to a case's custom fields."""
+
+from __future__ import annotations
+
+from marshmallow import Schema
+
+from contracts.base import Empty, Event, Operation, Text
+from contracts.cases.common import A_CASE, OWNER
+from contracts.errors import Invalid
+from contracts.mapping import FieldUpdateRejected
+
+
+class CheckMapping(Schema):
+    """May an answer of this question kind be written to this custom field of these case types (null: any)?"""
+
+    field = Text(longest=60, required=True)
+    question_kind = Text(longest=30, required=True)
+
+
+CHECK_MAPPING = Operation(
+    OWNER, "check_mapping", CheckMapping, Empty, (Invalid,), example={"field": "court", "question_kind": "short_text"}
+)
+FIELD_UPDATE_REJECTED = Event(
+    OWNER, "field_update.rejected.v1", FieldUpdateRejected,
+    example={"case_task_id": A_CASE, "target": "case", "field": "court", "code": "not_an_option", "answer_version": 1},
+)  # fmt: skip

@@ -1,0 +1,99 @@
+"""Cases: one, lists, and their events."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from contracts.base import Choice, Count, Event, Id, Instant, Operation, PageRequest, Stamped, Text, ids, page_of
+from contracts.cases.common import A_CASE, OWNER, CaseId
+from contracts.clients import CreateClient
+from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+
+
+class CaseClient(Schema):
+    client_id = Id(required=True)
+    role = Choice("primary", "additional")
+    label = Text(longest=60, allow_none=True)
+
+
+class CaseFields(Schema):
+    number = Text(longest=60, shortest=1)
+    name = Text(longest=200, shortest=1)
+    status = Text(longest=60, shortest=1)
+    description = Text(longest=20000, allow_none=True)
+    responsible_staff_id = Id(allow_none=True)
+    staff_ids = ids(50)
+    clients = fields.List(fields.Nested(CaseClient), validate=validate.Length(min=1, max=100))
+    custom_fields = fields.Dict(keys=Text(longest=60), values=fields.Raw(allow_none=True))
+    source = Text(longest=120, allow_none=True)
+    value = fields.Decimal(places=2, as_string=True, allow_none=True)
+    external_source = Text(longest=60, allow_none=True)
+    external_source_id = Text(longest=120, allow_none=True)
+
+
+class Case(CaseFields, Stamped):
+    """`state` follows from whether the status is a closed one. `pending`: its new client is still being created."""
+
+    case_type_id = Id()
+    state = Choice("open", "closed", "pending")
+    archived_at = Instant(allow_none=True)
+
+
+class CreateCase(CaseFields):
+    """`number` is given by the firm's series when left out; `status` is the type's first. Exactly one of `clients`
+    and `new_client`."""
+
+    case_type_id = Id(required=True)
+    name = Text(longest=200, shortest=1, required=True)
+    new_client = fields.Nested(CreateClient(exclude=("client_id",)), load_default=None, allow_none=True)
+
+
+class UpdateCase(CaseId):
+    changes = fields.Nested(CaseFields, required=True)
+    expected_version = fields.Integer(load_default=None, allow_none=True)
+
+
+class ListCases(PageRequest):
+    """`filter` in the filter language. `sort`: name, number, created_at, updated_at."""
+
+    q = Text(longest=200, load_default=None, allow_none=True)
+    state = Choice("open", "closed", load_default=None, allow_none=True)
+    case_type_id = Id(load_default=None, allow_none=True)
+    client_id = Id(load_default=None, allow_none=True)
+    filter = fields.Dict(load_default=None, allow_none=True)
+
+
+class CaseEvent(Schema):
+    """`changed` names fields; `client_ids` with the primary first."""
+
+    case_id = Id(required=True)
+    version = Count(required=True)
+    case_type_id = Id(required=True)
+    status = fields.String(required=True)
+    state = fields.String(required=True)
+    client_ids = fields.List(Id(), required=True)
+    changed = fields.List(fields.String(), required=True)
+
+
+_CASE_EVENT = {
+    "case_id": A_CASE, "version": 1, "case_type_id": A_CASE, "status": "New", "state": "open", "client_ids": [A_CASE],
+    "changed": [],
+}  # fmt: skip
+CREATE_CASE = Operation(
+    OWNER, "create_case", CreateCase, Case, (Invalid, NotFound, Conflict, Unavailable), deadline=10.0,
+    permission="cases.write", example={"case_type_id": A_CASE, "name": "A case", "clients": [{"client_id": A_CASE}]},
+)  # fmt: skip
+GET_CASE = Operation(OWNER, "get_case", CaseId, Case, (NotFound,), permission="cases.read", example={"case_id": A_CASE})
+UPDATE_CASE = Operation(
+    OWNER, "update_case", UpdateCase, Case, (Invalid, NotFound, Conflict), permission="cases.write",
+    example={"case_id": A_CASE, "changes": {"status": "Closed"}},
+)  # fmt: skip
+ARCHIVE_CASE = Operation(
+    OWNER, "archive_case", CaseId, Case, (NotFound,), permission="cases.write", example={"case_id": A_CASE}
+)
+LIST_CASES = Operation(
+    OWNER, "list_cases", ListCases, page_of(Case), (Invalid, NotFound), permission="cases.read",
+    example={"state": "open"},
+)  # fmt: skip
+CASE_CREATED = Event(OWNER, "case.created.v1", CaseEvent, example=_CASE_EVENT)
+CASE_CHANGED = Event(OWNER, "case.changed.v1", CaseEvent, example={**_CASE_EVENT, "changed": ["status"]})

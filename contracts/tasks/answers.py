@@ -1,0 +1,65 @@
+"""Answers to case tasks: given, taken back, and mapped to fields of others."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields
+
+from contracts.base import Choice, Count, Event, Id, Operation, Text
+from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.mapping import MappedAnswer
+from contracts.tasks.case_tasks import CaseTask
+from contracts.tasks.common import AN_ID, OWNER, CaseTaskId, CaseTaskIds
+
+
+class ReopenCaseTask(CaseTaskId):
+    reason = Text(longest=500, shortest=1, required=True)
+
+
+class SubmitAnswer(CaseTaskId):
+    """`answer` null or "" is a blank one. `client_id` and `link_id` when a client answers through a link."""
+
+    answer = fields.Raw(load_default=None, allow_none=True)
+    client_id = Id(load_default=None, allow_none=True)
+    link_id = Id(load_default=None, allow_none=True)
+
+
+class MappedAnswers(Schema):
+    """Only those whose mapping is in force now. Unknown ids are left out."""
+
+    answers = fields.List(fields.Nested(MappedAnswer))
+
+
+class TaskCompleted(Schema):
+    """`mapped`: who owns the field that the answer is mapped to, null if none. `answered_by`: client or staff."""
+
+    case_task_id = Id(required=True)
+    case_id = Id(required=True)
+    template_id = Id(required=True)
+    client_id = Id(required=True, allow_none=True)
+    answered_by = Choice("client", "staff", required=True)
+    mapped = Choice("client", "case", required=True, allow_none=True)
+    answer_version = Count(required=True)
+
+
+class CaseTaskReopened(Schema):
+    case_task_id = Id(required=True)
+    case_id = Id(required=True)
+
+
+_COMPLETED = {
+    "case_task_id": AN_ID, "case_id": AN_ID, "template_id": AN_ID, "client_id": AN_ID, "answered_by": "client",
+    "mapped": "client", "answer_version": 1,
+}  # fmt: skip
+SUBMIT_ANSWER = Operation(
+    OWNER, "submit_answer", SubmitAnswer, CaseTask, (Invalid, NotFound, Conflict), permission="tasks.write",
+    example={"case_task_id": AN_ID, "answer": "+12125550123"},
+)  # fmt: skip
+REOPEN_CASE_TASK = Operation(
+    OWNER, "reopen_case_task", ReopenCaseTask, CaseTask, (Invalid, NotFound, Conflict), permission="tasks.write",
+    example={"case_task_id": AN_ID, "reason": "The picture was blurred."},
+)  # fmt: skip
+GET_MAPPED_ANSWERS = Operation(
+    OWNER, "get_mapped_answers", CaseTaskIds, MappedAnswers, (Invalid, Unavailable), example={"case_task_ids": [AN_ID]}
+)
+TASK_COMPLETED = Event(OWNER, "task.completed.v1", TaskCompleted, example=_COMPLETED)
+TASK_REOPENED = Event(OWNER, "task.reopened.v1", CaseTaskReopened, example={"case_task_id": AN_ID, "case_id": AN_ID})

@@ -1,0 +1,136 @@
+"""Case tasks: one, lists, progress, and what other services need of them."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from contracts.base import Choice, Count, Id, Instant, Operation, PageRequest, Stamped, ids, page_of
+from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.mapping import Mapping
+from contracts.tasks.common import AN_ID, OWNER, STATUSES, CaseTaskId, CaseTaskIds, Due
+
+
+class CaseTask(Stamped):
+    """`status` is as of the clock when read: an open task past `due_at` is overdue. `answer` is by kind: text, number
+    (string of a decimal), ISO date, true/false, list of options, E.164, email; null is blank. `mapping`: the
+    template's as it is now, null if none (a blank answer would clear that field). `rejection`: why the owner of a
+    mapped field refused the answer."""
+
+    case_id = Id()
+    template_id = Id()
+    title = fields.String()
+    instructions = fields.String(allow_none=True)
+    kind = fields.String()
+    required = fields.Boolean()
+    options = fields.List(fields.String())
+    checks = fields.Dict()
+    mapping = fields.Nested(Mapping, allow_none=True)
+    section = fields.String(allow_none=True)
+    assignee_id = Id(allow_none=True)
+    status = Choice(*STATUSES)
+    due_at = Instant(allow_none=True)
+    answer = fields.Raw(allow_none=True)
+    answered_by = fields.String(allow_none=True)
+    answer_version = Count()
+    completed_at = Instant(allow_none=True)
+    rejection = fields.Dict(allow_none=True)
+    last_notification = fields.Dict(allow_none=True)
+
+
+class CaseTaskFields(Schema):
+    assignee_id = Id(allow_none=True)
+    due = fields.Nested(Due, allow_none=True)
+    status = Choice("to_do", "in_progress")
+
+
+class UpdateCaseTask(CaseTaskId):
+    changes = fields.Nested(CaseTaskFields, required=True)
+    expected_version = fields.Integer(load_default=None, allow_none=True)
+
+
+class ListCaseTasks(PageRequest):
+    """`sort`: due_at, title, status, created_at. `total` counts what is listed."""
+
+    case_id = Id(load_default=None, allow_none=True)
+    template_id = Id(load_default=None, allow_none=True)
+    assignee_id = Id(load_default=None, allow_none=True)
+    status = fields.List(Choice(*STATUSES), load_default=list)
+    due_from = Instant(load_default=None, allow_none=True)
+    due_to = Instant(load_default=None, allow_none=True)
+
+
+class CaseProgress(Schema):
+    """`completed` of all but the skipped ones."""
+
+    case_id = Id()
+    completed = Count()
+    total = Count()
+
+
+class CaseProgressRequest(Schema):
+    case_id = Id(required=True)
+
+
+class CaseTaskFacts(Schema):
+    """What messaging needs to render and to decide. `status` is as of the clock."""
+
+    case_task_id = Id()
+    case_id = Id()
+    title = fields.String()
+    status = fields.String()
+    due_at = Instant(allow_none=True)
+
+
+class CaseTaskFactsList(Schema):
+    """Unknown ids are left out."""
+
+    case_tasks = fields.List(fields.Nested(CaseTaskFacts))
+
+
+class ClientTasks(Schema):
+    """The open case tasks of cases, for the page behind a link with more than one task."""
+
+    case_ids = ids(200, smallest=1, required=True)
+
+
+class CaseTaskList(Schema):
+    case_tasks = fields.List(fields.Nested(CaseTask))
+
+
+class ListClientTasks(Schema):
+    client_id = Id(required=True)
+    limit = fields.Integer(strict=True, load_default=20, validate=validate.Range(min=1, max=100))
+
+
+class ClientTaskList(Schema):
+    """How many tasks of a client's open cases are open, and those that are due first."""
+
+    open = Count()
+    case_tasks = fields.List(fields.Nested(CaseTask))
+
+
+LIST_CASE_TASKS = Operation(
+    OWNER, "list_case_tasks", ListCaseTasks, page_of(CaseTask), (Invalid, NotFound), permission="tasks.read",
+    example={"case_id": AN_ID},
+)  # fmt: skip
+GET_CASE_TASK = Operation(
+    OWNER, "get_case_task", CaseTaskId, CaseTask, (NotFound,), permission="tasks.read", example={"case_task_id": AN_ID}
+)
+UPDATE_CASE_TASK = Operation(
+    OWNER, "update_case_task", UpdateCaseTask, CaseTask, (Invalid, NotFound, Conflict, Unavailable),
+    permission="tasks.write", example={"case_task_id": AN_ID, "changes": {"status": "in_progress"}},
+)  # fmt: skip
+GET_CASE_PROGRESS = Operation(
+    OWNER, "get_case_progress", CaseProgressRequest, CaseProgress, (NotFound, Unavailable), permission="tasks.read",
+    example={"case_id": AN_ID},
+)  # fmt: skip
+GET_CASE_TASK_FACTS = Operation(
+    OWNER, "get_case_task_facts", CaseTaskIds, CaseTaskFactsList, (Invalid,), example={"case_task_ids": [AN_ID]}
+)
+LIST_OPEN_TASKS = Operation(
+    OWNER, "list_open_tasks", ClientTasks, CaseTaskList, (Invalid,), example={"case_ids": [AN_ID]}
+)
+LIST_CLIENT_TASKS = Operation(
+    OWNER, "list_client_tasks", ListClientTasks, ClientTaskList, (Invalid, Unavailable), permission="tasks.read",
+    example={"client_id": AN_ID},
+)  # fmt: skip

@@ -1,0 +1,37 @@
+"""The words of tasks, and what several of its modules name."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from contracts.base import Choice, Flag, Id, Instant, ids
+
+OWNER = "tasks"
+QUESTION_KINDS = (
+    "short_text", "long_text", "number", "date", "yes_no", "one_choice", "several_choices", "phone", "email", "address",
+    "file_upload", "signature", "acknowledgement",
+)  # fmt: skip
+STATUSES = ("to_do", "in_progress", "completed", "overdue", "skipped")
+OPEN_STATUSES = ("to_do", "in_progress", "overdue")
+CHANNELS = ("sms", "email", "phone")
+
+
+class Due(Schema):
+    """`fixed`: `at`; `relative`: `days` after assignment, `business` or calendar, ending with that day."""
+
+    mode = Choice("fixed", "relative", required=True)
+    at = Instant(load_default=None, allow_none=True)
+    days = fields.Integer(strict=True, load_default=None, allow_none=True, validate=validate.Range(min=0, max=3650))
+    business = Flag(load_default=False)
+
+
+class CaseTaskId(Schema):
+    case_task_id = Id(required=True)
+
+
+class CaseTaskIds(Schema):
+    case_task_ids = ids(1000, smallest=1, required=True)
+
+
+AN_ID = "018f4e9a-0000-7000-8000-000000000030"
+A_SELECTOR = {"case_filter": {"field": "state", "op": "eq", "value": "open"}}

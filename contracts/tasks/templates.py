@@ -1,0 +1,67 @@
+"""Task templates: questions that can be asked on any case."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from contracts.base import Choice, Flag, Id, Operation, PageRequest, Stamped, Text, page_of
+from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.mapping import Mapping
+from contracts.tasks.common import AN_ID, OWNER, QUESTION_KINDS
+
+
+class Checks(Schema):
+    """Limits on an answer: figures for number, characters for text, days (ISO) for date."""
+
+    minimum = fields.Float(allow_none=True)
+    maximum = fields.Float(allow_none=True)
+    min_length = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=0, max=20000))
+    max_length = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1, max=20000))
+    earliest = fields.Date(allow_none=True)
+    latest = fields.Date(allow_none=True)
+
+
+class TaskTemplateFields(Schema):
+    title = Text(longest=200, shortest=1)
+    instructions = Text(longest=10000, allow_none=True)
+    kind = Choice(*QUESTION_KINDS)
+    required = Flag()
+    options = fields.List(Text(longest=200, shortest=1), validate=validate.Length(max=200))
+    checks = fields.Nested(Checks)
+    mapping = fields.Nested(Mapping, allow_none=True)
+
+
+class TaskTemplate(TaskTemplateFields, Stamped):
+    pass
+
+
+class CreateTaskTemplate(TaskTemplateFields):
+    title = Text(longest=200, shortest=1, required=True)
+    kind = Choice(*QUESTION_KINDS, required=True)
+
+
+class TaskTemplateId(Schema):
+    task_template_id = Id(required=True)
+
+
+class UpdateTaskTemplate(TaskTemplateId):
+    changes = fields.Nested(TaskTemplateFields, required=True)
+    expected_version = fields.Integer(load_default=None, allow_none=True)
+
+
+CREATE_TASK_TEMPLATE = Operation(
+    OWNER, "create_task_template", CreateTaskTemplate, TaskTemplate, (Invalid, Unavailable),
+    permission="task_templates.write",
+    example={"title": "Your mobile number", "kind": "phone", "mapping": {"target": "client", "field": "phone"}},
+)  # fmt: skip
+GET_TASK_TEMPLATE = Operation(
+    OWNER, "get_task_template", TaskTemplateId, TaskTemplate, (NotFound,), permission="tasks.read",
+    example={"task_template_id": AN_ID},
+)  # fmt: skip
+LIST_TASK_TEMPLATES = Operation(
+    OWNER, "list_task_templates", PageRequest, page_of(TaskTemplate), (Invalid,), permission="tasks.read"
+)
+UPDATE_TASK_TEMPLATE = Operation(
+    OWNER, "update_task_template", UpdateTaskTemplate, TaskTemplate, (Invalid, NotFound, Conflict, Unavailable),
+    permission="task_templates.write", example={"task_template_id": AN_ID, "changes": {"mapping": None}},
+)  # fmt: skip
