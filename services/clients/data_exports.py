@@ -1,4 +1,5 @@
-"""What clients hold about a client, handed out: the record as the API shows it, then every other row of theirs."""
+"""What clients hold about a client, handed out: the record as the API shows it, then every other row of theirs. So with
+those that were merged into it."""
 
 from __future__ import annotations
 
@@ -11,7 +12,17 @@ from chassis.database import Database
 from chassis.sections import Section, plain, read_sections
 from chassis.wire import strict
 from contracts.clients import CLIENT_DATA_EXPORTED, Client
-from services.clients import activity, erasing, import_changes, merge_images, notes, records
+from services.clients import (
+    activity,
+    cards,
+    erasing,
+    import_changes,
+    merge_history,
+    merge_images,
+    notes,
+    records,
+    showing,
+)
 from services.clients.models import ClientMerge, ClientNote, ImportChange
 
 Record = dict[str, Any]
@@ -35,15 +46,21 @@ def export_client_data(
     Raises NotFound `client_not_found`, Gone `client_erased` or `client_merged`, Invalid.
     """
     record = records.get_client(db, client_id)
+    with db.read() as session:
+        merged = sorted(merge_history.merged_into(session, client_id))
+        kept = cards.load(session, merged, archived=True)
+        parts = showing.shown(session, (kept[id_] for id_ in merged if id_ in kept))
     entries = []
     if cursor is None:
         entries.append({"kind": "client", "data": strict(Client).dump(record)})
+        entries += [{"kind": "merged_client", "data": strict(Client).dump(part)} for part in parts]
         with db.unit_of_work() as uow:
             facts = activity.by_actor()
             activity.add(uow, client_id, now, CLIENT_DATA_EXPORTED.name, facts)
             uow.emit(CLIENT_DATA_EXPORTED, client_id, {"client_id": client_id})
     with db.read() as session:
-        rows, following = read_sections(session, _sections(client_id), limit=limit, cursor=cursor)
+        sections = [section for id_ in (client_id, *merged) for section in _sections(id_)]
+        rows, following = read_sections(session, sections, limit=limit, cursor=cursor)
         entries += [{"kind": section.kind, "data": section.show(row) | _opened(session, row)} for section, row in rows]
     files = [
         {"file_key": row.file_key, "name": f"{section.kind}/{row.file_key.rpartition('/')[2]}"}

@@ -50,6 +50,20 @@ def test_every_word_of_the_person_is_handed_out(desk: Desk) -> None:
     assert json.dumps(exported(desk, client_id, limit=1), sort_keys=True).count('"activity"') >= 2
 
 
+def test_what_was_merged_is_handed_out_with_the_survivor(desk: Desk) -> None:
+    one, two = desk.create(first_name="Ann")["id"], desk.create(first_name="Zerelda", occupation="Cooper")["id"]
+    with use(desk.context):
+        merging.merge_clients(desk.db, desk.calls, NOW, client_id=one, duplicate_id=two, keep={}, dry_run=False)
+    for limit in (200, 1):
+        found = exported(desk, one, limit)
+        (record,) = [entry["data"] for entry in found if entry["kind"] == "merged_client"]
+        assert (record["id"], record["first_name"], record["occupation"]) == (two, "Zerelda", "Cooper")
+        happened = [entry["data"] for entry in found if entry["kind"] == "activity"]
+        told = {(entry["client_id"], entry["kind"]) for entry in happened}
+        assert {(one, "client.created.v1"), (two, "client.created.v1"), (one, "clients.merged.v1")} <= told
+        assert len({entry["id"] for entry in happened}) == len(happened)
+
+
 def test_that_it_was_asked_for_is_kept_once(desk: Desk) -> None:
     client_id = person(desk)
     exported(desk, client_id, limit=1)
