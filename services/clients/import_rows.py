@@ -40,8 +40,8 @@ OWN_SOURCE = "import"
 """The `external_source` of a row that has an external id and names no source."""
 _WORDS = ("kind", "status", "spam", "language", "assigned_staff_id")
 _CAN_BE_CLEARED = (
-    "first_name", "middle_name", "last_name", "company_name", "occupation", "flag_reason", "date_of_birth", "language",
-    "time_zone", "assigned_staff_id",
+    "first_name", "middle_name", "last_name", "company_name", "occupation", "industry", "referral_source",
+    "special_requirements", "flag_reason", "date_of_birth", "language", "time_zone", "assigned_staff_id",
 )  # fmt: skip
 _LISTS = ("phones", "emails", "addresses")
 _SEVERAL = re.compile(r"(?<=\s):::(?=\s)")
@@ -116,11 +116,11 @@ class RowReader:
         """The fields as the API takes them. Adds to `sources` which column's field an entry of a list came from."""
         known = self._fields
         given: Record = {name: texts[name] for name in known.texts if name in texts}
-        if "full_name" in given:
-            _split_name(given)
         for name in known.words:
             if name in texts:
                 _take(given, errors, name, read_word(name, texts[name]), f"unknown_{name}")
+        if "full_name" in given:
+            _split_name(given)
         if "date_of_birth" in texts and not is_no_date(texts["date_of_birth"]):
             date = read_date(texts["date_of_birth"], self.country, self.dates)
             _take(given, errors, "date_of_birth", date, "invalid_date")
@@ -261,9 +261,13 @@ def _take(given: Record, errors: list[str], name: str, value: object, code: str)
 
 
 def _split_name(given: Record) -> None:
-    """Fills first and last name from the full one where the row has none: `Lee, Ann` or `Ann Mary Lee`."""
+    """Fills first and last name from the full one where the row has none: `Lee, Ann` or `Ann Mary Lee`. A business
+    without a name is called by it as a whole."""
     full = given.pop("full_name")
     if given.get("first_name") or given.get("last_name"):
+        return
+    if given.get("kind") == "business" and not given.get("company_name"):
+        given["company_name"] = full
         return
     if "," in full:
         last, _, first = full.partition(",")

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from contracts.errors import Invalid
-from services.clients.import_mapping import FIELDS, check_mapping, suggest_mapping
+from services.clients.import_mapping import FIELDS, TEXT_FIELDS, check_mapping, suggest_mapping
 from services.clients.import_rows import RowReader, read_date
 from services.clients.models import ClientField
 
@@ -118,6 +118,15 @@ def test_a_full_name_is_split(full, first, last):
     assert read({"full_name": full}).fields == {"first_name": first, "last_name": last}
 
 
+def test_a_business_without_a_name_is_called_by_the_full_one():
+    named = read({"full_name": "Lee, Park and Sons", "kind": "company"}).fields
+    assert named == {"company_name": "Lee, Park and Sons", "kind": "business"}
+    person = read({"full_name": "Ann Lee", "kind": "company", "company_name": "Lee and Sons"}).fields
+    assert (person["first_name"], person["company_name"]) == ("Ann", "Lee and Sons")
+    twice = read({"full_name": "Ann Lee", "first_name": "Anna", "kind": "company"}).fields
+    assert twice == {"first_name": "Anna", "kind": "business"}
+
+
 @pytest.mark.parametrize(
     ("text", "country", "date"),
     [
@@ -169,6 +178,14 @@ def test_a_bad_cell_of_a_further_address_is_named():
     assert read({"last_name": "Lee", "id": "7"}).errors == ["invalid_id:id"]
     many = " ::: ".join(f"21255501{number}" for number in range(10, 31))
     assert read({"last_name": "Lee", "phone": many}).errors == ["too_many:phones"]
+
+
+def test_every_text_that_a_client_may_lack_can_be_cleared():
+    names = {name for name in TEXT_FIELDS if not name.startswith("external_")} - {"full_name"}
+    names |= {"date_of_birth", "language", "time_zone", "assigned_staff_id"}
+    places = {name: place for place, name in enumerate(sorted(names))}
+    cleared = RowReader(len(names), places, {}, "US", NOW, clears=True).read(1, [""] * len(names)).fields
+    assert cleared == dict.fromkeys(names)
 
 
 def test_an_empty_cell_clears_its_field_where_it_is_told_to():
