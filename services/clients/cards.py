@@ -48,11 +48,7 @@ _LAST = select(LastActivity.at).where(LastActivity.client_id == Client.id).corre
 # Made once: to put it together takes longer than to run it.
 _ANY = select(
     *(getattr(Client, name) for name in (*_STAMPS, *_OWN)),
-    select(LastActivity.at)
-    .where(LastActivity.client_id == Client.id)
-    .correlate(Client)
-    .scalar_subquery()
-    .label("last_activity_at"),
+    _LAST.label("last_activity_at"),
     *(row_list(_TABLES[name], *_ENTRIES[name]).label(name) for name in _LISTS),
 ).where(Client.id.in_(bindparam("ids", expanding=True)))
 _WHOLE = _ANY.where(Client.archived_at.is_(None))
