@@ -13,6 +13,9 @@ from psycopg2 import sql
 from chassis.migrations import OWNER
 from chassis.walls import across_role
 
+_ACTIVITY = "pg_stat_get_activity(integer), pg_stat_get_backend_activity(integer)"
+"""What `pg_stat_activity` reads."""
+
 Ask = Callable[..., list[tuple[Any, ...]]]
 """`ask(database, statement, *values)`: one statement outside any transaction, and its rows."""
 
@@ -48,3 +51,7 @@ def make_service_database(ask: Ask, name: str, role: str) -> None:
     ask("postgres", sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(role)))
     ask(name, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
     ask(name, sql.SQL("GRANT ALL ON SCHEMA public TO {} WITH GRANT OPTION").format(owner))
+    if ask(name, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")[0][0]:
+        # All firms' work is one role's, and a role sees what its own connections are asking.
+        ask(name, f"REVOKE EXECUTE ON FUNCTION {_ACTIVITY} FROM PUBLIC")
+        ask(name, f"GRANT EXECUTE ON FUNCTION {_ACTIVITY} TO pg_monitor")

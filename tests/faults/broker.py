@@ -76,12 +76,13 @@ def freeze_the_broker(firm: Firm, load: Load, say: Say, seconds: float = 30.0) -
 def _longest_transaction(deployment: Distributed, seconds: float) -> float:
     """Watches PostgreSQL for so long: the age of the oldest transaction that waits for its client. A relay holds its
     rows while it waits for the broker, and nothing else waits in a transaction."""
-    asked = "SELECT extract(epoch FROM max(clock_timestamp() - xact_start)) FROM pg_stat_activity WHERE state = :state"
+    asked = (
+        "SELECT extract(epoch FROM max(clock_timestamp() - xact_start)) FROM pg_stat_activity"
+        " WHERE state = 'idle in transaction'"
+    )
     end, longest = time.monotonic() + seconds, 0.0
     while time.monotonic() < end:
-        for service in deployment.urls:
-            found = deployment.ask(service, asked, state="idle in transaction")[0][0]
-            longest = max(longest, float(found or 0))
+        longest = max(longest, float(deployment.administer(asked)[0][0] or 0))
         time.sleep(0.1)
     return longest
 

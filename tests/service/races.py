@@ -24,9 +24,7 @@ def until_held_up(thread: Any, db: Database) -> None:
 
 
 def _somebody_waits(db: Database) -> bool:
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     with db.engines.read.connect() as connection:
         return bool(connection.execute(waiting).scalar_one())
 

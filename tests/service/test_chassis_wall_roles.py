@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import ProgrammingError
 
 from chassis.columns import new_id
 from chassis.database import Database
@@ -55,6 +56,20 @@ def test_rights_that_no_policy_holds_are_refused_and_taken_back(owner_url: str) 
         Engines(db.url).read.connect().close()
         with db.for_firm(FIRM).unit_of_work() as uow:
             uow.insert(Thing, [{"name": name}])
+    db.engines.dispose()
+
+
+def test_a_service_does_not_see_what_its_other_connections_ask(postgres: Any, owner_url: str) -> None:
+    """They work for other firms, and a statement holds what it looks for."""
+    db = make_database(MakerBase, owner_url)
+    name = make_url(owner_url).database
+    with db.engines.write.begin() as busy:
+        busy.execute(text("SELECT 'Zerelda Oxenfree'"))
+        pid = busy.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        for asked in ("SELECT query FROM pg_stat_activity", f"SELECT pg_stat_get_backend_activity({pid})"):
+            with pytest.raises(ProgrammingError, match="permission denied"), db.engines.read.connect() as connection:
+                connection.execute(text(asked))
+        assert postgres.server.ask(name, "SELECT 1 FROM pg_stat_activity WHERE pid = %s", pid)
     db.engines.dispose()
 
 
