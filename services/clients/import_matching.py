@@ -298,7 +298,8 @@ def _by_person(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
     for key in keys:
         by_name[key[1]].append(key)
     rows = _NAMESAKES.rows(session, by_name)
-    found = sorted((row.id, row.wanted, row.birth_key) for row in rows if row.archived_at is None)
+    # By their places: what the name is called differs between databases.
+    found = sorted((client_id, name, birth) for name, client_id, birth, archived_at in rows if archived_at is None)
     # Of few rows of a file there is a namesake: only for those more is asked.
     met = [key for name in {name for _, name, _ in found} for key in by_name[name]]
     # A date of birth is sealed: known by its blind index. A postal code has none that equals it.
