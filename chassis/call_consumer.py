@@ -23,7 +23,9 @@ DRAIN_SECONDS = 1.0
 class CallConsumer(QueueConsumer):
     """One connection per container for the requests it serves and the replies it waits for.
 
-    A provider has `queue`, `no_ack` and `receive(message)`, which must not block. Bodies are left undecoded.
+    A provider has `queue`, `no_ack` and `receive(message)`, which must not block. Bodies are left undecoded. One whose
+    queue is its own process's has `renew_queue()` too, which is called before each connection consumes: the broker may
+    still hold the one before, where only this end has noticed that it is lost.
     """
 
     def __init__(self) -> None:
@@ -103,7 +105,7 @@ class CallConsumer(QueueConsumer):
         self._consumers.clear()
         for provider in self._providers:
             consumer = consumer_cls(
-                queues=[provider.queue], on_message=partial(self._receive, provider), no_ack=provider.no_ack
+                queues=[queue_of(provider)], on_message=partial(self._receive, provider), no_ack=provider.no_ack
             )
             consumer.qos(prefetch_count=self.prefetch_count)
             self._consumers[provider] = consumer
@@ -140,3 +142,10 @@ class CallConsumer(QueueConsumer):
         self._cancel_consumers_if_requested()
         if not self._consumers and not self._held:
             self.should_stop = True
+
+
+def queue_of(provider: Any) -> Any:
+    """The queue that a provider consumes on a new connection."""
+    if hasattr(provider, "renew_queue"):
+        provider.renew_queue()
+    return provider.queue

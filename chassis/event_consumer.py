@@ -21,7 +21,7 @@ from nameko.constants import AMQP_URI_CONFIG_KEY
 
 from chassis import dead_letters, topology
 from chassis.amqp_io import read_ahead
-from chassis.call_consumer import CallConsumer
+from chassis.call_consumer import CallConsumer, queue_of
 from chassis.database import Data, Database
 from chassis.embedded_bus import is_embedded
 from chassis.envelope import CONTENT_TYPE
@@ -102,7 +102,7 @@ class EventConsumer(CallConsumer):
         for provider in providers:
             consumer = Consumer(
                 client.channel(),
-                queues=[provider.queue],
+                queues=[queue_of(provider)],
                 on_message=partial(self._receive, provider),
                 on_decode_error=self.on_decode_error,
             )

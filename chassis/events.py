@@ -58,10 +58,7 @@ class Subscription(Entrypoint):
     def setup(self) -> None:
         service = self.container.service_name
         self.name = self.name_in(service, self.method_name)
-        if self.broadcast:
-            name = f"{self.name}.{uuid.uuid4().hex}"
-            self.queue = topology.broadcast_queue(name, self.event.owner, self.event.name)
-        else:
+        if not self.broadcast:
             self.queue = self.queue_in(service, self.method_name)
             self._declare()
         self.prefetch = PREFETCH if self.batch else CONCURRENCY * 4
@@ -75,6 +72,13 @@ class Subscription(Entrypoint):
     def stop(self) -> None:
         self.desk.stop()
         self.queue_consumer.unregister_provider(self)
+
+    def renew_queue(self) -> None:
+        """A broadcast has another queue on each connection: the old one is locked until the broker knows that its
+        connection is lost, and what it was sent meanwhile is not kept either way."""
+        if self.broadcast:
+            name = f"{self.name}.{uuid.uuid4().hex}"
+            self.queue = topology.broadcast_queue(name, self.event.owner, self.event.name)
 
     def receive(self, message: Any) -> None:
         """Called for each delivery; never blocks."""

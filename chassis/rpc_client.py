@@ -120,18 +120,24 @@ class ReplyDesk(SharedExtension):
         # Weak: a call that its caller has given up, or never asked the result of, is forgotten with the caller.
         self._waiting: weakref.WeakValueDictionary[str, Reply] = weakref.WeakValueDictionary()
         self._heard_at = float("-inf")
+        self._connections = itertools.count(0)
 
     def setup(self) -> None:
         self.address = str(uuid.uuid4())
         self.line.setup()
+        self.queue_consumer.register_provider(self)
+
+    def renew_queue(self) -> None:
+        """The same queue for each connection, so that no reply is lost with one; but the last to consume it comes
+        first. Without that, as long as the broker holds a connection that is lost, every other reply would go there."""
         self.queue = Queue(
             f"rpc.reply-{self.container.service_name}-{self.address}",
             exchange=Exchange(self.line.exchange, type="topic", durable=True),
             routing_key=self.address,
             # A virtual host may make quorum its default, and a reply is worth no consensus.
             queue_arguments={"x-expires": REPLY_QUEUE_LIFE, "x-queue-type": "classic"},
+            consumer_arguments={"x-priority": next(self._connections)},
         )
-        self.queue_consumer.register_provider(self)
 
     def stop(self) -> None:
         self.queue_consumer.unregister_provider(self)
