@@ -57,7 +57,8 @@ def join_consents(
             for channel in returned
         ]
         consent.record_changes(uow, changes, now)
-        return uow.answer({"opted_out": inherited})
+        # No answer is kept for a repeat of the request: what was said since the first time counts as well.
+        return {"opted_out": inherited}
 
 
 def _address_keys(addresses: Addresses) -> dict[tuple[str, str], Key]:

@@ -10,10 +10,11 @@ import pytest
 
 from chassis.columns import new_id
 from chassis.context import use
+from chassis.idempotency import KeyedRequest, answering
 from contracts.clients import FIND_CLIENTS_BY_ADDRESS, GET_CLIENT_FACTS
 from contracts.errors import Gone
 from contracts.messaging import DELIVERY_SUPPRESSED
-from services.messaging import communications, consent, filing
+from services.messaging import communications, consent, filing, merged_consent
 from services.messaging.portal_messages import receive_portal_message
 from tests.service.consents import ledger, set_wants, told, wants
 from tests.service.conversing import bodies, listed, only, say
@@ -151,6 +152,17 @@ def test_a_word_that_comes_for_the_merged_client_once_it_has_followed_is_the_sur
     # clients was asked who it is before the merge.
     set_wants(desk, two, source="portal", email="opted_out")
     assert wants(desk, one) == (None, "opted_out", None)
+
+
+def test_a_merge_that_is_asked_for_again_under_its_key_takes_over_what_was_said_since(desk: Desk) -> None:
+    one, two = desk.person(), desk.person()
+    asked = {"surviving_id": one, "merged_id": two}
+    request = KeyedRequest("join_consents", "key", "0" * 64, dict)
+    with answering(request):
+        assert merged_consent.join_consents(desk.db, **asked, now=desk.clock()) == {"opted_out": []}
+    set_wants(desk, two, sms="opted_out")
+    with answering(request):
+        assert merged_consent.join_consents(desk.db, **asked, now=desk.clock()) == {"opted_out": ["sms"]}
 
 
 def test_what_the_survivor_says_after_the_merge_stands(desk: Desk) -> None:
