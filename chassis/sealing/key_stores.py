@@ -112,7 +112,12 @@ def key_store_at(address: str) -> KeyStore:
     """The store that a `file://` or `kms://` address names. Raises SettingsError with one sentence."""
     parts = urlsplit(address)
     if parts.scheme == "kms" and parts.netloc:
-        return KmsKeys(address.partition("://")[2])
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            return KmsKeys(address.partition("://")[2])
+        except BotoCoreError as error:
+            raise SettingsError(f"the setting SEALING_KEYS_URL names KMS, which cannot be asked: {error}") from None
     if parts.scheme != "file":
         raise SettingsError("the setting SEALING_KEYS_URL should be file:///path or kms://key")
     return LocalKeys(_read(Path(unquote(parts.netloc + parts.path))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +19,9 @@ from chassis.sealing.key_stores import key_store, key_store_at, use_key_store
 from chassis.telemetry import log_of, log_unexpected
 from contracts.errors import Unavailable
 
+AWAY_SECONDS = 10.0
+"""How long a store that did not answer is left alone. To ask it takes seconds, and most work needs no keys."""
+
 _log = log_of(__name__)
 
 
@@ -31,6 +35,8 @@ class Keys(DependencyProvider):
     def __init__(self, base: Any, sealing: Sealing) -> None:
         self.base = base
         self.sealing = sealing
+
+    _away_until = 0.0
 
     def setup(self) -> None:
         self._url = database_url(self.container.config, self.base.service_name)
@@ -47,11 +53,17 @@ class Keys(DependencyProvider):
 
     def get_dependency(self, worker_ctx: Any) -> Sealing:
         firm_id = context_of(worker_ctx).firm_id
-        if firm_id is not None and not known(place_of(self._shown, self.sealing.firm_keys, firm_id)):
+        if (
+            firm_id is not None
+            and not known(place_of(self._shown, self.sealing.firm_keys, firm_id))
+            and time.monotonic() >= self._away_until
+        ):
             try:
                 with Database(self._url, self.base, firm_id=firm_id).unit_of_work() as uow:
                     ring_to_write(uow, self.sealing.firm_keys)
             except Exception as error:
+                if isinstance(error, Unavailable):
+                    self._away_until = time.monotonic() + AWAY_SECONDS
                 # Only work that needs the keys fails, and says so itself: most needs none.
                 log_unexpected(_log, error, event="keys_not_ready", firm_id=firm_id)
         return self.sealing

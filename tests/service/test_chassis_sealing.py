@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -17,6 +18,7 @@ from sqlalchemy import text
 
 from chassis.columns import new_id
 from chassis.config import SettingsError
+from chassis.context import DATA_KEY, Context
 from chassis.database import Database
 from chassis.sealing import (
     Keys,
@@ -28,6 +30,7 @@ from chassis.sealing import (
     check_keys,
     forget_rings,
     key_store_at,
+    provider,
     use_key_store,
 )
 from chassis.sealing.firm_keys import ring_to_read, ring_to_write
@@ -189,6 +192,38 @@ def test_a_store_that_is_away_keeps_nobody_from_starting(db: Database) -> None:
     with pytest.raises(SettingsError):
         keys.start()
     use_key_store(LocalKeys([bytes(32)]))
+
+
+def test_a_store_that_does_not_answer_is_not_asked_for_every_call(db: Database, monkeypatch: Any) -> None:
+    asked: list[str] = []
+    clock = [1000.0]
+    monkeypatch.setattr(provider, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    class Away(LocalKeys):
+        def wrap(self, secret: bytes, firm_id: str, purpose: str) -> str:
+            asked.append(firm_id)
+            raise Unavailable("key_store_unavailable")
+
+    keys = Keys(Base, SEALING)
+    keys._url, keys._shown = db.url, str(db.engines.write.url)
+    work = SimpleNamespace(data={DATA_KEY: Context(firm_id=db.firm_id)})
+    use_key_store(Away([bytes(32)]))
+    for _ in range(3):
+        assert keys.get_dependency(work) is SEALING
+    assert asked == [db.firm_id]
+    clock[0] += provider.AWAY_SECONDS
+    use_key_store(LocalKeys([bytes(32)]))
+    keys.get_dependency(work)
+    with db.read() as session:
+        assert ring_to_read(session, FirmKey) is not None
+
+
+def test_kms_without_a_region_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(SettingsError, match="region"):
+        key_store_at("kms://alias/casewire")
 
 
 def test_a_wrapped_key_moved_to_another_firm_opens_nothing(db: Database) -> None:
