@@ -15,18 +15,18 @@ from contracts import portal
 from tests.service.messaging_desk import Desk
 
 
-def until_held_up(thread: Any, db: Database) -> None:
-    """Returns when a green thread has ended, or waits for a row that another transaction of this database holds. On
-    SQLite it gets no further than its beginning while another transaction writes."""
+def until_held_up(db: Database, *threads: Any) -> None:
+    """Returns when each of these green threads has ended, or waits for a row that another transaction of this database
+    holds. On SQLite they get no further than their beginning while another transaction writes."""
     eventlet.sleep(0)
     if not db.engines.is_sqlite:
-        eventually(lambda: thread.dead or _somebody_waits(db), what="the other one")
+        eventually(lambda: sum(not thread.dead for thread in threads) <= _waiting(db), what="the others")
 
 
-def _somebody_waits(db: Database) -> bool:
-    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+def _waiting(db: Database) -> int:
+    waiting = text("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
     with db.engines.read.connect() as connection:
-        return bool(connection.execute(waiting).scalar_one())
+        return int(connection.execute(waiting).scalar_one())
 
 
 def race(desk: Desk, batch_id: str, opt_out: Callable[[str], Any]) -> tuple[set[str], set[str]]:

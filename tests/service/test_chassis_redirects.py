@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import eventlet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from chassis.columns import Id, new_id
 from chassis.database import Database, service_base
 from chassis.redirects import Following, MovedRow, Redirect, RedirectRow, Rows
 from chassis.scoping import FirmScoped
+from tests.service.races import until_held_up
 
 Base: Any = service_base("things")
 
@@ -105,6 +107,17 @@ def test_one_that_was_taken_back_before_it_was_heard_of_moves_nothing(room: Room
     room.part(redirect)
     room.follow(redirect)
     assert room.things() == {mine: two}
+
+
+def test_two_that_are_heard_of_at_once_end_as_one_after_the_other(room: Room) -> None:
+    one, two, three, *_ = room.owners
+    mine = room.add(three)
+    with room.db.unit_of_work() as uow:
+        following.follow(uow, [Redirect(new_id(), three, two)])
+        other = eventlet.spawn(room.follow, Redirect(new_id(), two, one))
+        until_held_up(room.db, other)
+    other.wait()
+    assert room.things() == {mine: one}
 
 
 def test_another_firms_rows_do_not_follow(room: Room, new_database: Any) -> None:

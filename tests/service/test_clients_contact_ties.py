@@ -53,7 +53,7 @@ def test_a_business_stays_one_while_it_gets_a_contact(desk: Desk) -> None:
     with desk.db.unit_of_work() as uow:
         contact_ties.lock_businesses(uow, [acme], "client_id")
         changing = eventlet.spawn(attempt, lambda: desk.change(acme, kind="individual"))
-        until_held_up(changing, desk.db)
+        until_held_up(desk.db, changing)
         contact = uow.session.get_one(Contact, (desk.firm_id, made["id"]))
         contact_ties.tie(uow, contact, [acme], notify=False, now=NOW)
     assert isinstance(changing.wait(), Conflict)

@@ -31,6 +31,25 @@ def test_a_cancelled_import_takes_in_no_more_and_keeps_what_it_did(desk: Desk, s
             attempt(desk.db, import_id=started["id"])
 
 
+def test_an_import_that_is_cancelled_in_mid_work_ends_with_its_chunk(
+    desk: Desk, small_chunks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = desk.start([HEADER, *(row(number) for number in range(35))])
+    real, taken = import_running.take_in, list[int]()
+
+    def take_in(db: Any, found: Any, chunk: Any) -> bool:
+        if len(taken) == 2:
+            import_running.cancel_import(desk.db, import_id=started["id"])
+        taken.append(chunk.start)
+        return real(db, found, chunk)
+
+    monkeypatch.setattr(import_running, "take_in", take_in)
+    desk.hear("continue_import", IMPORT_REQUESTED, {"import_id": started["id"]})
+    found = desk.imported(started["id"])
+    assert (found["state"], counts(found), client_count(desk)) == ("cancelled", (20, 0, 0, 0), 20)
+    assert taken == [0, 10, 20]
+
+
 def test_a_restart_resumes_without_a_second_copy_of_a_row(desk: Desk, small_chunks: None) -> None:
     content = [HEADER, *(row(number) for number in range(35)), row(40, Phone="1")]
     started = desk.start(content, duplicates="create")
@@ -57,8 +76,7 @@ def test_two_who_start_it_at_once_start_it_once(desk: Desk) -> None:
     with desk.db.unit_of_work() as uow:
         importing.find(uow.session, made["id"], lock=True)
         both = [eventlet.spawn(start) for _ in range(2)]
-        for one in both:
-            until_held_up(one, desk.db)
+        until_held_up(desk.db, *both)
     assert sorted(one.wait() for one in both) == ["import_started", "running"]
     for data in desk.emitted(IMPORT_REQUESTED):
         desk.hear("continue_import", IMPORT_REQUESTED, data)
@@ -81,6 +99,28 @@ def test_two_at_once_take_each_chunk_in_once(desk: Desk, small_chunks: None, mon
     import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW)
     assert counts(desk.imported(started["id"])) == (25, 0, 0, 0)
     assert client_count(desk) == 25
+
+
+def test_two_who_are_at_the_same_chunk_take_it_in_once(
+    desk: Desk, small_chunks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = desk.start([HEADER, *(row(number, External_ID="") for number in range(10))], duplicates="create")
+    real, others = import_chunks.Matching.decide, list[Any]()
+
+    def go_on() -> None:
+        import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW)
+
+    def decide(self: Any, rows: Any) -> Any:
+        if not others:
+            others.append(eventlet.spawn(go_on))
+            until_held_up(desk.db, others[0])
+        return real(self, rows)
+
+    monkeypatch.setattr(import_chunks.Matching, "decide", decide)
+    go_on()
+    others[0].wait()
+    assert counts(desk.imported(started["id"])) == (10, 0, 0, 0)
+    assert client_count(desk) == 10
 
 
 def test_a_row_that_the_database_refuses_fails_alone(

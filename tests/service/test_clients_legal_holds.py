@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chassis.context import use
+from chassis.database import Database
 from contracts import clients
 from contracts.errors import Conflict, NotFound
 from services.clients import archiving, erasing, legal_holds, merging
@@ -75,3 +76,27 @@ def test_a_hold_on_one_that_was_merged_binds_its_survivor(desk: Desk) -> None:
     desk.delete(surviving_id)
     erasing.begin_due(desk.everywhere, AFTER)
     assert desk.emitted(clients.ERASURE_REQUESTED) == []
+
+
+@pytest.mark.parametrize("meanwhile", ["held", "taken back"])
+def test_what_comes_in_at_the_last_moment_keeps_a_client(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    client_id = person(desk)
+    desk.delete(client_id)
+    real = desk.everywhere.for_firm
+
+    def for_firm(firm_id: str) -> Database:
+        """The thirty days have ended for the client, and it is about to be erased."""
+        if meanwhile == "held":
+            legal_holds.place_legal_hold(desk.db, NOW, client_id=client_id, reason="A suit.")
+        else:
+            archiving.restore_client(desk.db, NOW, client_id=client_id)
+        return real(firm_id)
+
+    monkeypatch.setattr(desk.everywhere, "for_firm", for_firm)
+    erasing.begin_due(desk.everywhere, AFTER)
+    assert desk.emitted(clients.ERASURE_REQUESTED) == []
+    if meanwhile == "held":
+        archiving.restore_client(desk.db, NOW, client_id=client_id)
+    assert desk.get(client_id)["first_name"] == "Zerelda"

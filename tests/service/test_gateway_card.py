@@ -8,7 +8,9 @@ import pytest
 
 from contracts import cases, clients, messaging, tasks
 from contracts.accounts import RESOLVE_API_KEY
+from contracts.base import Operation
 from contracts.errors import DeadlineExceeded, Gone, NotFound, Unavailable
+from gateway.routes import card
 from gateway.routes.card import CASES, CONTACT, TASKS, Asked, calls_for
 from tests.service.test_gateway_edge import CLIENT, FIRM, STAFF, Edge, problem
 
@@ -49,16 +51,36 @@ def edge() -> Edge:
 
 
 def test_one_request_shows_every_part_and_the_statistics(edge: Edge) -> None:
-    card = edge.send("GET", PATH).get_json()
-    assert set(card) == {*PARTS, "statistics"}
+    shown = edge.send("GET", PATH).get_json()
+    assert set(shown) == {*PARTS, "statistics"}
     assert len(calls_for(ALL)) == 4
-    assert card["statistics"] == {
+    assert shown["statistics"] == {
         "cases_open": 2, "cases_closed": 1, "total_value": "1250.50", "open_tasks": 4,
         "last_activity_at": "2026-11-21T15:00:00Z",
     }  # fmt: skip
     for one in calls_for(ALL):
         (asked,) = edge.calls.asked(one.operation)
         assert asked["client_id"] == CLIENT
+
+
+def test_every_call_is_under_way_before_an_answer_is_waited_for(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, steps = card.start, list[str]()
+
+    class Reply:
+        def __init__(self, reply: Any) -> None:
+            self._reply = reply
+
+        def result(self) -> Any:
+            steps.append("waited")
+            return self._reply.result()
+
+    def start(operation: Operation, **arguments: Any) -> Reply:
+        steps.append("begun")
+        return Reply(real(operation, **arguments))
+
+    monkeypatch.setattr(card, "start", start)
+    assert edge.send("GET", PATH).status_code == 200
+    assert steps == ["begun"] * len(calls_for(ALL)) + ["waited"] * len(calls_for(ALL))
 
 
 @pytest.mark.parametrize("error", [Unavailable("no_answer"), DeadlineExceeded("deadline_exceeded")], ids=str)
@@ -70,18 +92,18 @@ def test_a_service_that_does_not_answer_costs_its_part_and_no_more(edge: Edge, o
     edge.answer(one.operation, away)
     answer = edge.send("GET", PATH)
     assert answer.status_code == 200
-    card = answer.get_json()
-    assert tuple(name for name in PARTS if card[name] == {"unavailable": True}) == one.parts
-    assert card["statistics"]["cases_open"] == (None if one is CASES else 2)
-    assert card["statistics"]["open_tasks"] == (None if one is TASKS else 4)
+    shown = answer.get_json()
+    assert tuple(name for name in PARTS if shown[name] == {"unavailable": True}) == one.parts
+    assert shown["statistics"]["cases_open"] == (None if one is CASES else 2)
+    assert shown["statistics"]["open_tasks"] == (None if one is TASKS else 4)
 
 
 def test_what_the_caller_may_not_see_is_left_out_and_not_asked_for() -> None:
     edge = edge_of(["clients.read", "tasks.read"])
-    card = edge.send("GET", PATH).get_json()
-    assert set(card) == {"client", "activity", "notes", "tasks", "statistics"}
+    shown = edge.send("GET", PATH).get_json()
+    assert set(shown) == {"client", "activity", "notes", "tasks", "statistics"}
     assert edge.calls.asked(messaging.GET_CLIENT_CONTACT) == []
-    assert card["statistics"]["cases_open"] is None
+    assert shown["statistics"]["cases_open"] is None
     messages = edge_of(["clients.read", "messages.read"]).send("GET", PATH).get_json()
     assert set(messages) == {"client", "activity", "notes", "communications", "statistics"}
     wishes = edge_of(["clients.read", "consents.read"]).send("GET", PATH).get_json()

@@ -53,7 +53,7 @@ def claim_while(desk: Desk, slow: Callable[[Signal, Signal], None]) -> Signal:
     eventlet.spawn(slow, begun, go)
     begun.wait()
     sender = eventlet.spawn(desk.send)
-    until_held_up(sender, desk.db)
+    until_held_up(desk.db, sender)
     assert desk.provider.accepted == [], "nothing goes out while the change is being made"
     go.send(True)
     sender.wait()

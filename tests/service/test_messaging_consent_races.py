@@ -42,7 +42,7 @@ def test_two_stops_at_once_are_one_entry(desk: Desk) -> None:
     first = eventlet.spawn(within(desk, stop_slowly))
     begun.wait()
     second = eventlet.spawn(within(desk, lambda: desk.reply(NUMBER, "STOP")))
-    until_held_up(second, desk.db)
+    until_held_up(desk.db, second)
     go.send(True)
     first.wait()
     second.wait()

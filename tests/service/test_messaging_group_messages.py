@@ -229,6 +229,20 @@ def test_a_stop_long_after_is_not_what_came_of_a_message(desk: Desk) -> None:
     assert [row["opted_out_after"] for row in figures(desk, news)] == [0]
 
 
+def test_an_address_that_does_not_exist_is_nobodys_stop(desk: Desk) -> None:
+    people = [desk.person() for _ in range(2)]
+    news = group(desk, *people)
+    batch_id = request(desk, news)["batch_id"]
+    take_up(desk, batch_id)
+    desk.run()
+    desk.clock.advance(minutes=5)
+    with desk.db.unit_of_work() as uow:
+        for person, kind in zip(people, ("bounced", "complained"), strict=True):
+            said = {"channel": "sms", "state": "opted_out", "source": "provider", "address": desk.number(person)}
+            consent.record_change(uow, at=desk.clock(), evidence={"kind": kind}, **said)
+    assert [row["opted_out_after"] for row in figures(desk, news)] == [1]
+
+
 def test_other_batches_name_no_group(desk: Desk) -> None:
     batch_id = desk.ask([desk.item(desk.person())])
     listed = batch_views.list_batches(desk.db, state=None, kind=None, limit=50, cursor=None, sort=None)["data"]

@@ -28,6 +28,7 @@ from services.portal import asking, links, pages
 from services.portal.firms import FirmCache
 from services.portal.models import Base, Link
 from services.portal.service import PortalService
+from tests.service.canaries import publish_all
 
 NOW = dt.datetime(2026, 11, 21, 15, 0, tzinfo=dt.UTC)
 
@@ -497,13 +498,17 @@ def test_an_erased_clients_links_open_nothing_and_are_counted(office):
     link, other = office.link(), office.link(client_id=new_id())
     data = {"client_id": office.client_id, "erasure_id": new_id(), "version": 4, "client_ids": [office.client_id]}
     event = received(clients.CLIENT_ERASED, data, firm_id=office.firm_id, subscription="forget_clients")
+    asking.request_new_link(office.everywhere, NOW, link.hash)
+    assert len(office.emitted(LINK_REQUESTED)) == 1
+    publish_all(office.everywhere)
     deliver(office.service, "forget_clients", event)
     deliver(office.service, "forget_clients", event)
+    assert office.emitted(LINK_REQUESTED) == [], "what was told of the client is kept by nobody"
     assert [office.is_open(link), office.is_open(other)] == [False, True]
     (report,) = office.emitted(ERASURE_REPORTED)
     assert report == {
         "erasure_id": data["erasure_id"], "client_id": office.client_id, "service": "portal", "outcome": "done",
         "counts": {"links": 1},
     }  # fmt: skip
-    asking.request_new_link(office.everywhere, NOW, link.hash)
+    asking.request_new_link(office.everywhere, NOW + asking.PAUSE * 2, link.hash)
     assert office.emitted(LINK_REQUESTED) == []
