@@ -4,8 +4,6 @@ is; a picture is fetched from the provider."""
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,37 +11,25 @@ import requests
 from twilio.request_validator import RequestValidator
 
 from deploy.demo.api import Api
+from tests.e2e.conftest import TWILIO_TOKEN
 from tests.stand_ins.twilio import TwilioStandIn
-from tests.systems import Embedded, embedded, eventually
+from tests.systems import Embedded, eventually
 
-OFFICE, TOKEN = "+12125550100", "a-test-token"
+OFFICE = "+12125550100"
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + b"\x00" * 64
 
 
 @pytest.fixture(scope="module")
-def twilio() -> Iterator[TwilioStandIn]:
-    with TwilioStandIn() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def system(twilio: TwilioStandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
-    environment = {
-        "PROVIDER": "twilio",
-        "TWILIO_ACCOUNT_SID": "ACstandin",
-        "TWILIO_AUTH_TOKEN": TOKEN,
-        "TWILIO_API_URL": twilio.url,
-    }
-    with embedded(Path(tmp_path_factory.mktemp("conversations")) / "data", environment) as running:
-        running.api.put("/v1/senders", {"channel": "sms", "address": OFFICE, "rate": 100})
-        yield running
+def system(with_providers: Embedded) -> Embedded:
+    with_providers.api.put("/v1/senders", {"channel": "sms", "address": OFFICE, "rate": 100})
+    return with_providers
 
 
 def write(system: Embedded, number: str, body: str, **media: str) -> None:
     """A text to the office, as Twilio tells of it: twice."""
     form = {"MessageSid": f"SM{uuid.uuid4().hex}", "From": number, "To": OFFICE, "Body": body, "NumMedia": "0", **media}
     url = f"{system.url}/webhooks/twilio/sms"
-    signature = RequestValidator(TOKEN).compute_signature(url, form)
+    signature = RequestValidator(TWILIO_TOKEN).compute_signature(url, form)
     for _ in range(2):
         answer = requests.post(url, data=form, headers={"X-Twilio-Signature": signature}, timeout=30)
         assert answer.status_code == 200, answer.text

@@ -4,44 +4,24 @@ and answered."""
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from tests.stand_ins.ses import SesStandIn
-from tests.stand_ins.sns import ARN
-from tests.systems import Embedded, answer, embedded, eventually
+from tests.systems import Embedded, answer, eventually
 
 OFFICE = "office@firm.example"
 
 
 @pytest.fixture(scope="module")
-def ses() -> Iterator[SesStandIn]:
-    with SesStandIn() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def system(ses: SesStandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
-    environment = {
-        "EMAIL_PROVIDER": "ses",
-        "SES_REGION": "us-east-1",
-        "SES_ENDPOINT_URL": ses.url,
-        "SES_CONFIGURATION_SET": "casewire",
-        "SNS_TOPICS": ARN,
-        "SNS_CERT_HOSTS": "127.0.0.1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",  # pragma: allowlist secret
-    }
-    with embedded(Path(tmp_path_factory.mktemp("email")) / "data", environment) as running:
-        running.api.put("/v1/senders", {"channel": "email", "address": OFFICE, "rate": 100})
-        ses.tell_at(f"{running.url}/webhooks/ses", ["Send", "Delivery"], repeat=3)
-        assert ses.subscribe() == 200
-        yield running
+def system(with_providers: Embedded, ses: SesStandIn) -> Embedded:
+    with_providers.api.put("/v1/senders", {"channel": "email", "address": OFFICE, "rate": 100})
+    ses.tell_at(f"{with_providers.url}/webhooks/ses", ["Send", "Delivery"], repeat=3)
+    assert ses.subscribe() == 200
+    return with_providers
 
 
 def new_client(system: Embedded) -> dict[str, Any]:

@@ -55,11 +55,14 @@ def emptied_postgresql(postgres: Any) -> Iterator[MakeDatabase]:
 
 
 def _emptied(db: Database) -> Database:
-    """Row by row: to truncate takes PostgreSQL 60 ms, since every table and index gets a new file."""
+    """Row by row: to truncate takes PostgreSQL 60 ms, since every table and index gets a new file. All tables at once
+    there, for each statement's way there and back costs more than what it does."""
+    tables = reversed(db.base.metadata.sorted_tables)
+    statements = [f'DELETE FROM "{table.name}"' for table in tables]
     with db.engines.write.begin() as connection:
         db.engines.open_to_all(connection)
-        for table in reversed(db.base.metadata.sorted_tables):
-            connection.exec_driver_sql(f'DELETE FROM "{table.name}"')
+        for statement in statements if db.engines.is_sqlite else ["; ".join(statements)]:
+            connection.exec_driver_sql(statement)
     return db
 
 
