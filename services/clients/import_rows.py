@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,37 +14,19 @@ from services.clients.addresses import email_key
 from services.clients.cell_texts import split_texts
 from services.clients.checking import Record, normalise_fields
 from services.clients.import_custom_fields import read_cell
-from services.clients.import_mapping import (
-    ADDRESS_FIELDS,
-    CUSTOM,
-    EMAIL_FIELDS,
-    MOST_OF_A_LIST,
-    PHONE_FIELDS,
-    PHONE_KINDS,
-    TEXT_FIELDS,
-)
-from services.clients.import_words import (
-    is_no_date,
-    read_address_kind,
-    read_country,
-    read_date,
-    read_id,
-    read_phone_kind,
-    read_word,
-)
-from services.clients.models import Client, ClientAddress
+from services.clients.import_fields import Fields, addresses, emails, phones
+from services.clients.import_mapping import CUSTOM, MOST_OF_A_LIST, TEXT_FIELDS
+from services.clients.import_words import is_no_date, read_date, read_id, read_word
+from services.clients.models import Client
 from services.clients.names import name_key
 
 OWN_SOURCE = "import"
 """The `external_source` of a row that has an external id and names no source."""
-_WORDS = ("kind", "status", "spam", "language", "assigned_staff_id")
 _CAN_BE_CLEARED = (
     "first_name", "middle_name", "last_name", "company_name", "occupation", "industry", "referral_source",
     "special_requirements", "flag_reason", "date_of_birth", "language", "time_zone", "assigned_staff_id",
 )  # fmt: skip
 _LISTS = ("phones", "emails", "addresses")
-_SEVERAL = re.compile(r"(?<=\s):::(?=\s)")
-"""Between the numbers, or addresses, that Google writes into one cell."""
 MOST_TAGS = 50
 _LONGEST_TAG = 60
 _LONGEST_EMAIL = 320
@@ -109,8 +90,8 @@ class RowReader:
         return row
 
     @cached_property
-    def _fields(self) -> _Fields:
-        return _Fields.of(self.places.keys() | self.defaults.keys())
+    def _fields(self) -> Fields:
+        return Fields.of(self.places.keys() | self.defaults.keys())
 
     def _given(self, texts: Mapping[str, str], sources: dict[str, str], errors: list[str]) -> Record:
         """The fields as the API takes them. Adds to `sources` which column's field an entry of a list came from."""
@@ -120,7 +101,7 @@ class RowReader:
             if name in texts:
                 _take(given, errors, name, read_word(name, texts[name]), f"unknown_{name}")
         if "full_name" in given:
-            _split_name(given)
+            sources.update(dict.fromkeys(_split_name(given), "full_name"))
         if "date_of_birth" in texts and not is_no_date(texts["date_of_birth"]):
             date = read_date(texts["date_of_birth"], self.country, self.dates)
             _take(given, errors, "date_of_birth", date, "invalid_date")
@@ -136,16 +117,16 @@ class RowReader:
         if custom:
             given["custom_fields"] = {key: self._custom(key, text) for key, text in custom.items()}
         lists = (
-            ("phones", "number", _phones(known, texts)),
-            ("emails", "address", _emails(known, texts)),
+            ("phones", "number", phones(known, texts)),
+            ("emails", "address", emails(known, texts)),
         )
         for name, part, entries in lists:
             if entries:
                 given[name] = [entry for _, entry in entries]
                 sources.update((f"{name}.{place}.{part}", column) for place, (column, _) in enumerate(entries))
-        if known.addresses and (addresses := _addresses(known, texts, errors)):
-            given["addresses"] = [address for _, address in addresses]
-            for place, (number, _) in enumerate(addresses):
+        if known.addresses and (found := addresses(known, texts, errors)):
+            given["addresses"] = [address for _, address in found]
+            for place, (number, _) in enumerate(found):
                 sources.update(
                     (f"addresses.{place}.{part}", name) for name, of, part in known.addresses if of == number
                 )
@@ -173,70 +154,6 @@ class RowReader:
             row.errors += [f"required:{CUSTOM}{key}" for key in required]
 
 
-@dataclass(frozen=True)
-class _Fields:
-    """The fields that an import's columns and defaults fill, by how they are read."""
-
-    texts: list[str]
-    words: list[str]
-    custom: list[str]
-    phones: list[tuple[str, str | None, str]]
-    """Field, the kind it states, the field that states its kind."""
-    emails: list[str]
-    addresses: list[tuple[str, int, str]]
-    """Field, of which address, what of it."""
-
-    @classmethod
-    def of(cls, names: Any) -> _Fields:
-        kinds = {of: name for name, of in PHONE_KINDS.items()}
-        return cls(
-            [name for name in TEXT_FIELDS if name in names],
-            [name for name in _WORDS if name in names],
-            sorted(name for name in names if name.startswith(CUSTOM)),
-            [(name, kind, kinds.get(name, "")) for name, kind in PHONE_FIELDS.items() if name in names],
-            [name for name in EMAIL_FIELDS if name in names],
-            [(name, number, part) for name, (number, part) in ADDRESS_FIELDS.items() if name in names],
-        )
-
-
-def _phones(known: _Fields, texts: Mapping[str, str]) -> list[tuple[str, Record]]:
-    found: list[tuple[str, Record]] = []
-    for name, stated, kind_field in known.phones:
-        if text := texts.get(name):
-            kind = stated or (read_phone_kind(texts[kind_field]) if kind_field in texts else None)
-            found += [(name, {"number": number, "kind": kind}) for number in _several(text)]
-    return found
-
-
-def _emails(known: _Fields, texts: Mapping[str, str]) -> list[tuple[str, Record]]:
-    return [(name, {"address": part}) for name in known.emails if name in texts for part in _several(texts[name])]
-
-
-def _several(text: str) -> list[str]:
-    return [part.strip() for part in _SEVERAL.split(text)] if ":::" in text else [text]
-
-
-def _addresses(known: _Fields, texts: Mapping[str, str], errors: list[str]) -> list[tuple[int, Record]]:
-    """(number in the file, address) of each that holds a text."""
-    parts: dict[int, Record] = {}
-    for name, number, part in known.addresses:
-        if name in texts:
-            parts.setdefault(number, {})[part] = texts[name]
-            if part in _LONGEST_POSTAL and part != "country" and len(texts[name]) > _LONGEST_POSTAL[part]:
-                errors.append(f"too_long:{name}")
-    found: list[tuple[int, Record]] = []
-    for number, address in parts.items():
-        kind = read_address_kind(address.pop("kind", ""))
-        if set(address) - {"country"}:
-            if "country" in address:
-                named = "country" if number == 1 else f"address_{number}_country"
-                if (country := read_country(address["country"])) is None:
-                    errors.append(f"unknown_country:{named}")
-                address["country"] = country
-            found.append((number, {"kind": kind or ("primary" if number == 1 else "mailing"), **address}))
-    return found
-
-
 def keys_of(record: Record) -> list[Key]:
     """By what the client of a row is found, the external id first."""
     keys: list[Key] = []
@@ -260,20 +177,21 @@ def _take(given: Record, errors: list[str], name: str, value: object, code: str)
         given[name] = value
 
 
-def _split_name(given: Record) -> None:
+def _split_name(given: Record) -> tuple[str, ...]:
     """Fills first and last name from the full one where the row has none: `Lee, Ann` or `Ann Mary Lee`. A business
-    without a name is called by it as a whole."""
+    without a name is called by it as a whole. Returns what it filled."""
     full = given.pop("full_name")
     if given.get("first_name") or given.get("last_name"):
-        return
+        return ()
     if given.get("kind") == "business" and not given.get("company_name"):
         given["company_name"] = full
-        return
+        return ("company_name",)
     if "," in full:
         last, _, first = full.partition(",")
     else:
         first, _, last = full.rpartition(" ") if " " in full else (full, "", "")
     given["first_name"], given["last_name"] = first.strip() or None, last.strip() or None
+    return ("first_name", "last_name")
 
 
 def _named(path: str, sources: Mapping[str, str]) -> str:
@@ -288,9 +206,6 @@ def _named(path: str, sources: Mapping[str, str]) -> str:
 
 
 _LONGEST = {name: column.type.length for name, column in Client.__table__.c.items() if name in TEXT_FIELDS}
-_LONGEST_POSTAL = {
-    part: ClientAddress.__table__.c[part].type.length for _, part in ADDRESS_FIELDS.values() if part != "kind"
-}
 
 
 def _too_long(record: Record) -> list[str]:

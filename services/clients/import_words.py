@@ -7,6 +7,8 @@ import functools
 import re
 import uuid
 
+from babel import Locale
+
 from contracts.clients import CLIENT_STATUSES
 from services.clients.names import fold
 
@@ -17,9 +19,18 @@ DATE_FORMATS = ("month_first", "day_first", "year_first")
 _NO_DATES = frozenset(("0/0/00", "00/00/0000", "0000-00-00"))
 """What Outlook and others write for none."""
 _TIME = re.compile(r"[T ][\d:.]+Z?")
-_LANGUAGES = {"english": "en", "spanish": "es", "espanol": "es", "french": "fr", "portuguese": "pt", "chinese": "zh"}
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?")
-_COUNTRIES = {"usa": "US", "united states": "US", "united states of america": "US", "canada": "CA", "mexico": "MX"}
+_NAMED_IN = ("en", "es")
+"""The languages in which names of languages and countries are understood."""
+_COUNTRIES = {
+    "usa": "US", "u s a": "US", "united states of america": "US", "uk": "GB", "great britain": "GB", "england": "GB",
+    "scotland": "GB", "wales": "GB", "holland": "NL", "czech republic": "CZ", "turkey": "TR",
+}  # fmt: skip
+"""What countries are called besides."""
+_STATUSES = {
+    "current": "active", "activo": "active", "former": "inactive", "past": "inactive", "inactivo": "inactive",
+    "prospect": "prospective", "lead": "prospective", "potential": "prospective", "potencial": "prospective",
+}  # fmt: skip
 _KINDS = {"individual": "individual", "person": "individual", "business": "business", "company": "business"}
 _FLAGS = {"yes": True, "true": True, "y": True, "1": True, "si": True, "no": False, "false": False, "n": False,
           "0": False}  # fmt: skip
@@ -71,7 +82,7 @@ def read_word(field: str, text: str) -> str | bool | None:
         return _KINDS.get(fold(text))
     if field == "status":
         status = fold(text)
-        return status if status in CLIENT_STATUSES else None
+        return status if status in CLIENT_STATUSES else _STATUSES.get(status)
     if field == "spam":
         return _FLAGS.get(fold(text))
     if field == "language":
@@ -89,14 +100,28 @@ def read_id(text: str) -> str | None:
 
 def _language(text: str) -> str | None:
     code = "-".join(part.upper() if place else part.lower() for place, part in enumerate(re.split("[-_]", text)))
-    return _LANGUAGES.get(fold(text)) or (code if _LANGUAGE.fullmatch(code) else None)
+    return _named("languages").get(fold(text)) or (code if _LANGUAGE.fullmatch(code) else None)
+
+
+@functools.cache
+def _named(kind: str) -> dict[str, str]:
+    """{folded name: code} of `languages` or `territories`."""
+    return {
+        fold(name): code
+        for language in _NAMED_IN
+        for code, name in getattr(Locale(language), kind).items()
+        if len(code) == 2 and code.isalpha()
+    }
 
 
 def read_country(text: str) -> str | None:
     """The two letters of a country."""
+    name = fold(text)
+    if code := _COUNTRIES.get(name):
+        return code
     if len(text) == 2 and text.isascii() and text.isalpha():
         return text.upper()
-    return _COUNTRIES.get(fold(text))
+    return _named("territories").get(name)
 
 
 def read_phone_kind(text: str) -> str | None:

@@ -8,7 +8,8 @@ import pytest
 
 from contracts.errors import Invalid
 from services.clients.import_mapping import FIELDS, TEXT_FIELDS, check_mapping, suggest_mapping
-from services.clients.import_rows import RowReader, read_date
+from services.clients.import_rows import RowReader
+from services.clients.import_words import read_country, read_date
 from services.clients.models import ClientField
 
 NOW = dt.datetime(2026, 11, 21, 15, 0, tzinfo=dt.UTC)
@@ -178,6 +179,28 @@ def test_a_bad_cell_of_a_further_address_is_named():
     assert read({"last_name": "Lee", "id": "7"}).errors == ["invalid_id:id"]
     many = " ::: ".join(f"21255501{number}" for number in range(10, 31))
     assert read({"last_name": "Lee", "phone": many}).errors == ["too_many:phones"]
+
+
+def test_several_in_one_cell_are_each_their_own():
+    cells = {"phone": "(212) 555-0101; 212-555-0102\n2125550103 / 2125550104", "email": "a@example.com, b@example.com;"}
+    fields = read({"first_name": "Ann", **cells}).fields
+    assert [phone["number"] for phone in fields["phones"]] == [f"+1212555010{number}" for number in range(1, 5)]
+    assert [email["address"] for email in fields["emails"]] == ["a@example.com", "b@example.com"]
+    assert read({"first_name": "Ann", "phone": "2125550101;ext=7"}).errors == ["phone_extension:phone"]
+    assert read({"first_name": "Ann", "phone": ";"}).errors == ["invalid_phone:phone"]
+
+
+def test_countries_languages_and_statuses_are_understood_by_name():
+    named = {"country": "Alemania", "city": "Köln", "language": "German", "status": "Lead"}
+    fields = read({"first_name": "Ann", **named}).fields
+    assert (fields["addresses"][0]["country"], fields["language"], fields["status"]) == ("DE", "de", "prospective")
+    assert [read_country(name) for name in ("France", "U.S.A.", "México", "UK", "Nowhere")] == [
+        "FR", "US", "MX", "GB", None,
+    ]  # fmt: skip
+
+
+def test_what_is_wrong_with_a_part_of_a_name_names_its_column():
+    assert read({"full_name": "Ann\u200b Lee"}).errors == ["invalid_text:full_name"]
 
 
 def test_every_text_that_a_client_may_lack_can_be_cleared():
