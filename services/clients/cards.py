@@ -7,7 +7,8 @@ records hold it in clear, and null where the client's key has been destroyed.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -40,6 +41,7 @@ _ENTRIES: dict[str, dict[str, str]] = {
     "addresses": dict(zip(_POSTAL, _POSTAL, strict=True)),
     "tags": {"tag": "tag"},
 }
+_NONE: Mapping[str, Any] = {}
 _DEFAULTS: Record = {"kind": "individual", "status": "active", "spam": False}
 _TABLES: dict[str, type[Any]] = {
     "phones": ClientPhone, "emails": ClientEmail, "addresses": ClientAddress, "tags": ClientTag,
@@ -99,19 +101,42 @@ def _entry(name: str, values: list[Any]) -> Any:
     return entry
 
 
-def insert(uow: UnitOfWork, records: Sequence[Record], *, import_id: str | None = None) -> set[str]:
+@dataclass(frozen=True)
+class NewRows:
+    """A record that is not stored yet, and what of its rows is made without the database: `own`, with what is sensitive
+    still in clear, and those of its lists."""
+
+    record: Record
+    own: dict[str, Any]
+    lists: dict[str, list[dict[str, Any]]]
+
+
+def rows_of(record: Record, firm_id: str) -> NewRows:
+    """The rows of a record that is not stored yet."""
+    return NewRows(record, _own(record, _STAMPS, firm_id), {name: _list_rows(name, [record]) for name in _LISTS})
+
+
+def insert(
+    uow: UnitOfWork, records: Sequence[Record], *, import_id: str | None = None, made: Mapping[str, NewRows] = _NONE
+) -> set[str]:
     """Stores new records and returns the ids of those really stored: one whose id or external id is taken is left
-    out."""
+    out. `made`: by id, rows of records that were made before; of a record that is another by now, they are made anew.
+    """
     firm_id = firm_of(uow.session)
-    rows = [_own(record, _STAMPS, firm_id) | {"import_id": import_id} for record in records]
-    keys = sealed_fields.seal(uow, rows, _sensitive(uow, rows), new=True)
-    stored = {row.id for row in uow.insert_returning(Client, rows, "id", ignore_conflicts=True)}
+    new = [
+        rows if (rows := made.get(record["id"])) is not None and rows.record is record else rows_of(record, firm_id)
+        for record in records
+    ]
+    # Copies: they are sealed in place, and it may take a second transaction to store them.
+    own = [{**rows.own, "import_id": import_id} for rows in new]
+    keys = sealed_fields.seal(uow, own, _sensitive(uow, own), new=True)
+    stored = {row.id for row in uow.insert_returning(Client, own, "id", ignore_conflicts=True)}
     sealed_fields.store_keys(uow, keys, stored)
-    written = [record for record in records if record["id"] in stored]
-    sealed_fields.index_government_ids(uow, keys, written, new=True)
-    activity.touch(uow, {record["id"]: record["last_activity_at"] for record in records if record["id"] in stored})
+    written = [rows for rows in new if rows.record["id"] in stored]
+    sealed_fields.index_government_ids(uow, keys, [rows.record for rows in written], new=True)
+    activity.touch(uow, {rows.record["id"]: rows.record["last_activity_at"] for rows in written})
     for name in _LISTS:
-        uow.insert(_TABLES[name], _list_rows(name, (record for record in records if record["id"] in stored)))
+        uow.insert(_TABLES[name], [entry for rows in written for entry in rows.lists[name]])
     return stored
 
 

@@ -4,8 +4,8 @@ transaction."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -18,7 +18,7 @@ from contracts.clients import CLIENTS_IMPORTED
 from contracts.errors import Unavailable
 from services.clients import activity, cards
 from services.clients.import_changes import record_changes
-from services.clients.import_matching import Draft, Matching, Outcome
+from services.clients.import_matching import Draft, Matching, Outcome, new_record
 from services.clients.import_rows import Row, RowReader
 from services.clients.models import Activity, Import, ImportRow
 from services.clients.records import facts_of
@@ -33,27 +33,37 @@ _log = log_of(__name__)
 
 @dataclass(frozen=True)
 class ChunkOfRows:
-    """Rows that follow one another, read and checked before the transaction."""
+    """Rows that follow one another, read and checked before the transaction. `made`: by id, the database's rows of the
+    clients that they become if nobody is known by them."""
 
     start: int
     """How many rows come before."""
     rows: list[Row]
     reader: RowReader
+    made: dict[str, cards.NewRows] = field(default_factory=dict)
 
 
 class Overtaken(Exception):
     """The import is no longer where this chunk begins: another worker took it in, or it has ended."""
 
 
-def chunks(rows: Iterator[tuple[int, list[str]]], reader: RowReader) -> Iterator[ChunkOfRows]:
-    """The rows in chunks, each read as fields of clients."""
+def chunks(
+    rows: Iterator[tuple[int, list[str]]], reader: RowReader, *, firm_id: str | None = None
+) -> Iterator[ChunkOfRows]:
+    """The rows in chunks, each read as fields of clients; for a run, which names the firm, also as new clients, as most
+    rows of most files become."""
     while batch := list(islice(rows, CHUNK)):
-        read = []
+        chunk = ChunkOfRows(batch[0][0] - 1, [], reader)
         for number, cells in batch:
-            read.append(reader.read(number, cells))
+            row = reader.read(number, cells)
+            if firm_id is not None and not row.errors:
+                row.new = record, errors = new_record(row, reader)
+                if not errors:
+                    chunk.made[record["id"]] = cards.rows_of(record, firm_id)
+            chunk.rows.append(row)
             if not number % _ROWS_AT_ONCE:
                 eventlet.sleep(0)  # lets other green threads run
-        yield ChunkOfRows(batch[0][0] - 1, read, reader)
+        yield chunk
 
 
 def read_ahead(found: Iterator[ChunkOfRows]) -> Generator[ChunkOfRows]:
@@ -80,19 +90,20 @@ def take_in(db: Database, found: Import, chunk: ChunkOfRows) -> bool:
         raise
     except Exception as error:
         _log.warning("import_chunk_refused", import_id=found.id, start=chunk.start, error=type(error).__name__)
-    return all(_take_in_alone(db, found, place, row, chunk.reader) for place, row in enumerate(chunk.rows, chunk.start))
+    return all(_take_in_alone(db, found, place, row, chunk) for place, row in enumerate(chunk.rows, chunk.start))
 
 
-def _take_in_alone(db: Database, found: Import, place: int, row: Row, reader: RowReader) -> bool:
+def _take_in_alone(db: Database, found: Import, place: int, row: Row, chunk: ChunkOfRows) -> bool:
     try:
-        return _take_in_whole(db, found, ChunkOfRows(place, [row], reader))
+        return _take_in_whole(db, found, replace(chunk, start=place, rows=[row]))
     except Overtaken:
         return False
     except Unavailable:
         raise
     except Exception as error:
         _log.error("import_row_refused", import_id=found.id, row=row.number, error=type(error).__name__)
-    return _take_in_whole(db, found, ChunkOfRows(place, [Row(row.number, errors=["refused:row"])], reader))
+    refused = Row(row.number, errors=["refused:row"])
+    return _take_in_whole(db, found, replace(chunk, start=place, rows=[refused]))
 
 
 def _take_in_whole(db: Database, found: Import, chunk: ChunkOfRows) -> bool:
@@ -103,7 +114,7 @@ def _take_in_whole(db: Database, found: Import, chunk: ChunkOfRows) -> bool:
         uow.plan_anew()
         matching = Matching(uow.session, chunk.reader, current.duplicates or "skip")
         outcomes = matching.decide(chunk.rows)
-        _write_clients(uow, current.id, matching, outcomes)
+        _write_clients(uow, current.id, matching, outcomes, chunk.made)
         failed = [outcome for outcome in outcomes if outcome.kind == "failed"]
         uow.insert(ImportRow, [{"import_id": found.id, "row": row.row, "errors": row.errors} for row in failed])
         codes = Counter(error.partition(":")[0] for outcome in failed for error in outcome.errors)
@@ -111,10 +122,12 @@ def _take_in_whole(db: Database, found: Import, chunk: ChunkOfRows) -> bool:
         return bool(current.state == "running")
 
 
-def _write_clients(uow: UnitOfWork, import_id: str, matching: Matching, outcomes: list[Outcome]) -> None:
+def _write_clients(
+    uow: UnitOfWork, import_id: str, matching: Matching, outcomes: list[Outcome], made: Mapping[str, cards.NewRows]
+) -> None:
     now = matching.reader.now
     new = [draft for draft in matching.drafts.values() if draft.before is None]
-    stored = cards.insert(uow, [draft.record for draft in new], import_id=import_id) if new else set()
+    stored = cards.insert(uow, [draft.record for draft in new], import_id=import_id, made=made) if new else set()
     _fail_those_not_stored(outcomes, stored)
     known = [(draft.before, draft.record) for draft in matching.drafts.values() if draft.before is not None]
     changed = cards.save(uow, known, now)

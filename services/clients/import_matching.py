@@ -119,17 +119,9 @@ class Matching:
         return Outcome(row.number, "updated" if self._earlier.changes(number, row.keys, row.fields) else "skipped")
 
     def _create(self, row: Row) -> Outcome:
-        fields = row.fields
-        if None in fields.get("custom_fields", {}).values():
-            given = fields["custom_fields"]
-            fields = {**fields, "custom_fields": {key: value for key, value in given.items() if value is not None}}
-        record = cards.new_record(new_id(), fields, self.reader.now)
-        if "kind" not in row.fields:
-            record["kind"] = default_kind(record)
-        problems = missing_fields(record, self.reader.own_fields, ())
-        check_whole(record, problems)
-        if problems:
-            return Outcome(row.number, "failed", [f"{code}:{path}" for path, code, _ in problems])
+        record, errors = row.new or new_record(row, self.reader)
+        if errors:
+            return Outcome(row.number, "failed", errors)
         draft = Draft(record["id"], record, last_row=row.fields)
         self.drafts[draft.id] = draft
         self._add_keys(draft, row)
@@ -167,6 +159,20 @@ class Matching:
             if draft.id not in self._by_key[key]:
                 self._by_key[key].append(draft.id)
                 draft.keys.append(key)
+
+
+def new_record(row: Row, reader: RowReader) -> tuple[Record, list[str]]:
+    """The record that a row becomes if it is of no known client, and what is wrong with it then."""
+    fields = row.fields
+    if None in fields.get("custom_fields", {}).values():
+        given = fields["custom_fields"]
+        fields = {**fields, "custom_fields": {key: value for key, value in given.items() if value is not None}}
+    record = cards.new_record(new_id(), fields, reader.now)
+    if "kind" not in row.fields:
+        record["kind"] = default_kind(record)
+    problems = missing_fields(record, reader.own_fields, ())
+    check_whole(record, problems)
+    return record, [f"{code}:{path}" for path, code, _ in problems]
 
 
 def joined(record: Record, fields: Record) -> Record:

@@ -39,12 +39,14 @@ Key = tuple[str, ...]
 @dataclass
 class Row:
     """One row: its number, its fields as they are kept, and its errors (`code:field`). A field with an empty cell is
-    left out; where an empty cell clears, it is null or an empty list."""
+    left out; where an empty cell clears, it is null or an empty list. `new`: what `import_matching.new_record` makes of
+    it, where that was made ahead."""
 
     number: int
     fields: Record = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
+    new: tuple[Record, list[str]] | None = None
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def continue_import(
     try:
         with files.get(found.rows_key) as stream:
             rows = import_files.read_rows(stream, found.encoding, found.delimiter, start=found.position)
-            with closing(read_ahead(chunks(rows, reader))) as ahead:
+            with closing(read_ahead(chunks(rows, reader, firm_id=db.firm_id))) as ahead:
                 goes_on = _take_in_all(db, found, ahead, until)
     except Unavailable:
         raise
