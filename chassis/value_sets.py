@@ -78,7 +78,7 @@ class ByValue:
 
     def __init__(self, attribute: Attribute, *columns: Attribute, where: Sequence[ColumnElement[bool]] = ()) -> None:
         self._attribute = attribute
-        self._plain = select(attribute, *columns).where(*where)
+        self._plain = select(attribute.label("wanted"), *columns).where(*where)
         array = bindparam("wanted", type_=ARRAY(attribute.type))
         given = func.unnest(array).table_valued(column("wanted", attribute.type), name="given").render_derived()
         # As a range: what is equal to something has no order of its own.
@@ -87,7 +87,7 @@ class ByValue:
         self._in_order = select(given.c.wanted, *rows.c).join_from(given, rows, true())
 
     def rows(self, session: Session, values: Collection[str], **parameters: Any) -> Sequence[Any]:
-        """(value, *columns) of each row with one of the values, in no certain order."""
+        """(`wanted`, *columns) of each row with one of the values, in no certain order."""
         if not values:
             return []
         if session.get_bind().dialect.name == "postgresql":
