@@ -43,11 +43,12 @@ def submit_answers(
     """
     link = live_link(db, now, link_id)
     with in_the_name_of(db, link):
-        demand_access(calls, link)
+        asked = ask_client(calls, link)
         shown = {case_task["id"] for case_task in _case_tasks(calls, link)}
         for case_task_id in answers:
             if case_task_id not in shown:
                 raise invalid_field(f"answers.{case_task_id}", "Not a task of this page.", "task_not_in_link")
+        found(asked)  # as in `demand_access`
         record_use(db.for_firm(link.firm_id), now, link.id)
         replies = {
             case_task_id: calls.tasks.submit_answer.start(
@@ -100,10 +101,10 @@ def found(asked: Asked) -> Record:
 
 
 def demand_access(calls: Any, link: Link) -> None:
-    """Raises Gone `link_gone` for the link of a contact who may not use the portal for the business any more. (The
-    event that ends such links may be under way.)"""
-    if link.contact_id is not None and not calls.clients.get_contact_access(**_tie(link))["access"]:
-        raise Gone("link_gone")
+    """Raises Gone `link_gone` for the link of a client who is deleted or erased, and of a contact who may not use the
+    portal for the business any more. (The event that ends such links may be under way, and what is written meanwhile
+    would be forgotten by nobody.)"""
+    found(ask_client(calls, link))
 
 
 def _tie(link: Link) -> Record:

@@ -319,6 +319,15 @@ def test_an_erased_client_has_no_page(office):
         office.page(link)
 
 
+def test_an_erased_clients_answer_is_handed_to_nobody(office):
+    """The event that ends the link is under way."""
+    link, task = office.link(), next(iter(office.case_tasks))
+    office.client["state"] = "erased"
+    with pytest.raises(Gone):
+        office.submit(link, {task: "Zerelda"})
+    assert office.calls.asked(tasks.SUBMIT_ANSWER) == []
+
+
 def test_firm_settings_are_fetched_once_and_dropped_when_they_change(office):
     link = office.link()
     office.page(link)

@@ -68,6 +68,19 @@ def test_a_link_that_ended_opens_none_of_it(office: Office, said: list) -> None:
     assert said == []
 
 
+def test_what_an_erased_client_writes_is_handed_to_nobody(office: Office, said: list) -> None:
+    """The event that ends the link is under way."""
+    link = office.link()
+    office.client["state"] = "erased"
+    with pytest.raises(Gone):
+        contact.write_message(office.everywhere, office.calls, office.clock(), link.id, "Hello", "0" * 16)
+    with pytest.raises(Gone):
+        contact.set_own_preferences(
+            office.everywhere, office.calls, office.firms, office.clock(), link.id, sms="opted_out"
+        )
+    assert said == []
+
+
 def test_a_client_whom_messaging_does_not_know_any_more_has_no_page(office: Office, said: list) -> None:
     def gone(**_: object) -> None:
         raise NotFound("client_not_found")
