@@ -69,7 +69,7 @@ def record(uow: UnitOfWork, reports: Sequence[Record], now: dt.datetime) -> None
         elif any(id_ == erasure.id and row["outcome"] != "done" for (id_, _), row in rows.items()):
             erasure.ask_at = min(erasure.ask_at, now + PATIENCE)
     if finished:
-        _forget_what_came_late(uow, sorted(finished))
+        forget_what_came_late(uow, sorted(finished))
 
 
 def _said(session: Session, erasure_ids: Collection[str]) -> dict[tuple[str, str], Record]:
@@ -80,7 +80,7 @@ def _said(session: Session, erasure_ids: Collection[str]) -> dict[tuple[str, str
     }
 
 
-def _forget_what_came_late(uow: UnitOfWork, client_ids: Sequence[str]) -> None:
+def forget_what_came_late(uow: UnitOfWork, client_ids: Sequence[str]) -> None:
     """What the erasing itself let others tell of the clients, such as messages that were held back, and events that
     were still to be published when their records were deleted."""
     for model in (Activity, LastActivity):

@@ -20,6 +20,7 @@ from services.clients import (
     data_exports,
     erasing,
     erasure_journal,
+    erasure_latecomers,
     erasure_reports,
     facts,
     legal_holds,
@@ -125,7 +126,8 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints, Mergi
     @every(60, erasing.TIMER)
     def erase_due(self) -> bool:
         more = erasing.begin_due(self.db, utc_now())
-        return erasing.ask_again(self.db, utc_now()) or more
+        more = erasing.ask_again(self.db, utc_now()) or more
+        return erasure_latecomers.tell_last(self.db, utc_now()) or more
 
     @every(3600, erasure_journal.TIMER)
     def apply_journal(self) -> None:

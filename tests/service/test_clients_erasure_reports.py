@@ -11,7 +11,7 @@ from sqlalchemy import text
 from chassis.columns import new_id
 from contracts import clients, messaging
 from contracts.errors import NotFound
-from services.clients import erasing, erasure_reports
+from services.clients import erasing, erasure_latecomers, erasure_reports
 from tests.service.clients_desk import DELIVERY, NOW, Desk, desk
 from tests.service.erasing_clients import REPORTS, erase, go_on, person, report, state
 
@@ -73,6 +73,24 @@ def test_what_the_erasing_itself_let_others_tell_is_dropped_at_its_end(desk: Des
     desk.hear("record_suppressed_deliveries", messaging.DELIVERY_SUPPRESSED, late)
     for handler in REPORTS:
         report(desk, erasure, handler)
+    with desk.db.read() as session:
+        left = session.execute(text("SELECT count(*) FROM activity WHERE firm_id = :firm_id")).scalar_one()
+    assert left == 0
+
+
+def test_every_service_is_told_once_more_for_what_was_just_being_written(desk: Desk) -> None:
+    client_id = person(desk)
+    erasure = erase(desk, client_id)
+    go_on(desk)
+    for handler in REPORTS:
+        report(desk, erasure, handler)
+    late = {**DELIVERY, "delivery_id": new_id(), "client_id": client_id, "state": "sent"}
+    desk.hear("record_sent_deliveries", messaging.DELIVERY_SENT, late)
+    ended = dt.datetime.now(dt.UTC)
+    for after, told in ((dt.timedelta(minutes=50), 1), (dt.timedelta(minutes=61), 2), (dt.timedelta(days=9), 2)):
+        assert erasure_latecomers.tell_last(desk.everywhere, ended + after) is False
+        assert len(desk.emitted(clients.CLIENT_ERASED)) == told
+    assert state(desk, erasure["id"])["state"] == "done"
     with desk.db.read() as session:
         left = session.execute(text("SELECT count(*) FROM activity WHERE firm_id = :firm_id")).scalar_one()
     assert left == 0

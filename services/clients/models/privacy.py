@@ -13,6 +13,9 @@ from services.clients.models.common import Base, one_of
 
 ERASURE_STATES = ("begun", "running", "done")
 ERASURE_CAUSES = ("asked", "archived", "restored")
+LATECOMERS = dt.timedelta(hours=1)
+"""After the end of an erasure every service is told once more: what was just being written for the client when it was
+forgotten, such as an answer, is forgotten then. Longer than any call and any event's retries."""
 
 
 class LegalHold(FirmScoped, Base):
@@ -54,7 +57,7 @@ class Erasure(FirmScoped, Base):
     `client_ids`: the client's own id first, then those that were merged into it. `file_keys`: what is still to be
     removed from the object store. `counts`: what clients itself has deleted, by table. `journal_key` names the file
     outside the database that remembers this erasure, null until it is written. `ask_at`: when those that have not
-    reported are told again.
+    reported are told again. `tell_last_at`: when all are told once more after the end, null before it and afterwards.
     """
 
     __tablename__ = "erasure"
@@ -68,6 +71,10 @@ class Erasure(FirmScoped, Base):
         Index(
             "ix_erasure_ask_at", "ask_at", sqlite_where=text("state <> 'done'"),
             postgresql_where=text("state <> 'done'"),
+        ),
+        Index(
+            "ix_erasure_tell_last_at", "tell_last_at", sqlite_where=text("tell_last_at IS NOT NULL"),
+            postgresql_where=text("tell_last_at IS NOT NULL"),
         ),
     )  # fmt: skip
 
@@ -88,6 +95,7 @@ class Erasure(FirmScoped, Base):
     finished_at: Mapped[dt.datetime | None] = mapped_column(Instant)
     times_asked: Mapped[int] = mapped_column(Integer, default=0)
     ask_at: Mapped[dt.datetime] = mapped_column(Instant)
+    tell_last_at: Mapped[dt.datetime | None] = mapped_column(Instant)
 
     def record_scrubbed(self, now: dt.datetime, ask_at: dt.datetime) -> None:
         """The record is gone, and the services are told."""
@@ -103,12 +111,12 @@ class Erasure(FirmScoped, Base):
 
     def begin_again(self, now: dt.datetime) -> None:
         """A database may have been restored since: all of it is done once more."""
-        self.state, self.finished_at, self.ask_at = "begun", None, now
+        self.state, self.finished_at, self.ask_at, self.tell_last_at = "begun", None, now, None
         self._touch(now)
 
     def finish(self, now: dt.datetime) -> None:
         """Every service has reported that it has forgotten the person."""
-        self.state, self.finished_at = "done", now
+        self.state, self.finished_at, self.tell_last_at = "done", now, now + LATECOMERS
         self._touch(now)
 
     def _touch(self, now: dt.datetime) -> None:
