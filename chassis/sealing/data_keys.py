@@ -51,7 +51,7 @@ class OwnerKeys:
             return key.unseal(sealed, table, column, self.ring.firm_id, row_id).decode()
         except Unsealable:
             # Written past this program, or damaged: not to be shown as if it were the row's own.
-            _log.error("sealed_value_refused", table=table, column=column.partition(".")[0], row=row_id)
+            _log.error("sealed_value_refused", table=table, column=column.partition(".")[0], row_id=row_id)
             return None
 
     def blind(self, column: str, value: str) -> str:

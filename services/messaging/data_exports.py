@@ -17,6 +17,7 @@ from services.messaging.models import (
     ConsentEntry,
     ConsentReview,
     ConsentState,
+    Content,
     Conversation,
     Delivery,
     InboundMedia,
@@ -47,8 +48,13 @@ def export_client_data(
         from_them = sorted({str(address).lower() for address in addresses})
         said = or_(ConsentEntry.client_id.in_(same), among(session, ConsentEntry.address, from_them))
         asked = among(session, ConsentReview.address, from_them)
+        # What staff wrote to this client alone, which a message that is still to be sent has no other text of.
+        to_them_alone = select(Delivery.content_id).where(
+            to_client, Delivery.batch_id.is_(None), Delivery.content_id.is_not(None)
+        )
         sections = [
             Section("delivery", Delivery, to_client, Delivery.id, lambda row: plain(row, *_OURS)),
+            Section("text", Content, Content.id.in_(to_them_alone), Content.id),
             Section("message", InboundMessage, by_client, InboundMessage.id),
             Section(
                 "message_file",

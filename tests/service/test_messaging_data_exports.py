@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from services.messaging import data_exports
 from tests.service.consents import record, says, set_wants
+from tests.service.conversing import say
 from tests.service.merges import Merge
 from tests.service.messaging_desk import Desk, desk
 
@@ -45,6 +47,15 @@ def test_what_a_merged_client_said_is_handed_out_with_the_survivors(desk: Desk) 
             ("email", "opted_in"),
             ("sms", "opted_out"),
         ]
+
+
+def test_a_message_that_still_waits_is_handed_out_with_its_text(desk: Desk) -> None:
+    person, other = desk.person(), desk.person()
+    later = {"mode": "at", "at": desk.clock() + dt.timedelta(days=2)}
+    say(desk, person, "Bring the passport.", timing=later)
+    say(desk, other, "Yours.", timing=later)
+    (kept,) = of_kind(exported(desk, person), "text")
+    assert [variant["body"] for variant in kept["variants"]] == ["Bring the passport."]
 
 
 def test_a_doubtful_word_is_handed_out_with_what_was_made_of_it(desk: Desk) -> None:

@@ -49,6 +49,15 @@ def test_what_is_not_an_id_is_redacted(capsys: pytest.CaptureFixture[str]) -> No
     assert (line["phone"], line["first_name"], line["tags"], line["code"]) == ("[redacted]",) * 3 + ("x",)
 
 
+def test_what_operators_are_told_to_look_for_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.configure("clients", "info", "json")
+    log = telemetry.log_of("test")
+    log.warning("queues_not_declared", remedy="casewire queues declare")
+    log.error("sealed_value_refused", table="client", column="custom_fields", row_id="c1")
+    for line in lines(capsys):
+        assert "[redacted]" not in line.values()
+
+
 def test_an_unexpected_error_is_logged_without_its_message(capsys: pytest.CaptureFixture[str]) -> None:
     telemetry.configure("clients", "info", "json")
     try:
