@@ -7,7 +7,7 @@ from marshmallow import Schema, fields, validate
 from contracts.base import Choice, Count, Event, Flag, Id, Operation, Progress, Stamped, Text
 from contracts.clients.common import A_CLIENT, FACTS, OWNER
 from contracts.clients.facts import ClientFacts
-from contracts.errors import Conflict, Invalid, NotFound
+from contracts.errors import Conflict, Forbidden, Invalid, NotFound
 
 
 class CreateImport(Schema):
@@ -23,7 +23,8 @@ class CreateImport(Schema):
 class PreviewImport(Schema):
     """`mapping`: {column: field}; a column left out is not read. Two columns on one field are refused. Null: the
     suggested one. The fields are those of a client, one column each: id, kind, first_name, middle_name, last_name,
-    full_name, company_name, date_of_birth, occupation, industry, referral_source, special_requirements, status, spam,
+    full_name, company_name, date_of_birth, government_ids (`ssn/US 123-45-6789; passport AB12`), government_ids.ssn and
+    the like for numbers of one kind, occupation, industry, referral_source, special_requirements, status, spam,
     flag_reason, language, time_zone, assigned_staff_id, tags (apart by `;`), phone, phone_2 … phone_20 with phone_kind,
     phone_2_kind …, mobile_phone, home_phone, work_phone, email, email_2 … email_20, address_kind, address_line1,
     address_line2, city, state, postal_code, country, address_2_kind, address_2_line1 … address_20_country,
@@ -31,7 +32,8 @@ class PreviewImport(Schema):
 
     `duplicates`, of a row whose client is known: skip it; update the client by it; create another one; merge it, which
     fills only what is empty. An empty cell leaves its field, or with `clear_empty` clears it (not when merging).
-    `date_format`: auto is what `default_country` writes; dates with the year first are always understood."""
+    Who may not read what is sensitive cannot update or merge by such a column. `date_format`: auto is what
+    `default_country` writes; dates with the year first are always understood."""
 
     import_id = Id(required=True)
     mapping = fields.Dict(keys=Text(longest=200), values=Text(longest=120), load_default=None, allow_none=True)
@@ -89,11 +91,14 @@ class ImportUndo(Schema):
 
 class Import(Stamped):
     """`error_counts`: how often each kind of error came, by its code. `sheets` are those of a workbook, `sheet` the one
-    that is read. `progress` is that of the undo, in clients, once there is one."""
+    that is read. `progress` is that of a preview while it lasts, then of the run, and once there is one of the undo, in
+    clients."""
 
     filename = fields.String()
     target = fields.String()
-    state = Choice("uploaded", "previewed", "running", "finished", "failed", "cancelled", "undoing", "undone")
+    state = Choice(
+        "uploaded", "previewing", "previewed", "running", "finished", "failed", "cancelled", "undoing", "undone"
+    )
     sheet = fields.String(allow_none=True)
     sheets = fields.List(fields.String())
     columns = fields.List(fields.String())
@@ -137,7 +142,7 @@ CREATE_IMPORT = Operation(
     example={"file_key": "uploads/x", "filename": "clients.csv"},
 )  # fmt: skip
 PREVIEW_IMPORT = Operation(
-    OWNER, "preview_import", PreviewImport, Import, (Invalid, NotFound, Conflict), deadline=180.0,
+    OWNER, "preview_import", PreviewImport, Import, (Invalid, Forbidden, NotFound, Conflict), deadline=180.0,
     permission="imports.write", example={"import_id": A_CLIENT},
 )  # fmt: skip
 RUN_IMPORT = Operation(

@@ -40,16 +40,16 @@ def birth_keys(keys: OwnerKeys, day: dt.date) -> dict[str, str]:
 
 def government_id_key(session: Session, number: str) -> str | None:
     """By what clients with a government id are found (`ClientGovernmentId.key`); else None."""
-    return SEALING.blind(session, "government_id", _bare(number))
+    return SEALING.blind(session, "government_id", bare_number(number))
 
 
 def government_id_keys(keys: OwnerKeys, ids: Sequence[Mapping[str, Any]]) -> list[str]:
     """The blind indexes of government ids, each once."""
-    return list(dict.fromkeys(keys.blind("government_id", _bare(entry["number"])) for entry in ids))
+    return list(dict.fromkeys(keys.blind("government_id", bare_number(entry["number"])) for entry in ids))
 
 
-def _bare(number: str) -> str:
-    """Letters and digits only: `123-45-6789` is `123456789`."""
+def bare_number(number: str) -> str:
+    """What two ways to write a government id have in common: letters and digits only: `123-45-6789` is `123456789`."""
     return "".join(character for character in strip_accents(number) if character.isalnum())
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from chassis.cells import neutral_text
 from chassis.database import Database
-from services.clients import cards
+from services.clients import cards, government_cells
 from services.clients.cell_texts import text_of
 from services.clients.checking import Record
 from services.clients.custom_fields import definitions
@@ -25,9 +25,9 @@ PAGE = 1000
 _LARGEST_PAGE = 4_000_000
 """Characters: a message on the bus has a largest size."""
 _BEFORE = (
-    "id", "kind", "first_name", "middle_name", "last_name", "company_name", "date_of_birth", "occupation", "industry",
-    "referral_source", "special_requirements", "status", "spam", "flag_reason", "language", "time_zone",
-    "assigned_staff_id", "tags",
+    "id", "kind", "first_name", "middle_name", "last_name", "company_name", "date_of_birth", "government_ids",
+    "occupation", "industry", "referral_source", "special_requirements", "status", "spam", "flag_reason", "language",
+    "time_zone", "assigned_staff_id", "tags",
 )  # fmt: skip
 _AFTER = ("external_source", "external_source_id", "created_at", "updated_at", "last_activity_at")
 _PHONES = numbered("phone")
@@ -98,6 +98,8 @@ def _cell_of(column: str) -> Cell:
     if column in _IN_LISTS:
         name, place, part = _IN_LISTS[column]
         return lambda record: text_of(record[name][place][part]) if place < len(record[name]) else ""
+    if column == government_cells.FIELD:
+        return lambda record: government_cells.written(record[column])
     if column in _BEFORE or column in _AFTER:
         return lambda record: text_of(record[column])
     return lambda record: ""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from services.clients import government_cells
 from services.clients.checking import Record
 from services.clients.import_mapping import (
     ADDRESS_FIELDS,
@@ -40,6 +41,7 @@ class Fields:
     emails: list[str]
     addresses: list[tuple[str, int, str]]
     """Field, of which address, what of it."""
+    government_ids: list[str]
 
     @classmethod
     def of(cls, names: Collection[str]) -> Fields:
@@ -52,6 +54,7 @@ class Fields:
             [(name, kind, kinds.get(name, "")) for name, kind in PHONE_FIELDS.items() if name in names],
             [name for name in EMAIL_FIELDS if name in names],
             [(name, number, part) for name, (number, part) in ADDRESS_FIELDS.items() if name in names],
+            [name for name in government_cells.FIELDS if name in names],
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from chassis.cells import plain_text
 from contracts.base import CANONICAL_ID
 from contracts.errors import Invalid
+from services.clients import government_cells
 from services.clients.addresses import DEFAULT_COUNTRY, UnfitAddress, parse_email, parse_phone
 from services.clients.names import fold
 
@@ -46,6 +47,7 @@ ADDRESS_FIELDS: dict[str, tuple[int, str]] = {
 """Of which postal address, and what of it."""
 OTHER_FIELDS = (
     "id", "kind", "date_of_birth", "status", "spam", "language", "time_zone", "assigned_staff_id", "tags",
+    *government_cells.FIELDS,
 )  # fmt: skip
 FIELDS = frozenset((*TEXT_FIELDS, *PHONE_FIELDS, *PHONE_KINDS, *EMAIL_FIELDS, *ADDRESS_FIELDS, *OTHER_FIELDS))
 CUSTOM = "custom_fields."
@@ -85,6 +87,12 @@ _KNOWN = {
     "state": "province|region|state region|home state|address 1 region|provincia|estado|state province",
     "postal_code": "zip|zip code|postcode|home postal code|address 1 postal code|codigo postal|postal zip code",
     "country": "country region|home country region|address 1 country|pais|home country",
+    "government_ids.ssn": "ssn|social security|social security number|social security no|seguro social",
+    "government_ids.itin": "itin",
+    "government_ids.ein": "ein|employer identification number|federal tax id",
+    "government_ids.passport": "passport|passport number|passport no|pasaporte",
+    "government_ids.drivers_license": "drivers license|drivers license number|driver license|licencia de conducir",
+    "government_ids.national_id": "national id|national id number|dni|curp",
     "external_source": "source system",
     "external_source_id": "external id|id|record id|client id|contact id|unique id",
 }
@@ -120,7 +128,7 @@ _BY_COLUMN = {
         for name in names.format(n=number).split("|")
     },
     **{name: field for field, names in _KNOWN.items() for name in names.split("|")},
-    **{field.replace("_", " "): field for field in FIELDS - {"id"}},
+    **{re.sub("[_.]", " ", field): field for field in FIELDS - {"id"}},
 }
 _FIRST_ADDRESS = {part: name for name, part in ADDRESS_PARTS.items()}
 _MOSTLY = 0.8

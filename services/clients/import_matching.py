@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from chassis.columns import new_id
 from chassis.scoping import BY_ID
 from chassis.value_sets import ByValue, among
-from services.clients import cards, contact_ties, merge_history
+from services.clients import cards, contact_ties, government_cells, merge_history
 from services.clients.addresses import Problem, with_primary
 from services.clients.cell_texts import text_of
 from services.clients.checking import Record, check_whole, default_kind, missing_fields, tag_key
@@ -24,7 +24,10 @@ from services.clients.import_mapping import MOST_OF_A_LIST
 from services.clients.import_rows import MOST_TAGS, Key, Row, RowReader
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone
 
-_MOST = {"phones": MOST_OF_A_LIST, "emails": MOST_OF_A_LIST, "addresses": MOST_OF_A_LIST, "tags": MOST_TAGS}
+_MOST = {
+    "phones": MOST_OF_A_LIST, "emails": MOST_OF_A_LIST, "addresses": MOST_OF_A_LIST, "tags": MOST_TAGS,
+    government_cells.FIELD: government_cells.MOST,
+}  # fmt: skip
 _DAY_LENGTH = len("2026-11-26")
 OUTCOMES = ("created", "updated", "skipped", "failed")
 
@@ -176,7 +179,7 @@ def new_record(row: Row, reader: RowReader) -> tuple[Record, list[str]]:
 
 
 def joined(record: Record, fields: Record) -> Record:
-    """The fields of a row over those of a record: numbers, email addresses and tags are added to what there is, a
+    """The fields of a row over those of a record: numbers, email addresses, ids and tags are added to what there is, a
     postal address takes the place of the one of its kind, custom fields are set one by one, all else is replaced. An
     empty list empties."""
     result = dict(fields)
@@ -190,17 +193,20 @@ def joined(record: Record, fields: Record) -> Record:
         result["tags"] = [*record["tags"], *(tag for tag in fields["tags"] if tag_key(tag) not in known_tags)]
     if fields.get("addresses"):
         result["addresses"] = _with_addresses(record["addresses"], fields["addresses"])
+    if fields.get(government_cells.FIELD):
+        known_ids = record[government_cells.FIELD]
+        result[government_cells.FIELD] = government_cells.with_ids(known_ids, fields[government_cells.FIELD])
     if "custom_fields" in fields:
         result["custom_fields"] = _with_custom_fields(record["custom_fields"], fields["custom_fields"])
     return result
 
 
 def filled(record: Record, fields: Record) -> Record:
-    """Of the fields of a row those that the record lacks; numbers, email addresses and tags are added to what there
-    is, and a postal address of a kind that it lacks."""
+    """Of the fields of a row those that the record lacks; numbers, email addresses, ids and tags are added to what
+    there is, and a postal address of a kind that it lacks."""
     kinds = {address["kind"] for address in record["addresses"]}
     new = {name: value for name, value in fields.items() if name not in _ALWAYS_SET and not record[name]}
-    new |= {name: fields[name] for name in ("phones", "emails", "tags") if name in fields}
+    new |= {name: fields[name] for name in ("phones", "emails", "tags", government_cells.FIELD) if name in fields}
     if "addresses" in fields:
         new["addresses"] = [address for address in fields["addresses"] if address["kind"] not in kinds]
     if "custom_fields" in fields:

@@ -10,6 +10,7 @@ from typing import Any
 
 from chassis.cells import plain_text
 from chassis.custom_fields import Definition
+from services.clients import government_cells
 from services.clients.addresses import email_key
 from services.clients.cell_texts import split_texts
 from services.clients.checking import Record, normalise_fields
@@ -111,6 +112,8 @@ class RowReader:
             given["time_zone"] = texts["time_zone"]
         if "tags" in texts:
             given["tags"] = split_texts(texts["tags"])
+        if known.government_ids and (ids := government_cells.read_ids(texts, known.government_ids, errors)):
+            given[government_cells.FIELD] = ids
         if "external_source_id" in given:
             given.setdefault("external_source", OWN_SOURCE)
         else:
@@ -145,6 +148,7 @@ class RowReader:
         for name, columns in (
             ("phones", [column for column, *_ in known.phones]), ("emails", known.emails),
             ("addresses", [column for column, *_ in known.addresses]), ("tags", ["tags"]),
+            (government_cells.FIELD, known.government_ids),
         ):  # fmt: skip
             mapped = [column for column in columns if column in self.places]
             if mapped and not any(column in texts for column in columns):

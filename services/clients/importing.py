@@ -25,6 +25,7 @@ from services.clients.import_earlier import EarlierRows
 from services.clients.import_mapping import check_default_values, check_mapping, custom_keys, suggest_mapping
 from services.clients.import_matching import OUTCOMES, Matching
 from services.clients.import_rows import RowReader
+from services.clients.import_sensitive import refuse_sensitive_columns
 from services.clients.import_workbooks import Table
 from services.clients.models import Import, ImportChange, ImportRow
 from services.clients.names import UnfitText, clean_text
@@ -121,6 +122,7 @@ def preview_import(
     }
     planned = Import(id=found.id, columns=found.columns, **settings)
     with db.read() as session:
+        refuse_sensitive_columns(session, planned)
         reader = reader_of(session, planned, now)
     counts: Counter[str] = Counter()
     error_counts: Counter[str] = Counter()
