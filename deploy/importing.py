@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class ImportApi:
     """The part of the API that an import needs."""
 
     def __init__(self, url: str, key: str) -> None:
-        self._url = url.rstrip("/")
+        self._url, self._key = url.rstrip("/"), key
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {key}"
 
@@ -46,12 +47,16 @@ class ImportApi:
             return self._asked("POST", "/v1/imports", files={"file": (file.name, content)}, data=form)
 
     def preview(self, import_id: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """What a run would do."""
-        return self._asked("POST", f"/v1/imports/{import_id}/preview", json=settings)
+        """What a run would do. It may take long; to ask how far it is, use another thread."""
+        return ImportApi(self._url, self._key)._asked("POST", f"/v1/imports/{import_id}/preview", json=settings)
 
     def run(self, import_id: str) -> dict[str, Any]:
         """Starts it."""
         return self._asked("POST", f"/v1/imports/{import_id}/run", json={})
+
+    def cancel(self, import_id: str) -> None:
+        """Ends it."""
+        self._asked("POST", f"/v1/imports/{import_id}/cancel", json={})
 
     def get(self, import_id: str) -> dict[str, Any]:
         """How far it is. Where the system does not answer for a while, it is asked again."""
@@ -113,7 +118,7 @@ def take_in(
     sure: bool = False,
     console: Console | None = None,
 ) -> int:
-    """Uploads a file, shows the preview, asks unless it is `sure`, runs the import and shows how far it is.
+    """Uploads a file, shows the preview, asks unless it is `sure`, runs the import; of both it shows how far they are.
 
     `mapping`, {column: field}, is laid over the suggested one; an empty field leaves a column out. Returns the exit
     status.
@@ -125,8 +130,11 @@ def take_in(
         full = {**made["suggested_mapping"], **(mapping or {})}
         chosen = {column: field for column, field in full.items() if field}
         console.print(_columns(made, chosen))
-        with console.status("Looking what a run would do …"):
-            preview = api.preview(made["id"], {**(settings or {}), "mapping": chosen})
+        try:
+            preview = _previewed(api, made["id"], {**(settings or {}), "mapping": chosen}, console)
+        except KeyboardInterrupt:
+            console.print("\nNothing was imported.")
+            return DECLINED
         console.print(_counts("Preview", preview))
         for line in _errors(preview):
             console.print(f"  {line}", markup=False)
@@ -160,12 +168,24 @@ def watch(api: ImportApi, import_id: str, *, folder: Path, name: str | None = No
     return outcome[0]
 
 
+def _previewed(api: ImportApi, import_id: str, settings: Mapping[str, Any], console: Console) -> dict[str, Any]:
+    """What a run would do. Meanwhile it shows how many rows have been looked at."""
+    with _bar(console) as bar, ThreadPoolExecutor(1) as elsewhere:
+        shown = bar.add_task("looking what a run would do", total=None)
+        asked = elsewhere.submit(api.preview, import_id, settings)
+        try:
+            while not wait([asked], timeout=_PAUSE).done:
+                progress = api.get(import_id)["progress"]
+                bar.update(shown, completed=progress["done"], total=progress["total"])
+        except KeyboardInterrupt:
+            # So that the answer comes for which the thread waits.
+            api.cancel(import_id)
+            raise
+        return asked.result()
+
+
 def _watched(api: ImportApi, import_id: str, console: Console) -> dict[str, Any]:
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console,
-        transient=not console.is_terminal,
-    )  # fmt: skip
-    with bar:
+    with _bar(console) as bar:
         found = api.get(import_id)
         shown = bar.add_task("rows", total=found["progress"]["total"])
         while found["state"] not in _ENDED:
@@ -174,6 +194,13 @@ def _watched(api: ImportApi, import_id: str, console: Console) -> dict[str, Any]
             found = api.get(import_id)
         bar.update(shown, completed=found["progress"]["done"])
     return found
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console,
+        transient=not console.is_terminal,
+    )  # fmt: skip
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from sqlalchemy import select
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from chassis.columns import new_id
 from chassis.database import Database
 from chassis.files import Files
-from contracts.errors import NotFound, invalid_field
+from contracts.errors import NotFound, Unavailable, invalid_field
 from services.clients import import_files, import_workbooks
 from services.clients.custom_fields import definitions
 from services.clients.import_chunks import chunks
@@ -31,6 +31,8 @@ from services.clients.models import Import, ImportChange, ImportRow
 from services.clients.names import UnfitText, clean_text
 
 _ROWS_SHOWN = 100
+_TOLD_EVERY = 0.5
+"""Seconds after which a preview tells how far it is, and sees whether it was cancelled."""
 UNDO = ("undoing", "undone")
 
 
@@ -73,7 +75,16 @@ def create_import(
         )
         uow.session.add(made)
         uow.session.flush()
+        if table_key is not None:
+            # Its rows are kept by themselves; other sheets nobody asked for.
+            uow.after_commit(lambda: _delete(files, file_key))
         return uow.answer(wire(made, []))
+
+
+def _delete(files: Files, key: str) -> None:
+    """What is not reached now, `import_keeping` deletes in its time."""
+    with suppress(Unavailable):
+        files.delete(key)
 
 
 def _read_text(files: Files, file_key: str) -> import_files.Layout:
@@ -108,7 +119,8 @@ def preview_import(
 ) -> dict[str, Any]:
     """The import with what a run would do, and its settings kept for the run. No client is written.
 
-    Raises NotFound `import_not_found`, Invalid that names columns and fields, Conflict `import_started`.
+    Raises NotFound `import_not_found`, Invalid that names columns and fields, Forbidden that names columns, Conflict
+    `import_started`, or `import_ended` if it is cancelled meanwhile.
     """
     with db.read() as session:
         found = find(session, import_id)
@@ -124,9 +136,26 @@ def preview_import(
     with db.read() as session:
         refuse_sensitive_columns(session, planned)
         reader = reader_of(session, planned, now)
+    with db.unit_of_work() as uow:
+        find(uow.session, import_id, lock=True).preview_started()
+    try:
+        outcome = _look_at_rows(db, files, found, reader, duplicates)
+    except Exception:
+        with db.unit_of_work() as uow:
+            find(uow.session, import_id, lock=True).preview_failed()
+        raise
+    with db.unit_of_work() as uow:
+        found = find(uow.session, import_id, lock=True)
+        found.previewed(settings, outcome)
+        return uow.answer(wire(found, []))
+
+
+def _look_at_rows(db: Database, files: Files, found: Import, reader: RowReader, duplicates: str) -> dict[str, Any]:
+    """What a run would do, as `Import.preview`. Raises Conflict if the import is cancelled, or started, meanwhile."""
     counts: Counter[str] = Counter()
     error_counts: Counter[str] = Counter()
     rows: list[dict[str, Any]] = []
+    told_at = time.monotonic()
     with files.get(found.rows_key) as stream, closing(EarlierRows()) as earlier:
         for chunk in chunks(import_files.read_rows(stream, found.encoding, found.delimiter), reader):
             with db.read() as session:
@@ -136,16 +165,16 @@ def preview_import(
                 error_counts.update(_codes(outcome.errors))
                 if outcome.errors and len(rows) < _ROWS_SHOWN:
                     rows.append({"row": outcome.row, "errors": outcome.errors})
+            if time.monotonic() - told_at > _TOLD_EVERY:
+                with db.unit_of_work() as uow:
+                    find(uow.session, found.id, lock=True).preview_advanced(counts.total())
+                told_at = time.monotonic()
             time.sleep(0)  # lets other green threads run
-    outcome_kept = {
+    return {
         "counts": {"read": counts.total(), **{name: counts[name] for name in OUTCOMES}},
         "error_counts": dict(error_counts),
         "rows": rows,
     }
-    with db.unit_of_work() as uow:
-        found = find(uow.session, import_id, lock=True)
-        found.previewed(settings, outcome_kept)
-        return uow.answer(wire(found, []))
 
 
 def get_import(db: Database, *, import_id: str) -> dict[str, Any]:
@@ -209,11 +238,12 @@ def wire(found: Import, failed: list[dict[str, Any]], conflicts: Sequence[dict[s
         "error_counts": found.error_counts,
         "rows": failed,
     }
+    done_rows = found.preview_position if found.state == "previewing" else found.position
     stated = ("id", "version", "created_at", "updated_at", "filename", "target", "state", "sheet", "sheets",
               "columns", "suggested_mapping", "mapping", "duplicates", "failure")  # fmt: skip
     return {
         **{name: getattr(found, name) for name in stated},
-        "progress": {"done": found.position, "total": found.total},
+        "progress": {"done": done_rows, "total": found.total},
         "undo": None,
         **(found.preview if found.state == "previewed" and found.preview else done),
         **(_undo_wire(found, conflicts) if found.state in UNDO else {}),

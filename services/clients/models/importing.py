@@ -13,6 +13,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Text,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -21,18 +22,29 @@ from chassis.database import FirmScoped
 from contracts.errors import Conflict
 from services.clients.models.common import Base, of_client
 
+UNSTARTED = ("uploaded", "previewing", "previewed")
+"""States of an import of which no row has been taken in."""
+
 
 class Import(FirmScoped, Base):
     """One uploaded file and how far its rows have been taken in.
 
-    `position` is the number of rows whose outcome is committed: `created + updated + skipped + failed`. Of a workbook
-    `table_key` names the sheet as CSV, from which its rows are read.
+    `position` is the number of rows whose outcome is committed: `created + updated + skipped + failed`;
+    `preview_position` that of the rows which a preview has looked at. Of a workbook
+    `table_key` names the sheet as CSV, from which its rows are read. `emptied_at` is when its files, and what it kept
+    for an undo, were taken away (`import_keeping`).
     """
 
     __tablename__ = "file_import"
     __table_args__ = (
         PrimaryKeyConstraint("firm_id", "id"),
         CheckConstraint("created + updated + skipped + failed = position", name="counts_add_up"),
+        Index(
+            "ix_file_import_kept",
+            "updated_at",
+            sqlite_where=text("emptied_at IS NULL"),
+            postgresql_where=text("emptied_at IS NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(Id, default=new_id)
@@ -63,15 +75,32 @@ class Import(FirmScoped, Base):
     skipped: Mapped[int] = mapped_column(Integer, default=0)
     failed: Mapped[int] = mapped_column(Integer, default=0)
     error_counts: Mapped[dict[str, int]] = mapped_column(Json, default=dict)
+    preview_position: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     preview: Mapped[dict[str, Any] | None] = mapped_column(Json)
     undo_total: Mapped[int] = mapped_column(Integer, default=0)
     undo_counts: Mapped[dict[str, int]] = mapped_column(Json, default=dict)
     failure: Mapped[str | None] = mapped_column(String(200))
+    emptied_at: Mapped[dt.datetime | None] = mapped_column(Instant)
+
+    def preview_started(self) -> None:
+        """Its rows are looked at. Raises Conflict `import_started`, or `import_ended` if it was cancelled."""
+        self._demand_not_started()
+        self.preview_position = 0
+        self._moved("previewing")
+
+    def preview_advanced(self, position: int) -> None:
+        """So many rows have been looked at. Raises as `preview_started`."""
+        self._demand_not_started()
+        self.preview_position = position
+
+    def preview_failed(self) -> None:
+        """What an earlier preview found holds again, if there was one."""
+        if self.state == "previewing":
+            self._moved("uploaded" if self.preview is None else "previewed")
 
     def previewed(self, settings: dict[str, Any], outcome: dict[str, Any]) -> None:
-        """Keeps the settings of a run and what it would do. Raises Conflict `import_started`."""
-        if self.state not in ("uploaded", "previewed"):
-            raise Conflict("import_started", state=self.state)
+        """Keeps the settings of a run and what it would do. Raises as `preview_started`."""
+        self._demand_not_started()
         self.mapping = settings["mapping"]
         self.duplicates = settings["duplicates"]
         self.default_values = settings["default_values"]
@@ -83,9 +112,9 @@ class Import(FirmScoped, Base):
 
     def started(self) -> None:
         """Raises Conflict `import_started` if it runs or ran, `import_not_previewed` if no mapping is known."""
-        if self.state not in ("uploaded", "previewed"):
+        if self.state not in UNSTARTED:
             raise Conflict("import_started", state=self.state)
-        if self.mapping is None:
+        if self.mapping is None or self.state == "previewing":
             raise Conflict("import_not_previewed", state=self.state)
         self._moved("running")
 
@@ -106,10 +135,15 @@ class Import(FirmScoped, Base):
         self._moved("failed")
 
     def cancelled(self) -> None:
-        """No more rows are taken in; what is committed stays, and counts. Raises Conflict `import_ended`."""
-        if self.state not in ("uploaded", "previewed", "running"):
+        """No more rows are taken in, or looked at; what is committed stays, and counts. Raises Conflict
+        `import_ended`."""
+        if self.state not in (*UNSTARTED, "running"):
             raise Conflict("import_ended", state=self.state)
         self._moved("cancelled")
+
+    def forget_names(self) -> None:
+        """The file's name and those of its columns go. It has ended."""
+        self.filename, self.columns, self.suggested_mapping, self.mapping = "clients", [], {}, {}
 
     def undo_started(self, total: int, oldest: dt.datetime) -> None:
         """Begins to take it back: `total` clients. Raises Conflict `import_not_finished`, `import_undone`, or
@@ -134,6 +168,18 @@ class Import(FirmScoped, Base):
         """All its clients were looked at."""
         self.undo_total = sum(self.undo_counts.values())
         self._moved("undone")
+
+    def _demand_not_started(self) -> None:
+        if self.state == "cancelled":
+            raise Conflict("import_ended", state=self.state)
+        if self.state not in UNSTARTED:
+            raise Conflict("import_started", state=self.state)
+
+    @property
+    def file_keys(self) -> list[str]:
+        """All that may be stored of it: what was uploaded, its rows, and the files of errors."""
+        kept = [key for key in (self.file_key, self.table_key) if key]
+        return [*kept, *(f"imports/{self.id}/errors.{form}" for form in ("csv", "xlsx"))]
 
     @property
     def rows_key(self) -> str:
