@@ -109,7 +109,7 @@ class SuspectedPair(Schema):
 
     id = Id()
     found_at = Instant()
-    why = fields.List(Choice("phone", "email", "name_and_birth", "name_and_postal_code"))
+    why = fields.List(Choice("phone", "email", "government_id", "name_and_birth", "name_and_postal_code"))
     clients = fields.List(fields.Nested(Client))
 
 

@@ -1,5 +1,6 @@
-"""What makes two clients look like one: a phone number or email address in common, or a similar name together with the
-same day of birth or postal code. Pure rules, and how the pairs of many are found without comparing all with all."""
+"""What makes two clients look like one: a phone number, email address or government id in common, or a similar name
+together with the same day of birth or postal code. Pure rules, and how the pairs of many are found without comparing
+all with all."""
 
 from __future__ import annotations
 
@@ -11,10 +12,12 @@ from rapidfuzz import fuzz, process
 
 from services.clients.addresses import email_key
 from services.clients.checking import Record
+from services.clients.client_keys import bare_number
 from services.clients.duplicates import ALIKE, alike
 from services.clients.names import name_key
 
-PHONE, EMAIL, BIRTH, POSTAL = "phone", "email", "name_and_birth", "name_and_postal_code"
+PHONE, EMAIL, GOVERNMENT_ID = "phone", "email", "government_id"
+BIRTH, POSTAL = "name_and_birth", "name_and_postal_code"
 Pair = tuple[str, str]
 """Two ids, the smaller first."""
 Pairs = dict[Pair, set[str]]
@@ -43,6 +46,8 @@ def reasons(one: Record, other: Record) -> list[str]:
         found.append(PHONE)
     if _emails(one) & _emails(other):
         found.append(EMAIL)
+    if _numbers(one) & _numbers(other):
+        found.append(GOVERNMENT_ID)
     if alike(name_key(one), name_key(other)):
         if one["date_of_birth"] is not None and one["date_of_birth"] == other["date_of_birth"]:
             found.append(BIRTH)
@@ -53,6 +58,11 @@ def reasons(one: Record, other: Record) -> list[str]:
 
 def _emails(record: Record) -> set[str]:
     return {email_key(email["address"]) for email in record["emails"]}
+
+
+def _numbers(record: Record) -> set[str]:
+    """Of government ids, whatever kind each is said to be: one number is a national id here and a tax id there."""
+    return {bare_number(entry["number"]) for entry in record["government_ids"]}
 
 
 def _codes(record: Record) -> set[str]:

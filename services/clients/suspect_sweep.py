@@ -1,8 +1,8 @@
 """Looking through all clients of a firm for pairs that look like one, after an import or for the first time.
 
-In steps, each by value: numbers that several have, email addresses, days of birth, postal codes; at last what was found
-before and not again is looked at once more. Each turn of the timer takes some values of one step and keeps how far it
-came in the transaction that writes the pairs, so that a killed sweep goes on there.
+In steps, each by value: numbers that several have, email addresses, government ids, days of birth, postal codes; at
+last what was found before and not again is looked at once more. Each turn of the timer takes some values of one step
+and keeps how far it came in the transaction that writes the pairs, so that a killed sweep goes on there.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from services.clients import cards, suspects
 from services.clients.likenesses import (
     BIRTH,
     EMAIL,
+    GOVERNMENT_ID,
     MOST_SHARING,
     PHONE,
     POSTAL,
@@ -29,7 +30,15 @@ from services.clients.likenesses import (
     add_sharing,
     reasons,
 )
-from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, SuspectedPair, SuspectSweep
+from services.clients.models import (
+    Client,
+    ClientAddress,
+    ClientEmail,
+    ClientGovernmentId,
+    ClientPhone,
+    SuspectedPair,
+    SuspectSweep,
+)
 
 QUIET = dt.timedelta(seconds=10)
 """After the last of an import's events: an import is looked through once, not once for each of its chunks."""
@@ -40,11 +49,14 @@ NAMES_AT_ONCE = 2000
 _STEPS: dict[str, tuple[str, Any, Any]] = {
     "phone": (PHONE, ClientPhone, ClientPhone.number),
     "email": (EMAIL, ClientEmail, ClientEmail.key),
+    "government_id": (GOVERNMENT_ID, ClientGovernmentId, ClientGovernmentId.key),
     "birth": (BIRTH, Client, Client.birth_key),
     "postal": (POSTAL, ClientAddress, ClientAddress.postal_code),
     "again": ("", SuspectedPair, SuspectedPair.id),
 }
 _NAMES = list(_STEPS)
+_SHARED = ("phone", "email", "government_id")
+"""Steps of what two have in common, whatever they are called."""
 
 
 def ask_for_sweep(db: Database, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
@@ -103,7 +115,7 @@ def _some(session: Session, step: str, after: str | None, began_at: dt.datetime)
         return _look_again(session, after, began_at)
     pairs: Pairs = {}
     values = _values(session, step, model, column, after)
-    if step in ("phone", "email"):
+    if step in _SHARED:
         shared = [value for value, _ in values]
         add_sharing(pairs, why, suspects.holders(session, model, column, column.in_(shared)))
         return pairs, [], values[-1][0] if len(values) == VALUES_AT_ONCE else None
@@ -119,7 +131,7 @@ def _some(session: Session, step: str, after: str | None, began_at: dt.datetime)
 def _values(session: Session, step: str, model: Any, column: Any, after: str | None) -> list[tuple[str, int]]:
     """The next values that several clients have, in order, and how many have them."""
     size = func.count()
-    most = MOST_SHARING if step in ("phone", "email") else None
+    most = MOST_SHARING if step in _SHARED else None
     statement = select(column, size).where(column.is_not(None)).group_by(column).order_by(column)
     statement = statement.having(size.between(2, most) if most is not None else size > 1)
     if after is not None:

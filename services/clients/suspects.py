@@ -25,6 +25,7 @@ from services.clients import cards, merge_history
 from services.clients.likenesses import (
     BIRTH,
     EMAIL,
+    GOVERNMENT_ID,
     MOST_SHARING,
     PHONE,
     POSTAL,
@@ -39,6 +40,7 @@ from services.clients.models import (
     Client,
     ClientAddress,
     ClientEmail,
+    ClientGovernmentId,
     ClientPhone,
     NotDuplicate,
     SuspectedPair,
@@ -50,7 +52,17 @@ Record = dict[str, Any]
 MOST_IN_BLOCK = 5000
 """Clients of one day of birth or postal code with whom a changed one is compared."""
 _TELLING = frozenset(
-    {"first_name", "last_name", "company_name", "kind", "phones", "emails", "addresses", "date_of_birth"}
+    {
+        "first_name",
+        "last_name",
+        "company_name",
+        "kind",
+        "phones",
+        "emails",
+        "addresses",
+        "date_of_birth",
+        "government_ids",
+    }
 )
 """Fields of which a change may make a pair, or end one."""
 
@@ -79,6 +91,7 @@ def pairs_of(session: Session, ids: Collection[str]) -> Pairs:
     pairs: Pairs = {}
     sharing: list[tuple[str, Any, Any]] = [
         (PHONE, ClientPhone, ClientPhone.number), (EMAIL, ClientEmail, ClientEmail.key),
+        (GOVERNMENT_ID, ClientGovernmentId, ClientGovernmentId.key),
     ]  # fmt: skip
     for why, model, column in sharing:
         mine: Any = select(column).where(among(session, model.client_id, only))

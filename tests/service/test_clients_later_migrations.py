@@ -109,6 +109,22 @@ def test_clients_there_are_looked_through_for_duplicates_once(old: Old) -> None:
     assert len(database.rows("client", "id")) == 3
 
 
+def test_imports_there_have_their_files_and_clients_with_government_ids_are_looked_through(old: Old) -> None:
+    database = old("clients", "0023")
+    firm_id, other, import_id = new_id(), new_id(), new_id()
+    database.put("file_import", firm_id=firm_id, id=import_id, state="finished", filename="a.csv")
+    database.put("client_government_id", firm_id=firm_id, client_id=add_client(database, firm_id), key="x")
+    add_client(database, other)
+    database.to("0025")
+    assert database.rows("file_import", "id", "filename", "preview_position", "emptied_at") == [
+        (import_id, "a.csv", 0, None)
+    ]
+    assert database.rows("suspect_sweep", "firm_id", "step") == [(firm_id, "phone")]
+    database.put("file_import", firm_id=firm_id, id=new_id(), state="previewing", filename="b.csv")
+    database.back_to("0023")
+    assert database.rows("file_import", "filename", "state") == [("a.csv", "finished"), ("b.csv", "uploaded")]
+
+
 @pytest.mark.parametrize(("table", "key"), [("client_phone", "number"), ("client_email", "key")])
 def test_a_list_that_was_left_without_a_primary_gets_its_first(old: Old, table: str, key: str) -> None:
     database = old("clients", "0021")

@@ -87,6 +87,20 @@ def test_pairs_are_listed_with_both_records_and_why(desk: Desk, find: Any) -> No
     }
 
 
+def test_one_government_id_is_a_reason_however_it_is_written(desk: Desk, find: Any) -> None:
+    ids = [desk.create(first_name=new_id()[-12:], government_ids=[entry])["id"] for entry in (
+        {"kind": "national_id", "number": "123-45.678 z"}, {"kind": "other", "number": "12345678Z", "country": "ES"},
+        {"kind": "national_id", "number": "12345679Z"},
+    )]  # fmt: skip
+    find(desk)
+    assert listed(desk) == {frozenset(ids[:2]): ["government_id"]}
+    desk.change(ids[1], government_ids=[])
+    assert listed(desk) == {}
+    desk.change(ids[1], government_ids=[{"kind": "other", "number": "12345679z"}])
+    find(desk)
+    assert listed(desk) == {frozenset(ids[1:]): ["government_id"]}
+
+
 def test_a_number_of_many_says_nothing(desk: Desk, find: Any) -> None:
     for _ in range(likenesses.MOST_SHARING + 1):
         desk.create(first_name=new_id()[-12:], phones=[{"number": "+12125550123"}])
