@@ -13,7 +13,7 @@ from werkzeug.utils import secure_filename
 from chassis.columns import new_id
 from chassis.workbooks import CONTENT_TYPE
 from contracts import clients
-from contracts.errors import invalid_field
+from contracts.errors import CasewireError, DeadlineExceeded, Unavailable, invalid_field
 from gateway.endpoints import call, expose, permitted
 from gateway.tables import attachment
 from gateway.wire import record_response
@@ -47,7 +47,14 @@ def create_import(files: dict[str, Any], form: dict[str, Any]) -> Response:
         raise invalid_field("file", "The file has no name.")
     file_key = f"imports/{g.context.firm_id}/{new_id()}"
     g.files.put(file_key, upload.stream)
-    made = call(clients.CREATE_IMPORT, file_key=file_key, filename=filename, **form)
+    try:
+        made = call(clients.CREATE_IMPORT, file_key=file_key, filename=filename, **form)
+    except (Unavailable, DeadlineExceeded):
+        # Perhaps it was taken all the same.
+        raise
+    except CasewireError:
+        g.files.delete(file_key)
+        raise
     return record_response(made, 201, location=f"/v1/imports/{made['id']}")
 
 

@@ -15,7 +15,7 @@ from contracts.clients import CLIENT_DATA_EXPORTED, Client
 from services.clients import (
     activity,
     cards,
-    erasing,
+    erased_rows,
     import_changes,
     merge_history,
     merge_images,
@@ -73,7 +73,7 @@ def export_client_data(
 def _sections(client_id: str) -> list[Section]:
     return [
         Section(model.__tablename__, model, model.client_id == client_id, _key(model), lambda row: plain(row))
-        for model in sorted(erasing.tables_of_clients(), key=lambda model: str(model.__tablename__))
+        for model in sorted(erased_rows.tables_of_clients(), key=lambda model: str(model.__tablename__))
         if model.__tablename__ not in NOT_HANDED_OUT
     ] + [Section("client_merge", ClientMerge, ClientMerge.surviving_id == client_id, ClientMerge.id, plain)]
 

@@ -2,24 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from chassis.database import Database
+from chassis.files import Files
 from chassis.value_sets import among
-from services.clients.models import Client, Import, ImportChange
+from services.clients import cards
+from services.clients.checking import Record
+from services.clients.erased_lists import Seeker, find_in_list
+from services.clients.models import UNSTARTED, Client, Erasure, Import, ImportChange
 
 ENDED = ("finished", "failed", "cancelled", "undone")
 """States of an import in which its file is read no more, but to make its file of errors."""
 
 
-def files_of(session: Session, client_ids: Collection[str], models: Sequence[Any]) -> dict[str, set[str]]:
-    """By client: the keys of its files. A table whose rows say where a file is has an attribute `file_key`.
+Lists = dict[str, set[str]]
+"""Of an import, the clients that are in its list."""
 
-    An uploaded list holds many people. It goes as a whole with the first of those it brought or changed: it has been
-    taken in, and what is left of its use is the file of errors.
+
+def lists_with(db: Database, files: Files, erasures: Sequence[Erasure]) -> Lists:
+    """The imports in whose lists the people of these erasures are. Not in a transaction: every list of the firm's that
+    is still kept is read.
+
+    Raises Unavailable if the object store cannot be reached.
+    """
+    with db.read() as session:
+        ids = {client_id for erasure in erasures for client_id in erasure.client_ids}
+        people = cards.load(session, ids, archived=True)
+        kept = session.scalars(select(Import).where(Import.emptied_at.is_(None)).order_by(Import.id)).all()
+    if not people:
+        return {}
+    for entry in kept:
+        if entry.table_key is not None:
+            # The workbook itself: it may have sheets besides the one that was taken in.
+            files.delete(entry.file_key)
+    seeker = Seeker(people.values())
+    found = {entry.id: find_in_list(files, entry, seeker, set(people)) for entry in kept}
+    return {import_id: client_ids for import_id, client_ids in found.items() if client_ids}
+
+
+def scrub_imports(session: Session, people: Collection[Record], import_ids: Collection[str]) -> None:
+    """Cancels those of the imports that were not started, since their lists go; and of all imports that bear somebody's
+    name, in the file's or in a column's, the names go."""
+    seeker = Seeker(people)
+    names = session.execute(select(Import.id, Import.filename, Import.columns, Import.state)).all()
+    named = {row.id for row in names if seeker.found_in([row.filename]) or seeker.found_in(row.columns)}
+    theirs = select(Import).where(among(session, Import.id, {*import_ids, *named}))
+    for entry in session.scalars(theirs.order_by(Import.id).with_for_update()):
+        if entry.state in UNSTARTED:
+            entry.cancelled()
+        if entry.id in named and entry.state in ENDED:
+            entry.forget_names()
+
+
+def files_of(
+    session: Session, client_ids: Collection[str], models: Sequence[Any], listed: Mapping[str, set[str]]
+) -> dict[str, set[str]]:
+    """By client: the keys of its files. A table whose rows say where a file is has an attribute `file_key`; `listed`
+    are the lists that it was found in.
+
+    An uploaded list holds many people. It goes as a whole with the first of them: it has been taken in, and what is
+    left of its use is the file of errors.
     """
     found: dict[str, set[str]] = {}
     for model in models:
@@ -33,14 +80,12 @@ def files_of(session: Session, client_ids: Collection[str], models: Sequence[Any
     made = select(Client.id, Client.import_id).where(
         among(session, Client.id, client_ids), Client.import_id.is_not(None)
     )
-    lists: dict[str, set[str]] = {}
+    lists: Lists = {import_id: set(found_in) for import_id, found_in in listed.items()}
     for client_id, import_id in (*session.execute(changed), *session.execute(made)):
         lists.setdefault(str(import_id), set()).add(client_id)
     for entry in session.scalars(select(Import).where(among(session, Import.id, lists))):
-        keys = {key for key in (entry.file_key, entry.table_key) if key}
-        keys |= {f"imports/{entry.id}/errors.{form}" for form in ("csv", "xlsx")}
         for client_id in lists[entry.id]:
-            found.setdefault(client_id, set()).update(keys)
+            found.setdefault(client_id, set()).update(entry.file_keys)
     return found
 
 

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
@@ -19,28 +19,25 @@ from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.files import Files
 from chassis.forgetting import forget_deleted
-from chassis.value_sets import among
 from contracts.clients import CLIENT_DELETED, CLIENT_ERASED, ERASURE_REQUESTED, OWNER
 from contracts.errors import Conflict
 from services.clients import (
+    cards,
     erased_addresses,
     erased_files,
+    erased_rows,
     erasure_journal,
     erasure_reports,
     legal_holds,
     merge_history,
-    search_index,
 )
 from services.clients.archiving import KEPT
 from services.clients.models import (
-    Base,
     Client,
     ClientMerge,
     ErasedClient,
     Erasure,
-    FormerExternalId,
     LegalHold,
-    MergeMove,
 )
 
 Record = dict[str, Any]
@@ -48,29 +45,6 @@ Record = dict[str, Any]
 TIMER = "clients: erasures"
 AT_ONCE = 100
 """Clients that are erased in one transaction."""
-
-KEPT_TABLES = frozenset({"erasure", "erasure_report", "erased_client"})
-"""What is left of an erased client: ids and figures."""
-WITHOUT_CLIENTS = {
-    "applied_answer": "case tasks and figures",
-    "client_field": "the firm's own names",
-    "client_former_external_id": "scrubbed with its merge",
-    "client_group": "the firm's own names",
-    "client_merge": "scrubbed by the ids of both",
-    "client_merge_move": "scrubbed with its merge",
-    "company": "shared by all firms, and holds nothing of theirs",
-    "company_proposal": "what a firm proposes for the shared directory",
-    "contact": "another person, who stays when a client goes, and goes when it is deleted itself",
-    "file_import": "counts and settings of a file; what is in the file, `erased_files` looks after",
-    "filter_use": "ids",
-    "firm_key": "keys of the firm; a client's own goes with the client",
-    "import_row": "numbers of rows and codes",
-    "not_duplicate": "ids of two clients, and goes with either",
-    "saved_filter": "the firm's own questions",
-    "suspect_sweep": "how far it is",
-    "suspected_pair": "ids of two clients, and goes with either",
-}
-"""Tables without the column `client_id`, and what they hold instead."""
 
 
 def erase_client(db: Database, now: dt.datetime, *, client_id: str, actor_id: str | None = None) -> Record:
@@ -175,8 +149,9 @@ def continue_erasures(
         people = erased_addresses.people(db, decided)
         if people:
             calls.messaging.forget_addresses(people=people)
+        listed = erased_files.lists_with(db, files, decided)
         with db.unit_of_work() as uow:
-            _scrub(uow, [erasure.id for erasure in decided], key, now)
+            _scrub(uow, [erasure.id for erasure in decided], key, listed, now)
             uow.after_commit(lambda: forget_deleted(db))
     running = _of_state(db, ids, "running")
     with db.read() as session:
@@ -208,11 +183,15 @@ def _locked(session: Session, ids: Collection[str]) -> Sequence[Erasure]:
     return session.scalars(statement).all()
 
 
-def _scrub(uow: UnitOfWork, ids: Collection[str], journal_key: str, now: dt.datetime) -> None:
+def _scrub(
+    uow: UnitOfWork, ids: Collection[str], journal_key: str, listed: erased_files.Lists, now: dt.datetime
+) -> None:
     erasures = [erasure for erasure in _locked(uow.session, ids) if erasure.state == "begun"]
     client_ids = sorted({client_id for erasure in erasures for client_id in erasure.client_ids})
-    files = erased_files.files_of(uow.session, client_ids, tables_of_clients())
-    counts = scrub_clients(uow, client_ids)
+    people = cards.load(uow.session, client_ids, archived=True)
+    erased_files.scrub_imports(uow.session, people.values(), listed)
+    files = erased_files.files_of(uow.session, client_ids, erased_rows.tables_of_clients(), listed)
+    counts = erased_rows.scrub_clients(uow, client_ids)
     uow.insert(
         ErasedClient,
         [
@@ -239,58 +218,6 @@ def tell(uow: UnitOfWork, erasure: Erasure) -> None:
         "client_ids": erasure.client_ids,
     }
     uow.emit(CLIENT_ERASED, erasure.client_id, data, aggregate_version=erasure.client_version)
-
-
-def scrub_clients(uow: UnitOfWork, client_ids: Collection[str]) -> dict[str, dict[str, int]]:
-    """Deletes every row of these clients from every table that has any, and the answers that hold them; returns how
-    many by client and table.
-
-    A table belongs to a client by its column `client_id`: a new one is erased without a word said here. What refers to
-    a client otherwise is named in `services.clients.erasing`, and a test looks for what nobody thought of.
-    """
-    counts: dict[str, dict[str, int]] = {}
-    for model in tables_of_clients():
-        gone = (
-            delete(model)
-            .where(among(uow.session, model.client_id, client_ids))
-            .returning(model.client_id)
-            .execution_options(synchronize_session=False)
-        )
-        for client_id in uow.session.scalars(gone):
-            mine = counts.setdefault(client_id, {})
-            mine[model.__tablename__] = mine.get(model.__tablename__, 0) + 1
-    _scrub_merges(uow, client_ids)
-    rows = delete(Client).where(among(uow.session, Client.id, client_ids)).returning(Client.id)
-    for client_id in uow.session.scalars(rows.execution_options(synchronize_session=False)):
-        counts.setdefault(client_id, {})["client"] = 1
-    search_index.forget_deleted(uow)
-    uow.forget_mentions(sorted(client_ids))
-    return counts
-
-
-def _scrub_merges(uow: UnitOfWork, client_ids: Collection[str]) -> None:
-    """What was kept for an undo. A merge with somebody who is not erased is undone by then, or is one with nobody."""
-    theirs = or_(
-        among(uow.session, ClientMerge.surviving_id, client_ids), among(uow.session, ClientMerge.merged_id, client_ids)
-    )
-    merge_ids = list(uow.session.scalars(select(ClientMerge.id).where(theirs)))
-    for model, column in (
-        (MergeMove, MergeMove.merge_id),
-        (FormerExternalId, FormerExternalId.merge_id),
-        (ClientMerge, ClientMerge.id),
-    ):
-        gone = delete(model).where(among(uow.session, column, merge_ids))
-        uow.session.execute(gone, execution_options={"synchronize_session": False})
-
-
-def tables_of_clients() -> list[Any]:
-    """The models whose rows are one client's, those that refer to others first."""
-    models = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
-    return [
-        models[table.name]
-        for table in reversed(Base.metadata.sorted_tables)
-        if table.name in models and "client_id" in table.c and table.name not in KEPT_TABLES
-    ]
 
 
 def ask_again(db: Database, now: dt.datetime) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, or_, select, update
 
 from chassis.database import Database, UnitOfWork
-from services.clients import erasing, search_index
+from services.clients import erased_rows, search_index
 from services.clients.merging import TOLD_AGAIN_AFTER, tell_merged
 from services.clients.models import UNDO_WITHIN, Activity, Client, ClientMerge, ClientPhoto, LegalHold, MergeMove
 
@@ -61,7 +61,7 @@ def _forget_merged(uow: UnitOfWork, merges: Sequence[ClientMerge]) -> None:
         for model in _FOLLOW:
             theirs = update(model).where(model.client_id == merge.merged_id)
             uow.session.execute(theirs.values(client_id=merge.surviving_id), execution_options=_WITHOUT_SYNC)
-    for model in erasing.tables_of_clients():
+    for model in erased_rows.tables_of_clients():
         if model not in (*_FOLLOW, Activity):
             gone = delete(model).where(model.client_id.in_(ids))
             uow.session.execute(gone, execution_options=_WITHOUT_SYNC)

@@ -23,6 +23,7 @@ from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from chassis.walls import UPKEEP
+from contracts.clients import IMPORT_REQUESTED, IMPORT_UNDO_REQUESTED
 from deploy.demo.api import Api
 from deploy.deployables import DEPLOYABLES
 from deploy.distributed import down, is_ready, read_state
@@ -153,7 +154,7 @@ class Deployment:
         return {str(row[0]).replace("-", "") for row in self.ask(service, statement, **values)}
 
     def _of_subscriptions(self) -> list[tuple[str, str, str, str]]:
-        """(subscription, service, owner, event) of all that are not broadcast."""
+        """(subscription, service, owner, event) of all that are not broadcast and are marked as received."""
         if not self._subscriptions:
             from chassis.events import Subscription
 
@@ -163,9 +164,15 @@ class Deployment:
                     for entrypoint in getattr(getattr(service, name), "nameko_entrypoints", ()):
                         if isinstance(entrypoint, Subscription) and not entrypoint.broadcast:
                             event = entrypoint.event
+                            if event.name in _WITHOUT_A_MARK:
+                                continue
                             told = (f"{service.name}.{event.name}.{name}", entry.name, event.owner, event.name)
                             self._subscriptions.append(told)
         return self._subscriptions
+
+
+_WITHOUT_A_MARK = (IMPORT_REQUESTED.name, IMPORT_UNDO_REQUESTED.name)
+"""An import's own row tells how far it is, and its events leave no mark."""
 
 
 def _engine(url: str) -> Engine:

@@ -33,6 +33,8 @@ from tests.systems import answer, eventually
 Say = Callable[[str], None]
 
 AT_ONCE = 4
+LISTED = "listed"
+"""How the words end that are in uploaded lists only."""
 FIRST_NUMBER = 700_000
 """Far above those of the firm's other recipients."""
 
@@ -53,8 +55,10 @@ def erase_in_the_middle(firm: Firm, load: Load, say: Say) -> list[Figure]:
     mark = f"zq{time.time_ns() % 0xFFFFFF:06x}"
     with _many_at_once(lambda number: _person(firm, mark, number), load.faults) as people:
         _say_things(firm, people)
+    _list(firm, people)
     words = Words(mark, [person.number for person in people])
     wanted = {word for person in people for word in person.words}
+    in_rows = {word for word in wanted if not word.endswith(LISTED)}
     before = set().union(*find(deployment, words).values())
     say(f"{len(before & wanted)} of {len(wanted)} words of {len(people)} people are there before")
     with _backup(deployment) as backup:
@@ -84,7 +88,7 @@ def erase_in_the_middle(firm: Firm, load: Load, say: Say) -> list[Figure]:
         exactly("words there before that were not found", len(wanted - before), 0),
         exactly("words left after erasing", _count(after), 0),
         exactly("words left after every event came again", _count(after_repeats), 0),
-        at_least("words that the backup brought back", len(restored & wanted), len(wanted)),
+        at_least("words that the backup brought back", len(restored & in_rows), len(in_rows)),
         exactly("words left after the restore", _count(after_restore), 0),
         exactly("clients that still answer", len(status - {410}), 0),
         exactly("deliveries more or less than asked for", abs(sum(counts.values()) - batch.recipients), 0),
@@ -132,15 +136,40 @@ def _person(firm: Firm, mark: str, number: int) -> Person:
     call = {"kind": "call", "notes": f"{own}note", "subject": f"{own}subject"}
     patiently(lambda: api.post(f"/v1/clients/{made['id']}/communications", call, key=own))
     kinds = ("first", "middle", "last", "occupation", "flag", "mail", "street", "city", "tag", "case", "story",
-             "answer", "note", "subject", "text", "inbound")  # fmt: skip
+             "answer", "note", "subject", "text", "inbound", LISTED)  # fmt: skip
     return Person(made["id"], case["id"], phone, frozenset({own + kind for kind in kinds} | {phone.lstrip("+")}))
+
+
+def _list(firm: Firm, people: list[Person]) -> None:
+    """Lists that they are in and did not come from: skipped, failed, and of an import that nobody starts."""
+    header = "First name,Last name,Phone,Notes"
+    rows = []
+    for at, person in enumerate(people):
+        own = _own(person)
+        rows.append(f"{own}first,{own}last,{person.number if at % 2 else 'none'},{own}{LISTED}")
+    api = firm.deployment.api
+    for started in (True, False):
+        content = "\n".join([header, *rows]).encode()
+        made = patiently(lambda content=content: api.post("/v1/imports", files={"file": ("people.csv", content)}))
+        path = f"/v1/imports/{made['id']}"
+        found = patiently(lambda path=path: api.post(f"{path}/preview", {}))
+        counts = (found["counts"]["skipped"], found["counts"]["failed"])
+        assert counts == (len(people) // 2, len(people) - len(people) // 2), found
+        if started:
+            patiently(lambda path=path: api.post(f"{path}/run"))
+            eventually(lambda path=path: api.get(path)["state"] == "finished", "the list taken in", 90)
+            assert answer(api, "GET", f"{path}/errors.csv").ok
+
+
+def _own(person: Person) -> str:
+    return next(word for word in person.words if word.endswith("first")).removesuffix("first")
 
 
 def _say_things(firm: Firm, people: list[Person]) -> None:
     """Each is written to by a person, and writes back."""
     api = firm.deployment.api
     for person in people:
-        own = next(word for word in person.words if word.endswith("first")).removesuffix("first")
+        own = _own(person)
         body = {"client_id": person.client_id, "channel": "sms", "body": f"{own}text", "timing": {"mode": "now"}}
         sent = patiently(lambda body=body, own=own: api.post("/v1/messages", body, key=own))
         assert sent["state"] != "suppressed", sent

@@ -12,7 +12,7 @@ from chassis.context import use
 from chassis.wire import strict
 from contracts import clients
 from contracts.errors import Gone, NotFound
-from services.clients import activity, data_exports, erasing, legal_holds, merging, notes
+from services.clients import activity, data_exports, erased_rows, legal_holds, merging, notes
 from services.clients.models import ImportChange
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.erasing_clients import PERSON, erase, go_on, person
@@ -83,7 +83,7 @@ def test_of_an_erased_client_there_is_nothing_to_hand_out(desk: Desk) -> None:
 
 
 def test_what_is_left_out_is_said_elsewhere() -> None:
-    assert {model.__tablename__ for model in erasing.tables_of_clients()} | {
+    assert {model.__tablename__ for model in erased_rows.tables_of_clients()} | {
         "client_key"
     } >= data_exports.NOT_HANDED_OUT
 

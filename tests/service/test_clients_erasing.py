@@ -14,7 +14,7 @@ from chassis.rpc_wire import Codec
 from chassis.testing import deliver, received
 from contracts import clients, messaging
 from contracts.errors import Conflict, Gone, NotFound, Unavailable
-from services.clients import archiving, erasing, erasure_reports, importing, legal_holds, records
+from services.clients import archiving, erased_rows, erasing, erasure_reports, importing, legal_holds, records
 from services.clients.models import Base, Client, Import
 from tests.service.canaries import publish_all
 from tests.service.clients_desk import NOW, Desk, desk
@@ -105,10 +105,10 @@ def test_answers_that_are_kept_for_a_repeat_are_forgotten(desk: Desk) -> None:
 
 def test_every_table_is_a_clients_or_holds_nothing_of_one() -> None:
     """A new table is erased by its column `client_id`; one without must be thought of."""
-    mine = {model.__tablename__ for model in erasing.tables_of_clients()} | erasing.KEPT_TABLES | {"client"}
+    mine = {model.__tablename__ for model in erased_rows.tables_of_clients()} | erased_rows.KEPT_TABLES | {"client"}
     bookkeeping = {"outbox", "inbox", "parked_message", "idempotency_key", "lease"}
     others = {table.name for table in Base.metadata.sorted_tables} - mine - bookkeeping
-    assert others == set(erasing.WITHOUT_CLIENTS)
+    assert others == set(erased_rows.WITHOUT_CLIENTS)
 
 
 def test_an_erased_id_makes_no_new_client(desk: Desk) -> None:

@@ -9,8 +9,9 @@ from chassis.database import Database
 from chassis.events import ReceivedEvent, on
 from chassis.files import Files
 from chassis.rpc import serve
+from chassis.timers import every
 from contracts import clients as contract
-from services.clients import exporting, import_errors, import_running, import_undo, importing
+from services.clients import exporting, import_errors, import_keeping, import_running, import_undo, importing
 
 
 class FilesEntrypoints:
@@ -54,6 +55,10 @@ class FilesEntrypoints:
     @on(contract.IMPORT_UNDO_REQUESTED)
     def continue_undo(self, event: ReceivedEvent) -> None:
         import_undo.continue_undo(self.db, event.data["import_id"])
+
+    @every(600, import_keeping.TIMER)
+    def empty_imports(self) -> bool:
+        return import_keeping.empty_due(self.db, self.files, utc_now())
 
     @serve(contract.LIST_EXPORT_COLUMNS)
     def list_export_columns(self, **query: Any) -> dict[str, Any]:

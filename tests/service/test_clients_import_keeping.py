@@ -1,0 +1,110 @@
+"""clients: how long imports keep what they were made of."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from chassis.columns import utc_now
+from chassis.workbooks import workbook
+from contracts.clients import IMPORT_UNDO_REQUESTED
+from contracts.errors import Conflict, NotFound, Unavailable
+from services.clients import import_keeping, import_running, import_undo, importing
+from services.clients.models import Import, ImportChange
+from tests.service.clients_desk import NOW, Desk, desk
+
+__all__ = ["desk"]
+
+HEADER = ["First name", "Phone"]
+DAY = dt.timedelta(days=1)
+
+
+def files_of(desk: Desk) -> list[str]:
+    return sorted([*desk.files.keys("uploads"), *desk.files.keys("imports")])
+
+
+def empty(desk: Desk, days: int) -> None:
+    while import_keeping.empty_due(desk.everywhere, desk.files, utc_now() + days * DAY):
+        pass
+
+
+def kept_values(desk: Desk) -> list[bool]:
+    with desk.db.read() as session:
+        return [values is not None for values in session.scalars(select(ImportChange.values))]
+
+
+def emptied(desk: Desk, import_id: str) -> dt.datetime | None:
+    with desk.db.read() as session:
+        return session.scalars(select(Import.emptied_at).where(Import.id == import_id)).one()
+
+
+def test_what_an_undo_needs_and_the_files_go_after_thirty_days(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_keeping, "_CHANGES_AT_ONCE", 1)
+    people = [desk.create(phones=[{"number": f"+1212555010{number}"}])["id"] for number in range(2)]
+    rows = [["Eve", f"+1212555010{number}"] for number in range(2)]
+    made = desk.import_all([HEADER, *rows, ["Bob", "12"]], duplicates="update")
+    assert (made["counts"]["updated"], made["counts"]["failed"]) == (2, 1)
+    desk.error_file(made["id"])
+    desk.error_workbook(made["id"])
+    empty(desk, 30)
+    assert (len(files_of(desk)), kept_values(desk), emptied(desk, made["id"])) == (3, [True, True], None)
+    empty(desk, 31)
+    assert (files_of(desk), kept_values(desk)) == ([], [False, False])
+    first = emptied(desk, made["id"])
+    empty(desk, 32)
+    assert emptied(desk, made["id"]) == first is not None
+    # Of what it was the figures are left.
+    assert desk.imported(made["id"]) == made
+    assert [desk.get(id_)["first_name"] for id_ in people] == ["Eve", "Eve"]
+    with pytest.raises(NotFound, match="file_not_found"):
+        desk.error_file(made["id"])
+    with pytest.raises(Conflict, match="import_too_old"):
+        import_undo.undo_import(desk.db, utc_now() + 30 * DAY, import_id=made["id"])
+
+
+def test_what_was_never_started_is_given_up(desk: Desk) -> None:
+    uploaded, previewed = desk.upload([HEADER, ["Ann", ""]]), desk.preview([HEADER, ["Bob", ""]])
+    empty(desk, 31)
+    assert files_of(desk) == []
+    for made in (uploaded, previewed):
+        assert importing.get_import(desk.db, import_id=made["id"])["state"] == "cancelled"
+        with pytest.raises(Conflict, match="import_started"):
+            import_running.run_import(desk.db, import_id=made["id"])
+
+
+def test_what_is_under_way_keeps_all(desk: Desk) -> None:
+    desk.create(phones=[{"number": "+12125550101"}])
+    running = desk.start([HEADER, ["Bob", ""]])
+    undoing = desk.import_all([HEADER, ["Eve", "+12125550101"]], duplicates="update")
+    import_undo.undo_import(desk.db, NOW, import_id=undoing["id"])
+    empty(desk, 100)
+    assert (len(files_of(desk)), kept_values(desk)) == (2, [True])
+    assert emptied(desk, running["id"]) is None
+    desk.hear("continue_undo", IMPORT_UNDO_REQUESTED, {"import_id": undoing["id"]})
+    assert desk.page(q="Ann")["data"]
+    empty(desk, 31)
+    assert (len(files_of(desk)), kept_values(desk)) == (1, [False])
+
+
+def test_one_that_was_interrupted_is_emptied_the_next_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = desk.import_all([HEADER, ["Ann", ""]])
+
+    def refuse(key: str) -> Any:
+        raise Unavailable("files_unavailable")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.files, "delete", refuse)
+        with pytest.raises(Unavailable):
+            empty(desk, 31)
+    assert emptied(desk, made["id"]) is None
+    empty(desk, 31)
+    assert (files_of(desk), emptied(desk, made["id"]) is None) == ([], False)
+
+
+def test_a_workbook_is_not_kept_besides_its_rows(desk: Desk) -> None:
+    made = desk.import_all(b"".join(workbook(HEADER, [["Ann", ""], ["", "12"]])))
+    assert (made["counts"]["created"], made["counts"]["failed"]) == (1, 1)
+    assert files_of(desk) == [f"imports/{made['id']}/rows.csv"]
