@@ -111,7 +111,7 @@ def _grant(connection: Connection, schema: str, tables: list[Table], roles: tupl
         text(
             "SELECT DISTINCT c.relname FROM pg_class c, unnest(CAST(:roles AS text[])) r(role)"
             " WHERE c.relnamespace = to_regnamespace(:schema) AND c.relkind IN ('r', 'p')"
-            " AND has_table_privilege(r.role, c.oid, :past)"
+            " AND c.relowner = to_regrole(current_user) AND has_table_privilege(r.role, c.oid, :past)"
         ),
         {"roles": list(roles), "schema": quoted(schema), "past": _PAST_WALLS},
     ).scalars()

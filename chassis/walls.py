@@ -131,7 +131,8 @@ SELECT r.rolname, r.rolsuper OR r.rolbypassrls,
    WHERE c.relkind IN ('r', 'p') AND c.relnamespace = to_regnamespace(current_schema())
    AND NOT (c.relrowsecurity AND c.relforcerowsecurity)),
   (SELECT min(c.relname) FROM pg_class c WHERE c.relkind IN ('r', 'p')
-   AND c.relnamespace = to_regnamespace(current_schema()) AND has_table_privilege(c.oid, 'TRUNCATE, TRIGGER'))
+   AND c.relnamespace = to_regnamespace(current_schema()) AND c.relrowsecurity
+   AND has_table_privilege(c.oid, 'TRUNCATE, TRIGGER'))
 FROM pg_roles r LEFT JOIN pg_roles a ON a.rolname = r.rolname || '_across' WHERE r.rolname = current_user
 """
 
