@@ -21,11 +21,14 @@ from contracts.clients.common import A_CLIENT, OWNER
 from contracts.custom_fields import FIELD_TYPES, CustomField
 from contracts.errors import Conflict, Invalid, NotFound
 
+_LAST = 1_000_000
+"""The largest `position`: a database's whole number holds no more than two thousand times that."""
+
 
 class ClientFieldBody(CustomField):
     """`position` orders the fields; a new one comes last."""
 
-    position = Count()
+    position = Count(validate=validate.Range(min=0, max=_LAST))
 
 
 class ClientField(ClientFieldBody, Stamped):
@@ -46,7 +49,7 @@ class ClientFieldChanges(Schema):
     required = Flag()
     sensitive = Flag()
     options = fields.List(Text(longest=120, shortest=1), validate=validate.Length(max=200))
-    position = Count()
+    position = Count(validate=validate.Range(min=0, max=_LAST))
 
 
 class UpdateClientField(ClientFieldId):

@@ -54,8 +54,8 @@ class ListGroupMembers(ClientGroupId, PageRequest):
 
 
 class ChangeGroupMembers(ClientGroupId):
-    """Of a static group. `add_matching`: all who answer this query now, as a list takes it, at most 50,000. Who is both
-    added and removed is removed."""
+    """Of a static group. `add_matching`: all who answer this query now, as a list takes it, at most 50,000; a query
+    that asks for nothing is refused. Who is both added and removed is removed."""
 
     add = ids(10_000, load_default=list)
     remove = ids(10_000, load_default=list)

@@ -10,7 +10,7 @@ from typing import Any
 
 from chassis.custom_fields import Definition, merge
 from chassis.texts import is_storable
-from contracts.errors import Invalid
+from contracts.errors import Invalid, invalid_field
 from services.clients.addresses import (
     DEFAULT_COUNTRY,
     Problem,
@@ -103,6 +103,17 @@ def check_whole(record: Record, problems: list[Problem]) -> None:
 def default_kind(record: Record) -> str:
     """The kind that nobody stated: a business if only a company's name is known."""
     return "business" if not (record.get("first_name") or record.get("last_name")) else "individual"
+
+
+def demand_text(value: str, field: str, *, lines: bool = False) -> str:
+    """The text as it is kept. Raises Invalid naming the field if it is blank, or holds what no text may."""
+    try:
+        text = clean_text(value, lines=lines)
+    except UnfitText as error:
+        raise invalid_field(field, str(error), "invalid_text") from error
+    if text is None:
+        raise invalid_field(field, "Holds no text.", "required")
+    return text
 
 
 def _text(value: str | None, path: str, problems: list[Problem], *, lines: bool = False) -> str | None:

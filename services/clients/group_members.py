@@ -185,6 +185,9 @@ def empty(uow: UnitOfWork, group: ClientGroup) -> None:
 
 
 def _matching(session: Session, query: Record, now: dt.datetime) -> set[str]:
+    if all(value in (None, "") or (name, value) == ("mine", False) for name, value in query.items()):
+        # As with every selector: nothing that is asked for is never all.
+        raise invalid_field("add_matching", "Asks for nothing: name at least one condition.", "required")
     try:
         wanted = select_ids(session, query, now=now)
     except Invalid as error:

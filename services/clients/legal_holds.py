@@ -15,6 +15,7 @@ from chassis.value_sets import among
 from contracts.clients import LEGAL_HOLD_PLACED, LEGAL_HOLD_RELEASED
 from contracts.errors import Conflict, NotFound
 from services.clients import activity, merge_history
+from services.clients.checking import demand_text
 from services.clients.models import Client, Erasure, LegalHold
 
 Record = dict[str, Any]
@@ -29,9 +30,10 @@ def place_legal_hold(
 ) -> Record:
     """A new hold on a client, deleted or not. Several may be in force at once.
 
-    Raises NotFound `client_not_found`, Gone `client_erased` or `client_merged`, Conflict `client_being_erased` if it
-    comes too late.
+    Raises Invalid for a reason without a text, NotFound `client_not_found`, Gone `client_erased` or `client_merged`,
+    Conflict `client_being_erased` if it comes too late.
     """
+    reason = demand_text(reason, "reason", lines=True)
     with db.unit_of_work() as uow:
         lock_client(uow, client_id)
         if uow.session.scalar(select(Erasure.id).where(Erasure.client_id == client_id)) is not None:

@@ -40,8 +40,9 @@ class UnfitText(ValueError):
 def clean_text(value: str, *, lines: bool = False) -> str | None:
     """Text without outer white space, in Unicode's NFC form, inner runs of spaces as one; None if nothing is left.
 
-    With `lines`, line ends and tabs inside are kept. Raises `UnfitText` on control characters and on invisible ones
-    (zero width, text direction), which make two names look alike or one name read as another.
+    With `lines`, line ends and tabs inside are kept, and the joiners that pictures of several people are written with.
+    Raises `UnfitText` on control characters and on invisible ones (zero width, text direction), which make two names
+    look alike or one name read as another.
     """
     if value.isascii() and value.isprintable():
         # Nearly all that is written; what follows would leave it the same.
@@ -55,7 +56,7 @@ def clean_text(value: str, *, lines: bool = False) -> str | None:
         category = unicodedata.category(character)
         if category in ("Zs", "Zl", "Zp") or character in "\t\n\r":
             continue
-        if category == "Cf" and character in _JOINERS and _joins(text, position):
+        if category == "Cf" and character in _JOINERS and (lines or _joins(text, position)):
             continue
         if category in ("Cc", "Cs", "Cf"):
             raise UnfitText("Holds control or invisible characters.")

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from chassis.context import Context, use
 from chassis.testing import make_service
-from contracts.clients import CLIENT_FIELD_RESEALING
+from chassis.wire import strict
+from contracts.clients import CLIENT_FIELD_RESEALING, CREATE_CLIENT_FIELD
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound
 from services.clients import custom_fields, records, resealing, searching
 from services.clients.models import Client
@@ -249,7 +250,6 @@ def test_who_may_not_see_what_is_sensitive_neither_sees_nor_changes_it(desk: Des
 
 def test_the_answer_kept_for_a_repeat_holds_nothing_sensitive(desk: Desk) -> None:
     from chassis.idempotency import KeyedRequest, answering
-    from chassis.wire import strict
     from contracts.clients import Client as ClientSchema
 
     def dump(answer: Any) -> Any:
@@ -289,3 +289,11 @@ def test_sealed_and_removed_fields_cannot_be_asked_for(desk: Desk) -> None:
         with pytest.raises(Invalid) as caught:
             filtered(key)
         assert set(at_fault(caught)) == {"filter.field"}
+
+
+def test_a_position_fits_into_the_database(desk: Desk) -> None:
+    body = strict(CREATE_CLIENT_FIELD.request)
+    for position in (2**31, 1_000_001):
+        assert "position" in body.schema.validate({"key": "far", "label": "Far", "type": "text", "position": position})
+    desk.define("far", position=1_000_000)
+    desk.define("next")

@@ -51,8 +51,18 @@ def test_a_query_that_too_many_answer_adds_nobody(desk: Desk, monkeypatch: pytes
     for _ in range(2):
         desk.create()
     with pytest.raises(Invalid, match="too_many_matching"):
-        change(desk, made, add_matching={})
+        change(desk, made, add_matching={"status": "active"})
     assert listed(desk, made) == []
+
+
+def test_a_query_that_asks_for_nothing_adds_nobody(desk: Desk) -> None:
+    made = make(desk)
+    desk.create()
+    for nothing in ({}, {"q": None, "tag": None}, {"q": ""}, {"mine": False}):
+        with pytest.raises(Invalid, match="required") as refused:
+            change(desk, made, add_matching=nothing)
+        assert refused.value.fields[0]["field"] == "add_matching"
+    assert change(desk, made, add_matching={"flagged": False})["added"] == 1
 
 
 def test_who_is_no_client_of_the_firm_is_not_found(desk: Desk, tmp_path: Path) -> None:

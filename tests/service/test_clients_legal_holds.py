@@ -7,7 +7,7 @@ import pytest
 from chassis.context import use
 from chassis.database import Database
 from contracts import clients
-from contracts.errors import Conflict, NotFound
+from contracts.errors import Conflict, Invalid, NotFound
 from services.clients import archiving, erasing, legal_holds, merging
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.erasing_clients import AFTER, erase, person
@@ -17,6 +17,10 @@ __all__ = ["desk"]
 
 def test_a_held_client_is_not_erased_until_the_hold_is_released(desk: Desk) -> None:
     client_id = person(desk)
+    for blank in (" ", "\u200b"):
+        with pytest.raises(Invalid) as refused:
+            legal_holds.place_legal_hold(desk.db, NOW, client_id=client_id, reason=blank)
+        assert refused.value.fields[0]["field"] == "reason"
     hold = legal_holds.place_legal_hold(desk.db, NOW, client_id=client_id, reason="A suit.", actor_id=None)
     with pytest.raises(Conflict, match="legal_hold") as refused:
         erase(desk, client_id)

@@ -32,6 +32,15 @@ def test_control_and_invisible_characters_are_refused(text):
         clean_text(text)
 
 
+def test_a_text_of_lines_may_hold_pictures_that_are_written_with_joiners():
+    judge = "\U0001f469\u200d\u2696\ufe0f"
+    assert clean_text(f" The judge {judge}\nsaid no ", lines=True) == f"The judge {judge}\nsaid no"
+    with pytest.raises(UnfitText):
+        clean_text(f"Ann {judge}")
+    with pytest.raises(UnfitText):
+        clean_text("Ann\u202e", lines=True)
+
+
 @given(st.text(max_size=30))
 def test_what_is_kept_stays_as_it_is_and_can_be_stored(text):
     try:
