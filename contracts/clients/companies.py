@@ -87,7 +87,7 @@ LIST_COMPANY_PROPOSALS = Operation(
     permission="clients.read",
 )  # fmt: skip
 GET_CLIENT_COMPANY = Operation(
-    OWNER, "get_client_company", ClientId, Company, (NotFound,), permission="clients.read",
+    OWNER, "get_client_company", ClientId, Company, (NotFound, Gone), permission="clients.read",
     example={"client_id": A_CLIENT},
 )  # fmt: skip
 LINK_COMPANY = Operation(
@@ -95,6 +95,6 @@ LINK_COMPANY = Operation(
     example={"client_id": A_CLIENT, "company_id": _A_COMPANY},
 )  # fmt: skip
 UNLINK_COMPANY = Operation(
-    OWNER, "unlink_company", ClientId, Empty, (NotFound,), permission="clients.write",
+    OWNER, "unlink_company", ClientId, Empty, (NotFound, Gone), permission="clients.write",
     example={"client_id": A_CLIENT},
 )  # fmt: skip

@@ -124,11 +124,11 @@ ADD_CLIENT_CONTACT = Operation(
     permission="clients.write", example={**_TIE, "notify": True},
 )  # fmt: skip
 UPDATE_CLIENT_CONTACT = Operation(
-    OWNER, "update_client_contact", UpdateClientContact, Contact, (Invalid, NotFound), permission="clients.write",
+    OWNER, "update_client_contact", UpdateClientContact, Contact, (Invalid, NotFound, Gone), permission="clients.write",
     example={**_TIE, "changes": {"notify": False}},
 )  # fmt: skip
 REMOVE_CLIENT_CONTACT = Operation(
-    OWNER, "remove_client_contact", ClientContactId, Empty, (NotFound,), permission="clients.write", example=_TIE
+    OWNER, "remove_client_contact", ClientContactId, Empty, (NotFound, Gone), permission="clients.write", example=_TIE
 )
 GET_CONTACT_ACCESS = Operation(
     OWNER, "get_contact_access", ClientContactId, ContactAccess, (Invalid,), example=_TIE,

@@ -14,8 +14,9 @@ from chassis.database import Database
 from chassis.paging import page
 from contracts.errors import NotFound
 from services.clients import contact_ties
-from services.clients.models import Client, ClientCompany, Company
+from services.clients.models import ClientCompany, Company
 from services.clients.names import fold
+from services.clients.notes import demand_client
 
 Record = dict[str, Any]
 
@@ -82,14 +83,12 @@ def link_company(db: Database, *, client_id: str, company_id: str) -> Record:
 
 
 def get_client_company(db: Database, *, client_id: str) -> Record:
-    """The entry that a client is linked to. Raises NotFound `client_company_not_found` if to none."""
-    statement = (
-        select(Company)
-        .join(ClientCompany, ClientCompany.company_id == Company.id)
-        .join(Client, Client.id == ClientCompany.client_id)
-        .where(ClientCompany.client_id == client_id, Client.archived_at.is_(None))
-    )
+    """The entry that a client is linked to. Raises NotFound `client_not_found`, Gone `client_merged`, and NotFound
+    `client_company_not_found` if to none."""
+    linked = select(Company).join(ClientCompany, ClientCompany.company_id == Company.id)
+    statement = linked.where(ClientCompany.client_id == client_id)
     with db.read() as session:
+        demand_client(session, client_id)
         found = session.scalars(statement).one_or_none()
     if found is None:
         raise NotFound("client_company_not_found", client_id=client_id)
@@ -97,9 +96,10 @@ def get_client_company(db: Database, *, client_id: str) -> Record:
 
 
 def unlink_company(db: Database, *, client_id: str) -> None:
-    """Raises NotFound `client_company_not_found` if the client is linked to none."""
+    """Raises as `get_client_company` does."""
     unlinked = delete(ClientCompany).where(ClientCompany.client_id == client_id).returning(ClientCompany.client_id)
     with db.unit_of_work() as uow:
+        demand_client(uow.session, client_id)
         if not uow.session.execute(unlinked, execution_options={"synchronize_session": False}).all():
             raise NotFound("client_company_not_found", client_id=client_id)
         uow.answer({})

@@ -22,6 +22,7 @@ from services.clients import activity, merge_history
 from services.clients.addresses import parse_phone
 from services.clients.models import Activity, Client, Contact, ContactTie
 from services.clients.names import display_name
+from services.clients.notes import demand_client
 
 Record = dict[str, Any]
 
@@ -72,8 +73,10 @@ def set_notify(uow: UnitOfWork, client_id: str, contact: Contact, notify: bool) 
 
 
 def remove_client_contact(db: Database, now: dt.datetime, *, client_id: str, contact_id: str) -> None:
-    """Ends this tie and no other. Raises NotFound `contact_not_found` where there is none."""
+    """Ends this tie and no other. Raises NotFound `client_not_found`, Gone `client_merged`, and NotFound
+    `contact_not_found` where there is none."""
     with db.unit_of_work() as uow:
+        demand_client(uow.session, client_id)
         _demand_tie(uow, client_id, contact_id)
         _end(uow, contact_id, [ContactTie.client_id == client_id], now)
         uow.answer({})

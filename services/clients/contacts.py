@@ -20,6 +20,7 @@ from services.clients.clashes import typed_clash
 from services.clients.matching import search_terms
 from services.clients.models import Client, Contact, ContactTie
 from services.clients.names import UnfitText, clean_text, fold, sort_name
+from services.clients.notes import demand_client
 
 Record = dict[str, Any]
 
@@ -132,8 +133,10 @@ def update_contact(
 
 
 def update_client_contact(db: Database, *, client_id: str, contact_id: str, changes: Record) -> Record:
-    """The contact, tied as it is now. Raises NotFound `contact_not_found` where there is no such tie."""
+    """The contact, tied as it is now. Raises NotFound `client_not_found`, Gone `client_merged`, and NotFound
+    `contact_not_found` where there is no such tie."""
     with db.unit_of_work() as uow:
+        demand_client(uow.session, client_id)
         contact = _find(uow.session, contact_id, lock=True)
         if "notify" in changes:
             contact_ties.set_notify(uow, client_id, contact, changes["notify"])

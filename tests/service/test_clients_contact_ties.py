@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,34 @@ import pytest
 from chassis.wire import strict
 from contracts import clients as contract
 from contracts.clients import CONTACT_ACCESS_CHANGED
-from contracts.errors import Conflict, NotFound
-from services.clients import contact_ties, contacts
+from contracts.errors import Conflict, Gone, NotFound
+from services.clients import companies, contact_ties, contacts
 from services.clients.activity import list_client_activity
 from services.clients.models import Contact
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.contacts_desk import ANN, LATER, add, business, checked, get, listed, make, tied, told
+from tests.service.merging_clients import merge
 from tests.service.races import until_held_up
 
 __all__ = ["desk"]
+
+
+def test_nothing_is_changed_under_a_business_that_is_not_there(desk: Desk) -> None:
+    merged, deleted, survivor = (business(desk, name) for name in ("Acme", "Acme Inc", "Acme Ltd"))
+    ann = make(desk, merged, deleted)
+    merge(desk, survivor, merged)
+    desk.delete(deleted)
+    for client_id, why in ((merged, "client_merged"), (deleted, "client_not_found")):
+        tie = {"client_id": client_id, "contact_id": ann["id"]}
+        for action in (
+            partial(contacts.update_client_contact, desk.db, changes={"notify": True}, **tie),
+            partial(contact_ties.remove_client_contact, desk.db, NOW, **tie),
+            partial(companies.get_client_company, desk.db, client_id=client_id),
+            partial(companies.unlink_company, desk.db, client_id=client_id),
+        ):
+            with pytest.raises((Gone, NotFound), match=why):
+                action()
+    assert tied(get(desk, ann)) == [survivor]
 
 
 # At the same time
