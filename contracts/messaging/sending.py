@@ -146,7 +146,8 @@ class ListBatches(PageRequest):
 
 
 class SendMessage(Schema):
-    """One message to one client. `case_task_id` gives {{ task.link }} its task."""
+    """One message to one client. `case_task_id` gives {{ task.link }} its task; of a business's case each contact hears
+    who is marked for notices, as with a notification in bulk, in a message of their own."""
 
     client_id = Id(required=True)
     channel = Choice(*CHANNELS, required=True)
@@ -187,9 +188,11 @@ class CallOutcome(Schema):
 class MessageRecord(Stamped):
     """`to` and `from` are addresses. The body of an outbound message never holds a live link token. `client_ids`: whose
     address an inbound message came from; `client_id` only if there is one. `staff_id`: who wrote an outbound one, or
-    whom a notice is for. `call`: of a call that was made."""
+    whom a notice is for. `contact_id`: the contact of a business client whom an outbound one goes to, once that is
+    decided. `call`: of a call that was made."""
 
     client_id = Id(allow_none=True)
+    contact_id = Id(allow_none=True)
     channel = fields.String()
     direction = Choice("outbound", "inbound")
     to = fields.String(allow_none=True)

@@ -1,4 +1,5 @@
-"""Notices about a business's cases, which go to each contact that is marked for them.
+"""What is about a business's cases, and goes to each contact that is marked for it: notifications in bulk, and one
+message about a case task.
 
 What was asked for is one delivery for each case task, client and channel; it goes to the first contact. When it is
 prepared, and only then is it known who the contacts are, each further one gets a delivery of its own, which is `added`:
@@ -14,12 +15,13 @@ from typing import Any
 
 from chassis.columns import new_id
 from services.messaging import joining
+from services.messaging.models import BULK, URGENT
 from services.messaging.outcomes import Wish
-from services.messaging.recipients import NOTIFICATION, Facts
+from services.messaging.recipients import Facts, for_contacts
 
 _SAME = (
     "kind", "channel", "client_id", "batch_id", "subject_id", "case_task_id", "case_id", "requested_by", "content_id",
-    "send_after", "joined_to", "contact_id", "added",
+    "send_after", "joined_to", "contact_id", "added", "to_contacts", "in_business_hours",
 )  # fmt: skip
 
 
@@ -37,6 +39,7 @@ def more_rows(wishes: Sequence[Wish], facts: Facts, now: dt.datetime) -> list[di
             "id": wish.id,
             "fallback": list(wish.fallback) or None,
             "state": "accepted",
+            "priority": BULK if wish.batch_id else URGENT,
             # What follows another is never due by itself.
             "due_at": joining.NEVER if wish.joined_to not in (None, wish.id) else now,
             "created_at": now,
@@ -48,7 +51,7 @@ def more_rows(wishes: Sequence[Wish], facts: Facts, now: dt.datetime) -> list[di
 
 def _again(leader: Wish, facts: Facts) -> Iterator[list[Wish]]:
     """The wish and what is joined to it, for each further contact."""
-    if leader.kind != NOTIFICATION or leader.added:
+    if not for_contacts(leader) or leader.added:
         return
     for contact in (facts.recipients.get(leader.client_id or "") or {}).get("contacts", ())[1:]:
         contact_id = contact["contact_id"]

@@ -189,8 +189,8 @@ def _media_of(session: Session, rows: Sequence[InboundMessage]) -> dict[str, lis
 
 def _outbound(row: Delivery, senders: Mapping[str, str], conversations: Mapping[str | None, str]) -> Record:
     same = (
-        "client_id", "channel", "subject", "body", "state", "reason", "batch_id", "case_task_id", "kind", "segments",
-        "provider_segments", "price", "currency", "sent_at",
+        "client_id", "contact_id", "channel", "subject", "body", "state", "reason", "batch_id", "case_task_id", "kind",
+        "segments", "provider_segments", "price", "currency", "sent_at",
     )  # fmt: skip
     return {
         **_stamps(row),
@@ -207,8 +207,8 @@ def _outbound(row: Delivery, senders: Mapping[str, str], conversations: Mapping[
 
 def _inbound(row: InboundMessage, media: list[Record]) -> Record:
     same = ("client_id", "client_ids", "channel", "subject", "body", "conversation_id")
-    absent = ("reason", "batch_id", "case_task_id", "staff_id", "segments", "provider_segments", "price", "currency",
-              "sent_at", "call")  # fmt: skip
+    absent = ("contact_id", "reason", "batch_id", "case_task_id", "staff_id", "segments", "provider_segments", "price",
+              "currency", "sent_at", "call")  # fmt: skip
     return {
         **_stamps(row),
         **{name: getattr(row, name) for name in same},

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
 from contracts.errors import Conflict, NotFound
 from contracts.messaging import DELIVERY_SUPPRESSED
-from services.messaging import consent
+from services.messaging import addressees, consent
 from services.messaging.contents import keep, resolve_message
 from services.messaging.deliveries import event_data, move
 from services.messaging.doorbell import ring
@@ -32,6 +32,8 @@ from services.messaging.templates import Variant, check_variants, invalid, pick_
 from services.messaging.timing import check_timing, next_business_moment
 
 Record = dict[str, Any]
+
+_SETTLED = ("suppressed", "failed")
 
 
 def send_message(
@@ -54,6 +56,9 @@ def send_message(
     suppressed. The dispatcher decides again when it goes out. `sandbox`: the channels that the sandbox carries.
     `client_id` None: an answer to the `address` of a conversation with somebody who is no client yet.
 
+    About a case task of a business it goes to each contact who is marked for notices, as a notification does: it is
+    accepted if one of them can be reached. The message is the first one's; each other one has their own.
+
     Raises Invalid, NotFound for an unknown client, case task or template, Gone for a merged client, Unavailable.
     """
     now = now or utc_now()
@@ -65,25 +70,33 @@ def send_message(
         raise invalid("case_task_id", "The text names a task or a case: say which.", "case_task_required")
     if client_id is None and any(name.startswith("client.") for name in uses):
         raise invalid("body", "The text names the client, and it is not known yet who that is.", "client_unknown")
+    id_ = new_id()
     wish, facts = _about(calls, Wish(
-        id=new_id(), kind="message", channel=channel, client_id=client_id, case_task_id=case_task_id,
+        id=id_, subject_id=id_, kind="message", channel=channel, client_id=client_id, case_task_id=case_task_id,
         requested_by=actor_id, send_after=now, conversation_id=conversation_id, address=address,
+        to_contacts=client_id is not None and case_task_id is not None,
     ), uses)  # fmt: skip
     rows = [variant.as_row() for variant in variants]
     request = Request(variants=rows, uses=uses)
     send_after = _send_after(facts, timing, now)
     with db.unit_of_work() as uow:
-        outcome = _decide(uow, wish, facts, request, now, sandbox=sandbox)
+        wishes = [wish, *addressees.more_wishes([wish], facts)]
+        outcome, *others = _decide(uow, wishes, facts, request, now, sandbox=sandbox)
+        if any(one.state not in _SETTLED for one in (outcome, *others)):
+            # Each is decided by itself when it is prepared.
+            outcome, others = replace(outcome, state="accepted", reason=None), []
         if content_id is None:
             content_id = keep(uow, variants, uses).id
         variables = variables_for(wish, facts, uses)
         delivery = _delivery(wish, outcome, content_id, send_after, now)
         delivery.in_business_hours = timing["mode"] == "business_hours"
         delivery.body, delivery.subject = _shown(rows, outcome, facts, wish, variables, public_url)
-        uow.session.add(delivery)
+        rows_made = [delivery, *(_delivery(other.wish, other, content_id, send_after, now) for other in others)]
+        uow.session.add_all(rows_made)
         uow.session.flush()
-        if delivery.state == "suppressed" and client_id is not None:
-            uow.emit(DELIVERY_SUPPRESSED, delivery.id, event_data(delivery, now))
+        if client_id is not None:
+            suppressed = [one for one in rows_made if one.state == "suppressed"]
+            uow.emit_many(DELIVERY_SUPPRESSED, [(one.id, event_data(one, now)) for one in suppressed])
         if delivery.state == "accepted":
             _conversation(uow, wish, now).say(now, preview_of(delivery.body), now)
         uow.after_commit(lambda: ring(db.url))
@@ -115,19 +128,28 @@ def _send_after(facts: Facts, timing: Mapping[str, Any], now: dt.datetime) -> dt
 
 
 def _decide(
-    uow: UnitOfWork, wish: Wish, facts: Facts, request: Request, now: dt.datetime, *, sandbox: Collection[str]
-) -> Outcome:
+    uow: UnitOfWork,
+    wishes: Sequence[Wish],
+    facts: Facts,
+    request: Request,
+    now: dt.datetime,
+    *,
+    sandbox: Collection[str],
+) -> list[Outcome]:
+    channel = wishes[0].channel
     keys = [
         key
+        for wish in wishes
         for channel, address in addresses_of(wish, facts)
         for key in consent.keys_of(channel, address, subject_of(wish, facts))
     ]
     states = consent.read_states(uow.session, keys)
-    sender = sender_for(uow.session, wish.channel)
+    sender = sender_for(uow.session, channel)
     # The dispatcher gives a firm without a sender one of the sandbox's.
-    senders = {wish.channel: sender.id if sender else wish.id} if sender or wish.channel in sandbox else {}
-    known = read_known(uow.session, [wish], facts, states, senders, now)
-    return Decider(facts, known, {wish.id: request}, now).decide(wish)
+    senders = {channel: sender.id if sender else wishes[0].id} if sender or channel in sandbox else {}
+    known = read_known(uow.session, wishes, facts, states, senders, now)
+    decider = Decider(facts, known, {wish.id: request for wish in wishes}, now)
+    return [decider.decide(wish) for wish in wishes]
 
 
 def _conversation(uow: UnitOfWork, wish: Wish, now: dt.datetime) -> Conversation:
@@ -138,13 +160,16 @@ def _conversation(uow: UnitOfWork, wish: Wish, now: dt.datetime) -> Conversation
 
 
 def _delivery(wish: Wish, outcome: Outcome, content_id: str, send_after: dt.datetime, now: dt.datetime) -> Delivery:
-    settled = outcome.state in ("suppressed", "failed")
+    settled = outcome.state in _SETTLED
     return Delivery(
         id=wish.id,
-        subject_id=wish.id,
+        subject_id=wish.subject_id,
         kind="message",
         channel=wish.channel,
         client_id=wish.client_id,
+        contact_id=outcome.contact_id,
+        to_contacts=wish.to_contacts,
+        added=wish.added,
         case_task_id=wish.case_task_id,
         case_id=wish.case_id,
         requested_by=wish.requested_by,
@@ -175,7 +200,8 @@ def _shown(
 
 
 def cancel_message(db: Database, *, message_id: str, now: dt.datetime | None = None) -> Record:
-    """Takes back a single message that waits for its time. Harmless to repeat.
+    """Takes back a single message that waits for its time, and with it what goes to further contacts. Harmless to
+    repeat.
 
     Raises NotFound, Conflict once it has begun or is settled, or if it is an automatic answer or of a batch.
     """
@@ -188,9 +214,12 @@ def cancel_message(db: Database, *, message_id: str, now: dt.datetime | None = N
             raise Conflict("message_of_batch", batch_id=found.batch_id)
         if found.kind != "message":
             raise Conflict("message_kind", kind=found.kind)
-        if found.state != "cancelled" and not move(
-            uow, "cancelled", now or utc_now(), where=[Delivery.id == message_id, Delivery.state.in_(WAITING)]
-        ):
+        theirs = or_(
+            Delivery.id == message_id,
+            and_(Delivery.subject_id == message_id, Delivery.added, Delivery.batch_id.is_(None)),
+        )
+        waiting = [theirs, Delivery.state.in_(WAITING)]
+        if found.state != "cancelled" and message_id not in move(uow, "cancelled", now or utc_now(), where=waiting):
             raise Conflict("message_state", state=found.state)
         uow.session.refresh(found)
         return uow.answer(records(uow.session, [found])[0])

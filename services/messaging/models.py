@@ -252,7 +252,8 @@ class Delivery(FirmScoped, Stamps, Base):
     to a staff member; `conversation_id`: an answer to somebody who is no client yet. `provider_segments`, `price` and
     `currency` are the provider's own figures; `price_due_at` is when to ask for the price (next), null when it is not.
     `keys` are what was pressed in a call, in order. `contact_id`: the contact of a business client whom it goes to.
-    `added`: it is for one more contact of a client whose first one has the delivery that was asked for.
+    `to_contacts`: a single message about a case, which goes to those whom a notification goes to. `added`: it is for
+    one more contact of a client whose first one has the delivery that was asked for.
     """
 
     __tablename__ = "delivery"
@@ -286,6 +287,17 @@ class Delivery(FirmScoped, Stamps, Base):
             "address_once",
             unique=True,
             **_where("address_once IS NOT NULL"),
+        ),
+        # Of one message alone, whose batch is null, which no unique index compares.
+        Index(
+            "uq_delivery_added_alone", "subject_id", "contact_id", unique=True, **_where("added AND batch_id IS NULL")
+        ),
+        Index(
+            "uq_delivery_address_alone",
+            "subject_id",
+            "address_once",
+            unique=True,
+            **_where("address_once IS NOT NULL AND batch_id IS NULL"),
         ),
         Index("ix_delivery_counts", "batch_id", "state", "reason"),
         Index("ix_delivery_address", "address", "case_task_id"),
@@ -347,6 +359,7 @@ class Delivery(FirmScoped, Stamps, Base):
     keys: Mapped[str | None] = mapped_column(String(KEYS_KEPT))
     contact_id: Mapped[str | None] = mapped_column(Id)
     added: Mapped[bool] = mapped_column(server_default=false())
+    to_contacts: Mapped[bool] = mapped_column(server_default=false())
 
     def press(self, key: str, now: dt.datetime) -> None:
         """A key was pressed in this call."""

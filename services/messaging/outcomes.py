@@ -52,6 +52,7 @@ class Wish:
     variables: dict[str, Any] | None = None
     contact_id: str | None = None
     added: bool = False
+    to_contacts: bool = False
     followers: Sequence[Wish] = ()
 
     @property
@@ -62,10 +63,11 @@ class Wish:
 
     @property
     def about(self) -> str | None:
-        """What an address hears of once in a batch: a case task, or the batch's own message."""
+        """What an address hears of once: of a batch, a case task or the batch's own message; else the message that goes
+        to several contacts."""
         if self.kind == "notification":
             return self.case_task_id
-        return self.subject_id if self.batch_id else None
+        return self.subject_id if self.batch_id or self.to_contacts else None
 
     @classmethod
     def columns(cls) -> list[str]:

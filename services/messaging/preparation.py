@@ -17,11 +17,17 @@ from services.messaging import addressees, client_merges, consent, joining
 from services.messaging.deliveries import LONGEST_RESERVATION, is_in, move, move_each, unreserved
 from services.messaging.models import NOTIFIED, Batch, Content, Delivery, InboundMessage
 from services.messaging.outcomes import FRESH_INBOUND, Decider, Known, Outcome, Request, Sent, Wish, addresses_of
-from services.messaging.recipients import Facts, gather, subject_of
+from services.messaging.recipients import NOTIFICATION, Facts, gather, subject_of
 from services.messaging.senders import make_sandbox_sender, sender_for
 from services.messaging.setwise import one_of
 
 PREPARED_AT_ONCE = 500
+_ABOUT: dict[str, Callable[[Wish], bool]] = {
+    "case_task_id": lambda wish: wish.kind == NOTIFICATION,
+    "batch_id": lambda wish: wish.kind == "message" and wish.batch_id is not None,
+    "subject_id": lambda wish: wish.to_contacts,
+}
+"""By column of a delivery: of which wishes it holds what they are about (`Wish.about`)."""
 LEASE = dt.timedelta(seconds=8)
 """Longer than the calls to the owners of the facts usually take. Where they take longer, another dispatcher does the
 work as well, and only one of the two outcomes is written."""
@@ -199,8 +205,8 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     }
     if outcome.state != "queued":
         return row
-    # A single message is no duplicate of another.
-    once = outcome.address if outcome.wish.batch_id else None
+    # A single message is no duplicate of another; of one, two contacts may have the same address.
+    once = outcome.address if outcome.wish.batch_id or outcome.wish.to_contacts else None
     return row | {
         "address_once": once,
         "sender_id": outcome.sender_id,
@@ -262,12 +268,12 @@ def read_known(
     rows = list(wishes)
     addresses = sorted({address for wish in rows for _, address in addresses_of(wish, facts)})
     sent: list[Sent] = []
-    for about, kind in (("case_task_id", "notification"), ("batch_id", "message")):
+    for about, alike in _ABOUT.items():
         told = sorted(
             {
                 (address, wish.about)
                 for wish in rows
-                if wish.about and wish.kind == kind
+                if wish.about and alike(wish)
                 for _, address in addresses_of(wish, facts)
             }
         )

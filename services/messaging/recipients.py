@@ -31,6 +31,8 @@ class Asked(Protocol):
     def contact_id(self) -> str | None: ...
     @property
     def added(self) -> bool: ...
+    @property
+    def to_contacts(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def gather(calls: Any, wanted: Iterable[Asked], uses: Iterable[str]) -> Facts:
     rows, used = list(wanted), set(uses)
     names_case, names_staff = any(name.startswith("case.") for name in used), "staff.name" in used
     client_ids = {row.client_id for row in rows if row.client_id}
-    client_ids |= {row.contact_id for row in rows if row.contact_id and row.kind != NOTIFICATION}
+    client_ids |= {row.contact_id for row in rows if row.contact_id and not for_contacts(row)}
     task_ids = {row.case_task_id for row in rows if row.case_task_id}
     case_ids = {row.case_id for row in rows if row.case_id and names_case}
     staff_ids = sorted({row.requested_by for row in rows if row.requested_by and names_staff})
@@ -71,15 +73,20 @@ def gather(calls: Any, wanted: Iterable[Asked], uses: Iterable[str]) -> Facts:
     )
 
 
+def for_contacts(row: Asked) -> bool:
+    """Whether it is about a case: of a business's cases its contacts hear who are marked for it."""
+    return row.kind == NOTIFICATION or row.to_contacts
+
+
 def person_of(row: Asked, facts: Facts) -> Mapping[str, Any]:
     """Who is written to: their `sms`, `phone` and `email`, their names, and of a contact the `contact_id`.
 
-    A notification is about a case, and of a business's cases its contacts hear who are marked for it: the first of them
-    by the delivery that was asked for, each other one by a delivery that was `added`. Everything else goes to the
-    client itself, or to the contact that it was asked for. Nobody: an empty mapping.
+    What is `for_contacts` goes to the first of them by the delivery that was asked for, and to each other one by a
+    delivery that was `added`; to the client itself if there are none. Everything else goes to the client itself, or to
+    the contact that it was asked for. Nobody: an empty mapping.
     """
     recipient = facts.recipients.get(row.client_id or "") or {}
-    if row.kind == NOTIFICATION:
+    if for_contacts(row):
         contacts = recipient.get("contacts") or ()
         if row.added:
             return next((contact for contact in contacts if contact["contact_id"] == row.contact_id), {})
