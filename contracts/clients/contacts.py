@@ -97,6 +97,10 @@ class ContactAccessChanged(Schema):
     access = fields.Boolean(required=True)
 
 
+class ContactDeleted(Schema):
+    contact_id = Id(required=True)
+
+
 _TIE = {"client_id": A_CLIENT, "contact_id": _A_CONTACT}
 
 CREATE_CONTACT = Operation(
@@ -136,3 +140,9 @@ GET_CONTACT_ACCESS = Operation(
 CONTACT_ACCESS_CHANGED = Event(
     OWNER, "contact_access.changed.v1", ContactAccessChanged, example={**_TIE, "access": False}
 )
+CONTACT_DELETION_REQUESTED = Event(
+    OWNER, "contact_deletion.requested.v1", ContactDeleted, example={"contact_id": _A_CONTACT}
+)
+"""clients' own: what others know by the contact's addresses is forgotten outside the request that deleted them."""
+CONTACT_DELETED = Event(OWNER, "contact.deleted.v1", ContactDeleted, example={"contact_id": _A_CONTACT})
+"""A contact is gone: whoever holds something of theirs forgets it."""

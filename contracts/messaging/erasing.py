@@ -12,11 +12,13 @@ from contracts.messaging.common import AN_ID, OWNER
 
 
 class ForgottenPerson(Schema):
-    """The addresses of a person who is erased, as far as they are nobody else's."""
+    """The addresses of a person who is erased, as far as they are nobody else's; `shared` are those that somebody else
+    has too. `client_ids`: every id of a client, or that of a contact."""
 
     client_ids = ids(1000, smallest=1, required=True)
     numbers = fields.List(Text(longest=20), required=True, validate=validate.Length(max=1000))
     emails = fields.List(Text(longest=320), required=True, validate=validate.Length(max=1000))
+    shared = fields.List(Text(longest=320), load_default=list, validate=validate.Length(max=1000))
 
 
 class ForgetAddresses(Schema):

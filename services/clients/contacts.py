@@ -7,14 +7,14 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, false, select
+from sqlalchemy import false, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
 from chassis.database import Database, UnitOfWork
 from chassis.paging import page
 from contracts.errors import Conflict, Invalid, NotFound
-from services.clients import contact_ties, merge_history
+from services.clients import contact_erasing, contact_ties, merge_history
 from services.clients.addresses import Problem, UnfitAddress, email_key, parse_email, parse_phone
 from services.clients.clashes import typed_clash
 from services.clients.matching import search_terms
@@ -144,19 +144,13 @@ def update_client_contact(db: Database, *, client_id: str, contact_id: str, chan
 
 
 def delete_contact(db: Database, now: dt.datetime, *, contact_id: str) -> None:
-    """Deletes a contact with all ties, and with them what the portal opened to them. Raises NotFound
-    `contact_not_found`."""
+    """Deletes a contact with all ties, and with them what the portal opened to them; the other services forget them
+    soon after. Raises NotFound `contact_not_found`."""
     with db.unit_of_work() as uow:
-        _find(uow.session, contact_id, lock=True)
-        erase(uow, contact_id, now)
+        contact = _find(uow.session, contact_id, lock=True)
+        contact_ties.end_all(uow, contact_id, now)
+        contact_erasing.begin(uow, contact, now)
         uow.answer({})
-
-
-def erase(uow: UnitOfWork, contact_id: str, now: dt.datetime) -> None:
-    """Leaves nothing of a contact here. Harmless to repeat."""
-    contact_ties.end_all(uow, contact_id, now)
-    gone = delete(Contact).where(Contact.id == contact_id)
-    uow.session.execute(gone, execution_options={"synchronize_session": False})
 
 
 def _made_or_found(uow: UnitOfWork, fields: Record, now: dt.datetime) -> Contact:

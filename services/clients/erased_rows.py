@@ -24,6 +24,7 @@ WITHOUT_CLIENTS = {
     "company": "shared by all firms, and holds nothing of theirs",
     "company_proposal": "what a firm proposes for the shared directory",
     "contact": "another person, who stays when a client goes, and goes when it is deleted itself",
+    "deleted_contact": "another person, whose addresses go as soon as messaging has forgotten them",
     "file_import": "counts and settings of a file; what is in the file, `erased_files` looks after",
     "filter_use": "ids",
     "firm_key": "keys of the firm; a client's own goes with the client",

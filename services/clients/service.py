@@ -17,6 +17,7 @@ from services.clients import (
     activity,
     answers,
     archiving,
+    contact_erasing,
     data_exports,
     erasing,
     erasure_journal,
@@ -127,7 +128,8 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints, Mergi
     def erase_due(self) -> bool:
         more = erasing.begin_due(self.db, utc_now())
         more = erasing.ask_again(self.db, utc_now()) or more
-        return erasure_latecomers.tell_last(self.db, utc_now()) or more
+        more = erasure_latecomers.tell_last(self.db, utc_now()) or more
+        return contact_erasing.ask_again(self.db, utc_now()) or more
 
     @every(3600, erasure_journal.TIMER)
     def apply_journal(self) -> None:

@@ -16,7 +16,9 @@ from chassis.files import Files
 from chassis.forgetting import forget_deleted
 from chassis.value_sets import among
 from contracts.errors import Unavailable
+from services.messaging.consent import PERSON
 from services.messaging.consent_erasing import Person, forget_consents
+from services.messaging.contents_erasing import NOTHING
 from services.messaging.inbound_erasing import file_keys, forget_messages
 from services.messaging.models import (
     Conversation,
@@ -31,17 +33,17 @@ from services.messaging.models import (
 Record = dict[str, Any]
 
 _QUIET = {"synchronize_session": False}
-NOTHING: Record = {"address": None, "address_once": None, "subject": None, "body": None, "keys": None}
-"""A delivery without a word and an address."""
 
 
 def forget_addresses(db: Database, files: Files, now: dt.datetime, *, people: Sequence[Record]) -> None:
-    """Forgets what messaging has of these addresses: [{client_ids, numbers, emails}], all of which are about to be
-    nobody's. What it has of the clients themselves goes with `client.erased.v1`.
+    """Forgets what messaging has of these addresses: [{client_ids, numbers, emails, shared}], all of which but the
+    shared ones are about to be nobody's. What it has of the clients themselves goes with `client.erased.v1`; a
+    contact's id is as good as a client's, and the rest of theirs goes with `contact.deleted.v1`.
 
     Raises Unavailable if files cannot be removed; then nothing is changed.
     """
     named = [Person(list(one["client_ids"]), set(one["numbers"]), {a.lower() for a in one["emails"]}) for one in people]
+    _add_former(db, named, {address.lower() for one in people for address in one.get("shared", ())})
     ids = sorted({client_id for person in named for client_id in person.client_ids})
     addresses = addresses_of(named)
     with db.read() as session:
@@ -53,6 +55,22 @@ def forget_addresses(db: Database, files: Files, now: dt.datetime, *, people: Se
             raise Unavailable("files_still_coming")
         forget(uow, named, now)
         uow.after_commit(lambda: forget_deleted(db))
+
+
+def _add_former(db: Database, people: Sequence[Person], shared: Collection[str]) -> None:
+    """Adds the addresses at which messaging once wrote to somebody as a contact, and to nobody else."""
+    by_id = {client_id: person for person in people for client_id in person.client_ids}
+    with db.read() as session:
+        written = select(Delivery.contact_id, Delivery.address).where(
+            among(session, Delivery.contact_id, by_id), Delivery.address.is_not(None)
+        )
+        former = {(str(contact_id), str(address)) for contact_id, address in session.execute(written.distinct())}
+        every = {address for _, address in former}
+        persons = select(Delivery.address, PERSON).where(among(session, Delivery.address, every)).distinct()
+        kept = {*shared, *(address for address, person_id in session.execute(persons) if person_id not in by_id)}
+    for contact_id, address in former:
+        if address not in kept:
+            by_id[contact_id].add(address)
 
 
 def addresses_of(people: Sequence[Person]) -> list[str]:
@@ -108,17 +126,34 @@ def exclusive(session: Session, client_ids: Collection[str]) -> dict[str, set[st
 
 
 def _of_addresses(session: Session, addresses: Collection[str], client_ids: Sequence[str]) -> Any:
-    """A condition on inbound messages: from one of these addresses, and no other client's."""
+    """A condition on inbound messages: from one of these addresses, and no other client's. What a contact wrote is the
+    contact's, although it is in the conversation of the business."""
     gone = set(client_ids)
-    statement = select(InboundMessage.id, InboundMessage.client_id, InboundMessage.client_ids).where(
+    for_business = _written_to_for(session, addresses, gone)
+    names = ("id", "sender", "client_id", "client_ids")
+    statement = select(*(getattr(InboundMessage, name) for name in names)).where(
         among(session, InboundMessage.sender, addresses)
     )
     theirs = [
         str(row.id)
         for row in session.execute(statement)
-        if {*row.client_ids, *([row.client_id] if row.client_id else [])} <= gone
+        if all(
+            owner in gone or (owner, row.sender) in for_business
+            for owner in (*row.client_ids, *([row.client_id] if row.client_id else []))
+        )
     ]
     return among(session, InboundMessage.id, theirs)
+
+
+def _written_to_for(session: Session, addresses: Collection[str], contact_ids: Collection[str]) -> set[tuple[str, str]]:
+    """(client, address) of the businesses for which nobody but these contacts was written to at the address."""
+    statement = select(Delivery.client_id, Delivery.address, PERSON.label("person_id")).where(
+        among(session, Delivery.address, addresses), Delivery.client_id.is_not(None)
+    )
+    persons: dict[tuple[str, str], set[str]] = {}
+    for row in session.execute(statement.distinct()):
+        persons.setdefault((str(row.client_id), str(row.address)), set()).add(str(row.person_id))
+    return {pair for pair, several in persons.items() if several <= set(contact_ids)}
 
 
 def _forget_in_sandbox(uow: UnitOfWork, addresses: Collection[str]) -> None:

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import delete, null, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
@@ -21,20 +21,18 @@ from chassis.forgetting import forget_deleted
 from chassis.value_sets import among
 from contracts.errors import Unavailable
 from contracts.messaging import ERASURE_REPORTED, OWNER
-from services.messaging.address_erasing import NOTHING, exclusive, forget
+from services.messaging.address_erasing import exclusive, forget
 from services.messaging.consent_erasing import Person
+from services.messaging.contents_erasing import forget_contents, without_words
 from services.messaging.deliveries import is_in, is_message, move
 from services.messaging.inbound_erasing import file_keys, forget_messages
 from services.messaging.models import (
     WAITING,
-    Batch,
-    Content,
     Conversation,
     ConversationClient,
     Delivery,
     InboundMessage,
     LogEntry,
-    MessageTemplate,
 )
 
 _QUIET = {"synchronize_session": False}
@@ -90,51 +88,9 @@ def _forget_deliveries(uow: UnitOfWork, ids: Sequence[str], now: dt.datetime) ->
     # Nobody is asked any more whether these arrived: the provider would be asked about the person.
     move(uow, "failed", now, where=[theirs, is_in("unknown"), is_message()], reason="client_erased")
     settled = (theirs, ~is_in("sending"))
-    _forget_contents(uow, ids)
-    gone = (
-        update(Delivery)
-        .where(
-            *settled,
-            or_(
-                Delivery.address.is_not(None),
-                Delivery.body.is_not(None),
-                Delivery.subject.is_not(None),
-                Delivery.keys.is_not(None),
-            ),
-        )
-        .values(**NOTHING, variables=null(), version=Delivery.version + 1, updated_at=now)
-        .returning(Delivery.client_id)
-        .execution_options(**_QUIET)
-    )
+    forget_contents(uow, "client_id", ids)
+    gone = without_words(*settled, now=now).returning(Delivery.client_id).execution_options(**_QUIET)
     return Counter(str(client_id) for client_id in uow.session.scalars(gone))
-
-
-def _forget_contents(uow: UnitOfWork, ids: Sequence[str]) -> None:
-    """The texts that staff wrote to one of these clients alone. A template's, and a batch's, are for many."""
-    other = aliased(Delivery)
-    wrote = select(Delivery.content_id).where(
-        among(uow.session, Delivery.client_id, ids), Delivery.batch_id.is_(None), Delivery.content_id.is_not(None)
-    )
-    found = {str(content_id) for content_id in uow.session.scalars(wrote)}
-    if not found:
-        return
-    used = select(other.content_id).where(
-        among(uow.session, other.content_id, found),
-        other.batch_id.is_(None),
-        or_(other.client_id.is_(None), ~among(uow.session, other.client_id, ids), is_in_flight(other)),
-    )
-    kept = {
-        *uow.session.scalars(used),
-        *uow.session.scalars(select(MessageTemplate.content_id).where(MessageTemplate.content_id.in_(found))),
-        *uow.session.scalars(select(Batch.content_id).where(Batch.content_id.in_(found))),
-    }
-    emptied = update(Content).where(among(uow.session, Content.id, found - kept)).values(variants=[], uses=[])
-    uow.session.execute(emptied, execution_options=_QUIET)
-
-
-def is_in_flight(delivery: Any) -> Any:
-    """Whether a call for it may be under way."""
-    return delivery.state == "sending"
 
 
 def _being_sent(session: Session, ids: Collection[str]) -> Counter[str]:

@@ -302,6 +302,7 @@ class Delivery(FirmScoped, Stamps, Base):
         Index("ix_delivery_counts", "batch_id", "state", "reason"),
         Index("ix_delivery_address", "address", "case_task_id"),
         Index("ix_delivery_client", "client_id", "created_at"),
+        Index("ix_delivery_contact", "contact_id", **_where("contact_id IS NOT NULL")),
         Index("ix_delivery_accepted", "firm_id", "due_at", "id", **_where("state = 'accepted'")),
         Index("ix_delivery_queued", "sender_id", "priority", "due_at", "id", **_where("state = 'queued'")),
         # Not of `lease_until`: a lease is taken twice for each delivery, and while no index holds it, a row that has

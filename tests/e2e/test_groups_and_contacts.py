@@ -87,7 +87,7 @@ def test_a_contact_hears_of_the_case_and_loses_sight_of_it_with_the_tie(system: 
     kind = system.api.post("/v1/case-types", {"name": f"Claim {uuid.uuid4().hex[:6]}", "statuses": statuses})
     clients = [{"client_id": acme["id"], "role": "primary"}]
     case = system.api.post("/v1/cases", {"name": "Doe", "case_type_id": kind["id"], "clients": clients})
-    system.api.post(f"/v1/cases/{case['id']}/tasks", {"template_id": template["id"]})
+    task = system.api.post(f"/v1/cases/{case['id']}/tasks", {"template_id": template["id"]})
     request = {
         "selector": {"case_ids": [case["id"]]}, "channels": ["sms"],
         "message": {"body": "{{ client.first_name }}: {{ task.link }}"},
@@ -100,7 +100,22 @@ def test_a_contact_hears_of_the_case_and_loses_sight_of_it_with_the_tie(system: 
     link = f"{system.url}{urlsplit(text.partition(': ')[2]).path}"
     page = requests.Session().get(link, timeout=10)
     assert (page.status_code, "Sign here" in page.text) == (200, True)
+    thanks = {"client_id": acme["id"], "channel": "sms", "body": "Thanks, {{ client.first_name }}."}
+    sent = system.api.post("/v1/messages", {**thanks, "case_task_id": task["id"]})
+    assert (sent["contact_id"], sent["to"]) == (bea["id"], "+12125553301")
+    eventually(lambda: "Thanks, Bea." in texts_to(system, "+12125553301"), "one message is the contact's too")
+    activity = f"/v1/clients/{acme['id']}/activity?kind=delivery.delivered.v1"
+    eventually(lambda: system.api.get(activity)["meta"]["total"] == 2, "both arrived, and the business shows it")
     gone = answer(system.api, "DELETE", f"/v1/clients/{acme['id']}/contacts/{bea['id']}")
     assert gone.status_code == 204
     assert "Sign here" not in requests.Session().get(link, timeout=10).text
     assert system.api.get(f"/v1/contacts/{bea['id']}")["portal_access"] is False
+    written = f"/v1/messages?client_id={acme['id']}"
+    assert len([message for message in system.api.get(written)["data"] if message["body"]]) == 2
+    assert answer(system.api, "DELETE", f"/v1/contacts/{bea['id']}").status_code == 204
+    forgotten = {(None, None)}
+    eventually(
+        lambda: {(message["to"], message["body"]) for message in system.api.get(written)["data"]} == forgotten,
+        "what was written to a contact who is deleted is forgotten",
+    )
+    assert texts_to(system, "+12125553301") == []

@@ -47,7 +47,8 @@ def test_messaging_is_told_the_addresses_that_are_nobody_elses(desk: Desk) -> No
     shared = str(desk.create(first_name="Bea", phones=[{"number": "+12125550142"}, {"number": "+12125550199"}])["id"])
     erase(desk, client_id)
     go_on(desk)
-    assert desk.forgotten == [{"client_ids": [client_id], "numbers": [], "emails": ["zerelda.oxenfree@example.org"]}]
+    emails = ["zerelda.oxenfree@example.org"]
+    assert desk.forgotten == [{"client_ids": [client_id], "numbers": [], "emails": emails, "shared": []}]
     desk.forgotten.clear()
     erase(desk, shared)
     go_on(desk)

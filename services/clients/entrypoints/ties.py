@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from chassis.columns import utc_now
+from chassis.events import ReceivedEvent, on
 from chassis.rpc import serve
 from contracts import clients as contract
-from services.clients import companies, company_proposals, contact_ties, contacts, group_members, groups
+from services.clients import (
+    companies,
+    company_proposals,
+    contact_erasing,
+    contact_ties,
+    contacts,
+    group_members,
+    groups,
+)
 
 Answer = dict[str, Any]
 
@@ -16,6 +25,7 @@ class TiesEntrypoints:
     """Groups of clients, contacts of business clients, and the directory of companies."""
 
     db: Any
+    calls: Any
 
     @serve(contract.CREATE_CLIENT_GROUP)
     def create_client_group(self, **command: Any) -> Answer:
@@ -74,6 +84,10 @@ class TiesEntrypoints:
     @serve(contract.DELETE_CONTACT)
     def delete_contact(self, contact_id: str) -> None:
         contacts.delete_contact(self.db, utc_now(), contact_id=contact_id)
+
+    @on(contract.CONTACT_DELETION_REQUESTED, batch=contact_erasing.AT_ONCE)
+    def forget_contacts(self, events: list[ReceivedEvent]) -> None:
+        contact_erasing.forget_contacts(self.db, self.calls, events)
 
     @serve(contract.UPDATE_CLIENT_CONTACT)
     def update_client_contact(self, **command: Any) -> Answer:

@@ -76,3 +76,16 @@ class ContactTie(FirmScoped, Base):
     contact_id: Mapped[str] = mapped_column(Id)
     notify: Mapped[bool] = mapped_column(Boolean)
     created_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
+
+
+class DeletedContact(FirmScoped, Base):
+    """What is kept of a contact that was deleted until messaging has forgotten what it knows by their addresses.
+    `ask_at`: when it is asked again."""
+
+    __tablename__ = "deleted_contact"
+    __table_args__ = (PrimaryKeyConstraint("firm_id", "contact_id"), Index("ix_deleted_contact_ask_at", "ask_at"))
+
+    contact_id: Mapped[str] = mapped_column(Id)
+    email_key: Mapped[str | None] = mapped_column(String(320))
+    phone: Mapped[str | None] = mapped_column(String(20))
+    ask_at: Mapped[dt.datetime] = mapped_column(Instant)

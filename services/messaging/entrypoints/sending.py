@@ -14,6 +14,7 @@ from services.messaging import (
     batch_views,
     batches,
     bulk_messages,
+    contact_erasing,
     contents,
     deliveries,
     erasing,
@@ -163,6 +164,10 @@ class SendingEntrypoints(Dependencies):
     @on(clients.CLIENT_ERASED, batch=50)
     def forget_clients(self, events: list[ReceivedEvent]) -> None:
         erasing.forget_clients(self.db, self.files, events, utc_now())
+
+    @on(clients.CONTACT_DELETED, batch=50)
+    def forget_contacts(self, events: list[ReceivedEvent]) -> None:
+        contact_erasing.forget_contacts(self.db, events, utc_now())
 
     @on(portal.LINK_REQUESTED)
     def send_new_link(self, event: ReceivedEvent) -> None:
