@@ -112,13 +112,14 @@ def _begin(uow: UnitOfWork, rows: dict[str, Any], now: dt.datetime, *, cause: st
     for row in gone:
         data = {"client_id": row["id"], "version": row["version"]}
         uow.emit(CLIENT_DELETED, row["id"], data, aggregate_version=row["version"])
+    merged = merge_history.merged_into_each(uow.session, rows)
     decided = uow.insert_returning(
         Erasure,
         [
             {
                 "id": new_id(),
                 "client_id": row.id,
-                "client_ids": [row.id, *merge_history.merged_into(uow.session, row.id)],
+                "client_ids": [row.id, *merged[row.id]],
                 "client_version": row.version + 2,
                 "cause": cause,
                 "asked_by": actor_id,

@@ -41,14 +41,23 @@ def _end(current: dict[str, str], client_id: str) -> str:
 
 def merged_into(session: Session, client_id: str) -> list[str]:
     """The ids of all clients that are this one now, without its own; a query for each generation."""
-    found: list[str] = []
-    latest = [client_id]
+    return merged_into_each(session, [client_id])[client_id]
+
+
+def merged_into_each(session: Session, client_ids: Collection[str]) -> dict[str, list[str]]:
+    """By client, the ids of all clients that are it now, without its own; a query for each generation of all."""
+    found: dict[str, list[str]] = {client_id: [] for client_id in client_ids}
+    now = {client_id: client_id for client_id in found}
+    latest = sorted(now)
     while latest:
-        statement = select(ClientMerge.merged_id).where(
+        statement = select(ClientMerge.merged_id, ClientMerge.surviving_id).where(
             among(session, ClientMerge.surviving_id, latest), ClientMerge.undone_at.is_(None)
         )
-        latest = sorted(set(session.scalars(statement)) - {client_id, *found})
-        found += latest
+        merges = [(merged, surviving) for merged, surviving in session.execute(statement) if merged not in now]
+        for merged, surviving in sorted(merges):
+            now[merged] = now[surviving]
+            found[now[surviving]].append(merged)
+        latest = sorted(merged for merged, _ in merges)
     return found
 
 

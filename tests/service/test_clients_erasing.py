@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import event as sql_event
 
 from chassis import idempotency
 from chassis.context import use
@@ -19,6 +21,7 @@ from services.clients.models import Base, Client, Import
 from tests.service.canaries import publish_all
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.erasing_clients import AFTER, CANARIES, LISTS, PERSON, erase, found, go_on, merged, person, state
+from tests.service.merging_clients import merge
 
 __all__ = ["desk"]
 
@@ -136,22 +139,38 @@ def test_thirty_days_after_deleting_a_client_is_erased(desk: Desk) -> None:
     assert [entry["id"] for entry in archiving.list_archived_clients(desk.db)["data"]] == [late]
 
 
-def test_many_are_erased_by_few_statements(desk: Desk) -> None:
-    for number in range(250):
-        desk.create(first_name=f"P{number}", phones=[{"number": f"+121255{number:05d}"}] if number < 100 else [])
+def test_many_are_erased_by_as_few_statements_as_few(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasing, "AT_ONCE", 10)
+    for number in range(25):
+        desk.create(first_name=f"P{number}", phones=[{"number": f"+121255{number:05d}"}])
     with desk.everywhere.across_firms("a test").unit_of_work() as uow:
         uow.session.execute(Client.__table__.update().values(archived_at=NOW))
-    rounds = 1
-    while erasing.begin_due(desk.everywhere, AFTER):
-        rounds += 1
-    assert rounds == 3
+    statements: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        statements.append(statement)
+
+    def counted(act: Callable[[], object]) -> int:
+        statements.clear()
+        act()
+        return len(statements)
+
+    for engine in (engines := [desk.db.engines.read, desk.db.engines.write]):
+        sql_event.listen(engine, "before_cursor_execute", note)
+    decided = [counted(lambda: erasing.begin_due(desk.everywhere, AFTER)) for _ in range(3)]
+    assert erasing.begin_due(desk.everywhere, AFTER) is False
     events = [
         received(clients.ERASURE_REQUESTED, data, firm_id=desk.firm_id, subscription="continue_erasures")
         for data in desk.emitted(clients.ERASURE_REQUESTED)
     ]
-    assert len(events) == 250
-    for start in range(0, 250, 100):
-        deliver(desk.service, "continue_erasures", *events[start : start + 100])
+    assert len(events) == 25
+    done = [
+        counted(lambda start=start: deliver(desk.service, "continue_erasures", *events[start : start + 10]))
+        for start in range(0, 25, 10)
+    ]
+    for engine in engines:
+        sql_event.remove(engine, "before_cursor_execute", note)
+    assert (len(set(decided)), len(set(done))) == (1, 1), (decided, done)
     assert len(list(desk.files.keys("erasures"))) == 3
     assert erasing.ask_again(desk.everywhere, NOW) is False
     with desk.db.read() as session:
@@ -219,6 +238,18 @@ def test_what_was_merged_is_erased_with_its_survivor(desk: Desk) -> None:
     for client_id in told["client_ids"]:
         with pytest.raises(Gone, match="client_erased"):
             desk.get(client_id)
+
+
+def test_each_takes_along_what_was_merged_into_it(desk: Desk) -> None:
+    one, two, three, four, five = (str(desk.create()["id"]) for _ in range(5))
+    for surviving_id, merged_id in ((two, three), (one, two), (four, five)):
+        merge(desk, surviving_id, merged_id)
+    for client_id in (one, four):
+        desk.delete(client_id)
+    erasing.begin_due(desk.everywhere, AFTER)
+    go_on(desk)
+    told = {data["client_id"]: data["client_ids"] for data in desk.emitted(clients.CLIENT_ERASED)}
+    assert told == {one: [one, two, three], four: [four, five]}
 
 
 def test_what_was_merged_is_not_taken_for_deleted(desk: Desk) -> None:
