@@ -85,11 +85,19 @@ def test_on_a_case_of_others_too_only_the_persons_own_answers_go(office: Office)
 def test_an_answer_that_is_asked_for_late_is_blank(office: Office) -> None:
     case_id = office.cases.open()
     (client_id,) = office.cases.clients[case_id]
+    given = (office.db, office.calls)
     mapped = office.template(mapping={"target": "client", "field": "phone"})
     task_id = str(office.assign(case_id, mapped)["id"])
     submit(office, task_id, "+12125550142", client_id)
+    (version,) = (answer["answer_version"] for answer in facts.get_mapped_answers(*given, [task_id])["answers"])
+    refused = {"case_task_id": task_id, "target": "client", "field": "phone", "code": "invalid_phone",
+               "answer_version": version}  # fmt: skip
+    event = received(clients.FIELD_UPDATE_REJECTED, refused, firm_id=office.firm_id)
+    deliver(office.service, "record_client_rejection", event)
+    assert views.get_case_task(office.db, NOW, task_id)["rejection"]
     erase(office, client_id)
-    (answer,) = facts.get_mapped_answers(office.db, office.calls, [task_id])["answers"]
+    assert views.get_case_task(office.db, NOW, task_id)["rejection"] is None
+    (answer,) = facts.get_mapped_answers(*given, [task_id])["answers"]
     assert answer["value"] is None
 
 
