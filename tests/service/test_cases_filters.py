@@ -18,6 +18,7 @@ from chassis.value_sets import among
 from services.cases.filter_lookup import read_filter
 from services.cases.models import Base, Case
 from services.cases.selecting import select_cases
+from tests.examples import examples
 from tests.service.cases_model import holds, select
 from tests.service.cases_office import NOW, Estate, Office, make_estate
 
@@ -107,12 +108,14 @@ def found(estate: Estate, wire: dict[str, Any]) -> set[str]:
         return set(session.scalars(sql_select(Case.id).where(test)))
 
 
-def slow_enough(examples: int) -> settings:
+def slow_enough(quick: int) -> settings:
     checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
-    return settings(max_examples=examples, deadline=None, suppress_health_check=checks, database=None, derandomize=True)
+    return settings(
+        max_examples=examples(quick), deadline=None, suppress_health_check=checks, database=None, derandomize=True
+    )
 
 
-@slow_enough(120)
+@slow_enough(60)
 @given(data=st.data())
 def test_a_filter_finds_what_the_sets_say(estate: Estate, data: st.DataObject) -> None:
     wire = data.draw(filters(estate))

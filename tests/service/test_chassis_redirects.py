@@ -15,6 +15,7 @@ from chassis.columns import Id, new_id
 from chassis.database import Database, service_base
 from chassis.redirects import Following, MovedRow, Redirect, RedirectRow, Rows
 from chassis.scoping import FirmScoped
+from tests.examples import examples
 from tests.service.races import until_held_up
 
 Base: Any = service_base("things")
@@ -155,7 +156,7 @@ def histories(draw: st.DrawFn) -> Any:
 
 
 @pytest.mark.parametrize("server", ["sqlite", "postgresql"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories())
 def test_in_whatever_order_it_is_heard_of_everything_ends_where_it_belongs(
     server: str, request: pytest.FixtureRequest, history: Any

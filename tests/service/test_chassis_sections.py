@@ -14,6 +14,7 @@ from chassis.columns import Id, new_id
 from chassis.database import FirmScoped, service_base
 from chassis.sections import Section, plain, read_sections
 from contracts.errors import Invalid
+from tests.examples import examples
 
 Base: Any = service_base("sections")
 
@@ -25,7 +26,7 @@ class Leaf(FirmScoped, Base):
     tree: Mapped[str] = mapped_column(String(20))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(counts=st.lists(st.integers(0, 7), min_size=1, max_size=5), limit=st.integers(1, 6))
 def test_each_row_comes_once_and_pages_are_full(new_database: Any, counts: list[int], limit: int) -> None:
     db = new_database(Base).for_firm(new_id())

@@ -18,6 +18,7 @@ from services.clients import activity, records
 from services.clients.addresses import with_new_primary, without_primary
 from services.clients.answers import Refused, changed_by
 from services.clients.checking import normalise_fields
+from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk, desk
 
 __all__ = ["desk"]
@@ -92,7 +93,7 @@ def one_primary(record: dict[str, Any]) -> bool:
     )  # fmt: skip
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=examples(80), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.lists(
         st.one_of(

@@ -17,6 +17,7 @@ from contracts import clients as contract
 from contracts.errors import CasewireError, Invalid, NotFound
 from services.clients import companies, company_proposals, contacts
 from services.clients.models import Company
+from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.directory_desk import FIRST, business, checked, entry, named, other, propose, reject
 
@@ -104,7 +105,7 @@ def everything(desk: Desk, entries: list[str], client_id: str) -> bytes:
     return orjson.dumps(answers)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(steps=STEPS)
 def test_whatever_a_firm_does_another_firms_answers_are_the_same_bytes(
     desk: Desk, other: Desk, steps: list[tuple[str, int, str]]

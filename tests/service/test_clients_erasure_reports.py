@@ -39,7 +39,7 @@ def test_who_does_not_report_is_asked_again_and_less_and_less_often(desk: Desk) 
     go_on(desk)
     now = dt.datetime.now(dt.UTC)
     asked = []
-    for minute in range(0, 60 * 24, 5):
+    for minute in range(0, 60 * 24, 12):
         before = len(desk.emitted(clients.CLIENT_ERASED))
         erasing.ask_again(desk.everywhere, now + dt.timedelta(minutes=minute))
         if len(desk.emitted(clients.CLIENT_ERASED)) > before:

@@ -20,6 +20,7 @@ from contracts.clients import ExportColumns, ExportRows
 from contracts.errors import Invalid
 from services.clients import exporting
 from services.clients.import_mapping import FIELDS
+from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk, desk
 
 __all__ = ["desk"]
@@ -179,7 +180,7 @@ CLIENT = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(CLIENT, min_size=1, max_size=4), st.sampled_from([as_csv, as_workbook]))
 def test_whatever_clients_hold_an_import_of_their_export_changes_nothing(
     desk: Desk, tmp_path_factory: Any, clients: list[dict[str, Any]], form: Any

@@ -18,6 +18,7 @@ from chassis.idempotency import AlreadyAnswered, KeyedRequest, answering
 from contracts import clients as contract
 from contracts.errors import Invalid, NotFound
 from services.clients import group_members, groups
+from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.groups_desk import change, get, listed, make, rename, selected
 
@@ -116,7 +117,7 @@ def test_a_key_changes_members_once(desk: Desk) -> None:
     assert again.value.answer["added"] == 1
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(6), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(steps=st.lists(st.tuples(st.sets(st.integers(0, 7)), st.sets(st.integers(0, 7))), max_size=6))
 def test_a_group_holds_what_sets_would(desk: Desk, steps: list[tuple[set[int], set[int]]]) -> None:
     people = [desk.create()["id"] for _ in range(8)]

@@ -16,6 +16,7 @@ from contracts.clients import CLIENTS_MERGED, CLIENTS_UNMERGED
 from contracts.errors import Conflict, Gone
 from services.clients import merge_history, merge_undo, merging, records
 from services.clients.models import Base, ClientMerge
+from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk
 
 REFUSALS = {"client_merged", "already_merged", "duplicate_merged"}
@@ -98,7 +99,7 @@ def at_once(actions: list[Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("server", ["sqlite", "postgresql"])
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pairs=st.lists(PAIRS, min_size=2, max_size=7), pauses=st.lists(st.integers(0, 4), min_size=7, max_size=7))
 def test_merges_of_overlapping_pairs_end_consistent(
     server: str,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chassis.columns import new_id
 from contracts.cases import CASE_CHANGED, CASE_CREATED
 from services.clients.models import Base
+from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk, desk
 
 __all__ = ["desk"]
@@ -93,7 +94,9 @@ NAMES = st.sampled_from(["Adams", "Baker", "Cook", "Diaz", "Evans", "Flores"])
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=examples(8),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(
     names=st.lists(NAMES, min_size=2, max_size=7),

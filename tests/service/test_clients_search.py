@@ -15,6 +15,7 @@ from services.clients.models import Base
 from services.clients.search_index import found, is_answered
 from services.clients.search_keys import question
 from services.clients.selecting import select_ids
+from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.unit.test_clients_search_keys import answers
 
@@ -146,7 +147,7 @@ def test_what_is_typed_is_never_a_broken_statement(desk: Desk) -> None:
         desk.listed(q=q)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(q=st.one_of(st.text("abmil jon'@.5-+ é", max_size=12), st.sampled_from(NAMES), st.text(max_size=20)))
 def test_the_database_answers_as_the_keys_say(keyed: tuple[Desk, dict[str, dict[str, Any]]], q: str) -> None:
     desk, records = keyed

@@ -25,6 +25,7 @@ from contracts.clients import (
 from contracts.errors import Conflict, Gone, Invalid, NotFound
 from services.clients import duplicates, erasing, likenesses, suspect_sweep, suspects
 from services.clients.models import SuspectSweep
+from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.merging_clients import merge, undo
 
@@ -243,7 +244,7 @@ def people(draw: st.DrawFn) -> list[dict[str, Any]]:
     return made
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(people())
 def test_events_and_sweeps_find_what_comparing_all_with_all_finds(
     emptied_sqlite: Any, tmp_path_factory: pytest.TempPathFactory, given_people: list[dict[str, Any]]

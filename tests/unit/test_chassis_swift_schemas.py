@@ -15,6 +15,7 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_lo
 from chassis.swift_schemas import SwiftSchema, Unsure
 from chassis.wire import lenient, strict
 from contracts.base import Choice, Count, Flag, Id, Instant, Text, declared, ids
+from tests.examples import examples
 
 _PATIENT = settings(deadline=None, suppress_health_check=list(HealthCheck))
 AN_ID = "0190b5a0-7d7e-7c3a-9d3e-5d2f3b1a4c5d"
@@ -74,7 +75,7 @@ def _outcome(action: Any, given: Any) -> str:
 
 
 @given(data=st.one_of(_wire, _wire.map(lambda wire: {"id": AN_ID, **wire}), _odd))
-@settings(_PATIENT, max_examples=300)
+@settings(_PATIENT, max_examples=examples(100))
 @pytest.mark.parametrize("unknown", [RAISE, EXCLUDE])
 def test_loads_what_the_schema_loads(unknown: str, data: Any) -> None:
     swift, schema = SwiftSchema(Whole(unknown=unknown)), Whole(unknown=unknown)
@@ -82,7 +83,7 @@ def test_loads_what_the_schema_loads(unknown: str, data: Any) -> None:
 
 
 @given(obj=_python)
-@settings(_PATIENT, max_examples=300)
+@settings(_PATIENT, max_examples=examples(100))
 def test_dumps_what_the_schema_dumps(obj: Any) -> None:
     assert _outcome(SwiftSchema(Whole()).dump, obj) == _outcome(Whole().dump, obj)
 
@@ -136,7 +137,7 @@ _SCHEMAS = {
 
 @pytest.mark.parametrize("schema", sorted(_SCHEMAS, key=lambda schema: schema.__name__), ids=lambda s: s.__name__)
 @given(drawn=st.data())
-@settings(_PATIENT, max_examples=6)
+@settings(_PATIENT, max_examples=examples(6))
 def test_every_contract_loads_and_dumps_as_its_schema_does(schema: type[Schema], drawn: st.DataObject) -> None:
     own = strict(schema).schema
     data = {field.data_key or name: drawn.draw(_fitting(field)) for name, field in own.fields.items()}

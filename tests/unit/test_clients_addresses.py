@@ -19,6 +19,7 @@ from services.clients.addresses import (
     with_new_primary,
     without_primary,
 )
+from tests.examples import examples
 
 AREA_CODES = st.sampled_from([202, 212, 305, 312, 404, 415, 512, 602, 702, 808, 907])
 FORMS = (
@@ -54,7 +55,7 @@ KINDS = {
 }  # fmt: skip
 
 
-@settings(max_examples=1500)
+@settings(max_examples=examples(300))
 @given(
     st.from_regex(r"(\+1|1|\+11)?[ .-]?1?[ .-]?\(?[0-9]{3}\)?[ .-]?[0-9]{3}[ .-]?[0-9]{4}", fullmatch=True),
     st.sampled_from(["US", "CA", "JM", "GB"]),
@@ -73,7 +74,7 @@ def test_numbers_of_north_america_are_read_as_the_library_reads_them(number, cou
 ATOM = st.text("aZ0_+-.'!", max_size=12)
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(150))
 @given(ATOM, st.sampled_from(["example.com", "EXAMPLE.com", "exa_mple.com", "münchen.de", "localhost", "a.test", ""]))
 def test_email_addresses_are_read_as_the_library_reads_them(local, domain):
     address = f"{local}@{domain}"

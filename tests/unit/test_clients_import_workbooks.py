@@ -17,6 +17,7 @@ from openpyxl import Workbook
 from contracts.errors import Invalid
 from services.clients import import_files, import_workbooks
 from services.clients.import_workbooks import Table, read_workbook
+from tests.examples import examples
 
 
 def saved(book: Workbook) -> bytes:
@@ -157,7 +158,7 @@ def test_limits_hold(monkeypatch: pytest.MonkeyPatch) -> None:
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=8)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.lists(st.lists(TEXT, min_size=2, max_size=2), max_size=5))
 def test_what_a_sheet_holds_is_what_is_read(cells: list[list[str]]) -> None:
     book = Workbook()

@@ -14,6 +14,7 @@ from contracts.accounts import WEEKDAYS
 from contracts.errors import Invalid
 from services.messaging.quiet_hours import Place
 from services.messaging.timing import FirmRules, check_timing, next_business_moment, next_business_window, next_time
+from tests.examples import examples
 
 ZONES = ("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles", "Pacific/Honolulu")
 SPRING, AUTUMN = dt.date(2026, 3, 8), dt.date(2026, 11, 1)
@@ -107,7 +108,7 @@ def test_hours_that_never_meet_leave_what_is_permitted() -> None:
     assert (opens, closes) == (local("2026-11-24 08:00"), local("2026-11-24 21:00"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     minutes=st.integers(0, 2 * 365 * 24 * 60),
     step=st.sampled_from([-3600, 0, 3600]),
