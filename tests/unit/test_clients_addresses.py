@@ -55,7 +55,7 @@ KINDS = {
 }  # fmt: skip
 
 
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.from_regex(r"(\+1|1|\+11)?[ .-]?1?[ .-]?\(?[0-9]{3}\)?[ .-]?[0-9]{3}[ .-]?[0-9]{4}", fullmatch=True),
     st.sampled_from(["US", "CA", "JM", "GB"]),
@@ -74,7 +74,7 @@ def test_numbers_of_north_america_are_read_as_the_library_reads_them(number, cou
 ATOM = st.text("aZ0_+-.'!", max_size=12)
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(150), deadline=None)
 @given(ATOM, st.sampled_from(["example.com", "EXAMPLE.com", "exa_mple.com", "münchen.de", "localhost", "a.test", ""]))
 def test_email_addresses_are_read_as_the_library_reads_them(local, domain):
     address = f"{local}@{domain}"

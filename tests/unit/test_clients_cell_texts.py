@@ -12,7 +12,7 @@ from tests.examples import examples
 TEXT = st.text('ab";,|: ', min_size=1, max_size=6).map(lambda text: " ".join(text.split())).filter(bool)
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(TEXT, max_size=4))
 def test_what_was_put_together_comes_apart_as_it_was(texts: list[str]) -> None:
     assert split_texts(joined_texts(texts)) == texts
