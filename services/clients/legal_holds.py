@@ -66,7 +66,8 @@ def release_legal_hold(
 def list_legal_holds(
     db: Database, *, client_id: str, limit: int = 50, cursor: str | None = None, sort: str | None = None
 ) -> Record:
-    """A page of a client's holds, released ones included, newest first.
+    """A page of a client's holds, released ones included, newest first; also those placed on clients that were merged
+    into it.
 
     Raises NotFound `client_not_found`, Gone `client_erased`, and Invalid as `page` does.
     """
@@ -76,7 +77,9 @@ def list_legal_holds(
             raise merge_history.absent(session, client_id)
         rows, meta = page(
             session,
-            select(LegalHold).where(LegalHold.client_id == client_id),
+            select(LegalHold).where(
+                LegalHold.client_id.in_([client_id, *merge_history.merged_into(session, client_id)])
+            ),
             model=LegalHold,
             sorts={"created_at": LegalHold.created_at},
             default_sort="-created_at",

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import and_, delete, exists, or_, select, update
 
 from chassis.database import Database, UnitOfWork
 from services.clients import erased_rows, search_index
@@ -21,10 +21,7 @@ _FOLLOW: tuple[Any, ...] = (LegalHold, ClientPhoto)
 
 def tend(db: Database, now: dt.datetime) -> bool:
     """Works across firms on what is due; True if there is more."""
-    kept = ClientMerge.before.is_not(None)
-    due = select(ClientMerge.firm_id, ClientMerge.id).where(
-        or_(ClientMerge.tell_at <= now, (ClientMerge.at <= now - UNDO_WITHIN) & kept)
-    )
+    due = select(ClientMerge.firm_id, ClientMerge.id).where(or_(ClientMerge.tell_at <= now, _is_past(now)))
     with db.across_firms("merges of all firms are tended to by a timer").read() as session:
         found = session.execute(due.limit(_AT_ONCE)).all()
     by_firm: dict[str, list[str]] = {}
@@ -33,6 +30,18 @@ def tend(db: Database, now: dt.datetime) -> bool:
     for firm_id, merge_ids in by_firm.items():
         _tend_to(db.for_firm(firm_id), merge_ids, now)
     return len(found) == _AT_ONCE
+
+
+def _is_past(now: dt.datetime) -> Any:
+    """The condition of having to be forgotten. Under a legal hold, which may have been placed on either of the two,
+    nothing is."""
+    hold = select(LegalHold.id).where(
+        LegalHold.firm_id == ClientMerge.firm_id,
+        LegalHold.client_id.in_([ClientMerge.merged_id, ClientMerge.surviving_id]),
+        LegalHold.released_at.is_(None),
+    )
+    old = (ClientMerge.at <= now - UNDO_WITHIN) & ClientMerge.before.is_not(None)
+    return and_(old, ~exists(hold.correlate(ClientMerge)))
 
 
 def _tend_to(db: Database, merge_ids: list[str], now: dt.datetime) -> None:
@@ -45,7 +54,7 @@ def _tend_to(db: Database, merge_ids: list[str], now: dt.datetime) -> None:
                 merge.told += 1
                 more = merge.told < len(TOLD_AGAIN_AFTER)
                 merge.tell_at = merge.at + TOLD_AGAIN_AFTER[merge.told] if more else None
-        past = [merge for merge in merges if merge.at <= now - UNDO_WITHIN]
+        past = uow.session.scalars(select(ClientMerge).where(ClientMerge.id.in_(merge_ids), _is_past(now))).all()
         for merge in past:
             merge.before = merge.after = None
         uow.session.flush()

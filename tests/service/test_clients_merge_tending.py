@@ -11,7 +11,7 @@ from chassis.context import use
 from contracts.clients import CLIENTS_MERGED
 from contracts.errors import Conflict, Gone
 from services.clients import legal_holds, merge_tending, merge_undo
-from services.clients.models import UNDO_WITHIN, LegalHold
+from services.clients.models import UNDO_WITHIN, Client, LegalHold
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.merging_clients import merge, own_fields, undo
 
@@ -34,6 +34,29 @@ def test_an_undone_merge_is_not_told_again(desk: Desk) -> None:
     assert len(desk.emitted(CLIENTS_MERGED)) == 1
 
 
+@pytest.mark.parametrize("held", ["merged", "surviving"])
+def test_under_a_legal_hold_nothing_is_forgotten(desk: Desk, held: str) -> None:
+    ids = {"surviving": desk.create()["id"], "merged": desk.create(first_name="Secret")["id"]}
+    with use(desk.context):
+        hold = legal_holds.place_legal_hold(desk.db, NOW, client_id=ids[held], reason="A suit")
+    made = merge(desk, ids["surviving"], ids["merged"])
+    listed = legal_holds.list_legal_holds(desk.db, client_id=ids["surviving"])["data"]
+    assert [one["id"] for one in listed] == [hold["id"]]
+    merge_tending.tend(desk.everywhere, NOW + 2 * UNDO_WITHIN)
+    assert _first_names(desk) == {"Secret", "Ann"}
+    with use(desk.context):
+        legal_holds.release_legal_hold(desk.db, NOW, client_id=ids[held], legal_hold_id=hold["id"])
+    merge_tending.tend(desk.everywhere, NOW + 2 * UNDO_WITHIN)
+    assert _first_names(desk) == {"Ann"}
+    with pytest.raises(Conflict):
+        undo(desk, made["id"], now=NOW + 2 * UNDO_WITHIN)
+
+
+def _first_names(desk: Desk) -> set[str | None]:
+    with desk.db.read() as session:
+        return set(session.scalars(select(Client.first_name)))
+
+
 def test_after_thirty_days_nothing_is_kept_but_for_whom_the_id_stands(desk: Desk) -> None:
     one, two = (
         desk.create()["id"],
@@ -41,6 +64,7 @@ def test_after_thirty_days_nothing_is_kept_but_for_whom_the_id_stands(desk: Desk
     )
     with use(desk.context):
         hold = legal_holds.place_legal_hold(desk.db, NOW, client_id=two, reason="A suit")
+        legal_holds.release_legal_hold(desk.db, NOW, client_id=two, legal_hold_id=hold["id"])
     made = merge(desk, one, two, keep={"external_source": "this"})
     merge_tending.tend(desk.everywhere, NOW + UNDO_WITHIN - dt.timedelta(seconds=1))
     merge_undo.get_merge(desk.db, merge_id=made["id"])
