@@ -123,6 +123,8 @@ def _loader(field: fields.Field[Any]) -> Loader:
     if convert is None:
         return _by_the_field(field)
     sure, checks, none_is_right = convert, [_check(entry) for entry in field.validators], field.allow_none
+    if not checks and not none_is_right and type(field)._deserialize is not fields.Field._deserialize:
+        return sure  # None is not of its type
 
     def load(value: Any) -> Any:
         if value is None:

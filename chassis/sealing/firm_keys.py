@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import hashlib
 import hmac
 import time
 from collections import OrderedDict
@@ -68,7 +67,7 @@ class Ring:
     def blind(self, column: str, value: str) -> str:
         """What equal values of a sealed column have in common: a keyed hash, 22 characters. Nobody without the firm's
         key can tell the value, or make the hash of one."""
-        digest = hmac.new(self.index.secret, f"{column}\x1f{value}".encode(), hashlib.sha256).digest()
+        digest = hmac.digest(self.index.secret, f"{column}\x1f{value}".encode(), "sha256")
         return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
 
 

@@ -16,8 +16,9 @@ one wrong, missing, doubled or exchanged letter. A number is never forgiven: it 
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,24 +62,28 @@ def firm_tag(firm_id: str) -> str:
 def stored_keys(record: dict[str, Any], firm_id: str) -> str:
     """A client's keys as its row keeps them."""
     tag = firm_tag(firm_id)
-    return " ".join(f"{tag}{key}" for key in keys_of(record))
+    keys = keys_of(record)
+    return tag + f" {tag}".join(keys) if keys else ""
 
 
 def keys_of(record: dict[str, Any]) -> list[str]:
     """A client's keys, each once."""
-    words = _words_of(record)
-    keys = dict.fromkeys(words)
-    for word in words:
-        keys |= dict.fromkeys((f"^{word[0]}", f"^{word[:2]}"))
+    keys: list[str] = []
+    for word in _words_of(record):
+        keys += _keys_of_word(word)
     for email in record["emails"]:
         address = _address(email["address"])
-        keys |= dict.fromkeys((address, address.rpartition("@")[2]))
+        keys += (address, address.rpartition("@")[2])
     for phone in record["phones"]:
-        keys |= dict.fromkeys(_grams(phone["number"].lstrip("+")))
-    for word in words:
-        if len(word) >= _LEAST_LIKENED and word.isalpha():
-            keys |= dict.fromkeys(_likenesses(word))
-    return list(keys)
+        keys += _grams(phone["number"].lstrip("+"))
+    return list(dict.fromkeys(keys))
+
+
+@functools.lru_cache(maxsize=2048)
+def _keys_of_word(word: str) -> tuple[str, ...]:
+    # Kept, because few names are the names of many.
+    beginnings = (word, f"^{word[0]}", f"^{word[:2]}")
+    return (*beginnings, *_likenesses(word)) if len(word) >= _LEAST_LIKENED and word.isalpha() else beginnings
 
 
 def _words_of(record: dict[str, Any]) -> list[str]:
@@ -92,16 +97,13 @@ def _address(text: str) -> str:
     return _UNFIT_IN_ADDRESS.sub("-", strip_accents(text))
 
 
-def _grams(number: str) -> Iterator[str]:
-    for start in range(len(number) - _GRAM + 1):
-        yield f"#{number[start : start + _GRAM]}"
-    yield f"#{number[-_FEWEST_DIGITS:]}"
+def _grams(number: str) -> list[str]:
+    grams = [f"#{number[start : start + _GRAM]}" for start in range(len(number) - _GRAM + 1)]
+    return [*grams, f"#{number[-_FEWEST_DIGITS:]}"]
 
 
-def _likenesses(word: str) -> Iterator[str]:
-    yield f"~{word}"
-    for place in range(len(word)):
-        yield f"~{word[:place]}{word[place + 1 :]}"
+def _likenesses(word: str) -> list[str]:
+    return [f"~{word}", *(f"~{word[:place]}{word[place + 1 :]}" for place in range(len(word)))]
 
 
 def question(q: str, *, forgiving: bool = False) -> Question | None:
