@@ -10,6 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from decimal import Decimal
+from itertools import repeat
+from operator import is_
 from typing import Any
 from uuid import UUID
 
@@ -45,6 +47,9 @@ class _ArrayLiteral:
 
 
 def _braced(values: list[Any]) -> str:
+    if values and type(values[0]) is not str and all(map(is_, values, repeat(values[0]))):
+        # One value in every row, as in many columns of many INSERTs.
+        return "{" + ",".join([_element(values[0])] * len(values)) + "}"
     try:
         # Texts without anything to be escaped, as most columns of most INSERTs are.
         joined = '","'.join(values)

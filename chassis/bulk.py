@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, cast
 
 from sqlalchemy import ARRAY, Column, Select, Table, Update, bindparam, func, inspect, select, update
@@ -23,24 +25,68 @@ def dialect_insert(dialect: str, table: Table) -> PostgresInsert:
     return postgres_insert(table) if dialect == "postgresql" else sqlite_insert(table)  # type: ignore[return-value]
 
 
-def insert_of(dialect: str, table: Table, rows: list[Row]) -> tuple[PostgresInsert, list[Row] | None]:
-    """An INSERT of rows that all name the same columns, and the parameters to execute it with.
+@dataclass(frozen=True)
+class TableRows:
+    """Rows of a table. `columns`: of each (its key, what the given rows call it, itself); `fixed` is what all rows have
+    besides. What a row does not name has its column's default."""
+
+    table: Table
+    given: list[Row]
+    columns: list[tuple[str, str, Column[Any]]]
+    fixed: Row
+
+    def as_rows(self) -> list[Row]:
+        """The rows, keyed by column."""
+        return [
+            {key: row[name] if name in row else _default(column) for key, name, column in self.columns} | self.fixed
+            for row in self.given
+        ]
+
+    def as_columns(self) -> dict[str, list[Any]]:
+        """The values of each column, without those that are fixed."""
+        named = self.given[0].keys()
+        if any(row.keys() != named for row in self.given):
+            rows = self.as_rows()
+            return {key: [row[key] for row in rows] for key, _, _ in self.columns}
+        return {
+            key: list(map(itemgetter(name), self.given)) if name in named else [_default(column) for _ in self.given]
+            for key, name, column in self.columns
+        }
+
+    def as_arrays(self, dialect: str) -> bool:
+        """Whether they travel as arrays."""
+        if dialect != "postgresql" or len(self.given) < MANY or not self.columns:
+            return False
+        return not any(isinstance(column.type, ARRAY) for _, _, column in self.columns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys of the columns that are not fixed."""
+        return tuple(key for key, _, _ in self.columns)
+
+    @property
+    def parameters(self) -> Row:
+        """Of a statement of arrays."""
+        arrays = {f"rows_{key}": values for key, values in self.as_columns().items()}
+        return arrays | {f"row_{key}": value for key, value in self.fixed.items()}
+
+
+def insert_of(dialect: str, rows: TableRows) -> tuple[PostgresInsert, Row | list[Row]]:
+    """An INSERT of rows, and the parameters to execute it with.
 
     On PostgreSQL many rows travel as one array for each column: one compiled statement for any number of rows, and a
     third of the time of VALUES lists.
     """
-    if dialect == "postgresql" and len(rows) >= MANY and _fits_arrays(table, rows[0]):
-        columns = tuple(rows[0])
-        arrays: Any = {f"rows_{name}": [row[name] for row in rows] for name in columns}
-        return _insert_of_arrays(table, columns), arrays
-    return dialect_insert(dialect, table), rows
+    if rows.as_arrays(dialect):
+        return _insert_of_arrays(rows.table, rows.names, tuple(rows.fixed)), rows.parameters
+    return dialect_insert(dialect, rows.table), rows.as_rows()
 
 
 @functools.cache
-def _insert_of_arrays(table: Table, columns: tuple[str, ...]) -> PostgresInsert:
+def _insert_of_arrays(table: Table, names: tuple[str, ...], fixed: tuple[str, ...]) -> PostgresInsert:
     # Made once: to make it takes as long as to run it.
     return dialect_insert("postgresql", table).from_select(
-        list(columns), _unnested(table, columns), include_defaults=False
+        [*names, *fixed], _unnested(table, names, fixed), include_defaults=False
     )
 
 
@@ -50,45 +96,48 @@ def in_one_turn(inserts: Sequence[PostgresInsert]) -> PostgresInsert:
     return last.add_cte(*(statement.cte(f"written_{number}") for number, statement in enumerate(first)))
 
 
-def update_of(dialect: str, table: Table, rows: list[Row], keys: set[str]) -> tuple[Update, list[Row] | None]:
+def update_of(dialect: str, rows: TableRows, keys: Collection[str]) -> tuple[Update, Row | list[Row]]:
     """An UPDATE that sets each row's columns on the record with its keys, and the parameters to execute it with."""
-    changed = [name for name in rows[0] if name not in keys]
-    if dialect == "postgresql" and len(rows) >= MANY and _fits_arrays(table, rows[0]):
-        arrays: Any = {f"rows_{name}": [row[name] for row in rows] for name in rows[0]}
-        return _update_of_arrays(table, tuple(rows[0]), frozenset(keys)), arrays
+    table = rows.table
+    if rows.as_arrays(dialect):
+        return _update_of_arrays(table, rows.names, tuple(rows.fixed), frozenset(keys)), rows.parameters
+    changed = [name for name in (*rows.names, *rows.fixed) if name not in keys]
     matches = [table.c[name] == bindparam(f"key_{name}", type_=table.c[name].type) for name in sorted(keys)]
     values = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in changed}
-    parameters = [{f"key_{name}" if name in keys else f"new_{name}": row[name] for name in row} for row in rows]
+    parameters = [
+        {f"key_{name}" if name in keys else f"new_{name}": value for name, value in row.items()}
+        for row in rows.as_rows()
+    ]
     return update(table).where(*matches).values(values), parameters
 
 
 @functools.cache
-def _update_of_arrays(table: Table, columns: tuple[str, ...], keys: frozenset[str]) -> Update:
-    new = _unnested(table, columns).subquery("new_rows")
+def _update_of_arrays(table: Table, names: tuple[str, ...], fixed: tuple[str, ...], keys: frozenset[str]) -> Update:
+    new = _unnested(table, names, fixed).subquery("new_rows")
     matches = [table.c[name] == new.c[name] for name in sorted(keys)]
-    return update(table).where(*matches).values({name: new.c[name] for name in columns if name not in keys})
+    changed = {name: new.c[name] for name in (*names, *fixed) if name not in keys}
+    return update(table).where(*matches).values(changed)
 
 
-def _fits_arrays(table: Table, names: Iterable[str]) -> bool:
-    return not any(isinstance(table.c[name].type, ARRAY) for name in names)
-
-
-def _unnested(table: Table, names: Iterable[str]) -> Select[Any]:
+def _unnested(table: Table, names: Iterable[str], fixed: Iterable[str]) -> Select[Any]:
     columns = []
     for name in names:
         kind = table.c[name].type
         # One dimension, said outright: a JSON value may be a list itself.
         values = bindparam(f"rows_{name}", type_=ARRAY(kind, dimensions=1))
         columns.append(func.unnest(values, type_=kind).label(name))
-    return select(*columns)
+    return select(*columns, *(bindparam(f"row_{name}", type_=table.c[name].type).label(name) for name in fixed))
 
 
-def table_rows(
-    model: type[Any], rows: Iterable[Row], *, defaults: bool = True, **fixed: Any
-) -> tuple[Table, list[Row]]:
-    """The model's table, and the rows keyed by column: attribute names translated, `fixed` added, all rows with the
-    same keys (a column that only some rows name gets its default in the others; with `defaults` also one that none
-    names, if its default is Python's).
+def plain_rows(table: Table, rows: list[Row]) -> TableRows:
+    """Rows that are keyed by column already, all by the same ones."""
+    return TableRows(table, rows, [(key, key, table.c[key]) for key in rows[0]], {})
+
+
+def table_rows(model: type[Any], rows: Iterable[Row], *, defaults: bool = True, **fixed: Any) -> TableRows:
+    """The rows of a model's table: attribute names translated, `fixed` added, all rows with the same columns (one that
+    only some rows name gets its default in the others; with `defaults` also one that none names, if its default is
+    Python's).
 
     Raises `TypeError` on a name that is no column, `ValueError` on a row whose value differs from a fixed one.
     """
@@ -103,12 +152,8 @@ def table_rows(
     for name, value in fixed.items():
         if name in named and any(row.get(name, value) != value for row in given):
             raise ValueError(f"a row of {model.__name__} has another {name}")
-    keys = [(columns[name].key, name, columns[name]) for name in names if name not in fixed]
-    constant = {columns[name].key: value for name, value in fixed.items()}
-    result = [
-        {key: row[name] if name in row else _default(column) for key, name, column in keys} | constant for row in given
-    ]
-    return table, result
+    kept = [(columns[name].key, name, columns[name]) for name in names if name not in fixed]
+    return TableRows(table, given, kept, {columns[name].key: value for name, value in fixed.items()})
 
 
 @functools.cache

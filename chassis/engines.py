@@ -6,6 +6,7 @@ A pool is as large as the worker pool could ever need: a smaller one deadlocks w
 from __future__ import annotations
 
 import functools
+import json
 import sqlite3
 import threading
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError, OperationalError
@@ -59,7 +61,7 @@ class Engines:
             max_overflow=overflow,
             pool_timeout=10,
             connect_args=connect_args,
-            **({} if self.is_sqlite else {"executemany_mode": "values_plus_batch"}),
+            **({} if self.is_sqlite else {"executemany_mode": "values_plus_batch", "json_serializer": _json}),
         )
         if self.is_sqlite:
             event.listen(base, "connect", _prepare_sqlite)
@@ -139,6 +141,18 @@ class Engines:
 def engines_for(url: str) -> Engines:
     """The engines of a URL: the same ones for every caller in this process."""
     return Engines(url)
+
+
+_JSON_ALONE = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+"""What has no form in JSON is refused as on SQLite."""
+
+
+def _json(value: Any) -> str:
+    """A value as JSON, several times as fast as by `json` alone, which is left what the other refuses."""
+    try:
+        return orjson.dumps(value, option=_JSON_ALONE).decode()
+    except TypeError:
+        return json.dumps(value)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:

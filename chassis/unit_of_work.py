@@ -90,23 +90,23 @@ class UnitOfWork:
         """
         if ignore_conflicts:
             return len(self.insert_returning(model, rows, *_primary_key(model), ignore_conflicts=True))
-        table, values = self._rows(model, rows)
+        new = self._rows(model, rows)
         if self._together is not None:
-            self._together += [bulk.dialect_insert(self._dialect, table).values(row) for row in values]
-        elif values:
+            self._together += [bulk.dialect_insert(self._dialect, new.table).values(row) for row in new.as_rows()]
+        elif new.given:
             self.session.flush()
-            self._run(*bulk.insert_of(self._dialect, table, values))
-        return len(values)
+            self._run(*bulk.insert_of(self._dialect, new))
+        return len(new.given)
 
     def insert_returning(
         self, model: type[Any], rows: Iterable[bulk.Row], *names: str, ignore_conflicts: bool = False
     ) -> Sequence[Row[Any]]:
         """Like `insert`, but returns the named attributes of the rows really inserted, in no certain order."""
-        table, values = self._rows(model, rows)
-        if not values:
+        new = self._rows(model, rows)
+        if not new.given:
             return []
         self.session.flush()
-        statement, parameters = bulk.insert_of(self._dialect, table, values)
+        statement, parameters = bulk.insert_of(self._dialect, new)
         if ignore_conflicts:
             statement = statement.on_conflict_do_nothing()
         return self._run(statement.returning(*bulk.columns_of(model, names)), parameters).all()
@@ -128,11 +128,11 @@ class UnitOfWork:
         never overwrites. Returns the `key` attributes of the rows that were written, or those of `returning`, in no
         certain order.
         """
-        table, values = self._rows(model, rows)
-        if not values:
+        new = self._rows(model, rows)
+        if not new.given:
             return []
-        statement, parameters = bulk.insert_of(self._dialect, table, values)
-        scope = ["firm_id"] if "firm_id" in table.c and "firm_id" not in key else []
+        statement, parameters = bulk.insert_of(self._dialect, new)
+        scope = ["firm_id"] if "firm_id" in new.table.c and "firm_id" not in key else []
         columns = bulk.columns_of(model, [*scope, *key])
         changed = {column.key: statement.excluded[column.key] for column in bulk.columns_of(model, change)}
         guard = None
@@ -141,8 +141,8 @@ class UnitOfWork:
             guard = statement.excluded[column.key] > column
         conflict: dict[str, Any] = {"index_elements": columns, "set_": changed, "where": guard}
         if self._together is not None:
-            plain = bulk.dialect_insert(self._dialect, table)
-            self._together += [plain.values(row).on_conflict_do_update(**conflict) for row in values]
+            plain = bulk.dialect_insert(self._dialect, new.table)
+            self._together += [plain.values(row).on_conflict_do_update(**conflict) for row in new.as_rows()]
             return []
         self.session.flush()
         statement = statement.on_conflict_do_update(**conflict)
@@ -150,11 +150,12 @@ class UnitOfWork:
 
     def update_each(self, model: type[Any], rows: Iterable[bulk.Row], *, key: Sequence[str] = ("id",)) -> None:
         """Sets, for each row, the attributes it names on the record with its `key`. All rows name the same ones."""
-        table, values = self._rows(model, rows, defaults=False)
-        if values:
+        changed = self._rows(model, rows, defaults=False)
+        if changed.given:
             self.session.flush()
-            keys = {column.key for column in bulk.columns_of(model, key)} | ({"firm_id"} & set(values[0]))
-            self._run(*bulk.update_of(self._dialect, table, values, keys))
+            named = {*changed.names, *changed.fixed}
+            keys = {column.key for column in bulk.columns_of(model, key)} | ({"firm_id"} & named)
+            self._run(*bulk.update_of(self._dialect, changed, keys))
 
     # What follows from it
 
@@ -264,10 +265,11 @@ class UnitOfWork:
 
     def _write_outbox(self, *, last: bool = False) -> None:
         if self._outbox:
-            self._run(*bulk.insert_of(self._dialect, self._db.tables.outbox, self._outbox), last=last)
+            events = bulk.plain_rows(self._db.tables.outbox, self._outbox)
+            self._run(*bulk.insert_of(self._dialect, events), last=last)
             self._outbox, self._outbox_size, self._emitted = [], 0, True
 
-    def _rows(self, model: type[Any], rows: Iterable[bulk.Row], defaults: bool = True) -> tuple[Any, list[bulk.Row]]:
+    def _rows(self, model: type[Any], rows: Iterable[bulk.Row], defaults: bool = True) -> bulk.TableRows:
         if self._db.firm_id is not None:
             refuse_shared(model)
         scoped = "firm_id" in model.__table__.c and self._db.firm_id is not None
@@ -278,7 +280,7 @@ class UnitOfWork:
     def _dialect(self) -> str:
         return self.session.get_bind().dialect.name
 
-    def _run(self, statement: Any, rows: list[dict[str, Any]] | None, *, last: bool = False) -> CursorResult[Any]:
+    def _run(self, statement: Any, rows: bulk.Row | list[bulk.Row] | None, *, last: bool = False) -> CursorResult[Any]:
         options = UNGUARDED | LAST if last else UNGUARDED
         return self.session.execute(statement, rows, execution_options=options)  # type: ignore[return-value]
 

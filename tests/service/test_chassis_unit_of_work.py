@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, func, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from chassis import idempotency, unit_of_work
+from chassis.bulk import MANY
 from chassis.columns import new_id, utc_now
 from chassis.database import AlreadyDone, Database, NestedUnitOfWork, in_transaction, violates
 from chassis.housekeeping import sweep
@@ -163,6 +164,18 @@ def test_set_based_inserts_keep_json_as_it_is(db: Database, facts: Any) -> None:
         uow.insert(Thing, [{"name": str(number), "facts": facts} for number in range(30)])
     with db.read() as session:
         assert list(session.scalars(select(Thing.facts))) == [facts] * 30
+
+
+@pytest.mark.parametrize("rows", [MANY - 1, MANY])
+def test_what_a_row_does_not_name_has_its_default(db: Database, rows: int) -> None:
+    plain = [{"name": str(number)} for number in range(rows - 2)]
+    with db.unit_of_work() as uow:
+        uow.insert(Thing, [{"name": "sized", "size": 2}, {"name": "told", "facts": {"large": 10**30}}, *plain])
+    with db.read() as session:
+        found = session.execute(select(Thing.name, Thing.size, Thing.facts)).all()
+        assert len(set(session.scalars(select(Thing.id)))) == rows
+    expected = [("sized", 2, None), ("told", 1, {"large": 10**30}), *((row["name"], 1, None) for row in plain)]
+    assert sorted(map(tuple, found)) == sorted(expected)
 
 
 def test_set_based_inserts_report_what_they_inserted(db: Database) -> None:
