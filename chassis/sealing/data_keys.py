@@ -86,29 +86,36 @@ class Sealing:
 
     def keys_to_seal(self, uow: UnitOfWork, owner_ids: Collection[str], *, new: bool = False) -> OwnerKeys:
         """The keys of owners, for sealing; those that are missing are made. Of `new` owners, whose rows do not exist
-        yet, none is looked for, and none is stored before `store`."""
+        yet, none is looked for, and none is stored before `store_new`."""
         ring = ring_to_write(uow, self.firm_keys)
         session = uow.session
         keys = {} if new else dict(self._opened(session, ring, self._rows(session, owner_ids)))
         made = {owner_id: SealingKey(_key_id(), new_secret()) for owner_id in owner_ids if owner_id not in keys}
         sealing = OwnerKeys(ring, keys | made)
         if made and not new:
-            overtaken = set(made) - self.store(uow, sealing, made)
+            overtaken = set(made) - self._store(uow, sealing, made)
             # Another transaction made theirs a moment ago.
             sealing._keys.update(self._opened(session, ring, self._rows(session, overtaken)))
         return sealing
 
-    def store(self, uow: UnitOfWork, keys: OwnerKeys, owner_ids: Iterable[str]) -> set[str]:
-        """Stores new keys of these owners, which exist by now; returns those that had none yet."""
+    def store_new(self, uow: UnitOfWork, keys: OwnerKeys, owner_ids: Iterable[str]) -> None:
+        """Stores the keys of `new` owners, which this transaction has written by now."""
+        uow.insert(self.data_keys, self._new_rows(keys, owner_ids))
+
+    def _store(self, uow: UnitOfWork, keys: OwnerKeys, owner_ids: Iterable[str]) -> set[str]:
+        """Stores new keys of owners; returns those that had none yet."""
+        rows = self._new_rows(keys, owner_ids)
+        stored = uow.insert_returning(self.data_keys, rows, self.owner, ignore_conflicts=True)
+        return {getattr(row, self.owner) for row in stored}
+
+    def _new_rows(self, keys: OwnerKeys, owner_ids: Iterable[str]) -> list[dict[str, Any]]:
         ring = keys.ring
         assert ring is not None
-        rows = [
+        return [
             {self.owner: owner_id, "id": key.id, "firm_key_id": ring.current.id, "wrapped": wrap(ring, key)}
             for owner_id in owner_ids
             if (key := keys._keys.get(owner_id)) is not None
         ]
-        stored = uow.insert_returning(self.data_keys, rows, self.owner, ignore_conflicts=True)
-        return {getattr(row, self.owner) for row in stored}
 
     def _rows(self, session: Session, owner_ids: Collection[str]) -> list[Any]:
         if not owner_ids:

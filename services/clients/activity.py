@@ -207,8 +207,11 @@ def _touch(uow: UnitOfWork, entries: Sequence[Entry]) -> None:
     touch(uow, newest)
 
 
-def touch(uow: UnitOfWork, newest: Mapping[str, dt.datetime]) -> None:
-    """Sets when something last happened to clients, by id, unless something later has."""
+def touch(uow: UnitOfWork, newest: Mapping[str, dt.datetime], *, first: bool = False) -> None:
+    """Sets when something last happened to clients, by id, unless something later has; with `first` nothing has."""
     # In the order of the ids, so that two transactions with the same clients wait for each other and do not deadlock.
     rows = [{"client_id": client_id, "at": at} for client_id, at in sorted(newest.items())]
-    uow.upsert(LastActivity, rows, key=("client_id",), change=("at",), newer="at")
+    if first:
+        uow.insert(LastActivity, rows)
+    else:
+        uow.upsert(LastActivity, rows, key=("client_id",), change=("at",), newer="at")

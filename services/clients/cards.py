@@ -117,10 +117,18 @@ def rows_of(record: Record, firm_id: str) -> NewRows:
 
 
 def insert(
-    uow: UnitOfWork, records: Sequence[Record], *, import_id: str | None = None, made: Mapping[str, NewRows] = _NONE
+    uow: UnitOfWork,
+    records: Sequence[Record],
+    *,
+    import_id: str | None = None,
+    made: Mapping[str, NewRows] = _NONE,
+    all_or_none: bool = False,
 ) -> set[str]:
     """Stores new records and returns the ids of those really stored: one whose id or external id is taken is left
     out. `made`: by id, rows of records that were made before; of a record that is another by now, they are made anew.
+
+    With `all_or_none` a taken one is an IntegrityError, which spares the database to look first; nobody may have heard
+    of the ids yet.
     """
     firm_id = firm_of(uow.session)
     new = [
@@ -130,11 +138,16 @@ def insert(
     # Copies: they are sealed in place, and it may take a second transaction to store them.
     own = [{**rows.own, "import_id": import_id} for rows in new]
     keys = sealed_fields.seal(uow, own, _sensitive(uow, own), new=True)
-    stored = {row.id for row in uow.insert_returning(Client, own, "id", ignore_conflicts=True)}
+    if all_or_none:
+        uow.insert(Client, own)
+        stored = {record["id"] for record in records}
+    else:
+        stored = {row.id for row in uow.insert_returning(Client, own, "id", ignore_conflicts=True)}
     sealed_fields.store_keys(uow, keys, stored)
     written = [rows for rows in new if rows.record["id"] in stored]
     sealed_fields.index_government_ids(uow, keys, [rows.record for rows in written], new=True)
-    activity.touch(uow, {rows.record["id"]: rows.record["last_activity_at"] for rows in written})
+    heard_of = {rows.record["id"]: rows.record["last_activity_at"] for rows in written}
+    activity.touch(uow, heard_of, first=all_or_none)
     for name in _LISTS:
         uow.insert(_TABLES[name], [entry for rows in written for entry in rows.lists[name]])
     return stored

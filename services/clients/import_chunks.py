@@ -4,7 +4,7 @@ transaction."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -114,7 +114,7 @@ def _take_in_whole(db: Database, found: Import, chunk: ChunkOfRows) -> bool:
         uow.plan_anew()
         matching = Matching(uow.session, chunk.reader, current.duplicates or "skip")
         outcomes = matching.decide(chunk.rows)
-        _write_clients(uow, current.id, matching, outcomes, chunk.made)
+        _write_clients(uow, current.id, matching, outcomes, chunk)
         failed = [outcome for outcome in outcomes if outcome.kind == "failed"]
         uow.insert(ImportRow, [{"import_id": found.id, "row": row.row, "errors": row.errors} for row in failed])
         codes = Counter(error.partition(":")[0] for outcome in failed for error in outcome.errors)
@@ -123,12 +123,15 @@ def _take_in_whole(db: Database, found: Import, chunk: ChunkOfRows) -> bool:
 
 
 def _write_clients(
-    uow: UnitOfWork, import_id: str, matching: Matching, outcomes: list[Outcome], made: Mapping[str, cards.NewRows]
+    uow: UnitOfWork, import_id: str, matching: Matching, outcomes: list[Outcome], chunk: ChunkOfRows
 ) -> None:
     now = matching.reader.now
-    new = [draft for draft in matching.drafts.values() if draft.before is None]
-    stored = cards.insert(uow, [draft.record for draft in new], import_id=import_id, made=made) if new else set()
-    _fail_those_not_stored(outcomes, stored)
+    new = [draft.record for draft in matching.drafts.values() if draft.before is None]
+    # Where an external id was taken since it was looked for, the chunk is refused, and taken in row by row.
+    together = len(chunk.rows) > 1
+    stored = cards.insert(uow, new, import_id=import_id, made=chunk.made, all_or_none=together) if new else set()
+    if not together:
+        _fail_those_not_stored(outcomes, stored)
     known = [(draft.before, draft.record) for draft in matching.drafts.values() if draft.before is not None]
     changed = cards.save(uow, known, now)
     record_changes(uow, import_id, known, changed)

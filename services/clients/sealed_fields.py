@@ -110,7 +110,7 @@ def _seal_birth(keys: OwnerKeys, row: Row) -> None:
 def store_keys(uow: UnitOfWork, keys: OwnerKeys | None, client_ids: Collection[str]) -> None:
     """Stores the keys of clients that were new in `seal` and are stored by now."""
     if keys is not None:
-        SEALING.store(uow, keys, client_ids)
+        SEALING.store_new(uow, keys, client_ids)
 
 
 def index_government_ids(

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.clients import IMPORT_REQUESTED
 from contracts.errors import Conflict
-from services.clients import import_chunks, import_running, importing
+from services.clients import import_chunks, import_matching, import_running, importing
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import HEADER, client_count, counts, row, small_chunks
 from tests.service.races import until_held_up
@@ -137,6 +137,15 @@ def test_a_row_that_the_database_refuses_fails_alone(
     found = desk.import_all([HEADER, *(row(number) for number in range(25))])
     assert counts(found) == (24, 0, 0, 1)
     assert found["rows"] == [{"row": 14, "errors": ["refused:row"]}]
+
+
+def test_a_row_whose_external_id_is_taken_meanwhile_fails_alone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.create(first_name="Eve", external_source="import", external_source_id="X3")
+    # As if she had not been there yet when the rows were looked for.
+    monkeypatch.setattr(import_matching, "find_stored", lambda session, keys: iter(()))
+    found = desk.import_all([HEADER, *(row(number) for number in range(5))])
+    assert (found["state"], counts(found), client_count(desk)) == ("finished", (4, 0, 0, 1), 5)
+    assert found["rows"] == [{"row": 4, "errors": ["external_id_taken:external_source_id"]}]
 
 
 def test_an_import_that_lost_its_file_ends_and_keeps_what_it_did(desk: Desk, small_chunks: None) -> None:
