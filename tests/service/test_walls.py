@@ -71,6 +71,10 @@ def _forget_constraints(connection: Connection) -> None:
         " AND connamespace = 'public'::regnamespace ORDER BY contype DESC"
     ).all():
         connection.exec_driver_sql(f'ALTER TABLE {table} DROP CONSTRAINT "{constraint}" CASCADE')
+    for table, trigger in connection.exec_driver_sql(
+        "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal AND tgconstraint <> 0"
+    ).all():
+        connection.exec_driver_sql(f'DROP TRIGGER "{trigger}" ON {table}')
 
 
 _numbers = itertools.count(1)
