@@ -84,7 +84,7 @@ def page_rows(
     serves both. Raises Invalid `invalid_cursor`.
     """
     optional = _may_be_null(column) if optional is None else optional
-    value, last_id = (None, None) if cursor is None else _read_cursor(cursor, sort, column, ids)
+    value, last_id = (None, None) if cursor is None else read_cursor(cursor, sort, column, ids)
     found: list[Any] = []
     if last_id is None or value is not None:
         ordered = _in_order(statement, column, ids, sort, value, last_id)
@@ -104,7 +104,7 @@ def in_order(
 ) -> Select[*tuple[Any, ...]]:
     """A statement whose rows all have a value of `column`, in the order `sort` and from the cursor on. Raises Invalid
     `invalid_cursor`."""
-    place = (None, None) if cursor is None else _read_cursor(cursor, sort, column, ids)
+    place = (None, None) if cursor is None else read_cursor(cursor, sort, column, ids)
     return _in_order(statement, column, ids, sort, *place)
 
 
@@ -155,7 +155,8 @@ def _write_cursor(name: str, value: Any, last_id: str) -> str:
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str, name: str, column: Any, ids: Any) -> tuple[Any, str]:
+def read_cursor(cursor: str, name: str, column: Any, ids: Any) -> tuple[Any, str]:
+    """The value and the id that a list by `name` goes on after. Raises Invalid `invalid_cursor`."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         written_for, text, last_id = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))

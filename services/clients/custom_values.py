@@ -14,6 +14,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from chassis.filters.fields import Reading
 from chassis.filters.sql import lowered, value_test
+from chassis.filters.tree import All, Condition, Node
 from services.clients.models import Client
 
 Test = ColumnElement[bool]
@@ -49,6 +50,34 @@ class CustomValue:
             found = held.contains if reading.test == "contains" else held.startswith
             return and_(kind == "string", found(wanted, autoescape=True))
         return and_(kind == "string", value_test(text, reading, now))
+
+
+def looked_up(node: Node) -> tuple[dict[str, Any] | None, Node | None]:
+    """Of a filter what an index of custom fields answers, as JSON that a client's holds, and the filter that is left.
+    Both are None where there is nothing."""
+    own_fields: dict[str, Any] = {}
+    left: list[Node] = []
+    for part in node.parts if isinstance(node, All) else (node,):
+        if (held := _held(part)) is None or held[0] in own_fields:
+            left.append(part)
+        else:
+            own_fields[held[0]] = held[1]
+    rest = left[0] if len(left) == 1 else All(tuple(left)) if left else None
+    return own_fields or None, rest
+
+
+def _held(node: Node) -> tuple[str, Any] | None:
+    """The key and the value of a condition that one value is there."""
+    if not isinstance(node, Condition) or len(node.readings) != 1:
+        return None
+    reading = node.readings[0]
+    reach, kind = reading.field.reach, reading.field.kind
+    if not isinstance(reach, CustomValue) or reach.money or reading.test != "in" or len(reading.values) != 1:
+        return None
+    value = reading.values[0]
+    if kind == "words":
+        return reach.key, [value]
+    return (reach.key, value) if kind in ("text", "flag") else None
 
 
 _TYPES: dict[str, tuple[str, ...]] = {

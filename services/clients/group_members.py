@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, true
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database, UnitOfWork
@@ -18,17 +18,15 @@ from chassis.paging import TOTAL_CAP, page
 from chassis.scoping import BY_ID
 from chassis.value_sets import among
 from contracts.errors import Conflict, Invalid, NotFound, invalid_field
-from services.clients import cards
+from services.clients import cards, selecting
 from services.clients.models import Client, ClientGroup, ClientGroupMember, LastActivity
-from services.clients.selecting import conditions, select_ids
+from services.clients.selecting import find_group, select_ids
 from services.clients.showing import shown
 
 Record = dict[str, Any]
 
 MOST_MATCHING = 50_000
 """Clients that are added by one query. More belong into a filter group, or are added in parts."""
-FEW = 5_000
-"""Members up to which a static group's are looked for by their ids."""
 _AT_ONCE = 5_000
 _SORTS: dict[str, Any] = {
     "name": Client.sort_name,
@@ -37,26 +35,9 @@ _SORTS: dict[str, Any] = {
 }
 
 
-def find_group(session: Session, group_id: str, *, lock: bool = False) -> ClientGroup:
-    """Raises NotFound `client_group_not_found`. With `lock`, it stays as it is until the commit."""
-    statement = select(ClientGroup).where(ClientGroup.id == group_id)
-    found = session.scalars(statement.with_for_update() if lock else statement).one_or_none()
-    if found is None:
-        raise NotFound("client_group_not_found", group_id=group_id)
-    return found
-
-
 def in_group(session: Session, group: ClientGroup, now: dt.datetime) -> list[ColumnElement[bool]]:
     """Who is in a group, as conditions on `Client`. Raises Invalid if its filter can no longer be read."""
-    if group.kind == "filter":
-        return conditions(session, {"filter": group.filter}, now=now)
-    few = _member_ids(session, group, FEW + 1)
-    if len(few) <= FEW:
-        return [Client.archived_at.is_(None), among(session, Client.id, few)]
-    # IS TRUE keeps the members a set that is hashed once. As a join, PostgreSQL takes a group that is younger than its
-    # statistics for one row, and compares each client with each member (100,000 took more than two minutes).
-    all_members = select(ClientGroupMember.client_id).where(ClientGroupMember.group_id == group.id)
-    return [Client.archived_at.is_(None), Client.id.in_(all_members).is_(true())]
+    return [Client.archived_at.is_(None), selecting.in_group(session, group, now, path="filter")]
 
 
 def _member_ids(session: Session, group: ClientGroup, limit: int, after: str | None = None) -> list[str]:

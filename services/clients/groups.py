@@ -18,6 +18,7 @@ from services.clients.clashes import typed_clash
 from services.clients.models import Client, ClientGroup, ClientGroupMember
 from services.clients.names import UnfitText, clean_text, strip_accents
 from services.clients.saved_filters import SAVED_FILTERS
+from services.clients.selecting import find_group
 
 Record = dict[str, Any]
 
@@ -65,7 +66,7 @@ def create_client_group(
 def get_client_group(db: Database, now: dt.datetime, *, group_id: str) -> Record:
     """Raises NotFound `client_group_not_found`."""
     with db.read() as session:
-        return _whole(session, group_members.find_group(session, group_id), now)
+        return _whole(session, find_group(session, group_id), now)
 
 
 def list_client_groups(db: Database, **paging: Any) -> Record:
@@ -85,7 +86,7 @@ def update_client_group(
     """Raises Invalid as `create_client_group` does, NotFound `client_group_not_found`, and Conflict `stale_version` or
     `name_taken`."""
     with typed_clash("uq_client_group_name", "name_taken", "name"), db.unit_of_work() as uow:
-        group = group_members.find_group(uow.session, group_id, lock=True)
+        group = find_group(uow.session, group_id, lock=True)
         if expected_version is not None and expected_version != group.version:
             raise Conflict("stale_version", version=group.version)
         before = _record(group, None)
@@ -102,7 +103,7 @@ def update_client_group(
 def delete_client_group(db: Database, *, group_id: str) -> None:
     """Deletes a group; its clients stay as they are. Raises NotFound `client_group_not_found`."""
     with db.unit_of_work() as uow:
-        group_members.empty(uow, group_members.find_group(uow.session, group_id, lock=True))
+        group_members.empty(uow, find_group(uow.session, group_id, lock=True))
         SAVED_FILTERS.note_uses(uow, group_id, None)
         uow.answer({})
 

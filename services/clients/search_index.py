@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
     ARRAY,
     CTE,
+    BigInteger,
+    Boolean,
     ColumnElement,
     Text,
-    and_,
     bindparam,
-    cast,
+    case,
     column,
     exists,
     func,
+    null,
     or_,
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 from chassis.columns import Id, Instant
 from chassis.database import UnitOfWork
@@ -59,25 +64,114 @@ def answers(session: Session, asked: Question) -> ColumnElement[bool]:
     return Client.id.in_(select(found(session, asked).c.client_id))
 
 
-def found(session: Session, asked: Question, *, most: int | None = None) -> CTE:
-    """The clients that answer and are not archived: `client_id`, `sort_name`, `created_at`. With `most`, PostgreSQL
-    stops there."""
-    return (_postgresql if session.get_bind().dialect.name == "postgresql" else _sqlite)(session, asked, most)
+@dataclass(frozen=True)
+class Within:
+    """What PostgreSQL narrows a search by while it looks for it, None where it does not: past the walls, for it may
+    look values of a firm's own fields up there alone, and joins with indexes what it finds of either.
+
+    `own_fields`: a value of each field by its key, one that it must hold of several in a list. `since` and `until`:
+    when they were added. `tag`: its key. `group_id`: a static group's.
+    """
+
+    own_fields: dict[str, Any] | None = None
+    status: str | None = None
+    assigned_staff_id: str | None = None
+    flagged: bool | None = None
+    spam: bool | None = None
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    tag: str | None = None
+    group_id: str | None = None
 
 
-def _postgresql(session: Session, asked: Question, most: int | None) -> CTE:
-    rows = func.find_clients(
-        bindparam(None, firm_of(session), type_=Id),
-        tsquery(asked, firm_of(session)),
-        bindparam(None, ["|".join(forms) for forms in asked.numbers], type_=ARRAY(Text)),
-        most,
-    ).table_valued(
-        column("client_id", Id), column("sort_name", Text), column("created_at", Instant()), name="answering"
+def found(session: Session, asked: Question | None, *, within: Within | None = None, most: int | None = None) -> CTE:
+    """The `client_id` of those who answer and are not archived. With `most`, PostgreSQL stops there. `within` is for
+    PostgreSQL alone, which can also do without a question."""
+    if session.get_bind().dialect.name == "postgresql":
+        rows = func.find_clients(*_sought(session, asked, within or Within()), most)
+        ids = rows.table_valued(column("client_id", Id), name="answering")
+        return select(ids.c.client_id).cte("found")
+    assert asked is not None
+    return _sqlite(session, asked)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page of an order, on PostgreSQL: `size` clients after one with `value` and `client_id`, the first if None.
+    `order`: created_at, name or last_activity_at."""
+
+    order: str
+    down: bool
+    size: int
+    value: Any = None
+    client_id: str | None = None
+
+    @property
+    def type(self) -> TypeEngine[Any]:
+        return Text() if self.order == "name" else Instant()
+
+    def arguments(self) -> tuple[Any, ...]:
+        last = bindparam(None, self.value, type_=self.type), bindparam(None, self.client_id, type_=Id)
+        return self.down, *last, self.size
+
+
+def found_page(
+    session: Session, asked: Question | None, within: Within, place: Place, most: int | None = None
+) -> Sequence[Any]:
+    """Rows of (client_id, value, total) by one statement that finds all, `most` at most. The total is how many were
+    found; without a row it is not told."""
+    function = getattr(func, f"found_by_{place.order}")
+    rows = function(*_sought(session, asked, within), *place.arguments(), most).table_valued(
+        column("client_id", Id), column("value", place.type), column("total", BigInteger), name="found"
     )
-    return select(rows.c.client_id, rows.c.sort_name, rows.c.created_at).cte("found")
+    return session.execute(select(rows.c.client_id, rows.c.value, rows.c.total)).all()
 
 
-def _sqlite(session: Session, asked: Question, most: int | None) -> CTE:
+def walked_page(
+    session: Session, asked: Question | None, within: Within, place: Place, *, far: int, most: int | None
+) -> Sequence[Any]:
+    """Rows of (client_id, value, total) among the next `far` of the order. The total, up to `most`, is counted only if
+    the page is full, and not at all without `most`."""
+    sought = _sought(session, asked, within)
+    function = getattr(func, f"walked_by_{place.order}")
+    rows = function(*sought, *place.arguments(), far).table_valued(
+        column("client_id", Id), column("value", place.type), name="walked"
+    )
+    walked = select(rows.c.client_id, rows.c.value).cte("page")
+    total: Any = null()
+    if most is not None:
+        all_ = func.count_clients(*sought, most).table_valued(column("total", BigInteger), name="counted")
+        full = select(func.count()).select_from(walked).scalar_subquery() >= place.size
+        total = case((full, select(all_.c.total).scalar_subquery()))
+    return session.execute(select(walked.c.client_id, walked.c.value, total.label("total"))).all()
+
+
+def counted(session: Session, asked: Question | None, within: Within, most: int) -> int:
+    """How many answer, `most` if there are more."""
+    rows = func.count_clients(*_sought(session, asked, within), most).table_valued(column("total", BigInteger))
+    return session.scalars(select(rows.c.total)).one()
+
+
+def _sought(session: Session, asked: Question | None, within: Within) -> tuple[Any, ...]:
+    """What the functions begin with."""
+    numbers = ["|".join(forms) for forms in asked.numbers] if asked is not None else []
+    return (
+        bindparam(None, firm_of(session), type_=Id),
+        bindparam(None, None if asked is None else tsquery(asked, firm_of(session)), type_=Text),
+        bindparam(None, numbers or None, type_=ARRAY(Text)),
+        bindparam(None, within.own_fields, type_=JSONB(none_as_null=True)),
+        bindparam(None, within.status, type_=Text),
+        bindparam(None, within.assigned_staff_id, type_=Id),
+        bindparam(None, within.flagged, type_=Boolean),
+        bindparam(None, within.spam, type_=Boolean),
+        bindparam(None, within.since, type_=Instant()),
+        bindparam(None, within.until, type_=Instant()),
+        bindparam(None, within.tag, type_=Text),
+        bindparam(None, within.group_id, type_=Id),
+    )
+
+
+def _sqlite(session: Session, asked: Question) -> CTE:
     matching = text(f"SELECT client_id FROM {FULL_TEXT} WHERE {FULL_TEXT} MATCH :wanted")  # noqa: S608  # nosec B608
     ids = matching.bindparams(wanted=_full_text(asked, firm_of(session))).columns(column("client_id", Id))
     parts = (
@@ -88,21 +182,8 @@ def _sqlite(session: Session, asked: Question, most: int | None) -> CTE:
         )
         for forms in asked.numbers
     )
-    rows = select(Client.id.label("client_id"), Client.sort_name, Client.created_at)
+    rows = select(Client.id.label("client_id"))
     return rows.where(Client.id.in_(ids), Client.archived_at.is_(None), *parts).cte("found")
-
-
-def matches(session: Session, client_id: ColumnElement[str], keys: Any, asked: Question) -> ColumnElement[bool]:
-    """As `answers`, looked at in one row after the other: PostgreSQL alone, for a list of which many answer."""
-    numbers = (
-        exists(
-            select(ClientPhone.number).where(
-                ClientPhone.client_id == client_id, or_(*(ClientPhone.number.contains(form) for form in forms))
-            )
-        )
-        for forms in asked.numbers
-    )
-    return and_(keys.op("@@")(cast(tsquery(asked, firm_of(session)), TSQUERY)), *numbers)
 
 
 def firm_of(session: Session) -> str:

@@ -134,6 +134,11 @@ def question(q: str, *, forgiving: bool = False) -> Question | None:
     return Question(tuple(words), tuple(parts))
 
 
+def is_one_word(asked: Question) -> bool:
+    """Whether a single word was typed, letters or digits, and nothing is forgiven."""
+    return len(asked.words) == 1 and len(asked.words[0]) == 1 and len(asked.words[0][0]) == 1
+
+
 def _forms_of(q: str) -> tuple[str, ...]:
     """The digits that a number was typed with, and those that it is kept with: part of a number is typed with the
     zeros that are dialled before it at home or from abroad."""

@@ -7,7 +7,7 @@ never on one list (see `search_keys`), and the cursor says which of the two it g
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,12 +15,20 @@ from sqlalchemy import CTE, ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
-from chassis.paging import TOTAL_CAP, allowed_sort, count_up_to, in_order, meta_of, page_rows
+from chassis.paging import TOTAL_CAP, allowed_sort, count_up_to, cursor_after, meta_of, page_rows, read_cursor
 from services.clients import cards
-from services.clients.models import Client, ClientTag, LastActivity, LastCase
-from services.clients.search_index import found, is_answered, matches
-from services.clients.search_keys import Question, question
-from services.clients.selecting import Query, narrowing, only_tag, rows_beside
+from services.clients.models import Client, LastActivity, LastCase
+from services.clients.search_index import (
+    Place,
+    Within,
+    counted,
+    found,
+    found_page,
+    is_answered,
+    walked_page,
+)
+from services.clients.search_keys import Question, is_one_word, question
+from services.clients.selecting import Query, narrowing, parted, rows_beside
 from services.clients.showing import shown
 
 _SORTS: dict[str, Any] = {
@@ -33,13 +41,30 @@ _DEFAULT = "-created_at"
 _QUIET = "last_activity_at"
 _MOST = TOTAL_CAP
 """How many are counted; where more answer, they are looked for in another way."""
-_LOOKED_THROUGH = 5_000
-"""Clients that are looked through in order before those who answer are gathered and put in order instead."""
+_WALKED = 4_000
+"""Clients of the order that are looked through before those who are meant are found and put in order instead."""
+_FEW = 1_000
+"""Clients who are found and put in order at once; where more answer, the page is soon found along the order. (A single
+word is common more often than several are: the order is looked through first.)"""
 _FORGIVING = "~"
 """What the cursor of a list of those who resemble begins with."""
 
 Narrow = list[ColumnElement[bool]]
 Answer = tuple[list[str], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Narrow:
+    """What of a query is no search: what PostgreSQL narrows by `within` the search, and the `rest`, elsewhere all, as
+    conditions on `Client`."""
+
+    rest: Narrow
+    within: Within | None = None
+
+    @property
+    def is_any(self) -> bool:
+        """Whether anything narrows at all."""
+        return bool(self.rest) or self.within not in (None, Within())
 
 
 @dataclass(frozen=True)
@@ -62,6 +87,17 @@ class _Page:
             return statement
         model = self.column.class_
         return statement.join(model, model.client_id == Client.id, isouter=self.optional)
+
+    @property
+    def place(self) -> Place | None:
+        """The same for the functions of PostgreSQL, with one client more than the page has. None if they have no such
+        order."""
+        if self.optional:
+            return None
+        value, last_id = (
+            (None, None) if self.cursor is None else read_cursor(self.cursor, self.sort, self.column, Client.id)
+        )
+        return Place(self.sort.removeprefix("-"), self.sort.startswith("-"), self.limit + 1, value, last_id)
 
     @property
     def optional(self) -> bool:
@@ -91,22 +127,37 @@ def list_clients(
     `invalid_sort` and `invalid_cursor`, and what `select_ids` raises."""
     wanted = _Page(sort or (_DEFAULT if query.get("inactive_since") is None else _QUIET), limit, cursor)
     allowed_sort(_SORTS, wanted.sort)
-    q = (query.get("q") or "").strip()
     with db.read() as session:
-        narrow = narrowing(session, query, now=now)
-        ids, meta = _searched(session, q, narrow, wanted) if q else _listed(session, query, narrow, wanted, now)
+        ids, meta = _found(session, query, wanted, now)
         records = cards.load(session, ids)
         data = shown(session, (records[id_] for id_ in ids if id_ in records))
     return {"data": data, "meta": meta}
 
 
-def _listed(session: Session, query: Query, narrow: Narrow, wanted: _Page, now: dt.datetime) -> Answer:
-    total = _count(session, query, narrow)
+def _found(session: Session, query: Query, wanted: _Page, now: dt.datetime) -> Answer:
+    q = (query.get("q") or "").strip()
+    if session.get_bind().dialect.name != "postgresql":
+        narrow = narrowing(session, query, now=now)
+        return _searched(session, q, _Narrow(narrow), wanted) if q else _listed(session, query, wanted, now)
+    within, rest = parted(session, query, now=now)
+    if q:
+        return _searched(session, q, _Narrow(rest, within), wanted)
+    if within.own_fields is not None:
+        return _answering(session, None, _Narrow(rest, within), wanted)
+    return _listed(session, query, wanted, now, within)
+
+
+def _listed(session: Session, query: Query, wanted: _Page, now: dt.datetime, within: Within | None = None) -> Answer:
+    beside = rows_beside(session, query)
+    narrow: Narrow = [] if beside is not None else narrowing(session, query, now=now)
+    total = _count(session, beside, narrow)
     meta = meta_of(total, _MOST)
-    if total > _MOST and (tag := only_tag(query)) is not None:
-        listed = _looked_through(session, lambda row: row.id.in_(tag.where(ClientTag.client_id == row.id)), wanted)
-        if listed is not None:
-            return listed
+    place = wanted.place
+    if total > _MOST and within is not None and (within.tag or within.group_id) and place is not None:
+        rows = walked_page(session, None, within, place, far=_WALKED, most=None)
+        if len(rows) > wanted.limit:
+            return _shown(rows, meta, wanted)
+    narrow = narrow or narrowing(session, query, now=now)
     statement = wanted.statement
     if wanted.column is LastActivity.at and query.get("inactive_since") is not None:
         # Of the rows that are in order anyway, not of the same rows once more.
@@ -116,23 +167,32 @@ def _listed(session: Session, query: Query, narrow: Narrow, wanted: _Page, now: 
     return [row.id for row in rows], meta
 
 
-def _count(session: Session, query: Query, narrow: Narrow) -> int:
+def _count(session: Session, beside: Select[Any] | None, narrow: Narrow) -> int:
     """How many are meant, `_MOST` + 1 if there are more."""
-    beside = rows_beside(query)
-    if beside is not None:
-        # By their own index alone, as long as it cannot be the archived ones that make them too many.
-        archived = count_up_to(session, select(Client.id).where(Client.archived_at.is_not(None)), _MOST)
-        if count_up_to(session, beside, _MOST + archived) > _MOST + archived:
-            return _MOST + 1
-    return count_up_to(session, select(Client.id).where(Client.archived_at.is_(None), *narrow), _MOST)
+    if beside is None:
+        return count_up_to(session, select(Client.id).where(Client.archived_at.is_(None), *narrow), _MOST)
+    # By their own index alone, as long as it cannot be the archived ones that make them too many.
+    archived = count_up_to(session, select(Client.id).where(Client.archived_at.is_not(None)), _MOST)
+    some = count_up_to(session, beside, _MOST + archived)
+    if not archived or some > _MOST + archived:
+        return min(some, _MOST + 1)
+    # Each looked up by its id, however many PostgreSQL takes them for.
+    rows = beside.limit(some).subquery()
+    present = select(Client.archived_at.is_(None)).where(Client.id == rows.c.client_id).scalar_subquery()
+    return min(session.scalars(select(func.count()).select_from(rows).where(present)).one(), _MOST + 1)
 
 
-def _searched(session: Session, q: str, narrow: Narrow, wanted: _Page) -> Answer:
+def _searched(session: Session, q: str, narrow: _Narrow, wanted: _Page) -> Answer:
     forgiving = wanted.cursor is not None and wanted.cursor.startswith(_FORGIVING)
     if not forgiving:
         asked = question(q)
         ids, meta = _answering(session, asked, narrow, wanted) if asked is not None else ([], meta_of(0))
-        if meta["total"] or wanted.cursor is not None or asked is None or (narrow and is_answered(session, asked)):
+        if (
+            meta["total"]
+            or wanted.cursor is not None
+            or asked is None
+            or (narrow.is_any and is_answered(session, asked))
+        ):
             return ids, meta
     asked = question(q, forgiving=True)
     if asked is None:
@@ -144,72 +204,56 @@ def _searched(session: Session, q: str, narrow: Narrow, wanted: _Page) -> Answer
     return ids, meta
 
 
-def _answering(session: Session, asked: Question, narrow: Narrow, wanted: _Page) -> Answer:
-    """Those who answer, put in order and counted: by one statement, unless they are very many."""
-    if session.get_bind().dialect.name == "postgresql":
-        counted = _gathered(session, found(session, asked, most=_MOST + 1), narrow, wanted, most=_MOST)
-        if counted is not None:
-            return counted
-        if not narrow:
-            listed = _looked_through(session, lambda row: matches(session, row.id, row.keys, asked), wanted)
-            if listed is not None:
-                return listed
-    gathered = _gathered(session, found(session, asked), narrow, wanted)
-    assert gathered is not None
-    return gathered
+def _answering(session: Session, asked: Question | None, narrow: _Narrow, wanted: _Page) -> Answer:
+    """Those who answer, put in order and counted."""
+    within, place = narrow.within, wanted.place
+    if within is None or narrow.rest or place is None:
+        return _gathered(session, found(session, asked, within=within), narrow.rest, wanted)
+    rows: Sequence[Any] = ()
+    total = _FEW + 1
+    if asked is not None and not is_one_word(asked):
+        rows = found_page(session, asked, within, place, _FEW + 1)
+        total = _total(session, rows, asked, within, wanted, _FEW)
+    if total > _FEW:
+        # So many that the page may be near by.
+        rows = walked_page(session, asked, within, place, far=_WALKED, most=_MOST + 1)
+        if len(rows) < place.size:
+            rows = found_page(session, asked, within, place)
+        total = _total(session, rows, asked, within, wanted, _MOST)
+    return _shown(rows, meta_of(total, _MOST), wanted)
 
 
-def _looked_through(session: Session, is_meant: Callable[[Any], ColumnElement[bool]], wanted: _Page) -> Answer | None:
-    """Where very many are meant, the next few are soon found by looking through all in order. None where they are not.
-    `is_meant` says so of a row of `Client`."""
+def _shown(rows: Sequence[Any], meta: dict[str, Any], wanted: _Page) -> Answer:
+    """A page of rows of (client_id, value), of which there is one more than the page has if another follows."""
+    if len(rows) > wanted.limit:
+        meta["next_cursor"] = cursor_after(wanted.sort, rows[wanted.limit - 1].value, rows[wanted.limit - 1].client_id)
+    return [row.client_id for row in rows[: wanted.limit]], meta
+
+
+def _total(
+    session: Session, rows: Sequence[Any], asked: Question | None, within: Within, wanted: _Page, most: int
+) -> int:
+    """What the rows of a page say, `most` + 1 at least if there are more. Without a row it has none to stand in."""
+    if rows or wanted.cursor is None:
+        return rows[0].total if rows else 0
+    return counted(session, asked, within, most + 1)
+
+
+def _gathered(session: Session, answering: CTE, narrow: Narrow, wanted: _Page) -> Answer:
+    """The page and the total of those who answer and are meant, by one statement as a rule."""
     column: Any = wanted.column
     model = column.class_
-    if session.get_bind().dialect.name != "postgresql" or wanted.optional:
-        return None
-    ids = Client.id if model is Client else model.client_id
-    ordered = in_order(
-        select(ids.label("id"), column.label("value")), column=column, ids=ids, sort=wanted.sort, cursor=wanted.cursor
+    meant = select(Client.id.label("client_id"), Client.sort_name, Client.created_at).where(
+        Client.id.in_(select(answering.c.client_id)), *narrow
     )
-    if model is Client:
-        ordered = ordered.where(Client.archived_at.is_(None))
-    part = ordered.limit(_LOOKED_THROUGH).subquery("part")
-    meant = select(part.c.id, part.c.value).join(Client, Client.id == part.c.id)
-    rows, following = page_rows(
-        session, meant.where(Client.archived_at.is_(None), is_meant(Client)), column=part.c.value, ids=part.c.id,
-        sort=wanted.sort, limit=wanted.limit, optional=False, place=lambda row: (row[1], row[0]),
-    )  # fmt: skip
-    if following is None:
-        return None
-    meta = meta_of(_MOST + 1, _MOST)
-    meta["next_cursor"] = following
-    return [row.id for row in rows], meta
-
-
-def _kept(answering: CTE, narrow: Narrow) -> CTE:
-    """Those of the clients found that the rest of the query means."""
-    if not narrow:
-        return answering
-    kept = select(answering.c.client_id, answering.c.sort_name, answering.c.created_at)
-    return kept.join(Client, Client.id == answering.c.client_id).where(*narrow).cte("kept")
-
-
-def _gathered(
-    session: Session, answering: CTE, narrow: Narrow, wanted: _Page, *, most: int | None = None
-) -> Answer | None:
-    """The page and the total, by one statement as a rule. None if more than `most` answer, of whom some are missing."""
-    kept = _kept(answering, narrow)
-    column: Any = wanted.column
-    model = column.class_
+    kept = meant.cte("kept")
     value = kept.c[column.key] if model is Client else column
-    totals = [select(func.count()).select_from(part).scalar_subquery() for part in (answering, kept)]
-    statement = select(kept.c.client_id, value.label("value"), *totals)
+    total_ = select(func.count()).select_from(kept).scalar_subquery()
+    statement = select(kept.c.client_id, value.label("value"), total_)
     if model is not Client:
         statement = statement.join(model, model.client_id == kept.c.client_id, isouter=wanted.optional)
     rows, following = wanted.rows(session, statement, column=value, ids=kept.c.client_id)
-    # Without a row the totals have none to stand in.
-    all_, total = rows[0][2:] if rows else session.execute(select(*totals)).one()
-    if most is not None and all_ > most:
-        return None
-    meta = meta_of(total, _MOST)
+    # Without a row the total has none to stand in.
+    meta = meta_of(rows[0][2] if rows else session.scalars(select(total_)).one(), _MOST)
     meta["next_cursor"] = following
     return [row.client_id for row in rows], meta

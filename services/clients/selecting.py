@@ -6,21 +6,25 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, false, not_, select
+from sqlalchemy import ColumnElement, Select, false, not_, select, true
 from sqlalchemy.orm import Session
 
 from chassis.context import current
 from chassis.filters.sql import condition
+from chassis.value_sets import among
 from contracts.errors import NotFound
 from services.clients.checking import tag_key
+from services.clients.custom_values import looked_up
 from services.clients.filter_lookup import read_filter
 from services.clients.models import Client, ClientGroup, ClientGroupMember, ClientTag, LastActivity
-from services.clients.search_index import answers, asked_for
+from services.clients.search_index import Within, answers, asked_for
 
 Query = Mapping[str, Any]
 """The parameters of `contracts.clients.ClientQuery`, as Python values. What is left out or None does not narrow."""
 
 NEW_DAYS = 30
+FEW = 1_000
+"""Members up to which a static group's are looked for by their ids."""
 
 
 def select_ids(session: Session, query: Query, *, now: dt.datetime) -> Select[Any]:
@@ -51,7 +55,7 @@ def narrowing(session: Session, query: Query, *, now: dt.datetime) -> list[Colum
     if "tag" in given:
         wanted.append(Client.id.in_(_tagged(given["tag"])))
     if "group_id" in given:
-        wanted.append(_in_group(session, given["group_id"], now))
+        wanted.append(in_group(session, find_group(session, given["group_id"]), now, path="group_id"))
     if "assigned_staff_id" in given:
         wanted.append(Client.assigned_staff_id == given["assigned_staff_id"])
     if given.get("mine"):
@@ -73,20 +77,41 @@ def narrowing(session: Session, query: Query, *, now: dt.datetime) -> list[Colum
     return wanted
 
 
-def rows_beside(query: Query) -> Select[Any] | None:
+def parted(session: Session, query: Query, *, now: dt.datetime) -> tuple[Within, list[ColumnElement[bool]]]:
+    """As `narrowing`, in two: what PostgreSQL narrows by while it searches, and the conditions that are left."""
+    given = {name: value for name, value in query.items() if value is not None}
+    since = given.pop("created_since", None)
+    until = None
+    if (new := given.pop("new", None)) is not None:
+        border = now - dt.timedelta(days=NEW_DAYS)
+        since, until = (max(since or border, border), None) if new else (since, border)
+    own_fields, node = None, None
+    if "filter" in given:
+        own_fields, node = looked_up(read_filter(session, given.pop("filter"), path="filter"))
+    tag = given.pop("tag", None)
+    group_id = given.get("group_id")
+    if group_id is not None and find_group(session, group_id).filter is None:
+        del given["group_id"]
+    else:
+        group_id = None
+    within = Within(
+        own_fields=own_fields, since=since, until=until, tag=None if tag is None else tag_key(tag), group_id=group_id,
+        **{name: given.pop(name, None) for name in ("status", "assigned_staff_id", "flagged", "spam")},
+    )  # fmt: skip
+    rest = narrowing(session, given, now=now)
+    return within, [*rest, condition(node, now=now)] if node is not None else rest
+
+
+def rows_beside(session: Session, query: Query) -> Select[Any] | None:
     """Rows beside the clients' own, one for each who is meant, archived ones included, if nothing else narrows."""
-    if _given(query) == ["inactive_since"]:
-        return _quiet(query["inactive_since"])
-    return only_tag(query)
-
-
-def only_tag(query: Query) -> Select[Any] | None:
-    """The rows of the tag, if nothing else narrows."""
-    return _tagged(query["tag"]) if _given(query) == ["tag"] else None
-
-
-def _given(query: Query) -> list[str]:
-    return [name for name, value in query.items() if value is not None and not (name == "mine" and not value)]
+    match [name for name, value in query.items() if value is not None and not (name == "mine" and not value)]:
+        case ["inactive_since"]:
+            return _quiet(query["inactive_since"])
+        case ["tag"]:
+            return _tagged(query["tag"])
+        case ["group_id"] if find_group(session, query["group_id"]).filter is None:
+            return _members(query["group_id"])
+    return None
 
 
 def _tagged(tag: str) -> Select[Any]:
@@ -97,13 +122,30 @@ def _quiet(since: dt.datetime) -> Select[Any]:
     return select(LastActivity.client_id).where(LastActivity.at < since)
 
 
-def _in_group(session: Session, group_id: str, now: dt.datetime) -> ColumnElement[bool]:
-    group = session.scalars(select(ClientGroup).where(ClientGroup.id == group_id)).one_or_none()
-    if group is None:
+def find_group(session: Session, group_id: str, *, lock: bool = False) -> ClientGroup:
+    """Raises NotFound `client_group_not_found`. With `lock`, it stays as it is until the commit."""
+    statement = select(ClientGroup).where(ClientGroup.id == group_id)
+    found = session.scalars(statement.with_for_update() if lock else statement).one_or_none()
+    if found is None:
         raise NotFound("client_group_not_found", group_id=group_id)
+    return found
+
+
+def in_group(session: Session, group: ClientGroup, now: dt.datetime, *, path: str) -> ColumnElement[bool]:
+    """Who is in a group, as a condition on `Client`. Raises Invalid, naming `path`, if its filter can no longer be
+    read."""
     if group.filter is not None:
-        return condition(read_filter(session, group.filter, path="group_id"), now=now)
-    return Client.id.in_(select(ClientGroupMember.client_id).where(ClientGroupMember.group_id == group_id))
+        return condition(read_filter(session, group.filter, path=path), now=now)
+    few = list(session.scalars(_members(group.id).limit(FEW + 1)))
+    if len(few) <= FEW:
+        return among(session, Client.id, few)
+    # IS TRUE keeps the members a set that is hashed once. As a join, PostgreSQL takes a group that is younger than its
+    # statistics for one row, and compares each client with each member (100,000 took more than two minutes).
+    return Client.id.in_(_members(group.id)).is_(true())
+
+
+def _members(group_id: str) -> Select[Any]:
+    return select(ClientGroupMember.client_id).where(ClientGroupMember.group_id == group_id)
 
 
 def _mine() -> ColumnElement[bool]:

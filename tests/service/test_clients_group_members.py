@@ -17,7 +17,7 @@ from chassis.context import Context, use
 from chassis.idempotency import AlreadyAnswered, KeyedRequest, answering
 from contracts import clients as contract
 from contracts.errors import Invalid, NotFound
-from services.clients import group_members, groups
+from services.clients import group_members, groups, selecting
 from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.groups_desk import change, get, listed, make, rename, selected
@@ -147,7 +147,7 @@ def test_pages_of_ids_hold_each_member_once_while_others_come_and_go(desk: Desk)
 
 @pytest.mark.parametrize("few", [1, 5000])
 def test_members_are_paged_in_each_order(desk: Desk, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group_members, "FEW", few)  # many are looked for in another way
+    monkeypatch.setattr(selecting, "FEW", few)  # many are looked for in another way
     desk.create(first_name="Nobody's")
     people = [desk.create(first_name=name)["id"] for name in ("Cid", "Ann", "Bob")]
     made = make(desk, client_ids=people)

@@ -3,6 +3,7 @@ with the keys (`tests/unit/test_clients_search_keys.py`)."""
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.unit.test_clients_search_keys import answers
 
 __all__ = ["desk"]
 
+SOME = {"field": "first_name", "op": "ne", "value": "Ann"}
 NAMES = ("Ann Lee", "Bob Li", "Änne Lie", "Jon Smith", "John Smyth", "Joan Schmidt", "Mary-Ann O'Neil", "Lee Johnson")
 
 
@@ -114,29 +116,83 @@ def test_the_keys_follow_the_record(desk: Desk) -> None:
         assert desk.listed(q=q) == [], q
 
 
-@pytest.mark.parametrize("looked_through", [0, 1, 100])
-def test_many_who_answer_are_found_as_few_are(desk: Desk, monkeypatch: pytest.MonkeyPatch, looked_through: int) -> None:
+@pytest.mark.parametrize("few", [0, 100])
+@pytest.mark.parametrize("walked", [0, 3, 100])
+def test_many_who_answer_are_found_as_few_are(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, walked: int, few: int
+) -> None:
     made = people(desk)
-    few = {
-        (q, sort): desk.page(q=q, sort=sort, limit=3)["data"]
-        for q in ("j", "lee", "jonh", "555010", "smi")
+    desk.change(made["John Smyth"], status="inactive")
+    queries = [
+        {"q": q, "sort": sort, **narrow}
+        for q, narrow in (
+            ("j", {}), ("lee", {}), ("jonh", {}), ("555010", {}), ("john s", {}), ("nobody", {}),
+            ("j", {"status": "active"}), ("j", {"status": "inactive", "filter": SOME}),
+        )
         for sort in ("name", "-created_at", "last_activity_at")
-    }  # fmt: skip
-    narrowed = desk.listed(q="j", status="active", sort="name")
+    ]  # fmt: skip
+    wanted = [desk.page(limit=3, **query) for query in queries]
     monkeypatch.setattr(searching, "_MOST", 1)
-    monkeypatch.setattr(searching, "_LOOKED_THROUGH", looked_through)
-    for (q, sort), wanted in few.items():
-        assert desk.page(q=q, sort=sort, limit=3)["data"] == wanted, (q, sort)
+    monkeypatch.setattr(searching, "_FEW", few)
+    monkeypatch.setattr(searching, "_WALKED", walked)
+    for query, page in zip(queries, wanted, strict=True):
+        again = desk.page(limit=3, **query)
+        assert again["data"] == page["data"], query
+        assert again["meta"]["total"] == min(page["meta"]["total"], 1), query
+        assert again["meta"].get("total_is_lower_bound", False) == (page["meta"]["total"] > 1), query
         ids: list[str] = []
         cursor = None
         while cursor or not ids:
-            page = desk.page(q=q, sort=sort, limit=1, cursor=cursor)
-            ids += [client["id"] for client in page["data"]]
-            cursor = page["meta"]["next_cursor"]
-        assert ids[:3] == [client["id"] for client in wanted]
-        assert len(set(ids)) == len(ids)
-    assert desk.listed(q="j", status="active", sort="name") == narrowed
-    assert made["Jon Smith"] in narrowed
+            page_of_one = desk.page(limit=1, cursor=cursor, **query)
+            ids += [client["id"] for client in page_of_one["data"]]
+            cursor = page_of_one["meta"]["next_cursor"]
+            if not page_of_one["data"]:
+                break
+        assert len(ids) == page["meta"]["total"] == len(set(ids)), query
+        assert ids[:3] == [client["id"] for client in page["data"]], query
+
+
+def test_the_last_page_tells_the_total_too(desk: Desk) -> None:
+    """Whoever was last may have gone since the cursor was given."""
+    made = people(desk)
+    first = desk.page(q="lee", sort="name", limit=1)
+    desk.delete(made["Ann Lee"])
+    rest = desk.page(q="lee", sort="name", limit=1, cursor=first["meta"]["next_cursor"])
+    assert (rest["data"], rest["meta"]) == ([], {"next_cursor": None, "total": 1})
+
+
+def test_a_search_is_narrowed_by_all_that_narrows_a_list(desk: Desk) -> None:
+    desk.define("court")
+    lee = {"last_name": "Lee"}
+    mine = desk.create(**lee, assigned_staff_id=desk.context.actor_id)["id"]
+    flagged = desk.create(**lee, flag_reason="Owes us", tags=["vip"])["id"]
+    spam = desk.create(**lee, spam=True, custom_fields={"court": "North"})["id"]
+    other = desk.create(first_name="Bob", flag_reason="Owes us", spam=True, custom_fields={"court": "North"},
+                        assigned_staff_id=desk.context.actor_id)["id"]  # fmt: skip
+    north = {"field": "custom_fields.court", "op": "eq", "value": "North"}
+    later = NOW + dt.timedelta(days=31)
+    for query, wanted in (
+        ({"mine": True}, {mine}),
+        ({"assigned_staff_id": desk.context.actor_id}, {mine}),
+        ({"assigned_staff_id": desk.context.actor_id, "mine": True}, {mine}),
+        ({"flagged": True}, {flagged}),
+        ({"flagged": False}, {mine, spam}),
+        ({"spam": True}, {spam}),
+        ({"spam": False}, {mine, flagged}),
+        ({"tag": "vip"}, {flagged}),
+        ({"filter": north}, {spam}),
+        ({"filter": {"not": north}}, {mine, flagged}),
+        ({"filter": {"and": [north, {"field": "spam", "op": "eq", "value": True}]}}, {spam}),
+        ({"filter": {"and": [north, {"field": "spam", "op": "eq", "value": False}]}}, set()),
+        ({"created_since": NOW}, {mine, flagged, spam}),
+        ({"created_since": later}, set()),
+        ({"new": True}, {mine, flagged, spam}),
+        ({"new": True, "now": later}, set()),
+        ({"new": False, "now": later}, {mine, flagged, spam}),
+        ({"new": True, "created_since": NOW + dt.timedelta(seconds=1)}, set()),
+    ):
+        assert set(desk.listed(q="lee", **query)) == wanted, query
+    assert set(desk.listed(filter=north)) == {spam, other}
 
 
 def test_what_is_typed_is_never_a_broken_statement(desk: Desk) -> None:

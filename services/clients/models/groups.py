@@ -55,7 +55,8 @@ class ClientGroupMember(FirmScoped, Base):
             ondelete="CASCADE",
         ),
         of_client("client_group_member"),
-        Index("ix_client_group_member_client", "firm_id", "client_id"),
+        # The client first, or PostgreSQL would read all members of the firm for a group that it has not counted.
+        Index("ix_client_group_member_client", "client_id", "firm_id"),
     )  # fmt: skip
 
     group_id: Mapped[str] = mapped_column(Id)

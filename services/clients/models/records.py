@@ -34,6 +34,17 @@ def _listed(name: str, *columns: str, also: str | None = None) -> Index:
     return Index(name, "firm_id", *columns, "created_at", "id", sqlite_where=where, postgresql_where=where)
 
 
+_FILTERED = (
+    "first_name", "middle_name", "last_name", "company_name", "occupation", "industry", "referral_source", "language",
+    "time_zone",
+)  # fmt: skip
+
+
+def _filtered(name: str, column: str) -> Index:
+    where = text(f"archived_at IS NULL AND {column} IS NOT NULL")
+    return Index(name, "firm_id", column, sqlite_where=where, postgresql_where=where)
+
+
 class Client(FirmScoped, Base):
     """One person or business. `sort_name` and `name_key` are derived by `services.clients.names`, `keys` (a blank
     apart) by `services.clients.search_keys`. `search_text` is empty: it stays for processes of the version before.
@@ -74,6 +85,19 @@ class Client(FirmScoped, Base):
         _listed("ix_client_status", "status"),
         _listed("ix_client_flagged", also="flag_reason IS NOT NULL"),
         _listed("ix_client_spam", also="spam"),
+        # What filters ask for, where there is something: of a rare value, the table is not read from end to end.
+        _listed("ix_client_businesses", also="kind = 'business'"),
+        *(_filtered(f"ix_client_{name}", name) for name in _FILTERED),
+        # Values of a firm's own fields, whatever their keys.
+        Index(
+            "ix_client_own_fields", "custom_fields", postgresql_using="gin",
+            postgresql_ops={"custom_fields": "jsonb_path_ops"},
+            postgresql_where=text("archived_at IS NULL AND custom_fields <> '{}'"),
+        ).ddl_if(dialect="postgresql"),
+        Index(
+            "ix_client_archived_firm", "firm_id",
+            sqlite_where=text("archived_at IS NOT NULL"), postgresql_where=text("archived_at IS NOT NULL"),
+        ),
         # Those of an import, to take it back.
         Index(
             "ix_client_import", "firm_id", "import_id", "id",
@@ -177,6 +201,9 @@ class ClientAddress(FirmScoped, Base):
         of_client("client_address"),
         one_of("kind", ("primary", "mailing", "billing", "service_area"), "kind"),
         Index("ix_client_address_postal_code", "firm_id", "postal_code"),
+        Index("ix_client_address_city", "firm_id", "city"),
+        Index("ix_client_address_state", "firm_id", "state"),
+        Index("ix_client_address_country", "firm_id", "country"),
         Index(
             "uq_client_address_primary", "firm_id", "client_id", unique=True,
             sqlite_where=text("kind = 'primary'"), postgresql_where=text("kind = 'primary'"),
