@@ -110,9 +110,6 @@ CLIENT_FIELDS = Catalogue(
     Field("country", "word", Rows(_rows(ClientAddress.client_id), Column(ClientAddress.country))),
 )
 
-_ANY_KIND: tuple[Kind, ...] = ("text", "words", "number", "flag", "day")
-
-
 _KINDS: dict[str, Kind] = {
     "text": "text",
     "number": "number",
@@ -124,8 +121,6 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-def custom_meanings(key: str, type_: str | None) -> list[Field]:
-    """A firm's own field in the kind of its type. Without a definition, in every kind that a value can have: which
-    one it is, each value says."""
-    kinds = _ANY_KIND if type_ is None else (_KINDS[type_],)
-    return [Field(f"{CUSTOM}{key}", kind, CustomValue(key, type_ == "money")) for kind in kinds]
+def custom_meaning(key: str, type_: str) -> Field:
+    """A firm's own field in the kind of its type."""
+    return Field(f"{CUSTOM}{key}", _KINDS[type_], CustomValue(key, type_ == "money"))

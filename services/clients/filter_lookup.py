@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import not_, select
 from sqlalchemy.orm import Session
 
 from chassis.filters import lookup
 from chassis.filters.fields import Field
 from chassis.filters.parsing import Wire
 from chassis.filters.tree import Node
-from services.clients.filter_fields import CLIENT_FIELDS, custom_meanings
+from services.clients.filter_fields import CLIENT_FIELDS, custom_meaning
 from services.clients.models import ClientField, SavedFilter
 
 
@@ -39,9 +39,9 @@ def _load_saved(session: Session, ids: Sequence[str]) -> dict[str, Wire]:
 
 
 def _load_custom_fields(session: Session, keys: Sequence[str]) -> dict[str, list[Field]]:
-    """Those that can be asked for: what is sealed cannot, and of a removed field nothing is shown."""
-    named = select(ClientField.key, ClientField.type, ClientField.sensitive, ClientField.removed_at)
-    defined = {row.key: row for row in session.execute(named.where(ClientField.key.in_(keys)))}
-    left_out = {key for key, row in defined.items() if row.sensitive or row.removed_at is not None}
-    types = {key: row.type for key, row in defined.items()}
-    return {key: custom_meanings(key, types.get(key)) for key in keys if key not in left_out}
+    """Those that can be asked for: what is sealed cannot, and of a removed field nothing is shown. A key that nobody
+    defined is no field, whatever clients may hold under it."""
+    asked = select(ClientField.key, ClientField.type).where(
+        ClientField.key.in_(keys), ClientField.removed_at.is_(None), not_(ClientField.sensitive)
+    )
+    return {row.key: [custom_meaning(row.key, row.type)] for row in session.execute(asked)}
