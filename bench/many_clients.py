@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import json
 import random
 import time
 import uuid
@@ -50,6 +51,7 @@ _ENDINGS = _words("ber ton man ler son ski field well ford kins dale mont rich l
 DOMAINS = ("gmail.com", "yahoo.com", "outlook.com", "hotmail.com", "icloud.com", "aol.com", "example.org")
 KINDS = ("& Sons", "Partners", "Holdings", "Group")
 AREAS = (212, 305, 312, 415, 512, 617, 702, 713, 786, 818, 917, 949)
+COURTS = (("North", 0.2), ("South", 0.1), ("Admiralty", 0.0005))
 TAGS = (("vip", 0.02), ("newsletter", 0.25), ("referral", 0.10), ("tax", 0.15), ("estate", 0.01), ("rare", 0.0005))
 
 
@@ -62,6 +64,7 @@ class Firm:
     size: int
     staff: list[str]
     group_id: str
+    new_group_id: str
     samples: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -98,7 +101,17 @@ def people(size: int, staff: list[str], random_: random.Random) -> Iterator[dict
             "phones": [{"number": f"+1{random_.choice(AREAS)}{exchange}{random_.randrange(10_000):04}"}],
             "emails": [{"address": f"{mailbox.replace(chr(39), '')}@{random_.choice(DOMAINS)}"}],
             "tags": [tag for tag, share in TAGS if random_.random() < share],
+            "custom_fields": _own_fields(random_),
         }  # fmt: skip
+
+
+def _own_fields(random_: random.Random) -> dict[str, Any]:
+    place = random_.random()
+    for court, share in COURTS:
+        if place < share:
+            return {"court": court, "fee": random_.randrange(20, 900)}
+        place -= share
+    return {}
 
 
 def fill(db: Database, superuser_url: str, size: int, *, seed: int = 7, others: int = 0) -> Firm:
@@ -108,7 +121,7 @@ def fill(db: Database, superuser_url: str, size: int, *, seed: int = 7, others: 
     plain = psycopg2.connect(superuser_url.replace("+psycopg2", ""))
     staff = [str(uuid.uuid4()) for _ in range(40)]
     firm_id = str(uuid.uuid4())
-    firm = Firm(db.for_firm(firm_id), firm_id, size, staff, str(uuid.uuid4()))
+    firm = Firm(db.for_firm(firm_id), firm_id, size, staff, str(uuid.uuid4()), str(uuid.uuid4()))
     with plain, plain.cursor() as cursor:
         # As a restore does: constraints hold, and indexes are made once at the end.
         cursor.execute("SET session_replication_role = replica; SET synchronous_commit = off")
@@ -122,25 +135,39 @@ def fill(db: Database, superuser_url: str, size: int, *, seed: int = 7, others: 
         _copy(cursor, firm, firm_id, people(size, staff, random_), keep=True)
         for _ in range(others):
             _copy(cursor, firm, str(uuid.uuid4()), people(100, staff, random_))
-        cursor.execute(
-            "INSERT INTO client_group (firm_id, id, version, created_at, updated_at, name, name_key, kind)"
-            " VALUES (%s, %s, 1, now(), now(), 'Some', 'some', 'static')",
-            (firm_id, firm.group_id),
-        )
-        cursor.execute(
-            "INSERT INTO client_group_member (firm_id, group_id, client_id)"
-            " SELECT firm_id, %s, id FROM client WHERE firm_id = %s AND left(id::text, 2) = '00'",
-            (firm.group_id, firm_id),
-        )
+        _group(cursor, firm, firm.group_id, "00%")
+        for position, (key, type_) in enumerate((("court", "text"), ("fee", "number"))):
+            cursor.execute(
+                "INSERT INTO client_field (firm_id, id, version, created_at, updated_at, position, key, label, type,"
+                " required, sensitive, options) VALUES (%s, gen_random_uuid(), 1, now(), now(), %s, %s, %s, %s, false,"
+                " false, '[]')",
+                (firm_id, position, key, key, type_),
+            )
         cursor.execute("SET maintenance_work_mem = '512MB'")
         for _, definition in indexes:
             cursor.execute(definition)
     plain.autocommit = True
     with plain.cursor() as cursor:
         cursor.execute("VACUUM (ANALYZE)")
+        # A group that PostgreSQL has not counted yet: it takes what was added since for nothing.
+        cursor.execute("ALTER TABLE client_group_member SET (autovacuum_enabled = off)")
+        _group(cursor, firm, firm.new_group_id, "0%")
     plain.close()
     firm.seconds = time.perf_counter() - began
     return firm
+
+
+def _group(cursor: Any, firm: Firm, group_id: str, which: str) -> None:
+    cursor.execute(
+        "INSERT INTO client_group (firm_id, id, version, created_at, updated_at, name, name_key, kind)"
+        " VALUES (%s, %s, 1, now(), now(), %s, %s, 'static')",
+        (firm.firm_id, group_id, group_id, group_id),
+    )
+    cursor.execute(
+        "INSERT INTO client_group_member (firm_id, group_id, client_id)"
+        " SELECT firm_id, %s, id FROM client WHERE firm_id = %s AND id::text LIKE %s",
+        (group_id, firm.firm_id, which),
+    )
 
 
 _COLUMNS = {
@@ -176,7 +203,8 @@ def _rows(firm_id: str, record: dict[str, Any]) -> Iterator[tuple[str, tuple[Any
     yield "client", (
         *own, 1, made, made, record["kind"], record["first_name"], record["middle_name"], record["last_name"],
         record["company_name"], record["status"], record["spam"], record["flag_reason"], record["language"],
-        record["assigned_staff_id"], "{}", sort_name(record), name_key(record), "", stored_keys(record, firm_id),
+        record["assigned_staff_id"], json.dumps(record["custom_fields"]), sort_name(record), name_key(record), "",
+        stored_keys(record, firm_id),
     )  # fmt: skip
     yield "client_phone", (*own, 0, record["phones"][0]["number"], "mobile", "t")
     address = record["emails"][0]["address"]

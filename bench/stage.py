@@ -19,6 +19,9 @@ from deploy.postgres import Postgres, private_postgres
 from deploy.processes import end, start
 from deploy.rabbitmq import RabbitMQ, private_rabbitmq
 
+SHARED_BUFFERS = "2GB"
+"""As docs/operations.md says for a firm with 1,000,000 clients."""
+
 
 @dataclass
 class Stage:
@@ -50,7 +53,9 @@ def stage() -> Iterator[Stage]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="casewire-bench-")))
         yield Stage(
-            folder, stack.enter_context(private_rabbitmq()), stack.enter_context(private_postgres(durable=True))
+            folder,
+            stack.enter_context(private_rabbitmq()),
+            stack.enter_context(private_postgres(durable=True, shared_buffers=SHARED_BUFFERS)),
         )
 
 

@@ -53,13 +53,17 @@ FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 class Postgres:
     """One server. `start` it, then `create_database`; `stop` and `kill` as tests need.
 
-    `durable` False skips the flushes to disk that only a crash of the whole machine needs.
+    `durable` False skips the flushes to disk that only a crash of the whole machine needs. `shared_buffers`: the memory
+    for tables, if it is another than `SETTINGS` say.
     """
 
-    def __init__(self, folder: Path, *, port: int | None = None, durable: bool = True) -> None:
+    def __init__(
+        self, folder: Path, *, port: int | None = None, durable: bool = True, shared_buffers: str | None = None
+    ) -> None:
         self.folder = folder.resolve()
         self.port = port or free_port()
         self.durable = durable
+        self.shared_buffers = shared_buffers or SETTINGS["shared_buffers"]
         self._user = _unprivileged_user()
         self._process: subprocess.Popen[bytes] | None = None
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +108,7 @@ class Postgres:
         log = self.folder / "server.log"
         if not (self.data / "PG_VERSION").exists():
             self._make_cluster(initdb, log)
-        settings = SETTINGS | ({} if self.durable else FAST_SETTINGS)
+        settings = SETTINGS | {"shared_buffers": self.shared_buffers} | ({} if self.durable else FAST_SETTINGS)
         self._process = start(
             [
                 str(Path(initdb).with_name("postgres")),
@@ -243,10 +247,10 @@ def _unprivileged_user() -> str | None:
 
 
 @contextmanager
-def private_postgres(*, durable: bool = False) -> Iterator[Postgres]:
+def private_postgres(*, durable: bool = False, shared_buffers: str | None = None) -> Iterator[Postgres]:
     """A server in a temporary folder, for as long as the block lasts."""
     folder = Path(tempfile.mkdtemp(prefix="casewire-postgres-"))
-    server = Postgres(folder, durable=durable)
+    server = Postgres(folder, durable=durable, shared_buffers=shared_buffers)
     try:
         yield server.start()
     finally:
