@@ -25,6 +25,7 @@ from nameko.constants import (
 )
 from nameko.extensions import SharedExtension
 
+from chassis.amqp_io import read_ahead
 from chassis.call_consumer import HEARTBEAT
 from chassis.embedded_bus import is_embedded
 from chassis.telemetry import log_of
@@ -181,6 +182,7 @@ class BusLine(SharedExtension):
         channel.events["basic_nack"].add(lambda tag, multiple: _refuse(unconfirmed, tag, multiple))
         channel.events["basic_return"].add(lambda _error, _exchange, key, message: _return(unconfirmed, key, message))
         raw = connection.connection
+        read_ahead(raw)
         # Before each publish py-amqp reads the socket to see whether the broker blocks; the reader below would read at
         # the same time, which eventlet forbids.
         raw.client_properties = {**raw.client_properties, "capabilities": {}}

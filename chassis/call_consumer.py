@@ -14,6 +14,8 @@ from kombu.message import Message
 from nameko.constants import HEARTBEAT_CONFIG_KEY
 from nameko.messaging import QueueConsumer
 
+from chassis.amqp_io import read_ahead
+
 HEARTBEAT = 5
 """Seconds between heartbeats where the configuration names none."""
 DRAIN_SECONDS = 1.0
@@ -103,6 +105,7 @@ class CallConsumer(QueueConsumer):
         # What the lost connection had delivered comes again; acknowledging it there is no longer possible.
         self._held.clear()
         self._consumers.clear()
+        read_ahead(channel.connection)
         for provider in self._providers:
             consumer = consumer_cls(
                 queues=[queue_of(provider)], on_message=partial(self._receive, provider), no_ack=provider.no_ack
