@@ -6,17 +6,25 @@ import base64
 import datetime as dt
 import decimal
 import uuid
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Date, Integer, Numeric, Select, Uuid, and_, func, or_, select
+from sqlalchemy import ColumnElement, Date, Integer, Numeric, Select, Uuid, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import Instant
 from contracts.errors import Invalid, invalid_field
 
 TOTAL_CAP = 10_000
+
+Parameters = Mapping[str, Any]
+
+_prepared: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
+"""By statement that is made once, what is made of it: to put a page's statement together takes longer than to run it.
+"""
+_LIMIT, _MOST = (bindparam(name, type_=Integer, required=True) for name in ("page_limit", "page_most"))
 
 
 def page(
@@ -30,8 +38,12 @@ def page(
     cursor: str | None = None,
     sort: str | None = None,
     total_cap: int = TOTAL_CAP,
+    parameters: Parameters | None = None,
 ) -> tuple[Sequence[Any], dict[str, Any]]:
     """One page of `statement`, which selects `model` (or rows whose first element it is) and has no order or limit.
+
+    A statement with `parameters` is one that its module makes once; what is made of it here is kept with it. It selects
+    one entity.
 
     `sorts` maps the allowed sort names to attributes of `model`, or to a column that the statement then selects too (or
     loads into the attribute of its name);
@@ -50,12 +62,41 @@ def page(
         beside = getattr(column, "class_", None) is not model and column.key in row._fields
         return getattr(row if beside else record, column.key), record.id
 
-    meta = meta_of(count_up_to(session, statement, total_cap), total_cap)
-    rows, meta["next_cursor"] = page_rows(
-        session, statement, column=column, ids=model.id, sort=name, place=place, limit=limit, cursor=cursor
-    )
+    if parameters is not None and cursor is None and not _may_be_null(column):
+        counted = _first_page(session, statement, column, model.id, name, limit, total_cap, parameters)
+        total = counted[0].page_total if counted else 0
+        following = cursor_after(name, *place(counted[limit - 1])) if len(counted) > limit else None
+        return [row[0] for row in counted[:limit]], {**meta_of(total, total_cap), "next_cursor": following}
+    rows, following = page_rows(
+        session, statement, column=column, ids=model.id, sort=name, place=place, limit=limit, cursor=cursor,
+        parameters=parameters,
+    )  # fmt: skip
+    # Most lists are shorter than a page, and what is all there need not be counted.
+    all_there = cursor is None and following is None
+    total = len(rows) if all_there else count_up_to(session, statement, total_cap, parameters)
+    meta = {**meta_of(total, total_cap), "next_cursor": following}
     single = bool(rows) and len(rows[0]) == 1
     return [row[0] for row in rows] if single else rows, meta
+
+
+def _first_page(
+    session: Session,
+    statement: Any,
+    column: Any,
+    ids: Any,
+    sort: str,
+    limit: int,
+    cap: int,
+    parameters: Parameters,
+) -> Sequence[Any]:
+    """The rows of the first page, and one more if there is, each with the total beside it: in one turn."""
+
+    def make() -> Select[Any]:
+        total = _counting(statement, _MOST).scalar_subquery().label("page_total")
+        return _in_order(statement, column, ids, sort, None, None).add_columns(total).limit(_LIMIT)
+
+    wanted = _made(statement, parameters, ("first", sort), make)
+    return session.execute(wanted, {**parameters, "page_limit": limit + 1, "page_most": cap + 1}).all()
 
 
 def allowed_sort(sorts: Mapping[str, Any], name: str) -> Any:
@@ -76,27 +117,50 @@ def page_rows(
     limit: int,
     cursor: str | None = None,
     optional: bool | None = None,
+    parameters: Parameters | None = None,
 ) -> tuple[list[Any], str | None]:
     """The rows of one page, ordered by `column` and then `ids`, and the cursor of the next page if there is one.
 
     `sort` is the order's name, with `-` if it descends; `place` is the value and the id of a row. `optional`: rows may
     have no value (as a rule what the column says). They come last, by a statement of their own, so that an index
-    serves both. Raises Invalid `invalid_cursor`.
+    serves both. `parameters`: see `page`. Raises Invalid `invalid_cursor`.
     """
     optional = _may_be_null(column) if optional is None else optional
     value, last_id = (None, None) if cursor is None else read_cursor(cursor, sort, column, ids)
+    kept = parameters if cursor is None else None
     found: list[Any] = []
-    if last_id is None or value is not None:
+
+    def read(shape: str, make: Callable[[], Select[Any]]) -> None:
+        wanted = _made(statement, kept, (shape, sort, optional), lambda: make().limit(_LIMIT))
+        found.extend(session.execute(wanted, {**(parameters or {}), "page_limit": limit + 1 - len(found)}).all())
+
+    def with_value() -> Select[Any]:
         ordered = _in_order(statement, column, ids, sort, value, last_id)
-        found += session.execute((ordered.where(column.is_not(None)) if optional else ordered).limit(limit + 1)).all()
-    if optional and len(found) <= limit:
+        return ordered.where(column.is_not(None)) if optional else ordered
+
+    def without() -> Select[Any]:
         descending = sort.startswith("-")
         rest = statement.where(column.is_(None)).order_by(ids.desc() if descending else ids.asc())
         if last_id is not None and value is None:
             rest = rest.where(ids < last_id if descending else ids > last_id)
-        found += session.execute(rest.limit(limit + 1 - len(found))).all()
+        return rest
+
+    if last_id is None or value is not None:
+        read("with a value", with_value)
+    if optional and len(found) <= limit:
+        read("without one", without)
     following = cursor_after(sort, *place(found[limit - 1])) if len(found) > limit else None
     return found[:limit], following
+
+
+def _made(statement: Any, parameters: Parameters | None, shape: Any, make: Callable[[], Any]) -> Any:
+    """What `make` makes of a statement; of one that is made once, once."""
+    if parameters is None:
+        return make()
+    shapes = _prepared.setdefault(statement, {})
+    if shape not in shapes:
+        shapes[shape] = make()
+    return shapes[shape]
 
 
 def in_order(
@@ -131,11 +195,17 @@ def cursor_after(sort: str, value: Any, row_id: str) -> str:
     return _write_cursor(sort, value, row_id)
 
 
-def count_up_to(session: Session, statement: Select[Any], cap: int = TOTAL_CAP) -> int:
-    """How many rows a statement has, `cap` + 1 if there are more."""
-    # Counted over at most cap + 1 rows, so that a large firm's list does not cost a full scan.
-    some = statement.order_by(None).limit(cap + 1).subquery()
-    return session.execute(select(func.count()).select_from(some)).scalar_one()
+def count_up_to(
+    session: Session, statement: Select[Any], cap: int = TOTAL_CAP, parameters: Parameters | None = None
+) -> int:
+    """How many rows a statement has, `cap` + 1 if there are more. `parameters`: see `page`."""
+    counted = _made(statement, parameters, "count", lambda: _counting(statement, _MOST))
+    return int(session.execute(counted, {**(parameters or {}), "page_most": cap + 1}).scalar_one())
+
+
+def _counting(statement: Select[Any], most: Any) -> Select[Any]:
+    # Counted over at most so many rows, so that a large firm's list does not cost a full scan.
+    return select(func.count()).select_from(statement.order_by(None).limit(most).subquery())
 
 
 def _may_be_null(column: Any) -> bool:

@@ -13,7 +13,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import bindparam, delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -102,12 +102,20 @@ def statuses_of(session: Session, case_type_ids: Iterable[str]) -> dict[str, lis
     return found
 
 
+_FIELDS = (
+    select(CustomField)
+    .where(CustomField.case_type_id.in_(bindparam("case_type_ids", expanding=True)))
+    .order_by(CustomField.position)
+)
+
+
 def fields_of(session: Session, case_type_ids: Iterable[str]) -> dict[str, list[CustomField]]:
     """The custom fields of case types in order, removed ones included."""
     wanted = sorted(set(case_type_ids))
     found: dict[str, list[CustomField]] = {case_type_id: [] for case_type_id in wanted}
-    statement = select(CustomField).where(CustomField.case_type_id.in_(wanted)).order_by(CustomField.position)
-    for field in session.scalars(statement):
+    if not wanted:
+        return found
+    for field in session.scalars(_FIELDS, {"case_type_ids": wanted}):
         found[field.case_type_id].append(field)
     return found
 

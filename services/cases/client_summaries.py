@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import Integer, bindparam, exists, func, select
 
 from chassis.database import Database
 from services.cases.models import Case, CaseClient
 from services.cases.reading import records
 
+_OF_CLIENT = (
+    exists(
+        select(1).where(CaseClient.case_id == Case.id, CaseClient.client_id == bindparam("client_id")).correlate(Case)
+    ),
+    Case.archived_at.is_(None),
+)
+_COUNTED = select(Case.state, func.count(), func.sum(Case.value)).where(*_OF_CLIENT).group_by(Case.state)
+_LATEST = (
+    select(Case)
+    .where(*_OF_CLIENT)
+    .order_by(Case.updated_at.desc(), Case.id.desc())
+    .limit(bindparam("limit", type_=Integer))
+)
+
 
 def summarize_client_cases(db: Database, *, client_id: str, limit: int = 20) -> dict[str, Any]:
     """`contracts.cases.ClientCasesSummary`; of a client that is on no case, or not the firm's: nothing."""
-    of_client = exists(
-        select(1).where(CaseClient.case_id == Case.id, CaseClient.client_id == client_id).correlate(Case)
-    )
-    theirs = (of_client, Case.archived_at.is_(None))
     with db.read() as session:
-        counted = select(Case.state, func.count(), func.sum(Case.value)).where(*theirs).group_by(Case.state)
-        counts: dict[str, int] = {}
-        total = Decimal(0)
-        for state, count, value in session.execute(counted):
-            counts[state] = count
-            total += value or 0
-        latest = select(Case).where(*theirs).order_by(Case.updated_at.desc(), Case.id.desc()).limit(limit)
-        cases = records(session, session.scalars(latest).all())
+        latest = session.scalars(_LATEST, {"client_id": client_id, "limit": limit + 1}).all()
+        if len(latest) <= limit:  # as of most clients: these are all, and need not be counted
+            counted: Sequence[tuple[str, int, Decimal | None]] = [(case.state, 1, case.value) for case in latest]
+        else:
+            counted = session.execute(_COUNTED, {"client_id": client_id}).all()
+        cases = records(session, latest[:limit])
+    counts: Counter[str] = Counter()
+    for state, count, _ in counted:
+        counts[state] += count
     return {
-        "open": counts.get("open", 0) + counts.get("pending", 0),
-        "closed": counts.get("closed", 0),
-        "total_value": total,
+        "open": counts["open"] + counts["pending"],
+        "closed": counts["closed"],
+        "total_value": sum((value for _, _, value in counted if value is not None), Decimal(0)),
         "cases": cases,
     }

@@ -17,7 +17,7 @@ from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.forgetting import forget_deleted
 from chassis.texts import fold
-from chassis.value_sets import among
+from chassis.value_sets import Statement, among, among_parameter, made_once
 from contracts.cases import ERASURE_REPORTED, OWNER
 from services.cases import client_merges
 from services.cases.case_events import emit_changed
@@ -79,24 +79,8 @@ def get_client_cases(db: Database, *, client_ids: Sequence[str]) -> Record:
 
 def _cases_of(session: Session, client_ids: Collection[str]) -> dict[str, Record]:
     asked = set(client_ids)
-    other, facts = aliased(CaseClient), aliased(ClientFacts)
-    erased = exists().where(
-        facts.firm_id == other.firm_id, facts.client_id == other.client_id, facts.erased_at.is_not(None)
-    )
     found: dict[str, Record] = {}
-    mine = select(CaseClient.case_id).where(among(session, CaseClient.client_id, asked))
-    statement = (
-        select(
-            other.case_id,
-            other.client_id,
-            erased.label("erased"),
-            ((Case.state == "open") & Case.archived_at.is_(None)).label("open"),
-        )
-        .join(Case, Case.id == other.case_id)
-        .where(other.case_id.in_(mine))
-        .order_by(other.case_id, other.position)
-    )
-    for case_id, client_id, is_erased, is_open in session.execute(statement):
+    for case_id, client_id, is_erased, is_open in session.execute(_cases_of_any(session), {"client_ids": list(asked)}):
         begun: Record = {"case_id": case_id, "open": bool(is_open), "client_ids": [], "alone": True}
         row = found.setdefault(case_id, begun)
         if client_id in asked:
@@ -104,6 +88,22 @@ def _cases_of(session: Session, client_ids: Collection[str]) -> dict[str, Record
         elif not is_erased:
             row["alone"] = False
     return found
+
+
+@made_once
+def _cases_of_any(dialect: str) -> Statement:
+    other, facts = aliased(CaseClient), aliased(ClientFacts)
+    erased = exists().where(
+        facts.firm_id == other.firm_id, facts.client_id == other.client_id, facts.erased_at.is_not(None)
+    )
+    mine = select(CaseClient.case_id).where(among_parameter(dialect, CaseClient.client_id, "client_ids"))
+    is_open = (Case.state == "open") & Case.archived_at.is_(None)
+    return (
+        select(other.case_id, other.client_id, erased.label("erased"), is_open.label("open"))
+        .join(Case, Case.id == other.case_id)
+        .where(other.case_id.in_(mine))
+        .order_by(other.case_id, other.position)
+    )
 
 
 def _forget_facts(uow: UnitOfWork, versions: dict[str, int], now: dt.datetime) -> None:

@@ -14,7 +14,7 @@ from chassis.database import Database
 from chassis.filters.sql import condition
 from chassis.paging import page
 from chassis.texts import fold
-from chassis.value_sets import among
+from chassis.value_sets import Statement, among, among_parameter, made_once
 from contracts.errors import NotFound
 from services.cases.case_events import client_ids_of
 from services.cases.case_types import fields_of, find_case_type
@@ -123,24 +123,36 @@ def records(session: Session, cases: Sequence[Case]) -> list[Record]:
         return []
     clients: dict[str, list[Record]] = {case_id: [] for case_id in ids}
     staff: dict[str, list[str]] = {case_id: [] for case_id in ids}
-    columns = (CaseClient.case_id, CaseClient.client_id, CaseClient.role, CaseClient.label)
-    rows = (
-        select(*columns)
-        .where(among(session, CaseClient.case_id, ids))
-        .order_by(CaseClient.case_id, CaseClient.position)
-    )
-    for case_id, client_id, role, label in session.execute(rows):
+    for case_id, client_id, role, label in session.execute(_clients_of(session), {"case_ids": ids}):
         clients[case_id].append({"client_id": client_id, "role": role, "label": label})
-    members = select(CaseStaff.case_id, CaseStaff.staff_id).where(among(session, CaseStaff.case_id, ids))
-    for case_id, staff_id in session.execute(members.order_by(CaseStaff.case_id, CaseStaff.position)):
+    for case_id, staff_id in session.execute(_staff_of(session), {"case_ids": ids}):
         staff[case_id].append(staff_id)
-    fields = fields_of(session, {case.case_type_id for case in cases})
+    # Of those alone that have values to show.
+    fields = fields_of(session, {case.case_type_id for case in cases if case.custom_fields})
     return [
         {
             **{name: getattr(case, name) for name in _PLAIN},
             "clients": clients[case.id],
             "staff_ids": staff[case.id],
-            "custom_fields": visible(fields[case.case_type_id], case.custom_fields),
+            "custom_fields": visible(fields.get(case.case_type_id, ()), case.custom_fields),
         }
         for case in cases
     ]
+
+
+@made_once
+def _clients_of(dialect: str) -> Statement:
+    return (
+        select(CaseClient.case_id, CaseClient.client_id, CaseClient.role, CaseClient.label)
+        .where(among_parameter(dialect, CaseClient.case_id, "case_ids"))
+        .order_by(CaseClient.case_id, CaseClient.position)
+    )
+
+
+@made_once
+def _staff_of(dialect: str) -> Statement:
+    return (
+        select(CaseStaff.case_id, CaseStaff.staff_id)
+        .where(among_parameter(dialect, CaseStaff.case_id, "case_ids"))
+        .order_by(CaseStaff.case_id, CaseStaff.position)
+    )

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.scoping import BY_ID
-from chassis.value_sets import among
+from chassis.value_sets import Statement, among_parameter, made_once
 from services.clients import contact_ties, merge_history
 from services.clients.addresses import UnfitAddress, email_key, parse_phone, sms_number
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag
 from services.clients.names import display_name
+from services.clients.row_lists import row_list
 
 _RECIPIENT = (
     "id", "kind", "first_name", "middle_name", "last_name", "company_name", "status", "spam", "language", "time_zone",
@@ -38,17 +39,16 @@ _NOWHERE = dict.fromkeys(
 _TOLD = ("first_name", "last_name", "language", "time_zone", "assigned_staff_id")
 _MOST_FOUND = 100
 
+_Facts = tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]
+
 
 def get_recipients(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]:
-    """`contracts.clients.Recipients`: one for each id, in the order asked for, by four queries for any number; one more
-    if businesses are among them, or ids of no client. A client that was merged is reached as the one it is now."""
+    """`contracts.clients.Recipients`: one for each id, in the order asked for, by four queries for any number, by one
+    for a single id; one more if businesses are among them, or ids of no client. A client that was merged is reached as
+    the one it is now."""
     persons: dict[str, dict[str, Any]] = {}
     with db.read() as session:
-        columns = [getattr(Client, name) for name in _RECIPIENT]
-        # Archived ones are left out here and not there, where another index would answer that, with all there are.
-        known = select(*columns, Client.archived_at).where(among(session, Client.id, client_ids))
-        found = session.execute(known.execution_options(**BY_ID))
-        clients = {row.id: dict(row._mapping) for row in found if row.archived_at is None}
+        clients, phones, emails, postal = (_of_one if len(client_ids) == 1 else _of_many)(session, client_ids)
         if len(clients) < len(set(client_ids)):
             merged = merge_history.survivors(session, set(client_ids) - clients.keys())
             if merged:
@@ -56,9 +56,6 @@ def get_recipients(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]
             persons = contact_ties.persons(session, set(client_ids) - clients.keys())
         businesses = [client_id for client_id, client in clients.items() if client["kind"] == "business"]
         contacts = contact_ties.to_notify(session, businesses) if businesses else {}
-        phones = _phones(session, client_ids)
-        emails = _primary_emails(session, client_ids)
-        postal = _primary_postal(session, client_ids)
     recipients = []
     for client_id in client_ids:
         client = clients.get(client_id)
@@ -95,33 +92,71 @@ def _as_survivors(db: Database, client_ids: Sequence[str], merged: dict[str, str
     return {"recipients": recipients}
 
 
-def _phones(session: Session, client_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    statement = (
+def _of_one(session: Session, client_ids: Sequence[str]) -> _Facts:
+    """`_of_many` of a single one, by one statement."""
+    row = session.execute(_ONE, {"client_id": client_ids[0]}).one_or_none()
+    if row is None:
+        return {}, {}, {}, {}
+    phones, emails, postal = (sorted(values or ()) for values in row[-3:])
+    numbers = [{"number": number, "kind": kind, "primary": bool(primary)} for _, number, kind, primary in phones]
+    email = next((address for _, address, primary in emails if primary), None)
+    # Of the kind `primary`, else the first.
+    place = next(((row[2], row[3]) for row in sorted(postal, key=lambda row: row[1] != "primary")), None)
+    known: _Facts = ({row.id: dict(row._mapping)}, {row.id: numbers}, {}, {})
+    for facts, value in zip(known[2:], (email, place), strict=True):
+        if value is not None:
+            facts[row.id] = value
+    return known
+
+
+def _of_many(session: Session, client_ids: Sequence[str]) -> _Facts:
+    """By client: its own columns, phones, primary email, and state and country of its address."""
+    theirs = {"client_ids": list(client_ids)}
+    # Archived ones are left out here and not there, where another index would answer that, with all there are.
+    known = {row.id: dict(row._mapping) for row in session.execute(_known(session), theirs) if row.archived_at is None}
+    phones: dict[str, list[dict[str, Any]]] = {}
+    for client_id, number, kind, primary in session.execute(_phones(session), theirs):
+        phones.setdefault(client_id, []).append({"number": number, "kind": kind, "primary": primary})
+    emails: dict[str, str] = dict(session.execute(_primary_emails(session), theirs).all())
+    # Of the kind `primary`, else the first: the last one found for a client stays.
+    places = sorted(session.execute(_postal(session), theirs), key=lambda row: (row.kind == "primary", -row.position))
+    postal = {row.client_id: (row.state, row.country) for row in places}
+    return known, phones, emails, postal
+
+
+_OWN = [getattr(Client, name) for name in _RECIPIENT]
+_ONE = select(
+    *_OWN, row_list(ClientPhone, "number", "kind", "is_primary"), row_list(ClientEmail, "address", "is_primary"),
+    row_list(ClientAddress, "kind", "state", "country"),
+).where(Client.id == bindparam("client_id"), Client.archived_at.is_(None))  # fmt: skip
+
+
+@made_once
+def _known(dialect: str) -> Statement:
+    known = select(*_OWN, Client.archived_at).where(among_parameter(dialect, Client.id, "client_ids"))
+    return known.execution_options(**BY_ID)
+
+
+@made_once
+def _phones(dialect: str) -> Statement:
+    return (
         select(ClientPhone.client_id, ClientPhone.number, ClientPhone.kind, ClientPhone.is_primary)
-        .where(among(session, ClientPhone.client_id, client_ids))
+        .where(among_parameter(dialect, ClientPhone.client_id, "client_ids"))
         .order_by(ClientPhone.client_id, ClientPhone.position)
     )
-    phones: dict[str, list[dict[str, Any]]] = {}
-    for client_id, number, kind, primary in session.execute(statement):
-        phones.setdefault(client_id, []).append({"number": number, "kind": kind, "primary": primary})
-    return phones
 
 
-def _primary_emails(session: Session, client_ids: Sequence[str]) -> dict[str, str]:
-    statement = select(ClientEmail.client_id, ClientEmail.address).where(
-        among(session, ClientEmail.client_id, client_ids), ClientEmail.is_primary
-    )
-    return dict(session.execute(statement).all())
+@made_once
+def _primary_emails(dialect: str) -> Statement:
+    theirs = among_parameter(dialect, ClientEmail.client_id, "client_ids")
+    return select(ClientEmail.client_id, ClientEmail.address).where(theirs, ClientEmail.is_primary)
 
 
-def _primary_postal(session: Session, client_ids: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:
-    """State and country of the address of the kind `primary`, else of the first."""
-    statement = select(
-        ClientAddress.client_id, ClientAddress.state, ClientAddress.country, ClientAddress.kind, ClientAddress.position
-    ).where(among(session, ClientAddress.client_id, client_ids))
-    # The last one found for a client stays.
-    rows = sorted(session.execute(statement), key=lambda row: (row.kind == "primary", -row.position))
-    return {row.client_id: (row.state, row.country) for row in rows}
+@made_once
+def _postal(dialect: str) -> Statement:
+    places = (ClientAddress.kind, ClientAddress.position, ClientAddress.state, ClientAddress.country)
+    theirs = among_parameter(dialect, ClientAddress.client_id, "client_ids")
+    return select(ClientAddress.client_id, *places).where(theirs)
 
 
 def get_client_facts(db: Database, *, client_ids: Sequence[str]) -> dict[str, Any]:

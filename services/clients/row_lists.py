@@ -1,4 +1,4 @@
-"""A client's own rows in other tables as one column of the client's: a whole record for one statement."""
+"""A client's rows in other tables as one column of the client's: a whole record for one statement."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def _on_sqlite(element: _Rows, compiler: SQLCompiler, **options: Any) -> str:
 
 
 def row_list(model: type[Any], *names: str) -> ScalarSelect[Any]:
-    """The client's rows of `model`, each as [position, the named attributes]: texts, numbers and truth values only."""
-    columns = [getattr(model, name) for name in ("position", *names)]
-    return select(_Rows(*columns)).where(model.client_id == Client.id).correlate(Client).scalar_subquery()
+    """The client's rows of `model`, each as [position, the named attributes]: see `rows_where`."""
+    return rows_where(*(getattr(model, name) for name in ("position", *names)), where=(model.client_id == Client.id,))
+
+
+def rows_where(*columns: Any, where: tuple[Any, ...]) -> ScalarSelect[Any]:
+    """The rows that are the client's by `where`, each as a list of the columns: texts, numbers, truth values (0 and 1
+    on SQLite) and ids (there without dashes) only."""
+    return select(_Rows(*columns)).where(*where).correlate(Client).scalar_subquery()

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id, utc_now
@@ -20,6 +20,7 @@ from services.messaging.models import LogEntry
 Record = dict[str, Any]
 
 _FIELDS = ("kind", "direction", "at", "minutes", "subject", "notes", "participants", "case_id")
+_LOGGED = select(LogEntry).where(LogEntry.client_id == bindparam("client_id"))
 _SHOWN = ("id", "version", "created_at", "updated_at", "client_id", "staff_id", *_FIELDS)
 
 
@@ -36,14 +37,12 @@ def list_communications(
 
     Raises Invalid as `page` does.
     """
-    sources = history.messages_of_client(client_id) if not kind or "message" in kind else []
-    written = [name for name in kind if name != "message"]
-    if written or not kind:
-        notes = select(LogEntry).where(LogEntry.client_id == client_id)
-        if written:
-            notes = notes.where(LogEntry.kind.in_(written))
-        sources.append(history.Source(LogEntry, notes, LogEntry.at))
     with db.read() as session:
+        sources = history.messages_of_client(session, client_id) if not kind or "message" in kind else []
+        written = [name for name in kind if name != "message"]
+        if written or not kind:
+            notes = _LOGGED.where(LogEntry.kind.in_(written)) if written else _LOGGED
+            sources.append(history.Source(LogEntry, notes, LogEntry.at, {"client_id": client_id}))
         rows, meta = history.merge(session, sources, "at", limit=limit, cursor=cursor, sort=sort)
         return {"data": _lines(session, rows), "meta": meta}
 

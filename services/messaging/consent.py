@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from chassis.columns import new_id, utc_now
 from chassis.unit_of_work import UnitOfWork
-from chassis.value_sets import among, among_parameter
+from chassis.value_sets import Statement, among, among_parameter, made_once
 from contracts.messaging import CONSENT_CHANGED
 from services.messaging.address_keys import HASHED, hashed
 from services.messaging.merged_clients import merged_clients
@@ -86,19 +86,32 @@ def hold_rows(uow: UnitOfWork, keys: Iterable[Key]) -> dict[Key, str | None]:
 def read_states(session: Session, keys: Iterable[Key], *, lock: str | None = None) -> dict[Key, str | None]:
     """The state of each row that exists. `lock`: "share" keeps them as they are until the commit, "update" also keeps
     others from sharing. Taken in key order, so that two transactions wait for each other and do not deadlock."""
+    wanted = set(keys)
+    if lock is None:
+        # All channels by one statement, and what was not asked for left out.
+        channels, texts = sorted({channel for channel, _ in wanted}), sorted({key for _, key in wanted})
+        rows = session.execute(_states(session), {"channels": channels, "keys": texts}) if wanted else ()
+        return {(channel, key): state for channel, key, state in rows if (channel, key) in wanted}
     by_channel: dict[str, set[str]] = {}
-    for channel, key in keys:
+    for channel, key in wanted:
         by_channel.setdefault(channel, set()).add(key)
-    statement = _states_of_channel(session.get_bind().dialect.name, lock)
+    statement = _held_states(session.get_bind().dialect.name, lock)
     return {
         (channel, key): state
-        for channel, wanted in sorted(by_channel.items())
-        for key, state in session.execute(statement, {"channel": channel, "keys": sorted(wanted)})
+        for channel, of_channel in sorted(by_channel.items())
+        for key, state in session.execute(statement, {"channel": channel, "keys": sorted(of_channel)})
     }
 
 
+@made_once
+def _states(dialect: str) -> Statement:
+    return select(ConsentState.channel, ConsentState.key, ConsentState.state).where(
+        among_parameter(dialect, ConsentState.key, "keys"), among_parameter(dialect, ConsentState.channel, "channels")
+    )
+
+
 @cache
-def _states_of_channel(dialect: str, lock: str | None) -> Select[str, str | None]:
+def _held_states(dialect: str, lock: str) -> Select[str, str | None]:
     # Made once: every claim runs it, and to make it takes as long as to run it.
     wanted = among_parameter(dialect, ConsentState.key, "keys")
     # In the order of `sorted`, whatever the database's own is: `hold_rows` takes them so.
@@ -108,7 +121,7 @@ def _states_of_channel(dialect: str, lock: str | None) -> Select[str, str | None
         .where(ConsentState.channel == bindparam("channel"), wanted)
         .order_by(in_order)
     )
-    return statement if lock is None else statement.with_for_update(read=lock == "share")
+    return statement.with_for_update(read=lock == "share")
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.paging import cursor_after, page
-from chassis.value_sets import among
+from chassis.value_sets import Statement, among, among_parameter, among_rows, made_once
 from contracts.errors import NotFound
 from services.messaging.call_outcomes import call_outcomes
 from services.messaging.deliveries import is_message
@@ -23,11 +23,13 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Source:
-    """One of the lists that a merged list is made of: records of `model`, in the order of its attribute `at`."""
+    """One of the lists that a merged list is made of: records of `model`, in the order of its attribute `at`.
+    `parameters`: see `page`."""
 
     model: Any
     statement: Select[Any]
     at: Any
+    parameters: Mapping[str, Any] | None = None
 
 
 def get_message(db: Database, *, message_id: str) -> Record:
@@ -51,44 +53,42 @@ def list_messages(
     sort: str | None,
 ) -> Record:
     """Outbound and inbound together, newest first. A number shared by several clients shows what it wrote to each."""
-    outbound, inbound = select(Delivery).where(is_message()), select(InboundMessage)
-    if client_id is not None:
-        outbound, inbound = outbound.where(sent_to_client(client_id)), inbound.where(written_by_client(client_id))
-    if address is not None:
-        kept = as_kept(address)
-        outbound, inbound = outbound.where(Delivery.address == kept), inbound.where(InboundMessage.sender == kept)
-    if batch_id is not None:
-        outbound = outbound.where(Delivery.batch_id == batch_id)
-    sources = []
-    if direction != "inbound":
-        sources.append(Source(Delivery, outbound, Delivery.created_at))
-    if direction != "outbound" and batch_id is None:
-        sources.append(Source(InboundMessage, inbound, InboundMessage.created_at))
     with db.read() as session:
+        outbound, inbound = select(Delivery).where(is_message()), select(InboundMessage)
+        if client_id is not None:
+            outbound, inbound = _sent_to_client(session), _written_by_client(session)
+        if address is not None:
+            kept = as_kept(address)
+            outbound, inbound = outbound.where(Delivery.address == kept), inbound.where(InboundMessage.sender == kept)
+        if batch_id is not None:
+            outbound = outbound.where(Delivery.batch_id == batch_id)
+        parameters = {"client_id": client_id}
+        sources = []
+        if direction != "inbound":
+            sources.append(Source(Delivery, outbound, Delivery.created_at, parameters))
+        if direction != "outbound" and batch_id is None:
+            sources.append(Source(InboundMessage, inbound, InboundMessage.created_at, parameters))
         rows, meta = merge(session, sources, "created_at", limit=limit, cursor=cursor, sort=sort)
         return {"data": records(session, rows), "meta": meta}
 
 
-def messages_of_client(client_id: str) -> list[Source]:
+def messages_of_client(session: Session, client_id: str) -> list[Source]:
     """Everything that was written to a client and came back, on every channel, one by one and in bulk."""
-    return _both(sent_to_client(client_id), written_by_client(client_id))
+    parameters = {"client_id": client_id}
+    return [
+        Source(Delivery, _sent_to_client(session), Delivery.created_at, parameters),
+        Source(InboundMessage, _written_by_client(session), InboundMessage.created_at, parameters),
+    ]
 
 
 def messages_of_address(conversation: Conversation) -> list[Source]:
     """Everything that was written to an address on its channel, and came from it into this conversation."""
-    return _both(sent_to_address(conversation), InboundMessage.conversation_id == conversation.id)
-
-
-def _both(outbound: Any, inbound: Any) -> list[Source]:
+    sent = select(Delivery).where(is_message(), sent_to_address(conversation))
+    written = select(InboundMessage).where(InboundMessage.conversation_id == conversation.id)
     return [
-        Source(Delivery, select(Delivery).where(is_message(), outbound), Delivery.created_at),
-        Source(InboundMessage, select(InboundMessage).where(inbound), InboundMessage.created_at),
+        Source(Delivery, sent, Delivery.created_at),
+        Source(InboundMessage, written, InboundMessage.created_at),
     ]
-
-
-def sent_to_client(client_id: str) -> Any:
-    """A condition on deliveries: to the client, or an answer to an address that the client shares."""
-    return or_(Delivery.client_id == client_id, Delivery.conversation_id.in_(_shared_with(client_id)))
 
 
 def sent_to_address(conversation: Conversation) -> Any:
@@ -98,17 +98,27 @@ def sent_to_address(conversation: Conversation) -> Any:
     )
 
 
-def written_by_client(client_id: str) -> Any:
-    """A condition on inbound messages: from the client, or from an address that is not only the client's. What is not
-    filed yet shows by the addresses that the client was written to at."""
-    theirs = select(Delivery.address).where(Delivery.client_id == client_id, Delivery.address.is_not(None))
-    not_filed = and_(InboundMessage.conversation_id.is_(None), InboundMessage.sender.in_(theirs))
-    shared = InboundMessage.conversation_id.in_(_shared_with(client_id))
-    return or_(InboundMessage.client_id == client_id, and_(InboundMessage.client_id.is_(None), or_(shared, not_filed)))
+_CLIENT: Any = bindparam("client_id")
+_SHARED = select(ConversationClient.conversation_id).where(ConversationClient.client_id == _CLIENT)
 
 
-def _shared_with(client_id: str) -> Any:
-    return select(ConversationClient.conversation_id).where(ConversationClient.client_id == client_id)
+@made_once
+def _sent_to_client(dialect: str) -> Statement:
+    """Deliveries to the client, or answers to an address that the client shares."""
+    shared = among_rows(dialect, Delivery.conversation_id, _SHARED)
+    return select(Delivery).where(is_message(), or_(Delivery.client_id == _CLIENT, shared))
+
+
+@made_once
+def _written_by_client(dialect: str) -> Statement:
+    """Inbound messages from the client, or from an address that is not only the client's. What is not filed yet shows
+    by the addresses that the client was written to at."""
+    addresses = select(Delivery.address).where(Delivery.client_id == _CLIENT, Delivery.address.is_not(None)).distinct()
+    theirs = among_rows(dialect, InboundMessage.sender, addresses)
+    not_filed = and_(InboundMessage.conversation_id.is_(None), theirs)
+    shared = among_rows(dialect, InboundMessage.conversation_id, _SHARED)
+    nobodys = and_(InboundMessage.client_id.is_(None), or_(shared, not_filed))
+    return select(InboundMessage).where(or_(InboundMessage.client_id == _CLIENT, nobodys))
 
 
 def merge(
@@ -131,6 +141,7 @@ def merge(
             limit=limit,
             cursor=cursor,
             sort=order,
+            parameters=source.parameters,
         )
         found += [(getattr(row, source.at.key), row) for row in rows]
         total += meta["total"]
@@ -150,12 +161,14 @@ def merge(
 
 # How a message is shown
 
+_SENDERS = select(Sender.id, Sender.address)
+
 
 def records(session: Session, rows: Sequence[Delivery | InboundMessage]) -> list[Record]:
     """Messages as the contract describes them, in the order given; what belongs to them is read set-based."""
     outbound = [row for row in rows if isinstance(row, Delivery)]
     inbound = [row for row in rows if isinstance(row, InboundMessage)]
-    senders = {row.id: row.address for row in session.scalars(select(Sender))} if outbound else {}
+    senders = dict(session.execute(_SENDERS).all()) if outbound else {}
     conversations = _conversations_of(session, outbound)
     calls = call_outcomes(session, outbound)
     media = _media_of(session, inbound)
@@ -171,10 +184,13 @@ def _conversations_of(session: Session, rows: Sequence[Delivery]) -> dict[str | 
     client_ids = sorted({row.client_id for row in rows if row.client_id})
     if not client_ids:
         return {}
-    statement = select(Conversation.client_id, Conversation.id).where(
-        among(session, Conversation.client_id, client_ids)
-    )
-    return {row.client_id: row.id for row in session.execute(statement)}
+    return dict(session.execute(_conversations(session), {"client_ids": client_ids}).all())
+
+
+@made_once
+def _conversations(dialect: str) -> Statement:
+    theirs = among_parameter(dialect, Conversation.client_id, "client_ids")
+    return select(Conversation.client_id, Conversation.id).where(theirs)
 
 
 def _media_of(session: Session, rows: Sequence[InboundMessage]) -> dict[str, list[Record]]:

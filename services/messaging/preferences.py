@@ -25,7 +25,12 @@ def get_preferences(db: Database, calls: Any, *, client_id: str) -> Record:
 
     Raises NotFound for an unknown client, Gone for a merged one, Unavailable.
     """
-    client_id, addresses = _reached(calls, client_id)
+    return preferences_of(db, client_id, calls.clients.get_recipients(client_ids=[client_id]))
+
+
+def preferences_of(db: Database, client_id: str, recipients: Mapping[str, Any]) -> Record:
+    """`get_preferences`, by what `clients.get_recipients` answers of the client."""
+    client_id, addresses = _reached(client_id, recipients)
     with db.read() as session:
         return _in_force(session, client_id, addresses)
 
@@ -39,7 +44,7 @@ def set_preferences(
     The same again from the same source adds nothing to the ledger; from another source it is evidence of its own.
     Raises NotFound for an unknown client, Gone for a merged one, Unavailable.
     """
-    client_id, addresses = _reached(calls, client_id)
+    client_id, addresses = _reached(client_id, calls.clients.get_recipients(client_ids=[client_id]))
     keys = [(channel, consent.client_key(client_id)) for channel in said]
     with db.unit_of_work() as uow:
         consent.ensure_rows(uow, keys)
@@ -54,10 +59,10 @@ def set_preferences(
         return uow.answer(_in_force(uow.session, client_id, addresses))
 
 
-def _reached(calls: Any, client_id: str) -> tuple[str, Addresses]:
+def _reached(client_id: str, recipients: Mapping[str, Any]) -> tuple[str, Addresses]:
     """The client, and where it is reached on each channel. Raises NotFound, or Gone; a client's own word counts as the
     survivor's, whichever of the two its link was made for."""
-    recipient = calls.clients.get_recipients(client_ids=[client_id])["recipients"][0]
+    recipient = recipients["recipients"][0]
     if recipient["state"] == "erased":
         raise NotFound("client_not_found", client_id=client_id)
     surviving_id = recipient.get("surviving_id")

@@ -29,7 +29,7 @@ def list_conversation_messages(
     with db.read() as session:
         conversation = find(session, conversation_id)
         if conversation.client_id is not None:
-            sources = history.messages_of_client(conversation.client_id)
+            sources = history.messages_of_client(session, conversation.client_id)
         else:
             sources = history.messages_of_address(conversation)
         rows, meta = history.merge(session, sources, "created_at", limit=limit, cursor=cursor, sort=sort)

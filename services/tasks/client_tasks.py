@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Integer, bindparam, func, select
 from sqlalchemy.orm import joinedload
 
 from chassis.database import Database
-from chassis.value_sets import among
+from chassis.value_sets import Statement, among_parameter, made_once
 from services.tasks.models import OPEN, CaseTask
 from services.tasks.views import case_task_view
 
@@ -20,14 +20,29 @@ def list_client_tasks(db: Database, calls: Any, now: dt.datetime, *, client_id: 
     case_ids = [case["case_id"] for case in cases if case["open"]]
     if not case_ids:
         return {"open": 0, "case_tasks": []}
+    theirs = {"case_ids": case_ids}
     with db.read() as session:
-        theirs = (among(session, CaseTask.case_id, case_ids), CaseTask.status.in_(OPEN))
-        count = session.scalar(select(func.count()).select_from(CaseTask).where(*theirs))
-        first = (
-            select(CaseTask)
-            .where(*theirs)
-            .options(joinedload(CaseTask.template))
-            .order_by(CaseTask.due_at.is_(None), CaseTask.due_at, CaseTask.id)
-            .limit(limit)
-        )
-        return {"open": count, "case_tasks": [case_task_view(task, now) for task in session.scalars(first)]}
+        found = session.scalars(_due_first(session), {**theirs, "limit": limit + 1}).all()
+        # Those of most clients are few, and what is all there need not be counted.
+        count = len(found) if len(found) <= limit else session.scalar(_counted(session), theirs)
+        return {"open": count, "case_tasks": [case_task_view(task, now) for task in found[:limit]]}
+
+
+def _open_tasks(dialect: str) -> tuple[ColumnElement[bool], ...]:
+    return among_parameter(dialect, CaseTask.case_id, "case_ids"), CaseTask.status.in_(OPEN)
+
+
+@made_once
+def _due_first(dialect: str) -> Statement:
+    return (
+        select(CaseTask)
+        .where(*_open_tasks(dialect))
+        .options(joinedload(CaseTask.template))
+        .order_by(CaseTask.due_at.is_(None), CaseTask.due_at, CaseTask.id)
+        .limit(bindparam("limit", type_=Integer))
+    )
+
+
+@made_once
+def _counted(dialect: str) -> Statement:
+    return select(func.count()).select_from(CaseTask).where(*_open_tasks(dialect))

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import event
-
 from chassis import idempotency
 from chassis.columns import new_id
 from chassis.context import Context, use
@@ -106,20 +104,6 @@ class Office:
         facts = {"version": 1, "tags": [], "language": None, "status": "active", **given}
         self.clients.setdefault(client_id, {"client_id": client_id, **facts})
         return {"id": client_id, "first_name": command.get("first_name"), **facts}
-
-
-@contextmanager
-def counted(db: Database) -> Iterator[list[str]]:
-    """The statements that are read with inside the block."""
-    statements: list[str] = []
-
-    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        if not statement.startswith("BEGIN"):
-            statements.append(statement)
-
-    event.listen(db.engines.read, "before_cursor_execute", note)
-    yield statements
-    event.remove(db.engines.read, "before_cursor_execute", note)
 
 
 @dataclass

@@ -1,8 +1,9 @@
-"""How PostgreSQL carries out the statements of an action, within the walls between firms."""
+"""The statements of an action: which there are, and how PostgreSQL carries them out within the walls between firms."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import event
@@ -36,3 +37,19 @@ def plan_of(db: Database, beginning: str, action: Callable[[], Any]) -> str:
             connection.begin()
             say_ahead(connection, within(db.firm_id) + ahead)
         return "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters))
+
+
+@contextmanager
+def counted(db: Database) -> Iterator[list[str]]:
+    """The statements that are read with inside the block."""
+    statements: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            statements.append(statement)
+
+    event.listen(db.engines.read, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(db.engines.read, "before_cursor_execute", note)

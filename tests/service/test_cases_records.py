@@ -20,7 +20,8 @@ from contracts.clients import GET_CLIENT_FACTS
 from contracts.errors import CasewireError, Conflict, Invalid, NotFound
 from services.cases.models import Base, Case, CaseClient, ClientFacts, StatusChange
 from services.cases.uniqueness import meaning_of
-from tests.service.cases_office import PROBATE, Office, counted
+from tests.service.cases_office import PROBATE, Office
+from tests.service.plans import counted
 
 
 @pytest.fixture

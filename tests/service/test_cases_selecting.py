@@ -11,7 +11,8 @@ from chassis.columns import new_id, utc_now
 from contracts.errors import CasewireError, Conflict, Invalid, NotFound
 from services.cases.models import Base, Case
 from services.cases.selecting import check_selector, select_cases
-from tests.service.cases_office import PROBATE, Office, counted
+from tests.service.cases_office import PROBATE, Office
+from tests.service.plans import counted
 
 OPEN = {"field": "state", "op": "eq", "value": "open"}
 

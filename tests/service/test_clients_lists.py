@@ -6,7 +6,6 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event as sql_event
 
 from chassis.columns import new_id
 from contracts.errors import Invalid, NotFound
@@ -15,6 +14,7 @@ from contracts.tasks import TASK_COMPLETED
 from services.clients import facts
 from services.clients.activity import list_client_activity
 from tests.service.clients_desk import CONSENT, DELIVERY, DELIVERY_EVENTS, NOW, Desk, desk
+from tests.service.plans import counted
 
 __all__ = ["desk"]
 
@@ -118,20 +118,26 @@ def test_recipients_come_in_the_order_asked_for_with_their_state(desk: Desk) -> 
     assert (found[4]["display_name"], found[4]["sms"]) == ("Bad Co", None)
 
 
-def test_a_thousand_recipients_cost_as_many_queries_as_one(desk: Desk) -> None:
-    counted: list[str] = []
-
-    def count(connection, cursor, statement, *rest) -> None:
-        counted.append(statement)
-
-    sql_event.listen(desk.db.engines.read, "before_cursor_execute", count)
-    try:
-        facts.get_recipients(desk.db, client_ids=[new_id()])
-        of_one = len(counted)
+def test_a_thousand_recipients_cost_as_many_queries_as_two(desk: Desk) -> None:
+    with counted(desk.db) as of_two:
+        facts.get_recipients(desk.db, client_ids=[new_id(), new_id()])
+    with counted(desk.db) as of_many:
         facts.get_recipients(desk.db, client_ids=[new_id() for _ in range(1000)])
-    finally:
-        sql_event.remove(desk.db.engines.read, "before_cursor_execute", count)
-    assert len(counted) == 2 * of_one
+    assert len(of_many) == len(of_two)
+
+
+def test_a_single_recipient_is_the_same_for_one_query(desk: Desk) -> None:
+    phones = [{"number": "+12125550123", "kind": "home"}, {"number": "+12125550181", "kind": "mobile"}]
+    places = [{"kind": kind, "state": state, "country": "US"} for kind, state in (("billing", "TX"), ("primary", "NY"))]
+    emails = [{"address": "ann@example.com"}, {"address": "lee@example.com", "primary": True}]
+    whole = desk.create(phones=phones, emails=emails, addresses=places)["id"]
+    bare = desk.create(first_name="Bob")["id"]
+    both = facts.get_recipients(desk.db, client_ids=[whole, bare])["recipients"]
+    with counted(desk.db) as statements:
+        assert facts.get_recipients(desk.db, client_ids=[whole])["recipients"] == both[:1]
+    assert len(statements) == 1
+    assert facts.get_recipients(desk.db, client_ids=[bare])["recipients"] == both[1:]
+    assert (both[0]["sms"], both[0]["email"], both[0]["postal_state"]) == ("+12125550181", "lee@example.com", "NY")
 
 
 def test_facts_leave_out_unknown_clients_and_personal_data(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from chassis.events import ReceivedEvent, on
 from chassis.rpc import serve
 from chassis.timers import every
 from contracts import messaging as contract
-from services.messaging import communications, conversations, filing, media, notices, preferences, threads
+from services.messaging import client_contact, communications, conversations, filing, media, notices, threads
 from services.messaging.dependencies import Answer, Dependencies
 
 
@@ -62,10 +62,7 @@ class ConversationEntrypoints(Dependencies):
 
     @serve(contract.GET_CLIENT_CONTACT)
     def get_client_contact(self, **query: Any) -> Answer:
-        return {
-            "preferences": preferences.get_preferences(self.db, self.calls, client_id=query["client_id"]),
-            "communications": communications.list_communications(self.db, **query),
-        }
+        return client_contact.get_client_contact(self.db, self.calls, **query)
 
     @serve(contract.LOG_COMMUNICATION)
     def log_communication(self, **command: Any) -> Answer:
