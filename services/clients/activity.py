@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
 from chassis.context import current
@@ -14,7 +15,7 @@ from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.paging import page
 from services.clients import last_cases, merge_history
-from services.clients.models import Activity, Client, LastActivity
+from services.clients.models import Activity, LastActivity
 
 _CONSENT_FACTS = ("consent_id", "channel", "state", "holds", "source")
 _TASK_FACTS = ("case_task_id", "case_id", "template_id", "answered_by")
@@ -24,6 +25,8 @@ _MESSAGE_FACTS = ("message_id", "channel", "effect")
 _LINK_FACTS = ("link_id", "contact_id", "case_task_id", "channel")
 _DELIVERY_FACTS = ("delivery_id", "batch_id", "case_task_id", "case_id", "channel", "state", "reason")
 
+_OF_CLIENT = select(Activity).where(Activity.client_id == bindparam("client_id"))
+_SHOWN = ("id", "at", "kind", "facts")
 _ASKED_AT_ONCE = 1000
 
 Entry = dict[str, Any]
@@ -68,31 +71,33 @@ def list_client_activity(
     Raises NotFound `client_not_found`, Gone `client_merged`, and Invalid as `page` does.
     """
     with db.read() as session:
-        known = select(Client.id).where(Client.id == client_id, Client.archived_at.is_(None))
-        if session.scalar(known) is None:
-            raise merge_history.absent(session, client_id)
-        theirs = [client_id, *merge_history.merged_into(session, client_id)]
-        statement = select(Activity).where(Activity.client_id.in_(theirs))
-        if kind:
-            statement = statement.where(Activity.kind.in_(kind))
+        merge_history.demand_client(session, client_id)
+        narrow: list[ColumnElement[bool]] = [Activity.kind.in_(kind)] if kind else []
         if since is not None:
-            statement = statement.where(Activity.at >= since)
+            narrow.append(Activity.at >= since)
         if until is not None:
-            statement = statement.where(Activity.at < until)
-        rows, meta = page(
-            session,
-            statement,
-            model=Activity,
-            sorts={"at": Activity.at},
-            default_sort="-at",
-            limit=limit,
-            cursor=cursor,
-            sort=sort,
-        )
-        return {
-            "data": [{name: getattr(row, name) for name in ("id", "at", "kind", "facts")} for row in rows],
-            "meta": meta,
-        }
+            narrow.append(Activity.at < until)
+        return activity_of(session, client_id, narrow, limit=limit, cursor=cursor, sort=sort)
+
+
+def activity_of(
+    session: Session,
+    client_id: str,
+    narrow: Sequence[ColumnElement[bool]] = (),
+    *,
+    merged: Sequence[str] | None = None,
+    **paging: Any,
+) -> dict[str, Any]:
+    """`list_client_activity` of a client that is there; `narrow` are conditions on `Activity`, `merged` the clients
+    that were merged into this very one, if that is known."""
+    earlier = merge_history.merged_into(session, client_id, merged)
+    # A set of clients would be sorted, all there is of them; of one, the index has the order.
+    statement = select(Activity).where(Activity.client_id.in_([client_id, *earlier])) if earlier else _OF_CLIENT
+    rows, meta = page(
+        session, statement.where(*narrow) if narrow else statement, model=Activity, sorts={"at": Activity.at},
+        default_sort="-at", parameters={"client_id": client_id}, **paging,
+    )  # fmt: skip
+    return {"data": [{name: getattr(row, name) for name in _SHOWN} for row in rows], "meta": meta}
 
 
 def record_consent_changes(db: Database, events: Sequence[ReceivedEvent]) -> None:

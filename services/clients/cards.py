@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Select, bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
@@ -53,7 +53,8 @@ _ANY = select(
     _LAST.label("last_activity_at"),
     *(row_list(_TABLES[name], *_ENTRIES[name]).label(name) for name in _LISTS),
 ).where(Client.id.in_(bindparam("ids", expanding=True)))
-_WHOLE = _ANY.where(Client.archived_at.is_(None))
+WHOLE = _ANY.where(Client.archived_at.is_(None))
+"""The records with these `ids` that are not archived."""
 
 
 def new_record(client_id: str, fields: Record, now: dt.datetime) -> Record:
@@ -64,10 +65,16 @@ def new_record(client_id: str, fields: Record, now: dt.datetime) -> Record:
 
 
 def load(
-    session: Session, client_ids: Collection[str], *, lock: bool = False, archived: bool = False
+    session: Session,
+    client_ids: Collection[str],
+    *,
+    lock: bool = False,
+    archived: bool = False,
+    statement: Select[Any] = WHOLE,
 ) -> dict[str, Record]:
     """The records that exist, by id; those that are archived only if `archived` asks for them too. With `lock`, they
-    stay as they are until the commit."""
+    stay as they are until the commit. `statement`: `WHOLE`, or that with columns beside, which the records then have
+    too."""
     wanted = {"ids": list(set(client_ids))}
     if lock and client_ids:
         # A statement of its own: what waited for a lock sees the row as it is now, but other tables as they were
@@ -76,7 +83,7 @@ def load(
         wanted["ids"] = list(session.scalars(held))
     if not wanted["ids"]:
         return {}
-    records = {row.id: _record(row) for row in session.execute(_ANY if archived else _WHOLE, wanted)}
+    records = {row.id: _record(row) for row in session.execute(_ANY if archived else statement, wanted)}
     sealed_fields.unseal(session, records)
     return records
 

@@ -14,9 +14,9 @@ from chassis.database import Database
 from chassis.paging import page
 from contracts.errors import NotFound
 from services.clients import contact_ties
+from services.clients.merge_history import demand_client
 from services.clients.models import ClientCompany, Company
 from services.clients.names import fold
-from services.clients.notes import demand_client
 
 Record = dict[str, Any]
 

@@ -20,9 +20,9 @@ from contracts.clients import CONTACT_ACCESS_CHANGED
 from contracts.errors import Conflict, Invalid, NotFound
 from services.clients import activity, merge_history
 from services.clients.addresses import parse_phone
+from services.clients.merge_history import demand_client
 from services.clients.models import Activity, Client, Contact, ContactTie
 from services.clients.names import display_name
-from services.clients.notes import demand_client
 
 Record = dict[str, Any]
 

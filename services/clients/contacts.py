@@ -7,24 +7,27 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import false, select
+from sqlalchemy import Select, bindparam, false, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
 from chassis.database import Database, UnitOfWork
 from chassis.paging import page
 from contracts.errors import Conflict, Invalid, NotFound
-from services.clients import contact_erasing, contact_ties, merge_history
+from services.clients import contact_erasing, contact_ties
 from services.clients.addresses import Problem, UnfitAddress, email_key, parse_email, parse_phone
 from services.clients.clashes import typed_clash
 from services.clients.matching import search_terms
-from services.clients.models import Client, Contact, ContactTie
+from services.clients.merge_history import demand_client
+from services.clients.models import Contact, ContactTie
 from services.clients.names import UnfitText, clean_text, fold, sort_name
-from services.clients.notes import demand_client
 
 Record = dict[str, Any]
 
 _SORTS = {"name": Contact.sort_name, "created_at": Contact.created_at}
+_OF_CLIENT = select(Contact).where(
+    Contact.id.in_(select(ContactTie.contact_id).where(ContactTie.client_id == bindparam("client_id")))
+)
 _TEXTS = ("first_name", "last_name", "title")
 _OWN = (*_TEXTS, "email", "phone")
 _STAMPS = ("id", "version", "created_at", "updated_at")
@@ -91,22 +94,27 @@ def list_contacts(
 ) -> Record:
     """A page of contacts, by name unless `sort` says otherwise. Raises Invalid as `page` does, NotFound
     `client_not_found`, Gone `client_merged`."""
-    statement = select(Contact)
-    if q is not None and q.strip():
-        terms = [Contact.search_text.contains(term, autoescape=True) for term in search_terms(q)]
-        statement = statement.where(*terms or [false()])
-    if client_id is not None:
-        tied = select(ContactTie.contact_id).where(ContactTie.client_id == client_id)
-        statement = statement.where(Contact.id.in_(tied))
+    terms = search_terms(q) if q is not None and q.strip() else None
     with db.read() as session:
         if client_id is not None:
-            known = select(Client.id).where(Client.id == client_id, Client.archived_at.is_(None))
-            if session.scalar(known) is None:
-                raise merge_history.absent(session, client_id)
-        rows, meta = page(
-            session, statement, model=Contact, sorts=_SORTS, default_sort="name", limit=limit, cursor=cursor, sort=sort
-        )
-        return {"data": _records(session, rows), "meta": meta}
+            demand_client(session, client_id)
+        statement = select(Contact) if client_id is None else _OF_CLIENT
+        if terms is not None:
+            holding = [Contact.search_text.contains(term, autoescape=True) for term in terms]
+            statement = statement.where(*holding or [false()])
+        return _listed(session, statement, {"client_id": client_id}, limit=limit, cursor=cursor, sort=sort)
+
+
+def contacts_of(session: Session, client_id: str, **paging: Any) -> Record:
+    """`list_contacts` of a client that is there."""
+    return _listed(session, _OF_CLIENT, {"client_id": client_id}, **paging)
+
+
+def _listed(session: Session, statement: Select[Any], parameters: Record, **paging: Any) -> Record:
+    rows, meta = page(
+        session, statement, model=Contact, sorts=_SORTS, default_sort="name", parameters=parameters, **paging
+    )
+    return {"data": _records(session, rows), "meta": meta}
 
 
 def update_contact(

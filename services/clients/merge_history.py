@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from chassis.value_sets import among
+from chassis.value_sets import Statement, among, among_parameter, made_once
 from contracts.errors import CasewireError, Gone, NotFound
-from services.clients.models import ClientMerge, ErasedClient, FormerExternalId
+from services.clients.models import Client, ClientMerge, ErasedClient, FormerExternalId
 
 _LONGEST_CHAIN = 100
 """Merges one after the other. None is in a circle: a merged client survives nothing."""
+_THERE = select(Client.id).where(Client.id == bindparam("client_id"), Client.archived_at.is_(None))
 
 
 def survivors(session: Session, client_ids: Iterable[str]) -> dict[str, str]:
@@ -39,9 +40,13 @@ def _end(current: dict[str, str], client_id: str) -> str:
     return client_id
 
 
-def merged_into(session: Session, client_id: str) -> list[str]:
-    """The ids of all clients that are this one now, without its own; a query for each generation."""
-    return merged_into_each(session, [client_id])[client_id]
+def merged_into(session: Session, client_id: str, direct: Collection[str] | None = None) -> list[str]:
+    """The ids of all clients that are this one now, without its own; a query for each generation, but for that of the
+    `direct` ones, if they are known."""
+    if direct is None:
+        return merged_into_each(session, [client_id])[client_id]
+    earlier = merged_into_each(session, direct) if direct else {}
+    return [*sorted(direct), *(merged_id for deeper in earlier.values() for merged_id in deeper)]
 
 
 def merged_into_each(session: Session, client_ids: Collection[str]) -> dict[str, list[str]]:
@@ -50,15 +55,26 @@ def merged_into_each(session: Session, client_ids: Collection[str]) -> dict[str,
     now = {client_id: client_id for client_id in found}
     latest = sorted(now)
     while latest:
-        statement = select(ClientMerge.merged_id, ClientMerge.surviving_id).where(
-            among(session, ClientMerge.surviving_id, latest), ClientMerge.undone_at.is_(None)
-        )
-        merges = [(merged, surviving) for merged, surviving in session.execute(statement) if merged not in now]
+        rows = session.execute(_merged_into_any(session), {"surviving_ids": latest})
+        merges = [(merged, surviving) for merged, surviving in rows if merged not in now]
         for merged, surviving in sorted(merges):
             now[merged] = now[surviving]
             found[now[surviving]].append(merged)
         latest = sorted(merged for merged, _ in merges)
     return found
+
+
+@made_once
+def _merged_into_any(dialect: str) -> Statement:
+    survivors = among_parameter(dialect, ClientMerge.surviving_id, "surviving_ids")
+    return select(ClientMerge.merged_id, ClientMerge.surviving_id).where(survivors, ClientMerge.undone_at.is_(None))
+
+
+def demand_client(session: Session, client_id: str, *, lock: bool = False) -> None:
+    """Raises NotFound `client_not_found`, Gone `client_merged` or `client_erased` for a client that is not there. With
+    `lock`, it stays until the commit."""
+    if session.scalar(_THERE.with_for_update() if lock else _THERE, {"client_id": client_id}) is None:
+        raise absent(session, client_id)
 
 
 def absent(session: Session, client_id: str) -> CasewireError:

@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
@@ -16,14 +16,16 @@ from chassis.paging import page
 from chassis.value_sets import among
 from contracts.clients import CLIENT_NOTED
 from contracts.errors import Conflict, Forbidden, NotFound, invalid_field
-from services.clients import activity, merge_history
+from services.clients import activity
 from services.clients.client_keys import SEALING
-from services.clients.models import Client, ClientNote
+from services.clients.merge_history import demand_client
+from services.clients.models import ClientNote
 from services.clients.moved_rows import MovedRows
 from services.clients.names import UnfitText, clean_text
 from services.clients.showing import PERMISSION, sees_sensitive
 
 _TABLE = ClientNote.__tablename__
+_OF_CLIENT = select(ClientNote).where(ClientNote.client_id == bindparam("client_id"))
 _SHOWN = ("id", "client_id", "version", "created_at", "updated_at", "author_id", "confidential")
 
 Record = dict[str, Any]
@@ -38,12 +40,16 @@ def list_client_notes(
     """
     with db.read() as session:
         demand_client(session, client_id)
-        rows, meta = page(
-            session, select(ClientNote).where(ClientNote.client_id == client_id), model=ClientNote,
-            sorts={"created_at": ClientNote.created_at}, default_sort="-created_at", limit=limit, cursor=cursor,
-            sort=sort,
-        )  # fmt: skip
-        return {"data": _records(session, client_id, rows), "meta": meta}
+        return notes_of(session, client_id, limit=limit, cursor=cursor, sort=sort)
+
+
+def notes_of(session: Session, client_id: str, **paging: Any) -> dict[str, Any]:
+    """`list_client_notes` of a client that is there."""
+    rows, meta = page(
+        session, _OF_CLIENT, model=ClientNote, sorts={"created_at": ClientNote.created_at}, default_sort="-created_at",
+        parameters={"client_id": client_id}, **paging,
+    )  # fmt: skip
+    return {"data": _records(session, client_id, rows), "meta": meta}
 
 
 def get_client_note(db: Database, *, client_id: str, note_id: str) -> Record:
@@ -114,14 +120,6 @@ def delete_client_note(db: Database, now: dt.datetime, *, client_id: str, note_i
         _demand_right_to_change(note)
         uow.session.delete(note)
         _announce(uow, note, "removed", now)
-
-
-def demand_client(session: Session, client_id: str, *, lock: bool = False) -> None:
-    """Raises NotFound `client_not_found`, Gone `client_merged` or `client_erased` for a client that is not there. With
-    `lock`, it stays until the commit."""
-    there = select(Client.id).where(Client.id == client_id, Client.archived_at.is_(None))
-    if session.scalar(there.with_for_update() if lock else there) is None:
-        raise merge_history.absent(session, client_id)
 
 
 def _find(session: Session, client_id: str, note_id: str, *, lock: bool = False) -> ClientNote:

@@ -15,10 +15,10 @@ from chassis.database import Database
 from chassis.paging import page
 from contracts.errors import invalid_field
 from services.clients import activity, cards, merge_history
+from services.clients.merge_history import demand_client
 from services.clients.models import ClientPolicyConsent
 from services.clients.moved_rows import MovedRows
 from services.clients.names import UnfitText, clean_text
-from services.clients.notes import demand_client
 from services.clients.records import Change, announce_changes
 
 _SHOWN = ("id", "client_id", "given", "policy_version", "source", "at", "recorded_by", "created_at")
@@ -31,7 +31,7 @@ Record = dict[str, Any]
 def list_policy_consents(
     db: Database, *, client_id: str, limit: int = 50, cursor: str | None = None, sort: str | None = None
 ) -> dict[str, Any]:
-    """A page of what a client accepted and withdrew, the newest first. Raises as `notes.demand_client` does, and
+    """A page of what a client accepted and withdrew, the newest first. Raises as `demand_client` does, and
     Invalid as `page` does."""
     with db.read() as session:
         demand_client(session, client_id)
@@ -54,7 +54,7 @@ def record_policy_consent(
     at: dt.datetime | None = None,
 ) -> Record:
     """Keeps it, and shows it in the record unless something newer was said. Raises Invalid, and as
-    `notes.demand_client` does."""
+    `demand_client` does."""
     if at is not None and at > now + _LEEWAY:
         raise invalid_field("at", "Lies in the future.")
     try:

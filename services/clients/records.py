@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
@@ -100,10 +100,15 @@ def get_client(db: Database, client_id: str) -> Record:
     """The record as the caller may see it. Raises NotFound `client_not_found`, Gone `client_merged` with
     `surviving_id`, Gone `client_erased`."""
     with db.read() as session:
-        found = cards.load(session, [client_id]).get(client_id)
-        if found is None:
-            raise merge_history.absent(session, client_id)
-        return shown(session, [found])[0]
+        return record_of(session, client_id)
+
+
+def record_of(session: Session, client_id: str, statement: Select[Any] = cards.WHOLE) -> Record:
+    """`get_client`, in a session; with what `statement` has beside it, as `cards.load`."""
+    found = cards.load(session, [client_id], statement=statement).get(client_id)
+    if found is None:
+        raise merge_history.absent(session, client_id)
+    return shown(session, [found])[0]
 
 
 def update_client(

@@ -17,6 +17,7 @@ from services.clients import (
     activity,
     answers,
     archiving,
+    client_card,
     contact_erasing,
     data_exports,
     erasing,
@@ -25,7 +26,6 @@ from services.clients import (
     erasure_reports,
     facts,
     legal_holds,
-    notes,
     records,
     searching,
 )
@@ -163,11 +163,7 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints, Mergi
 
     @serve(contract.GET_CLIENT_CARD)
     def get_client_card(self, client_id: str, limit: int) -> dict[str, Any]:
-        return {
-            "client": records.get_client(self.db, client_id),
-            "activity": activity.list_client_activity(self.db, client_id=client_id, limit=limit),
-            "notes": notes.list_client_notes(self.db, client_id=client_id, limit=limit),
-        }
+        return client_card.get_client_card(self.db, client_id=client_id, limit=limit)
 
     @serve(contract.LIST_CLIENT_ACTIVITY)
     def list_client_activity(self, **query: Any) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from tests.service.test_gateway_edge import CLIENT, FIRM, STAFF, Edge, problem
 
 PATH = f"/v1/clients/{CLIENT}/card"
 ALL = ["clients.read", "cases.read", "tasks.read", "messages.read", "consents.read"]
-PARTS = ("client", "activity", "notes", "cases", "tasks", "communications", "preferences")
+RECORD = ("client", "activity", "notes", "contacts", "businesses", "groups")
+PARTS = (*RECORD, "cases", "tasks", "communications", "preferences")
 PAGE = {"data": [], "meta": {"next_cursor": None, "total": 0}}
 
 
@@ -30,7 +31,7 @@ def edge_of(permissions: list[str]) -> Edge:
     edge.answer(
         clients.GET_CLIENT_CARD,
         lambda client_id, limit: {
-            "client": {"id": client_id, "last_activity_at": "2026-11-21T15:00:00Z"}, "activity": PAGE, "notes": PAGE
+            **dict.fromkeys(RECORD, PAGE), "client": {"id": client_id, "last_activity_at": "2026-11-21T15:00:00Z"}
         },
     )  # fmt: skip
     edge.answer(
@@ -101,11 +102,11 @@ def test_a_service_that_does_not_answer_costs_its_part_and_no_more(edge: Edge, o
 def test_what_the_caller_may_not_see_is_left_out_and_not_asked_for() -> None:
     edge = edge_of(["clients.read", "tasks.read"])
     shown = edge.send("GET", PATH).get_json()
-    assert set(shown) == {"client", "activity", "notes", "tasks", "statistics"}
+    assert set(shown) == {*RECORD, "tasks", "statistics"}
     assert edge.calls.asked(messaging.GET_CLIENT_CONTACT) == []
     assert shown["statistics"]["cases_open"] is None
     messages = edge_of(["clients.read", "messages.read"]).send("GET", PATH).get_json()
-    assert set(messages) == {"client", "activity", "notes", "communications", "statistics"}
+    assert set(messages) == {*RECORD, "communications", "statistics"}
     wishes = edge_of(["clients.read", "consents.read"]).send("GET", PATH).get_json()
     assert wishes["preferences"]["email"] == "opted_out"
     problem(edge_of(["tasks.read"]).send("GET", PATH), 403, "permission_denied")
