@@ -59,7 +59,7 @@ def undo_merge(db: Database, now: dt.datetime, *, merge_id: str, resolve: Mappin
         merge.undo(actor_id(), now)
         uow.session.flush()
         changed = cards.save(uow, [(survivor, restored)], now).get(merge.surviving_id, [])
-        again = _bring_back(uow, merge, now)
+        again = _bring_back(uow, merge, now, without_id=resolve.get(_DUPLICATES_ID) == merge_fields.NOW)
         merge_moves.part(uow, merge.id, *ids, now)
         _announce(uow, merge, restored, changed, again, now)
         return answer(uow, _record(merge, restored, []))
@@ -141,12 +141,15 @@ def _is_held(session: Session, external_id: ExternalId, merge: ClientMerge) -> b
     return session.scalar(other) is not None
 
 
-def _bring_back(uow: UnitOfWork, merge: ClientMerge, now: dt.datetime) -> Record:
-    """The merged client, as it was; without its external id where that is somebody else's by now."""
+def _bring_back(uow: UnitOfWork, merge: ClientMerge, now: dt.datetime, *, without_id: bool) -> Record:
+    """The merged client, as it was; `without_id`, without its external id if that is somebody else's by now."""
     kept = cards.load(uow.session, [merge.merged_id], archived=True)[merge.merged_id]
     values = {"id": merge.merged_id, "archived_at": None, "updated_at": now, "version": kept["version"] + 1}
-    survivor = cards.load(uow.session, [merge.surviving_id])[merge.surviving_id]
-    if _external_id_taken(uow.session, merge, survivor):
+    # Given up only by choice: if another client took it since the conflicts were read, the constraint refuses.
+    if without_id:
+        survivor = cards.load(uow.session, [merge.surviving_id])[merge.surviving_id]
+        without_id = _external_id_taken(uow.session, merge, survivor) is not None
+    if without_id:
         values |= {"external_source": None, "external_source_id": None}
     uow.update_each(Client, [values])
     uow.session.execute(delete(FormerExternalId).where(FormerExternalId.merge_id == merge.id))

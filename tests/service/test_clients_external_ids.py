@@ -12,6 +12,7 @@ import pytest
 from chassis.context import use
 from contracts.errors import Conflict
 from services.clients import archiving, merge_undo, records
+from services.clients.models import ClientMerge
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.merging_clients import merge, undo
 
@@ -67,6 +68,28 @@ def test_an_undo_takes_it_from_nobody_who_takes_it_at_once(desk: Desk) -> None:
     )
     assert outcomes.count("done") == 1
     assert set(outcomes) <= {"done", "external_id_taken", "merge_conflicts"}
+
+
+def test_one_taken_after_an_undo_looked_for_it_refuses_the_undo(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    if desk.db.engines.is_sqlite:
+        pytest.skip("one transaction writes at a time")
+    one, two, three = desk.create()["id"], desk.create(**crm("2"))["id"], desk.create()["id"]
+    made = merge(desk, one, two, keep={"external_source_id": "this"})
+    mark = ClientMerge.undo
+
+    def taken_first(self: ClientMerge, *args: Any) -> None:
+        eventlet.spawn(desk.change, three, **crm("2")).wait()
+        mark(self, *args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ClientMerge, "undo", taken_first)
+        with pytest.raises(Conflict, match="external_id_taken"):
+            undo(desk, made["id"])
+    with pytest.raises(Conflict, match="merge_conflicts") as caught:
+        undo(desk, made["id"])
+    assert [entry["field"] for entry in caught.value.fields] == ["duplicate.external_source_id"]
+    undo(desk, made["id"], duplicate__external_source_id="now")
+    assert shown(desk, one, two, three) == [None, None, "2"]
 
 
 def test_either_of_two_that_were_merged_is_found_by_its_own(desk: Desk) -> None:
