@@ -31,6 +31,10 @@ BUSY_SECONDS = 5.0
 """How long a write on SQLite waits for another process's write before it fails."""
 
 
+def _at_once(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
+
+
 class Engines:
     """The engines of one database URL.
 
@@ -120,17 +124,52 @@ class Engines:
         for listener in self._outbox_listeners:
             listener()
 
-    def forget_deleted(self) -> bool:
-        """Removes what was deleted from where SQLite still has it, its log of writes; False if somebody reads from that
-        right now. On PostgreSQL it is gone from every answer and every dump at once, and from the files by autovacuum.
+    def empty_log(self) -> bool:
+        """Moves all that SQLite's log of writes holds into the file and empties it; False while somebody reads from
+        it."""
+        with self._writer, self.read.connect() as connection:
+            # Outside a transaction: SQLAlchemy has begun none on the driver's own connection yet.
+            return _empty_log(connection.connection.driver_connection)
+
+    def to_forget(self) -> int:
+        """A number other than 0 while the file may still show what was deleted (see `chassis.forgetting`)."""
+        if not self.is_sqlite:
+            return 0
+        with self.read.connect() as connection:
+            return int(connection.connection.driver_connection.execute("PRAGMA user_version").fetchone()[0])  # type: ignore[union-attr]
+
+    def forget_deleted(self, apart: Callable[..., Any] = _at_once) -> bool:
+        """Writes the file anew with nothing but what is in its tables, and empties its log of writes; False if somebody
+        writes or reads right now. On PostgreSQL, what was deleted is gone from every answer and every dump at once, and
+        from the files by autovacuum.
+
+        `apart(function, *arguments)` runs what takes a second for each 100 MB, outside the green threads. Readers go
+        on meanwhile, writers wait.
         """
         if not self.is_sqlite:
             return True
         with self._writer, self.read.connect() as connection:
             raw: Any = connection.connection.driver_connection
-            # Outside a transaction: SQLAlchemy has begun none on the driver's own connection yet.
-            busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        return not busy
+            # Closed afterwards: a change of `temp_store` drops the temporary tables that a connection keeps.
+            connection.detach()
+            raw.execute("PRAGMA temp_store = FILE")
+            try:
+                marked = raw.execute("PRAGMA user_version").fetchone()[0]
+                # `secure_delete` overwrites what is deleted, but not the copies that SQLite leaves in the unused middle
+                # of a page when it moves rows to the next one.
+                apart(raw.execute, "VACUUM")
+                if not apart(_empty_log, raw):
+                    return False
+                raw.execute("BEGIN IMMEDIATE")
+                # Another process may have deleted more since.
+                if raw.execute("PRAGMA user_version").fetchone()[0] == marked:
+                    raw.execute("PRAGMA user_version = 0")
+                raw.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+                return False
+        return True
 
     def dispose(self) -> None:
         """Closes idle connections; those in use close when they are given back."""
@@ -164,13 +203,18 @@ def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA temp_store = MEMORY")
-    # What was deleted is overwritten, for a person's data must not be found in what is left of a page.
+    # What was deleted is overwritten, for a person's data must not be found in what is left of a page. `forget_deleted`
+    # takes away what this misses.
     cursor.execute("PRAGMA secure_delete = ON")
     cursor.close()
     # Its own `lower` knows the letters of English only.
     connection.create_function(
         "casewire_lower", 1, lambda text: text.lower() if isinstance(text, str) else text, deterministic=True
     )
+
+
+def _empty_log(connection: Any) -> bool:
+    return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
 
 def _begin_sqlite(connection: Connection) -> None:

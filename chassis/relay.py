@@ -18,7 +18,7 @@ from nameko.constants import AMQP_URI_CONFIG_KEY
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from chassis import outbox, topology
+from chassis import forgetting, outbox, topology
 from chassis.crash import crash_point
 from chassis.database import Database
 from chassis.embedded_bus import is_embedded
@@ -151,6 +151,7 @@ class Relay:
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = time.monotonic()
             sweep(self.db)
+            forgetting.go_on(self.db)
 
     def _count(self) -> None:
         """Tells the metrics how many events wait."""

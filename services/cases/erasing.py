@@ -67,7 +67,7 @@ def forget_clients(db: Database, events: Sequence[ReceivedEvent], now: dt.dateti
                 },
             }
             uow.emit(ERASURE_REPORTED, event.data["client_id"], report)
-        uow.after_commit(lambda: forget_deleted(db))
+        forget_deleted(uow, db)
 
 
 def get_client_cases(db: Database, *, client_ids: Sequence[str]) -> Record:

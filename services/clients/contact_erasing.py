@@ -54,7 +54,7 @@ def forget_contacts(db: Database, calls: Any, events: Sequence[ReceivedEvent]) -
         found = uow.session.scalars(gone.returning(DeletedContact.contact_id).execution_options(**_QUIET)).all()
         uow.forget_mentions(ids)
         uow.emit_many(CONTACT_DELETED, [(contact_id, {"contact_id": contact_id}) for contact_id in sorted(found)])
-        uow.after_commit(lambda: forget_deleted(db))
+        forget_deleted(uow, db)
 
 
 def ask_again(db: Database, now: dt.datetime) -> bool:

@@ -153,7 +153,7 @@ def continue_erasures(
         listed = erased_files.lists_with(db, files, decided)
         with db.unit_of_work() as uow:
             _scrub(uow, [erasure.id for erasure in decided], key, listed, now)
-            uow.after_commit(lambda: forget_deleted(db))
+            forget_deleted(uow, db)
     running = _of_state(db, ids, "running")
     with db.read() as session:
         waiting = erased_files.still_read(session, {key for erasure in running for key in erasure.file_keys})

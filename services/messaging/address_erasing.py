@@ -54,7 +54,7 @@ def forget_addresses(db: Database, files: Files, now: dt.datetime, *, people: Se
         if not set(file_keys(uow.session, _of_addresses(uow.session, addresses, ids))) <= set(keys):
             raise Unavailable("files_still_coming")
         forget(uow, named, now)
-        uow.after_commit(lambda: forget_deleted(db))
+        forget_deleted(uow, db)
 
 
 def _add_former(db: Database, people: Sequence[Person], shared: Collection[str]) -> None:

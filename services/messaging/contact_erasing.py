@@ -44,5 +44,5 @@ def forget_contacts(db: Database, events: Sequence[ReceivedEvent], now: dt.datet
         hide_last(uow, said.where(theirs), now)
         uow.session.execute(without_words(theirs, now=now), execution_options={"synchronize_session": False})
         uow.forget_mentions(ids)
-        uow.after_commit(lambda: forget_deleted(db))
+        forget_deleted(uow, db)
         uow.after_commit(lambda: ring(db.url))

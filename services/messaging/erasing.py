@@ -79,7 +79,7 @@ def forget_clients(db: Database, files: Files, events: Sequence[ReceivedEvent], 
                 "counts": {name: sum(found[client_id] for client_id in mine) for name, found in counts.items()},
             }
             uow.emit(ERASURE_REPORTED, event.data["client_id"], report)
-        uow.after_commit(lambda: forget_deleted(db))
+        forget_deleted(uow, db)
 
 
 def _forget_deliveries(uow: UnitOfWork, ids: Sequence[str], now: dt.datetime) -> Counter[str]:

@@ -33,4 +33,4 @@ def forget_clients(db: Database, events: Sequence[ReceivedEvent], now: dt.dateti
                 "counts": {"links": sum(links[client_id] for client_id in event.data["client_ids"])},
             }
             uow.emit(ERASURE_REPORTED, event.data["client_id"], report)
-        uow.after_commit(lambda: forget_deleted(db))
+        forget_deleted(uow, db)

@@ -42,7 +42,7 @@ def forget_clients(db: Database, calls: Any, events: Sequence[ReceivedEvent], no
                 "counts": {"answers": sum(answers[key] for key in (*mine, *cases))},
             }
             uow.emit(ERASURE_REPORTED, event.data["client_id"], report)
-        uow.after_commit(lambda: forget_deleted(db))
+        forget_deleted(uow, db)
 
 
 def _cases_of_nobody_else(calls: Any, client_ids: Sequence[str]) -> dict[str, list[str]]:

@@ -70,8 +70,10 @@ def erase_in_the_middle(firm: Firm, load: Load, say: Say) -> list[Figure]:
         firm.settled(batch)
         counts = firm.counts(batch)
         say(f"erased by every service after {took:.1f} s; {dict(counts)}")
+        _files_anew(deployment)
         after = find(deployment, words)
         repeated = _repeat_everything(deployment)
+        _files_anew(deployment)
         after_repeats = find(deployment, words)
         say(f"{repeated:,} events published again")
         backup.restore()
@@ -79,6 +81,7 @@ def erase_in_the_middle(firm: Firm, load: Load, say: Say) -> list[Figure]:
         backup.go_on()
         _all_done(firm)
         deployment.outbox_empty()
+        _files_anew(deployment)
         after_restore = find(deployment, words)
     for name, left in (("erasing", after), ("repeats", after_repeats), ("restore", after_restore)):
         if left:
@@ -232,6 +235,16 @@ def _all_done(firm: Firm) -> float:
 
     eventually(look, "every erasure done", 400)
     return time.monotonic() - began
+
+
+def _files_anew(deployment: Deployment) -> None:
+    """Waits until SQLite's files have been written anew since the last erasure."""
+    if deployment.backend == "embedded":
+        for service in deployment.urls:
+            eventually(
+                lambda service=service: not deployment.ask(service, "PRAGMA user_version")[0][0],
+                f"{service}'s file written anew", 60,
+            )  # fmt: skip
 
 
 def _repeat_everything(deployment: Deployment) -> int:

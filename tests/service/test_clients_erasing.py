@@ -13,7 +13,7 @@ from sqlalchemy import event as sql_event
 from chassis import idempotency
 from chassis.context import use
 from chassis.rpc_wire import Codec
-from chassis.testing import deliver, received
+from chassis.testing import deliver, eventually, received
 from contracts import clients, messaging
 from contracts.errors import Conflict, Gone, NotFound, Unavailable
 from services.clients import archiving, erased_rows, erasing, erasure_reports, importing, legal_holds, records
@@ -79,7 +79,7 @@ def test_the_person_is_gone_from_the_file_of_the_database_too(desk: Desk) -> Non
         pytest.skip("PostgreSQL's files are autovacuum's")
     client_id = person(desk)
     path = desk.db.url.removeprefix("sqlite:///")
-    desk.db.engines.forget_deleted()
+    desk.db.engines.empty_log()
 
     def in_files() -> list[str]:
         content = b""
@@ -92,6 +92,7 @@ def test_the_person_is_gone_from_the_file_of_the_database_too(desk: Desk) -> Non
     publish_all(desk.everywhere)
     erase(desk, client_id)
     go_on(desk)
+    eventually(lambda: not desk.db.engines.to_forget(), what="the file written anew")
     assert in_files() == []
 
 
