@@ -1,0 +1,26 @@
+"""The command line: `casewire …`, its commands by what they are for. Each imports what it needs, once eventlet is
+patched where it must be."""
+
+from __future__ import annotations
+
+import argparse
+
+from deploy.cli import importing, installing, operating, running
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns its exit status."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        status: int = chosen.command(chosen)
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="casewire", description="Run and operate Casewire.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for part in (running, installing, importing, operating):
+        part.add(commands)
+    return parser
