@@ -25,10 +25,10 @@ class PreviewImport(Schema):
     suggested one. The fields are those of a client, one column each: id, kind, first_name, middle_name, last_name,
     full_name, company_name, date_of_birth, government_ids (`ssn/US 123-45-6789; passport AB12`), government_ids.ssn and
     the like for numbers of one kind, occupation, industry, referral_source, special_requirements, status, spam,
-    flag_reason, language, time_zone, assigned_staff_id, tags (apart by `;`), phone, phone_2 … phone_20 with phone_kind,
-    phone_2_kind …, mobile_phone, home_phone, work_phone, email, email_2 … email_20, address_kind, address_line1,
-    address_line2, city, state, postal_code, country, address_2_kind, address_2_line1 … address_20_country,
-    external_source, external_source_id, custom_fields.<key>.
+    flag_reason, language, time_zone, assigned_staff_id (anybody of the firm's staff), tags (apart by `;`), phone,
+    phone_2 … phone_20 with phone_kind, phone_2_kind …, mobile_phone, home_phone, work_phone, email, email_2 … email_20,
+    address_kind, address_line1, address_line2, city, state, postal_code, country, address_2_kind, address_2_line1 …
+    address_20_country, external_source, external_source_id, custom_fields.<key>.
 
     `duplicates`, of a row whose client is known: skip it; update the client by it; create another one; merge it, which
     fills only what is empty. An empty cell leaves its field, or with `clear_empty` clears it (not when merging).

@@ -8,6 +8,7 @@ from typing import Any
 from contracts.errors import NotFound, invalid_field
 
 FIELD = "assigned_staff_id"
+_ASKED_AT_ONCE = 200
 
 
 def demand_staff(calls: Any, fields: Mapping[str, Any]) -> None:
@@ -22,6 +23,18 @@ def demand_staff(calls: Any, fields: Mapping[str, Any]) -> None:
         raise invalid_field(FIELD, "Nobody of the firm's staff.", "unknown_staff") from error
     if not staff["active"]:
         raise invalid_field(FIELD, "Not active any more.", "inactive_staff")
+
+
+def staff_ids(calls: Any) -> list[str]:
+    """All of the firm's staff, also those who are not active any more: in a file that was exported their clients are
+    still theirs. Raises Unavailable if accounts cannot say. Not inside a transaction."""
+    ids: list[str] = []
+    cursor: str | None = None
+    while True:
+        listed = calls.accounts.list_staff(limit=_ASKED_AT_ONCE, cursor=cursor)
+        ids += [staff["id"] for staff in listed["data"]]
+        if (cursor := listed["meta"]["next_cursor"]) is None:
+            return ids
 
 
 def facts_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

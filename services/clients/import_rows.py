@@ -54,7 +54,8 @@ class Row:
 class RowReader:
     """How the rows of one import are read: `places` holds each field's column, `defaults` what an empty cell means,
     `dates` is `auto` or one of `import_words.DATE_FORMATS`. If it `clears`, an empty cell without a default clears its
-    field."""
+    field. `staff` are the ids that a client may be assigned to, None if any.
+    """
 
     width: int
     places: Mapping[str, int]
@@ -64,6 +65,7 @@ class RowReader:
     dates: str = "auto"
     clears: bool = False
     own_fields: Sequence[Definition] = ()
+    staff: frozenset[str] | None = None
 
     def read(self, number: int, cells: Sequence[str]) -> Row:
         """The row as fields of a client."""
@@ -102,7 +104,10 @@ class RowReader:
         given: Record = {name: texts[name] for name in known.texts if name in texts}
         for name in known.words:
             if name in texts:
-                _take(given, errors, name, read_word(name, texts[name]), f"unknown_{name}")
+                word = read_word(name, texts[name])
+                if name == "assigned_staff_id" and self.staff is not None and word not in self.staff:
+                    word = None
+                _take(given, errors, name, word, f"unknown_{name}")
         if "full_name" in given:
             sources.update(dict.fromkeys(_split_name(given), "full_name"))
         if "date_of_birth" in texts and not is_no_date(texts["date_of_birth"]):

@@ -17,7 +17,7 @@ from chassis.columns import new_id
 from chassis.database import Database
 from chassis.files import Files
 from contracts.errors import NotFound, Unavailable, invalid_field
-from services.clients import import_files, import_workbooks
+from services.clients import assignment, import_files, import_workbooks
 from services.clients.custom_fields import definitions
 from services.clients.import_chunks import chunks
 from services.clients.import_custom_fields import fields_of_import
@@ -116,15 +116,17 @@ def preview_import(
     default_country: str = "US",
     date_format: str = "auto",
     clear_empty: bool = False,
+    calls: Any = None,
 ) -> dict[str, Any]:
     """The import with what a run would do, and its settings kept for the run. No client is written.
+    With `calls`, accounts is asked who the firm's staff are, where clients are to be assigned.
 
     Raises NotFound `import_not_found`, Invalid that names columns and fields, Forbidden that names columns, Conflict
     `import_started`, or `import_ended` if it is cancelled meanwhile.
     """
     with db.read() as session:
         found = find(session, import_id)
-    settings = {
+    settings: dict[str, Any] = {
         "mapping": check_mapping(found.suggested_mapping if mapping is None else mapping, found.columns),
         "duplicates": duplicates,
         "default_values": check_default_values(default_values or {}),
@@ -132,6 +134,8 @@ def preview_import(
         "date_format": date_format,
         "clear_empty": clear_empty and duplicates != "merge",
     }
+    assigned = assignment.FIELD in (*settings["mapping"].values(), *settings["default_values"])
+    settings["staff_ids"] = assignment.staff_ids(calls) if assigned and calls is not None else None
     planned = Import(id=found.id, columns=found.columns, **settings)
     with db.read() as session:
         refuse_sensitive_columns(session, planned)
@@ -210,6 +214,7 @@ def reader_of(session: Session, found: Import, now: dt.datetime) -> RowReader:
         found.date_format,
         found.clear_empty,
         fields_of_import(definitions(session), keys_of_import(found)),
+        None if found.staff_ids is None else frozenset(found.staff_ids),
     )
 
 

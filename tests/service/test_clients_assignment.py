@@ -76,6 +76,38 @@ def test_accounts_is_asked_only_where_somebody_is_named(desk: Desk) -> None:
         records.update_client(desk.db, NOW, calls=calls, client_id=made["id"], changes={"assigned_staff_id": new_id()})
 
 
+def test_an_import_assigns_to_the_firms_staff_only(desk: Desk) -> None:
+    known = [new_id() for _ in range(3)]
+
+    def list_staff(limit: int = 50, cursor: str | None = None, **_: Any) -> dict[str, Any]:
+        first = int(cursor or 0)
+        following = first + 2 if first + 2 < len(known) else None
+        data = [
+            {"id": id_, "name": "Ada", "role": "member", "active": False, "version": 1, "created_at": NOW,
+             "updated_at": NOW}
+            for id_ in known[first : first + 2]
+        ]  # fmt: skip
+        return {"data": data, "meta": {"next_cursor": str(following) if following else None, "total": len(known)}}
+
+    calls = FakeCalls(accounts, answers={accounts.LIST_STAFF: list_staff})
+    rows = [["first_name", "assigned_staff_id"], *(["Ann", id_] for id_ in (*known, new_id())), ["Bo", ""]]
+    done = desk.import_all(rows, calls=calls)
+    assert done["counts"] == {"read": 5, "created": 4, "updated": 0, "skipped": 0, "failed": 1}
+    assert [(row["row"], row["errors"]) for row in done["rows"]] == [
+        (4, ["unknown_assigned_staff_id:assigned_staff_id"])
+    ]
+
+
+def test_an_import_asks_for_staff_only_where_it_assigns(desk: Desk) -> None:
+    def unreached(**_: Any) -> dict[str, Any]:
+        raise Unavailable("accounts_unavailable")
+
+    calls = FakeCalls(accounts, answers={accounts.LIST_STAFF: unreached})
+    assert desk.import_all([["first_name"], ["Ann"]], calls=calls)["counts"]["created"] == 1
+    with pytest.raises(Unavailable):
+        desk.import_all([["first_name", "assigned_staff_id"], ["Bo", new_id()]], calls=calls)
+
+
 # Exactly one primary, if there is any
 
 NUMBERS = [f"+1212555010{digit}" for digit in range(4)]

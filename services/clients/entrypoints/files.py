@@ -17,6 +17,7 @@ from services.clients import exporting, import_errors, import_keeping, import_ru
 class FilesEntrypoints:
     """Nameko finds the entrypoints of a base class as it does the service's own."""
 
+    calls: Any
     db: Database
     files: Files
 
@@ -26,7 +27,7 @@ class FilesEntrypoints:
 
     @serve(contract.PREVIEW_IMPORT)
     def preview_import(self, **command: Any) -> dict[str, Any]:
-        return importing.preview_import(self.db, self.files, utc_now(), **command)
+        return importing.preview_import(self.db, self.files, utc_now(), calls=self.calls, **command)
 
     @serve(contract.RUN_IMPORT)
     def run_import(self, import_id: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis.columns import Id, Instant, Json, new_id, utc_now
+from chassis.columns import Id, Instant, Json, JsonOrNull, new_id, utc_now
 from chassis.database import FirmScoped
 from contracts.errors import Conflict
 from services.clients.models.common import Base, of_client
@@ -30,7 +30,8 @@ class Import(FirmScoped, Base):
     """One uploaded file and how far its rows have been taken in.
 
     `position` is the number of rows whose outcome is committed: `created + updated + skipped + failed`;
-    `preview_position` that of the rows which a preview has looked at. Of a workbook
+    `preview_position` that of the rows which a preview has looked at. `staff_ids` are those to whom its clients may be
+    assigned, where the preview asked. Of a workbook
     `table_key` names the sheet as CSV, from which its rows are read. `emptied_at` is when its files, and what it kept
     for an undo, were taken away (`import_keeping`).
     """
@@ -68,6 +69,7 @@ class Import(FirmScoped, Base):
     default_country: Mapped[str] = mapped_column(String(2), default="US")
     date_format: Mapped[str] = mapped_column(String(20), default="auto")
     clear_empty: Mapped[bool] = mapped_column(Boolean, default=False)
+    staff_ids: Mapped[list[str] | None] = mapped_column(JsonOrNull)
     total: Mapped[int] = mapped_column(Integer)
     position: Mapped[int] = mapped_column(Integer, default=0)
     created: Mapped[int] = mapped_column(Integer, default=0)
@@ -107,6 +109,7 @@ class Import(FirmScoped, Base):
         self.default_country = settings["default_country"]
         self.date_format = settings["date_format"]
         self.clear_empty = settings["clear_empty"]
+        self.staff_ids = settings["staff_ids"]
         self.preview = outcome
         self._moved("previewed")
 
