@@ -149,6 +149,8 @@ def fill(db: Database, superuser_url: str, size: int, *, seed: int = 7, others: 
     plain.autocommit = True
     with plain.cursor() as cursor:
         cursor.execute("VACUUM (ANALYZE)")
+        # Else what was copied is written to disk while searches are timed.
+        cursor.execute("CHECKPOINT")
         # A group that PostgreSQL has not counted yet: it takes what was added since for nothing.
         cursor.execute("ALTER TABLE client_group_member SET (autovacuum_enabled = off)")
         _group(cursor, firm, firm.new_group_id, "0%")
