@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,6 +17,17 @@ import pytest
 
 from chassis.queues import declare_queues
 from tests.running_servers import OwnedDatabases, RunningPostgres, RunningRabbitMQ
+
+
+def pytest_configure() -> None:
+    """A tenth of the tests' time went into looking for garbage after every 700 objects."""
+    gc.set_threshold(20_000, 10, 10)
+
+
+def pytest_collection_finish() -> None:
+    """What the modules hold by now they hold to the end: no collection has to look through it."""
+    gc.collect()
+    gc.freeze()
 
 
 class Broker(Protocol):
