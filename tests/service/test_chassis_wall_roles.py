@@ -73,6 +73,14 @@ def test_a_service_does_not_see_what_its_other_connections_ask(postgres: Any, ow
     db.engines.dispose()
 
 
+@pytest.fixture(scope="module")
+def untouched_url(postgres: Any) -> Iterator[str]:
+    """The owner's URL of a database in which nothing is made, for walls that are refused and rolled back."""
+    name = f"test_{new_id().replace('-', '')}"
+    yield postgres.create_database(name)
+    postgres.drop_database(name)
+
+
 @pytest.fixture
 def stranger(postgres: Any) -> Iterator[Callable[..., str]]:
     """Makes roles of this test's own: `<role>`, `<role>_owner` and `<role>_across`, as far as they are named."""
@@ -102,20 +110,20 @@ def stranger(postgres: Any) -> Iterator[Callable[..., str]]:
     ],
 )
 def test_roles_that_would_be_no_wall_are_refused(
-    postgres: Any, stranger: Any, owner_url: str, roles: dict[str, str], grants: tuple[str, ...], why: str
+    postgres: Any, stranger: Any, untouched_url: str, roles: dict[str, str], grants: tuple[str, ...], why: str
 ) -> None:
     role = stranger(**roles)
-    owner = str(make_url(owner_url).username)
+    owner = str(make_url(untouched_url).username)
     if "across" in roles:
         for granted in (owner, *(each.format(role=role) for each in grants)):
             postgres.server.ask("postgres", f"GRANT {role}_across TO {granted}")
-    with pytest.raises(Unwalled, match=why.format(role=role)), owner_engine(owner_url).begin() as connection:
+    with pytest.raises(Unwalled, match=why.format(role=role)), owner_engine(untouched_url).begin() as connection:
         put_up(connection, MakerBase.metadata, role)
 
 
-def test_the_owner_does_not_serve_itself(owner_url: str) -> None:
+def test_the_owner_does_not_serve_itself(untouched_url: str) -> None:
     with pytest.raises(Unwalled, match="services connect as another role"):
-        upgrade("tasks", owner_url, role=make_url(owner_url).username)
+        upgrade("tasks", untouched_url, role=make_url(untouched_url).username)
 
 
 # What operators meet
