@@ -7,10 +7,14 @@ BACKEND ?= embedded
 # Without kept bytecode each of the many processes that tests, and a deployment, start compiles all its modules again.
 export PYTHONDONTWRITEBYTECODE :=
 # Tests that run a container in the test process; they need eventlet patched before anything else is imported.
-INSIDE := tests/unit tests/service tests/contract
-MESSAGING := tests/service/test_messaging_*.py
-# The longest first: the last one takes the place of the first that ends.
-RUNS := test-faults test-outside test-inside test-messaging
+INSIDE := $(BIN)/python -m pytest -p tests.eventlet_first
+# Some of messaging's tests, those of channels and their providers, stay with the other services' so that the runs
+# end together.
+CHANNELS := $(foreach of,email email_events media phone phone_calls prices sandbox ses smtp twilio twilio_voice,\
+	tests/service/test_messaging_$(of).py)
+MESSAGING := $(filter-out $(CHANNELS),$(wildcard tests/service/test_messaging_*.py))
+# The longest first: each of the last two takes the place of one that has ended.
+RUNS := test-faults test-outside test-service test-messaging test-unit
 # Tests that start the system as processes and drive it from outside.
 OUTSIDE := tests/e2e tests/browser
 
@@ -43,16 +47,20 @@ down: $(READY) ## Stop what `make up` started
 
 .PHONY: test
 test: $(READY) ## Run every test, real RabbitMQ, PostgreSQL and Chromium included
-	@echo "Four runs, three of them side by side (make $(RUNS)); each is shown when it has ended."
+	@echo "Five runs, three of them side by side (make $(RUNS)); each is shown when it has ended."
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target $(RUNS)
 
-.PHONY: test-inside
-test-inside: $(READY) ## Run the unit, service and contract tests, but those of messaging
-	@$(BIN)/python -m pytest -p tests.eventlet_first $(INSIDE) --ignore-glob='$(MESSAGING)'
+.PHONY: test-unit
+test-unit: $(READY) ## Run the unit and contract tests, which need no server
+	@$(INSIDE) tests/unit tests/contract
+
+.PHONY: test-service
+test-service: $(READY) ## Run the service tests, but those of messaging's core
+	@$(INSIDE) tests/service $(addprefix --ignore=,$(MESSAGING))
 
 .PHONY: test-messaging
-test-messaging: $(READY) ## Run the service tests of messaging
-	@$(BIN)/python -m pytest -p tests.eventlet_first $(MESSAGING)
+test-messaging: $(READY) ## Run the service tests of messaging's core
+	@$(INSIDE) $(MESSAGING)
 
 .PHONY: test-outside
 test-outside: $(READY) ## Run the end-to-end and browser tests
