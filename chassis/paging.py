@@ -127,22 +127,26 @@ def page_rows(
     """
     optional = _may_be_null(column) if optional is None else optional
     value, last_id = (None, None) if cursor is None else read_cursor(cursor, sort, column, ids)
-    kept = parameters if cursor is None else None
+    after = {} if last_id is None else {"page_value": value, "page_last": last_id}
     found: list[Any] = []
 
-    def read(shape: str, make: Callable[[], Select[Any]]) -> None:
-        wanted = _made(statement, kept, (shape, sort, optional), lambda: make().limit(_LIMIT))
-        found.extend(session.execute(wanted, {**(parameters or {}), "page_limit": limit + 1 - len(found)}).all())
+    def read(part: str, make: Callable[[], Select[Any]]) -> None:
+        shape = (part, sort, optional, last_id is None, value is None)
+        wanted = _made(statement, parameters, shape, lambda: make().limit(_LIMIT))
+        given = {**(parameters or {}), **after, "page_limit": limit + 1 - len(found)}
+        found.extend(session.execute(wanted, given).all())
 
     def with_value() -> Select[Any]:
-        ordered = _in_order(statement, column, ids, sort, value, last_id)
+        place = (None, None) if last_id is None else (_parameter("page_value", column), _parameter("page_last", ids))
+        ordered = _in_order(statement, column, ids, sort, *place)
         return ordered.where(column.is_not(None)) if optional else ordered
 
     def without() -> Select[Any]:
         descending = sort.startswith("-")
         rest = statement.where(column.is_(None)).order_by(ids.desc() if descending else ids.asc())
         if last_id is not None and value is None:
-            rest = rest.where(ids < last_id if descending else ids > last_id)
+            last = _parameter("page_last", ids)
+            rest = rest.where(ids < last if descending else ids > last)
         return rest
 
     if last_id is None or value is not None:
@@ -151,6 +155,10 @@ def page_rows(
         read("without one", without)
     following = cursor_after(sort, *place(found[limit - 1])) if len(found) > limit else None
     return found[:limit], following
+
+
+def _parameter(name: str, column: Any) -> Any:
+    return bindparam(name, type_=column.expression.type, required=True)
 
 
 def _made(statement: Any, parameters: Parameters | None, shape: Any, make: Callable[[], Any]) -> Any:
@@ -173,7 +181,7 @@ def in_order(
 
 
 def _in_order(
-    statement: Select[*tuple[Any, ...]], column: Any, ids: Any, sort: str, value: Any, last_id: str | None
+    statement: Select[*tuple[Any, ...]], column: Any, ids: Any, sort: str, value: Any, last_id: Any
 ) -> Select[*tuple[Any, ...]]:
     descending = sort.startswith("-")
     if last_id is not None:
@@ -212,7 +220,7 @@ def _may_be_null(column: Any) -> bool:
     return bool(getattr(column.expression, "nullable", True))
 
 
-def _after(column: Any, ids: Any, value: Any, last_id: str, descending: bool) -> ColumnElement[bool]:
+def _after(column: Any, ids: Any, value: Any, last_id: Any, descending: bool) -> ColumnElement[bool]:
     # The first comparison is in the others: as it stands, an index on the column begins where the page does.
     if descending:
         return and_(column <= value, or_(column < value, ids < last_id))

@@ -7,15 +7,16 @@ records hold it in clear, and null where the client's key has been destroyed.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
+from chassis.value_sets import Statement, among_parameter, made_once
 from services.clients import activity, sealed_fields
 from services.clients.addresses import email_key
 from services.clients.checking import Record, tag_key
@@ -47,14 +48,22 @@ _TABLES: dict[str, type[Any]] = {
     "phones": ClientPhone, "emails": ClientEmail, "addresses": ClientAddress, "tags": ClientTag,
 }  # fmt: skip
 _LAST = select(LastActivity.at).where(LastActivity.client_id == Client.id).correlate(Client).scalar_subquery()
-# Made once: to put it together takes longer than to run it.
-_ANY = select(
-    *(getattr(Client, name) for name in (*_STAMPS, *_OWN)),
-    _LAST.label("last_activity_at"),
-    *(row_list(_TABLES[name], *_ENTRIES[name]).label(name) for name in _LISTS),
-).where(Client.id.in_(bindparam("ids", expanding=True)))
-WHOLE = _ANY.where(Client.archived_at.is_(None))
-"""The records with these `ids` that are not archived."""
+
+
+def _any_of(dialect: str) -> Statement:
+    return select(
+        *(getattr(Client, name) for name in (*_STAMPS, *_OWN)),
+        _LAST.label("last_activity_at"),
+        *(row_list(_TABLES[name], *_ENTRIES[name]).label(name) for name in _LISTS),
+    ).where(among_parameter(dialect, Client.id, "ids"))
+
+
+def whole_of(dialect: str) -> Statement:
+    """The records with these `ids` that are not archived."""
+    return _any_of(dialect).where(Client.archived_at.is_(None))
+
+
+_any, whole = made_once(_any_of), made_once(whole_of)
 
 
 def new_record(client_id: str, fields: Record, now: dt.datetime) -> Record:
@@ -70,11 +79,11 @@ def load(
     *,
     lock: bool = False,
     archived: bool = False,
-    statement: Select[Any] = WHOLE,
+    statement: Callable[[Session], Statement] = whole,
 ) -> dict[str, Record]:
     """The records that exist, by id; those that are archived only if `archived` asks for them too. With `lock`, they
-    stay as they are until the commit. `statement`: `WHOLE`, or that with columns beside, which the records then have
-    too."""
+    stay as they are until the commit. `statement`: what gives `whole`, or that with columns beside, which the
+    records then have too."""
     wanted = {"ids": list(set(client_ids))}
     if lock and client_ids:
         # A statement of its own: what waited for a lock sees the row as it is now, but other tables as they were
@@ -83,7 +92,7 @@ def load(
         wanted["ids"] = list(session.scalars(held))
     if not wanted["ids"]:
         return {}
-    records = {row.id: _record(row) for row in session.execute(_ANY if archived else statement, wanted)}
+    records = {row.id: _record(row) for row in session.execute((_any if archived else statement)(session), wanted)}
     sealed_fields.unseal(session, records)
     return records
 

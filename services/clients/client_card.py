@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session, aliased
 
 from chassis.database import Database
+from chassis.value_sets import Statement, made_once
 from services.clients import cards
 from services.clients.activity import activity_of
 from services.clients.contacts import contacts_of
@@ -48,14 +49,18 @@ _BESIDE = {
         ),
     ),
 }  # fmt: skip
-_WITH_TIES = cards.WHOLE.add_columns(*(rows.label(name) for name, rows in _BESIDE.items()))
+
+
+@made_once
+def _with_ties(dialect: str) -> Statement:
+    return cards.whole_of(dialect).add_columns(*(rows.label(name) for name, rows in _BESIDE.items()))
 
 
 def get_client_card(db: Database, *, client_id: str, limit: int) -> Record:
     """`contracts.clients.ClientCardPart`, lists with their first `limit` entries. Raises NotFound `client_not_found`,
     Gone `client_merged` with `surviving_id`, Gone `client_erased`."""
     with db.read() as session:
-        record = record_of(session, client_id, _WITH_TIES)
+        record = record_of(session, client_id, _with_ties)
         merged, groups, businesses = ([*(record.pop(name) or ())] for name in _BESIDE)
         return {
             "client": record,

@@ -16,7 +16,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -33,13 +33,23 @@ MOST_FIELDS = 200
 _SHOWN = ("id", "version", "created_at", "updated_at", "position", "key", "label", "type", "required", "sensitive",
           "options")  # fmt: skip
 _SORTS = {"position": ClientField.position, "key": ClientField.key, "label": ClientField.label}
+# Made once: to put them together takes longer than to run them.
+_ALL = select(ClientField).order_by(ClientField.position, ClientField.id)
+_NOT_FOR_ALL = select(ClientField.key, ClientField.removed_at, ClientField.sensitive).where(
+    or_(ClientField.removed_at.is_not(None), ClientField.sensitive)
+)
 
 Record = dict[str, Any]
 
 
 def definitions(session: Session) -> Sequence[ClientField]:
     """All fields in order, removed ones included."""
-    return session.scalars(select(ClientField).order_by(ClientField.position, ClientField.id)).all()
+    return session.scalars(_ALL).all()
+
+
+def not_for_all(session: Session) -> Sequence[Any]:
+    """(`key`, `removed_at`, `sensitive`) of the fields whose values are not shown to everybody."""
+    return session.execute(_NOT_FOR_ALL).all()
 
 
 def sensitive_keys(session: Session) -> set[str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
 from chassis.database import Database, UnitOfWork
+from chassis.value_sets import Statement
 from contracts.clients import CLIENT_CHANGED, CLIENT_CREATED, CLIENT_DELETED
 from contracts.errors import Conflict
 from services.clients import activity, assignment, cards, contact_ties, duplicates, merge_history
@@ -103,7 +104,7 @@ def get_client(db: Database, client_id: str) -> Record:
         return record_of(session, client_id)
 
 
-def record_of(session: Session, client_id: str, statement: Select[Any] = cards.WHOLE) -> Record:
+def record_of(session: Session, client_id: str, statement: Callable[[Session], Statement] = cards.whole) -> Record:
     """`get_client`, in a session; with what `statement` has beside it, as `cards.load`."""
     found = cards.load(session, [client_id], statement=statement).get(client_id)
     if found is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, Select, func, select
@@ -28,7 +29,7 @@ from services.clients.search_index import (
     walked_page,
 )
 from services.clients.search_keys import Question, is_one_word, question
-from services.clients.selecting import Query, narrowing, parted, rows_beside
+from services.clients.selecting import Query, compared, having, narrowing, parted, rows_beside
 from services.clients.showing import shown
 
 _SORTS: dict[str, Any] = {
@@ -37,6 +38,8 @@ _SORTS: dict[str, Any] = {
     "last_activity_at": LastActivity.at,
     "last_case_at": LastCase.at,
 }
+_OPTIONAL: type[Any] = LastCase
+"""Who was never on a case has none."""
 _DEFAULT = "-created_at"
 _QUIET = "last_activity_at"
 _MOST = TOTAL_CAP
@@ -80,13 +83,13 @@ class _Page:
         return allowed_sort(_SORTS, self.sort)
 
     @property
+    def order(self) -> str:
+        return self.sort.removeprefix("-")
+
+    @property
     def statement(self) -> Select[Any]:
         """Of all clients the id and the value of the order."""
-        statement = select(Client.id, self.column.label("value")).where(Client.archived_at.is_(None))
-        if self.column.class_ is Client:
-            return statement
-        model = self.column.class_
-        return statement.join(model, model.client_id == Client.id, isouter=self.optional)
+        return _of_order(self.order).where(Client.archived_at.is_(None))
 
     @property
     def place(self) -> Place | None:
@@ -97,12 +100,12 @@ class _Page:
         value, last_id = (
             (None, None) if self.cursor is None else read_cursor(self.cursor, self.sort, self.column, Client.id)
         )
-        return Place(self.sort.removeprefix("-"), self.sort.startswith("-"), self.limit + 1, value, last_id)
+        return Place(self.order, self.sort.startswith("-"), self.limit + 1, value, last_id)
 
     @property
     def optional(self) -> bool:
-        """Whether clients may have no value: who was never on a case."""
-        return bool(self.column.class_ is LastCase)
+        """Whether clients may have no value."""
+        return self.column.class_ is _OPTIONAL
 
     def rows(self, session: Session, statement: Select[Any], **options: Any) -> tuple[list[Any], str | None]:
         """Those of a statement's rows, which begin with the id and the value of the order, that are on the page."""
@@ -111,6 +114,15 @@ class _Page:
             session, statement, sort=self.sort, limit=self.limit, cursor=self.cursor,
             place=lambda row: (row[1], row[0]), **options,
         )  # fmt: skip
+
+
+def _of_order(order: str) -> Select[Any]:
+    column = _SORTS[order]
+    model = column.class_
+    statement = select(Client.id, column.label("value"))
+    if model is Client:
+        return statement
+    return statement.join(model, model.client_id == Client.id, isouter=model is _OPTIONAL)
 
 
 def list_clients(
@@ -148,6 +160,9 @@ def _found(session: Session, query: Query, wanted: _Page, now: dt.datetime) -> A
 
 
 def _listed(session: Session, query: Query, wanted: _Page, now: dt.datetime, within: Within | None = None) -> Answer:
+    values = compared(query)
+    if values is not None:
+        return _at_once(session, _counted_order(wanted.order, frozenset(values)), wanted, values)
     beside = rows_beside(session, query)
     narrow: Narrow = [] if beside is not None else narrowing(session, query, now=now)
     total = _count(session, beside, narrow)
@@ -165,6 +180,27 @@ def _listed(session: Session, query: Query, wanted: _Page, now: dt.datetime, wit
         statement = statement.where(LastActivity.at < query["inactive_since"])
     rows, meta["next_cursor"] = wanted.rows(session, statement.where(*narrow))
     return [row.id for row in rows], meta
+
+
+@cache
+def _counted_order(order: str, names: frozenset[str]) -> Select[Any]:
+    """Of the clients with values of their own columns (see `having`) the id, the value of the order and the total, up
+    to `_MOST` + 1. Made once, as to put it together takes longer than to run it."""
+    conditions = (Client.archived_at.is_(None), *having(names))
+    counted_ = select(Client.id).where(*conditions).limit(_MOST + 1).subquery()
+    total = select(func.count()).select_from(counted_).scalar_subquery()
+    return _of_order(order).where(*conditions).add_columns(total.label("total"))
+
+
+def _at_once(session: Session, statement: Select[Any], wanted: _Page, values: dict[str, Any]) -> Answer:
+    """The page and the total by one statement as a rule."""
+    rows, following = wanted.rows(session, statement, parameters=values)
+    if rows or wanted.cursor is None:
+        total = rows[0].total if rows else 0
+    else:
+        # Without a row the total has none to stand in.
+        total = count_up_to(session, statement, _MOST, values)
+    return [row.id for row in rows], {**meta_of(total, _MOST), "next_cursor": following}
 
 
 def _count(session: Session, beside: Select[Any] | None, narrow: Narrow) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, false, not_, select, true
+from sqlalchemy import ColumnElement, Select, bindparam, false, not_, select, true
 from sqlalchemy.orm import Session
 
 from chassis.context import current
@@ -22,6 +22,7 @@ from services.clients.search_index import Within, answers, asked_for
 Query = Mapping[str, Any]
 """The parameters of `contracts.clients.ClientQuery`, as Python values. What is left out or None does not narrow."""
 
+_COMPARED: dict[str, Any] = {"status": Client.status, "assigned_staff_id": Client.assigned_staff_id}
 NEW_DAYS = 30
 FEW = 1_000
 """Members up to which a static group's are looked for by their ids."""
@@ -75,6 +76,19 @@ def narrowing(session: Session, query: Query, *, now: dt.datetime) -> list[Colum
     if "filter" in given:
         wanted.append(condition(read_filter(session, given["filter"], path="filter"), now=now))
     return wanted
+
+
+def compared(query: Query) -> dict[str, Any] | None:
+    """The values that columns of the client are to have, if a query asks for nothing else: see `having`."""
+    given = {
+        name: value for name, value in query.items() if value is not None and not (name in ("q", "mine") and not value)
+    }
+    return given if given.keys() <= _COMPARED.keys() else None
+
+
+def having(names: Iterable[str]) -> list[ColumnElement[bool]]:
+    """As `narrowing`, for a statement that is made once: the values of `compared` are parameters of these names."""
+    return [_COMPARED[name] == bindparam(name, type_=_COMPARED[name].type, required=True) for name in sorted(names)]
 
 
 def parted(session: Session, query: Query, *, now: dt.datetime) -> tuple[Within, list[ColumnElement[bool]]]:

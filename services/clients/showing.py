@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from chassis.context import current
 from contracts.errors import Forbidden
 from services.clients.checking import Record
-from services.clients.custom_fields import definitions
+from services.clients.custom_fields import definitions, not_for_all
 
 SENSITIVE = ("date_of_birth", "government_ids")
 PERMISSION = "clients.read_sensitive"
@@ -27,7 +27,7 @@ def shown(session: Session, records: Iterable[Record], *, to_all: bool = False) 
     """The records as the caller may see them, or as anybody may (`to_all`). `hidden` names what is there and is not
     shown."""
     given = list(records)
-    fields = definitions(session) if any(record["custom_fields"] for record in given) else ()
+    fields = not_for_all(session) if any(record["custom_fields"] for record in given) else ()
     removed = {field.key for field in fields if field.removed_at is not None}
     hiding = to_all or not sees_sensitive()
     sensitive = {field.key for field in fields if field.sensitive}

@@ -86,6 +86,35 @@ def test_pages_by_name_are_stable_while_clients_come(desk: Desk) -> None:
     assert (first_page["meta"]["total"], rest["meta"]["next_cursor"]) == (5, None)
 
 
+def test_a_page_and_the_total_are_one_statement_and_its_records_another(desk: Desk) -> None:
+    staff = new_id()
+    for name in ("Ann", "Bob", "Cid"):
+        desk.create(first_name=name, assigned_staff_id=staff, status="inactive")
+    desk.create(first_name="Dan", assigned_staff_id=staff)
+    further = desk.page(limit=2)["meta"]["next_cursor"]
+    for query, total in (
+        ({}, 4), ({"cursor": further}, 4), ({"sort": "name"}, 4), ({"sort": "-last_activity_at"}, 4),
+        ({"status": "inactive"}, 3), ({"assigned_staff_id": staff}, 4),
+        ({"assigned_staff_id": staff, "status": "active"}, 1), ({"assigned_staff_id": new_id()}, 0),
+    ):  # fmt: skip
+        with counted(desk.db) as statements:
+            page = desk.page(limit=2, **query)
+        assert (page["meta"]["total"], len(page["data"])) == (total, min(total, 2)), query
+        assert len(statements) == (2 if total else 1), query
+
+
+def test_the_total_is_told_also_where_nobody_is_left_on_a_page(desk: Desk) -> None:
+    made = [desk.create(first_name=name)["id"] for name in ("Ann", "Bob", "Cid")]
+    for sort in ("created_at", "last_case_at"):
+        cursor = desk.page(sort=sort, limit=2)["meta"]["next_cursor"]
+        last = desk.page(sort=sort, limit=2, cursor=cursor)["data"][0]["id"]
+        desk.delete(last)
+        made.remove(last)
+        page = desk.page(sort=sort, limit=2, cursor=cursor)
+        assert (page["data"], page["meta"]) == ([], {"next_cursor": None, "total": len(made)})
+        made.append(desk.create(first_name="Zoe")["id"])
+
+
 def test_an_unknown_order_is_refused(desk: Desk) -> None:
     with pytest.raises(Invalid):
         desk.page(sort="shoe_size")
