@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.paging import TOTAL_CAP, allowed_sort, count_up_to, cursor_after, meta_of, page_rows, read_cursor
+from chassis.turns import ALONE
 from services.clients import cards
 from services.clients.models import Client, LastActivity, LastCase
 from services.clients.search_index import (
@@ -189,7 +190,8 @@ def _counted_order(order: str, names: frozenset[str]) -> Select[Any]:
     conditions = (Client.archived_at.is_(None), *having(names))
     counted_ = select(Client.id).where(*conditions).limit(_MOST + 1).subquery()
     total = select(func.count()).select_from(counted_).scalar_subquery()
-    return _of_order(order).where(*conditions).add_columns(total.label("total"))
+    statement = _of_order(order).where(*conditions).add_columns(total.label("total"))
+    return statement.execution_options(**ALONE)
 
 
 def _at_once(session: Session, statement: Select[Any], wanted: _Page, values: dict[str, Any]) -> Answer:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from chassis.columns import new_id
 from chassis.database import Database
 from chassis.testing import outbox_events
-from chassis.turns import IN_ORDER
+from chassis.turns import ALONE, IN_ORDER
 from tests.service.sample import THING_MADE, MakerBase, Thing
 
 FIRM = new_id()
@@ -142,3 +142,18 @@ def test_what_is_to_be_read_in_order_is_planned_without_sorting_and_nothing_afte
         told = [session.execute(may_sort, execution_options=how).scalar() for how in (IN_ORDER, {})]
     assert told == ["off", "on"]
     assert [statement.count("enable_sort =") for statement in sent] == [0, 1, 0, 0, 1, 0]
+
+
+def test_what_runs_alone_is_given_no_helpers_to_the_end_of_its_transaction(db: Database) -> None:
+    helpers = text("SELECT current_setting('max_parallel_workers_per_gather'), :firm_id")
+    with db.read() as session:
+        told = [session.execute(helpers, execution_options=how).scalar() for how in (ALONE, {})]
+    assert told == ["0", "2"]
+    for hows, wanted in ((({}, ALONE, {}), ["2", "0", "0"]), ((ALONE,), ["0"]), (({},), ["2"])):
+        with db.unit_of_work() as uow:
+            told = [uow.session.execute(helpers, execution_options=how).scalar() for how in hows]
+        assert told == wanted
+    with db.unit_of_work() as uow:
+        uow.insert(Thing, [{"name": "one"}])
+        uow.session.execute(helpers, execution_options=ALONE)
+    assert names(db) == ["one"]
