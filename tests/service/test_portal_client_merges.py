@@ -15,7 +15,7 @@ from contracts.portal import LINK_REVOKED
 from services.portal import links, pages
 from services.portal.models import Base
 from tests.service.merges import Merge
-from tests.service.test_portal import NOW, Office
+from tests.service.portal_office import NOW, Office
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from chassis.context import current
 from contracts import messaging
 from contracts.errors import Gone, NotFound
 from services.portal import contact
-from tests.service.test_portal import Office, database, office
+from tests.service.portal_office import Office, database, office
 
 __all__ = ["database", "office"]
 

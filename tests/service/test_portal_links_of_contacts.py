@@ -14,7 +14,7 @@ from contracts import clients, messaging, portal
 from contracts.errors import Gone, Invalid
 from contracts.portal import LINK_REQUESTED, LINK_REVOKED, LINK_USED
 from services.portal import asking, contact, links, pages
-from tests.service.test_portal import Office, database
+from tests.service.portal_office import Office, database
 
 __all__ = ["database"]
 
