@@ -15,13 +15,13 @@ from chassis.database import Database, UnitOfWork
 from chassis.paging import page
 from chassis.value_sets import among
 from contracts.clients import CLIENT_NOTED
-from contracts.errors import Conflict, Forbidden, NotFound, invalid_field
+from contracts.errors import Conflict, Forbidden, NotFound
 from services.clients import activity
+from services.clients.checking import demand_text
 from services.clients.client_keys import SEALING
 from services.clients.merge_history import demand_client
 from services.clients.models import ClientNote
 from services.clients.moved_rows import MovedRows
-from services.clients.names import UnfitText, clean_text
 from services.clients.showing import PERMISSION, sees_sensitive
 
 _TABLE = ClientNote.__tablename__
@@ -64,7 +64,7 @@ def create_client_note(
 ) -> Record:
     """The new note; its author is who asks. Raises Invalid, Forbidden `permission_denied`, and as `list_client_notes`
     for the client."""
-    cleaned = _cleaned(text)
+    cleaned = demand_text(text, "text", lines=True)
     if confidential:
         _demand_sensitive()
     with db.unit_of_work() as uow:
@@ -91,7 +91,7 @@ def update_client_note(
 ) -> Record:
     """The note with its changes. Raises Invalid, NotFound `note_not_found`, Conflict `stale_version`, Forbidden
     `permission_denied` or `not_the_author`, and as `list_client_notes` for the client."""
-    cleaned = _cleaned(changes["text"]) if "text" in changes else None
+    cleaned = demand_text(changes["text"], "text", lines=True) if "text" in changes else None
     if changes.get("confidential"):
         _demand_sensitive()
     with db.unit_of_work() as uow:
@@ -128,16 +128,6 @@ def _find(session: Session, client_id: str, note_id: str, *, lock: bool = False)
     if found is None:
         raise NotFound("note_not_found", note_id=note_id)
     return found
-
-
-def _cleaned(text: str) -> str:
-    try:
-        cleaned = clean_text(text, lines=True)
-    except UnfitText as error:
-        raise invalid_field("text", str(error)) from error
-    if cleaned is None:
-        raise invalid_field("text", "The note is blank.")
-    return cleaned
 
 
 def _demand_sensitive() -> None:
