@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from deploy.processes import start
 
 
@@ -17,3 +19,17 @@ def test_a_program_stands_back_as_far_as_it_is_told(tmp_path: Path) -> None:
     behind.wait(30)
     first, second = map(int, log.read_text().split())
     assert second == min(first + 7, 19)
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="the kernel has no groups of sessions")
+def test_it_also_stands_back_where_processors_are_shared_out_by_session(tmp_path: Path) -> None:
+    several = [
+        start(["sleep", "30"], folder=tmp_path, log=tmp_path / "log", niceness=niceness) for niceness in (0, 7, 9)
+    ]
+    try:
+        told = [Path(f"/proc/{process.pid}/autogroup").read_text().split()[-1] for process in several]
+    finally:
+        for process in several:
+            process.kill()
+            process.wait()
+    assert told == ["0", "7", "9"]
