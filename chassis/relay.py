@@ -23,6 +23,7 @@ from chassis.crash import crash_point
 from chassis.database import Database
 from chassis.embedded_bus import is_embedded
 from chassis.housekeeping import SWEEP_SECONDS, sweep
+from chassis.precedence import precedence
 from chassis.publisher import PATIENCE, ConfirmedPublisher, Outgoing, prepared
 from chassis.telemetry import log_of, log_unexpected, outbox_waiting
 from contracts.errors import Unavailable
@@ -114,6 +115,8 @@ class Relay:
                 with self.db.unit_of_work() as uow:
                     self._mark(uow.session, rows, confirmed)
         else:
+            # Any process with this outbox relays what all of them wrote: a batch's events must not hold up a STOP.
+            precedence.step_aside()
             with self.db.unit_of_work() as uow:
                 rows = outbox.unpublished(uow.session, self.db.tables.outbox, size)
                 confirmed = self._send(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import eventlet
@@ -15,6 +16,7 @@ from nameko.constants import AMQP_URI_CONFIG_KEY
 from chassis import outbox, publisher, relay
 from chassis.columns import new_id
 from chassis.database import Data, Database
+from chassis.precedence import Precedence
 from chassis.queues import declare_queues
 from chassis.testing import as_owner, eventually, make_database, outbox_events
 from contracts.errors import Unavailable
@@ -170,6 +172,28 @@ def test_replicas_share_the_work(
         replica.stop()
     taken = [envelope["id"] for envelope in listener.take()]
     assert sorted(taken) == sorted(emitted)
+
+
+@pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
+def test_a_call_is_answered_before_events_are_published(
+    vhost: str, new_database: Callable[[Any], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be another process's, and many."""
+    db, calls, order, look = new_database(MakerBase), Precedence(), [], outbox.unpublished
+    monkeypatch.setattr(calls, "step_aside", partial(calls.step_aside, 30.0))
+    monkeypatch.setattr(relay, "precedence", calls)
+    monkeypatch.setattr(outbox, "unpublished", lambda *given: order.append("relay") or look(*given))
+    Listener(vhost)
+    replica = relay.Relay(db, {"AMQP_URI": vhost})
+    with calls.call():
+        emit(db, 1)
+        replica.thread = eventlet.spawn(replica.run)
+        for _ in range(3):
+            assert not all_published(db)
+        order.append("call")
+    eventually(lambda: all_published(db))
+    replica.stop()
+    assert order[:2] == ["call", "relay"]
 
 
 def test_a_row_that_the_broker_refuses_does_not_block_the_rest(
