@@ -58,6 +58,7 @@ class UnitOfWork:
         self._outbox_size = 0
         self._emitted = False
         self._together: list[Any] | None = None
+        self._at_end: list[Any] = []
         self._after_commit: list[Callable[[], object]] = []
 
     def step_aside(self) -> None:
@@ -157,6 +158,11 @@ class UnitOfWork:
             keys = {column.key for column in bulk.columns_of(model, key)} | ({"firm_id"} & named)
             self._run(*bulk.update_of(self._dialect, changed, keys))
 
+    def end_with(self, statement: Any) -> None:
+        """Runs a statement after all others but what is written together, and without reading its result: where no
+        events follow, COMMIT travels with it."""
+        self._at_end.append(statement)
+
     # What follows from it
 
     def emit(
@@ -239,6 +245,9 @@ class UnitOfWork:
 
     def _complete(self) -> None:
         self.session.flush()
+        for number, statement in enumerate(self._at_end, 1):
+            last = number == len(self._at_end) and not self._together and not self._outbox
+            self.session.execute(statement, execution_options=LAST if last else {})
         if self._together:
             self._write_all(self._together)
         self._write_outbox(last=True)

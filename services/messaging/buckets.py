@@ -6,8 +6,8 @@ import datetime as dt
 from typing import Any, cast
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.orm import Session
 
+from chassis.unit_of_work import UnitOfWork
 from services.messaging.models import ProviderRate, Sender
 
 CLAIM_MAY_TAKE = dt.timedelta(seconds=5)
@@ -49,12 +49,12 @@ class TooFewTokens(Exception):
         super().__init__(tokens)
 
 
-def spend(session: Session, sender_id: str, count: int, now: dt.datetime) -> float:
+def spend(uow: UnitOfWork, sender_id: str, count: int, now: dt.datetime) -> float:
     """Takes `count` from the sender's bucket and returns what is left. The last of a claim's statements, because all
-    claims of a sender meet here. Raises TooFewTokens."""
-    bucket = session.execute(_BUCKET, {"sender_id": sender_id}).one()
+    claims of a sender meet here, and what ends its transaction. Raises TooFewTokens."""
+    bucket = uow.session.execute(_BUCKET, {"sender_id": sender_id}).one()
     left, moment = _taken(bucket, count, now)
-    session.execute(
+    uow.end_with(
         update(Sender)
         .where(Sender.id == sender_id)
         .values(tokens=left, tokens_at=moment)
@@ -63,13 +63,13 @@ def spend(session: Session, sender_id: str, count: int, now: dt.datetime) -> flo
     return left
 
 
-def spend_of_account(session: Session, provider: str, count: int, now: dt.datetime) -> None:
+def spend_of_account(uow: UnitOfWork, provider: str, count: int, now: dt.datetime) -> None:
     """The same from the bucket of a provider's whole account, where all firms' claims meet."""
-    bucket = session.execute(_ACCOUNT, {"provider": provider}).one_or_none()
+    bucket = uow.session.execute(_ACCOUNT, {"provider": provider}).one_or_none()
     if bucket is None:  # the limit was lifted
         return
     left, moment = _taken(bucket, count, now, of_account=True)
-    session.execute(
+    uow.end_with(
         update(ProviderRate)
         .where(ProviderRate.provider == provider)
         .values(tokens=left, tokens_at=moment)

@@ -1,6 +1,6 @@
 """Reserving what can be sent right now, and the claim: the last question before a call to the provider.
 
-A claim is one transaction. It holds the consent rows of every address and client `FOR SHARE` in key order, the batches,
+A claim is one transaction. It holds the batches, the consent rows of every address and client `FOR SHARE` in key order,
 and at last the sender's bucket (and that of the provider's account, where it has one), so that all of them stay as they
 were read until it commits. What passes becomes `sending` with an attempt written, and is called at once. A STOP, a
 cancel or a pause updates the same rows: it commits either before the claim has read them, and then the claim sees it,
@@ -257,9 +257,9 @@ def _begin(
             {"delivery_id": item.reserved.id, "number": item.reserved.attempts + 1, "begun_at": now} for item in begun
         ]
         uow.insert(Attempt, attempts)
-        left = spend(uow.session, sender_id, len(begun), now)
+        left = spend(uow, sender_id, len(begun), now)
         if account is not None:
-            spend_of_account(uow.session, account, len(begun), now)
+            spend_of_account(uow, account, len(begun), now)
         committing = time.monotonic()
     return begun, left, committing
 
@@ -269,8 +269,9 @@ def _passed(uow: UnitOfWork, owner: str, candidates: list[Ready], now: dt.dateti
     if not candidates:
         return []
     keys = {item.reserved.id: _keys(item.reserved) for item in candidates}
-    states = consent.read_states(uow.session, [key for several in keys.values() for key in several], lock="share")
+    # Before the consent rows: a STOP waits for as long as these are held, and nobody else takes both.
     batch_states = _share_batches(uow.session, candidates)
+    states = consent.read_states(uow.session, [key for several in keys.values() for key in several], lock="share")
     blocked: dict[str, list[str]] = {}
     again: list[str] = []
     passed: list[Ready] = []

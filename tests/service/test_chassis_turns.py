@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import event, func, select, text, update
+from sqlalchemy.exc import DataError, IntegrityError
 
 from chassis.columns import new_id
 from chassis.database import Database
@@ -64,6 +64,39 @@ def test_what_is_written_together_is_committed_with_it(db: Database, sent: list[
     assert only.startswith("BEGIN; WITH ")
     assert only.endswith("; COMMIT")
     assert (names(db), len(outbox_events(db))) == (["one"], 1)
+
+
+def test_what_ends_a_transaction_is_committed_with_it(db: Database, sent: list[str]) -> None:
+    with db.unit_of_work() as uow:
+        uow.end_with(update(Thing).values(name="two"))
+        uow.end_with(update(Thing).values(size=2))
+        uow.insert(Thing, [{"name": "one"}])
+    first, second, last = sent
+    assert first.startswith("BEGIN; INSERT INTO thing ")
+    assert second.startswith("UPDATE thing SET name=")
+    assert "COMMIT" not in second
+    assert last.startswith("UPDATE thing SET size=")
+    assert last.endswith("; COMMIT")
+    assert names(db) == ["two"]
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_events_come_after_what_ends_a_transaction(db: Database, sent: list[str], together: bool) -> None:
+    with db.unit_of_work() as uow:
+        if together:
+            uow.write_together()
+        uow.emit(THING_MADE, "one", {"number": 1})
+        uow.end_with(update(Thing).values(name="two"))
+        uow.insert(Thing, [{"name": "one"}])
+    assert [statement.endswith("; COMMIT") for statement in sent] == [False] * (len(sent) - 1) + [True]
+    assert (names(db), len(outbox_events(db))) == (["one" if together else "two"], 1)
+
+
+def test_what_ends_a_transaction_and_is_refused_leaves_nothing(db: Database) -> None:
+    with pytest.raises(DataError), db.unit_of_work() as uow:  # noqa: PT012 - the block is what fails
+        uow.insert(Thing, [{"name": "one"}])
+        uow.end_with(update(Thing).values(size=2**70))
+    assert names(db) == []
 
 
 def test_a_transaction_without_events_is_committed(db: Database) -> None:

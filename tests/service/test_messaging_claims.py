@@ -16,6 +16,7 @@ import pytest
 from eventlet.event import Event as Signal
 from eventlet.patcher import original
 from sqlalchemy import select
+from sqlalchemy.event import listen, remove
 
 from chassis.context import Context, use
 from services.messaging import batches, buckets, claims, consent, preparation
@@ -70,6 +71,37 @@ def test_a_stop_that_began_before_the_claim_is_waited_for(desk: Desk, who: str) 
     desk.run()
     assert [message.to for message in desk.provider.accepted] == [desk.number(other)]
     assert desk.outcome(batch_id) == {"opted_out": 1, "sent": 1}
+
+
+def test_a_stop_waits_for_four_turns_of_a_claim(desk: Desk) -> None:
+    """From when the rows are held that it would change: to begin the calls, to write them down, to look into the
+    sender's bucket, and to take from it, with which the claim commits."""
+    if desk.db.engines.is_sqlite:
+        pytest.skip("nothing takes turns in one process")
+    batch_id = desk.ask([desk.item(desk.person())])
+    desk.prepare()
+    claim, claimed, sent = claims.claim, list[list[str]](), list[str]()
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        sent.append(statement)
+
+    def alone(*given: Any, **named: Any) -> Any:
+        sent.clear()
+        listen(desk.db.engines.write, "before_cursor_execute", note)
+        try:
+            return claim(*given, **named)
+        finally:
+            remove(desk.db.engines.write, "before_cursor_execute", note)
+            claimed.append(list(sent))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(claims, "claim", alone)
+        desk.send()
+    assert desk.outcome(batch_id) == {"sent": 1}
+    (turns,) = claimed
+    (held,) = (number for number, statement in enumerate(turns) if "FOR SHARE" in statement and "consent" in statement)
+    assert len(turns[held + 1 :]) == 4
+    assert turns[-1].endswith("; COMMIT")
 
 
 @pytest.mark.parametrize(("state", "outcome"), [("cancelled", "cancelled"), ("paused", "queued")])
@@ -128,7 +160,7 @@ def test_a_claim_that_comes_late_gives_no_time_back_to_the_rate(desk: Desk) -> N
 
     def spend(count: int, now: dt.datetime) -> float:
         with desk.db.unit_of_work() as uow:
-            return buckets.spend(uow.session, sender_id, count, now)
+            return buckets.spend(uow, sender_id, count, now)
 
     spend(0, early - dt.timedelta(seconds=10))
     assert spend(3, late) == 1.0
