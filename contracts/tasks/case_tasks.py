@@ -98,7 +98,10 @@ class CaseTaskList(Schema):
 
 
 class ListClientTasks(Schema):
+    """`case_ids`: the client's open cases, where the caller knows all of them; null: `cases` is asked."""
+
     client_id = Id(required=True)
+    case_ids = ids(1000, load_default=None, allow_none=True)
     limit = fields.Integer(strict=True, load_default=20, validate=validate.Range(min=1, max=100))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import marshmallow as ma
 from flask import Response, g
 from flask_smorest import Blueprint
 
+from chassis.context import use
 from chassis.rpc import RemoteFault
 from contracts import cases, clients, messaging, tasks
 from contracts.base import Count, Instant, Operation
@@ -21,6 +22,8 @@ blueprint = Blueprint("card", __name__, url_prefix="/v1/clients", description="A
 
 SHOWN = 10
 """Entries of each part."""
+SECONDS = 5.0
+"""The deadline of a card as a whole."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,11 @@ WISHES = Asked(messaging.GET_PREFERENCES, ("preferences",), {})
 
 
 def calls_for(granted: Collection[str]) -> list[Asked]:
-    """What a caller with these permissions is shown: one call for each service, and none waits for another. Those that
-    take longest, for they ask a further service, come first."""
+    """What a caller with these permissions is shown: one call for each service. What others wait for comes first, then
+    what takes longest, for it asks a further service."""
     of_messaging = [one for one in (MESSAGES, WISHES) if one.operation.permission in granted]
-    rest = [one for one in (TASKS, CASES) if one.operation.permission in granted]
-    return [*([CONTACT] if len(of_messaging) == 2 else of_messaging), *rest, RECORD]
+    of_cases = [one for one in (CASES, TASKS) if one.operation.permission in granted]
+    return [*of_cases, *([CONTACT] if len(of_messaging) == 2 else of_messaging), RECORD]
 
 
 class CardStatistics(ma.Schema):
@@ -77,7 +80,7 @@ class ClientCard(ma.Schema):
 
 @blueprint.route("/<uuid:id>/tasks", methods=["GET"])
 @permitted(tasks.LIST_CLIENT_TASKS)
-@query_arguments(blueprint, tasks.ListClientTasks, {"client_id"})
+@query_arguments(blueprint, tasks.ListClientTasks, {"client_id", "case_ids"})
 @blueprint.response(200, tasks.LIST_CLIENT_TASKS.response)
 def list_tasks_of_client(query: dict[str, Any], id: Any) -> Response:
     """The open tasks of a client's open cases, those that are due first."""
@@ -92,20 +95,53 @@ def list_tasks_of_client(query: dict[str, Any], id: Any) -> Response:
 @blueprint.response(200, ClientCard)
 def get_card(id: Any) -> Response:
     """A client with its statistics, and the latest of what every service knows of it, in one request."""
-    replies = {
-        one: start(one.operation, client_id=str(id), **one.arguments) for one in calls_for(g.credential["permissions"])
-    }
-    # Whether there is such a client, and whether this firm's, its owner says.
-    card: dict[str, Any] = replies.pop(RECORD).result()
-    for one, reply in replies.items():
-        try:
-            answer = reply.result()
-        except (Unavailable, DeadlineExceeded, RemoteFault):
-            card.update({part: {"unavailable": True} for part in one.parts})
-            continue
-        card.update(answer if len(one.parts) > 1 else {one.parts[0]: answer})
+    with use(g.context.with_deadline(SECONDS)):
+        card = _card(str(id), calls_for(g.credential["permissions"]))
     card["statistics"] = _statistics(card)
     return json_response(card)
+
+
+def _card(client_id: str, asked: Collection[Asked]) -> dict[str, Any]:
+    """Every part that is `asked` for. Tasks would ask cases for what cases are asked for here: they wait for it."""
+    last = [TASKS] if TASKS in asked and CASES in asked else []
+    begun = {one: _begin(one, client_id) for one in asked if one not in last}
+    parts: dict[str, Any] = {}
+    for one in last:
+        parts.update(_told(CASES, begun.pop(CASES).result))
+        try:
+            begun[one] = _begin(one, client_id, case_ids=_open_cases(parts["cases"]))
+        except (Unavailable, DeadlineExceeded):
+            parts.update(_away(one))
+    # Whether there is such a client, and whether this firm's, its owner says.
+    card: dict[str, Any] = begun.pop(RECORD).result()
+    for one, reply in begun.items():
+        parts.update(_told(one, reply.result))
+    return {**card, **parts}
+
+
+def _begin(one: Asked, client_id: str, **more: Any) -> Any:
+    return start(one.operation, client_id=client_id, **one.arguments, **more)
+
+
+def _told(one: Asked, result: Callable[[], Any]) -> dict[str, Any]:
+    """The parts that a call brings."""
+    try:
+        answer = result()
+    except (Unavailable, DeadlineExceeded, RemoteFault):
+        return _away(one)
+    return dict(answer) if len(one.parts) > 1 else {one.parts[0]: answer}
+
+
+def _away(one: Asked) -> dict[str, Any]:
+    return {part: {"unavailable": True} for part in one.parts}
+
+
+def _open_cases(summary: Mapping[str, Any]) -> list[str] | None:
+    """The ids of a client's open cases, null if the summary does not show all cases."""
+    shown = summary.get("cases", ())
+    if "unavailable" in summary or len(shown) < summary["open"] + summary["closed"]:
+        return None
+    return [case["id"] for case in shown if case["state"] == "open"]
 
 
 def _statistics(card: Mapping[str, Any]) -> dict[str, Any]:

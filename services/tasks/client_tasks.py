@@ -14,10 +14,14 @@ from services.tasks.models import OPEN, CaseTask
 from services.tasks.views import case_task_view
 
 
-def list_client_tasks(db: Database, calls: Any, now: dt.datetime, *, client_id: str, limit: int = 20) -> dict[str, Any]:
-    """`contracts.tasks.ClientTaskList`, of the cases that are open. Raises Unavailable."""
-    cases = calls.cases.get_client_cases(client_ids=[client_id])["cases"]
-    case_ids = [case["case_id"] for case in cases if case["open"]]
+def list_client_tasks(
+    db: Database, calls: Any, now: dt.datetime, *, client_id: str, case_ids: list[str] | None = None, limit: int = 20
+) -> dict[str, Any]:
+    """`contracts.tasks.ClientTaskList`, of the cases that are open: `case_ids`, if they are known. Raises
+    Unavailable."""
+    if case_ids is None:
+        cases = calls.cases.get_client_cases(client_ids=[client_id])["cases"]
+        case_ids = [case["case_id"] for case in cases if case["open"]]
     if not case_ids:
         return {"open": 0, "case_tasks": []}
     theirs = {"case_ids": case_ids}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
 
+from chassis.context import current
 from contracts import cases, clients, messaging, tasks
 from contracts.accounts import RESOLVE_API_KEY
 from contracts.base import Operation
@@ -81,7 +83,44 @@ def test_every_call_is_under_way_before_an_answer_is_waited_for(edge: Edge, monk
 
     monkeypatch.setattr(card, "start", start)
     assert edge.send("GET", PATH).status_code == 200
-    assert steps == ["begun"] * len(calls_for(ALL)) + ["waited"] * len(calls_for(ALL))
+    # Tasks alone wait, for what cases say.
+    assert steps == ["begun"] * 3 + ["waited", "begun"] + ["waited"] * 3
+
+
+OPEN, PENDING, CLOSED = (str(uuid.UUID(int=number)) for number in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("summary", "case_ids"),
+    [
+        ({"open": 2, "closed": 1, "cases": [(OPEN, "open"), (PENDING, "pending"), (CLOSED, "closed")]}, [OPEN]),
+        ({"open": 0, "closed": 0, "cases": []}, []),
+        ({"open": 3, "closed": 0, "cases": [(OPEN, "open"), (PENDING, "open")]}, None),
+    ],
+    ids=["all are shown", "there are none", "there are more"],
+)
+def test_tasks_are_told_of_the_open_cases_where_cases_show_all(
+    edge: Edge, summary: dict[str, Any], case_ids: list[str] | None
+) -> None:
+    shown = [{"id": id_, "state": state} for id_, state in summary["cases"]]
+    edge.answer(cases.SUMMARIZE_CLIENT_CASES, lambda **_: {**summary, "total_value": "0", "cases": shown})
+    assert edge.send("GET", PATH).status_code == 200
+    (asked,) = edge.calls.asked(tasks.LIST_CLIENT_TASKS)
+    assert asked["case_ids"] == case_ids
+
+
+def test_a_card_has_one_deadline_for_all_its_calls(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for another answer does not wait for so long again."""
+    real, left = card.start, list[float]()
+
+    def start(operation: Operation, **arguments: Any) -> Any:
+        left.append(current().remaining(60.0))  # type: ignore[union-attr]
+        return real(operation, **arguments)
+
+    monkeypatch.setattr(card, "start", start)
+    assert edge.send("GET", PATH).status_code == 200
+    assert len(left) == 4
+    assert card.SECONDS >= left[0] > left[-1]
 
 
 @pytest.mark.parametrize("error", [Unavailable("no_answer"), DeadlineExceeded("deadline_exceeded")], ids=str)
@@ -132,4 +171,4 @@ def test_a_clients_tasks_are_told_of_a_client_that_is_there(edge: Edge) -> None:
     problem(edge.send("GET", path), 404, "client_not_found")
     edge.answer(clients.GET_CLIENT, lambda client_id: {"id": client_id})
     assert edge.send("GET", f"{path}?limit=5").get_json() == {"open": 4, "case_tasks": []}
-    assert edge.calls.asked(tasks.LIST_CLIENT_TASKS)[-1] == {"client_id": CLIENT, "limit": 5}
+    assert edge.calls.asked(tasks.LIST_CLIENT_TASKS)[-1] == {"client_id": CLIENT, "case_ids": None, "limit": 5}

@@ -179,3 +179,6 @@ def test_a_clients_open_tasks_are_counted_and_the_first_due_come_first(office):
     assert [task["id"] for task in found["case_tasks"]] == [soon, late]
     every = office.service.list_client_tasks(client_id=client_id, limit=20)["case_tasks"]
     assert [task["id"] for task in every] == [soon, late, whenever]
+    del office.calls.answers[cases.GET_CLIENT_CASES]  # nobody is asked for what the caller knows
+    assert office.service.list_client_tasks(client_id=client_id, case_ids=[case_id], limit=2) == found
+    assert office.service.list_client_tasks(client_id=client_id, case_ids=[]) == {"open": 0, "case_tasks": []}
