@@ -39,11 +39,13 @@ def page(
     sort: str | None = None,
     total_cap: int = TOTAL_CAP,
     parameters: Parameters | None = None,
+    short: bool = False,
 ) -> tuple[Sequence[Any], dict[str, Any]]:
     """One page of `statement`, which selects `model` (or rows whose first element it is) and has no order or limit.
 
     A statement with `parameters` is one that its module makes once; what is made of it here is kept with it. It selects
-    one entity.
+    one entity. Its first page comes with the total, or, if the list is `short` as a rule, without, for what is all
+    there need not be counted.
 
     `sorts` maps the allowed sort names to attributes of `model`, or to a column that the statement then selects too (or
     loads into the attribute of its name);
@@ -62,7 +64,7 @@ def page(
         beside = getattr(column, "class_", None) is not model and column.key in row._fields
         return getattr(row if beside else record, column.key), record.id
 
-    if parameters is not None and cursor is None and not _may_be_null(column):
+    if parameters is not None and not short and cursor is None and not _may_be_null(column):
         counted = _first_page(session, statement, column, model.id, name, limit, total_cap, parameters)
         total = counted[0].page_total if counted else 0
         following = cursor_after(name, *place(counted[limit - 1])) if len(counted) > limit else None

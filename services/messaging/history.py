@@ -142,6 +142,7 @@ def merge(
             cursor=cursor,
             sort=order,
             parameters=source.parameters,
+            short=True,
         )
         found += [(getattr(row, source.at.key), row) for row in rows]
         total += meta["total"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.event import listen, remove
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
@@ -56,6 +57,31 @@ def test_pages_hold_each_row_once_in_order(db: Database, sort: str) -> None:
     values = [getattr(thing, sort.removeprefix("-")) for thing in found]
     present = [value for value in values if value is not None]
     assert values == sorted(present, reverse=sort.startswith("-")) + [None] * (50 - len(present))
+
+
+@pytest.mark.parametrize("limit", [7, 49, 50, 60])
+def test_a_list_that_is_short_as_a_rule_has_the_same_pages(db: Database, limit: int) -> None:
+    """Its total is counted apart, and only where there is more than a page."""
+    every, sent = select(Thing), list[str]()
+
+    def first(short: bool) -> tuple[list[str], dict[str, Any]]:
+        sent.clear()
+        with db.read() as session:
+            listen(db.engines.read, "before_cursor_execute", note)
+            rows, meta = page(
+                session, every, model=Thing, sorts=SORTS, default_sort="-id", limit=limit, parameters={}, short=short
+            )
+            remove(db.engines.read, "before_cursor_execute", note)
+            return [row.id for row in rows], meta
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if "SELECT" in statement:
+            sent.append(statement)
+
+    with_total = first(False)
+    assert ["count(" in statement for statement in sent] == [True]
+    assert first(True) == with_total
+    assert ["count(" in statement for statement in sent] == ([False, True] if limit < 50 else [False])
 
 
 def test_a_list_goes_on_by_the_column_of_another_table(db: Database) -> None:
