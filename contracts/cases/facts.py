@@ -21,6 +21,10 @@ class ClientCase(Schema):
     alone = fields.Boolean()
 
 
+OPEN_CASES = 1000
+"""The most open cases of a client that a summary names."""
+
+
 class SummarizeClientCases(Schema):
     client_id = Id(required=True)
     limit = fields.Integer(strict=True, load_default=20, validate=validate.Range(min=1, max=100))
@@ -28,11 +32,12 @@ class SummarizeClientCases(Schema):
 
 class ClientCasesSummary(Schema):
     """How many of a client's cases are open and closed, archived ones left out, what they are worth together, and those
-    that were changed last."""
+    that were changed last. `open_case_ids`: all that are in the state `open`, null if they are more than 1,000."""
 
     open = Count()
     closed = Count()
     total_value = fields.Decimal(as_string=True)
+    open_case_ids = ids(OPEN_CASES, allow_none=True)
     cases = fields.List(fields.Nested(Case))
 
 

@@ -109,13 +109,14 @@ def _card(client_id: str, asked: Collection[Asked]) -> dict[str, Any]:
     for one in last:
         parts.update(_told(CASES, begun.pop(CASES).result))
         try:
-            begun[one] = _begin(one, client_id, case_ids=_open_cases(parts["cases"]))
+            begun[one] = _begin(one, client_id, case_ids=parts["cases"].get("open_case_ids"))
         except (Unavailable, DeadlineExceeded):
             parts.update(_away(one))
     # Whether there is such a client, and whether this firm's, its owner says.
     card: dict[str, Any] = begun.pop(RECORD).result()
     for one, reply in begun.items():
         parts.update(_told(one, reply.result))
+    parts.get("cases", {}).pop("open_case_ids", None)  # shown with the cases, as far as they are
     return {**card, **parts}
 
 
@@ -134,14 +135,6 @@ def _told(one: Asked, result: Callable[[], Any]) -> dict[str, Any]:
 
 def _away(one: Asked) -> dict[str, Any]:
     return {part: {"unavailable": True} for part in one.parts}
-
-
-def _open_cases(summary: Mapping[str, Any]) -> list[str] | None:
-    """The ids of a client's open cases, null if the summary does not show all cases."""
-    shown = summary.get("cases", ())
-    if "unavailable" in summary or len(shown) < summary["open"] + summary["closed"]:
-        return None
-    return [case["id"] for case in shown if case["state"] == "open"]
 
 
 def _statistics(card: Mapping[str, Any]) -> dict[str, Any]:

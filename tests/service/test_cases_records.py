@@ -18,6 +18,7 @@ from chassis.testing import outbox_events
 from contracts.cases import CASE_CHANGED, CASE_CREATED, CREATE_CASE
 from contracts.clients import GET_CLIENT_FACTS
 from contracts.errors import CasewireError, Conflict, Invalid, NotFound
+from services.cases import client_summaries
 from services.cases.models import Base, Case, CaseClient, ClientFacts, StatusChange
 from services.cases.uniqueness import meaning_of
 from tests.service.cases_office import PROBATE, Office
@@ -398,6 +399,19 @@ def test_a_clients_cases_at_a_glance_count_what_is_not_archived(office):
     assert (found["open"], found["closed"], found["total_value"]) == (2, 1, Decimal("200.00"))
     assert found["cases"][0]["id"] == made[0]["id"]
     assert len(found["cases"]) == 2
+    assert set(found["open_case_ids"]) == {made[1]["id"], made[2]["id"]}
+    every = office.service.summarize_client_cases(client_id=client_id, limit=3)
+    assert set(every["open_case_ids"]) == {made[1]["id"], made[2]["id"]}
     assert office.service.summarize_client_cases(client_id=office.client(), limit=2) == {
-        "open": 0, "closed": 0, "total_value": 0, "cases": []
+        "open": 0, "closed": 0, "total_value": 0, "open_case_ids": [], "cases": []
     }  # fmt: skip
+
+
+def test_more_open_cases_than_a_summary_names_are_not_named(office, monkeypatch):
+    kind, client_id = office.case_type(), office.client()
+    for _ in range(3):
+        office.case(kind, clients=[{"client_id": client_id}])
+    monkeypatch.setattr(client_summaries, "OPEN_CASES", 2)
+    for limit in (2, 3):
+        found = office.service.summarize_client_cases(client_id=client_id, limit=limit)
+        assert (found["open"], found["open_case_ids"]) == (3, None)

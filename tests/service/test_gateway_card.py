@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import pytest
@@ -38,7 +37,7 @@ def edge_of(permissions: list[str]) -> Edge:
     )  # fmt: skip
     edge.answer(
         cases.SUMMARIZE_CLIENT_CASES,
-        lambda **query: {"open": 2, "closed": 1, "total_value": "1250.50", "cases": []},
+        lambda **_: {"open": 2, "closed": 1, "total_value": "1250.50", "open_case_ids": [], "cases": []},
     )
     edge.answer(tasks.LIST_CLIENT_TASKS, lambda **query: {"open": 4, "case_tasks": []})
     said = {"sms": None, "email": "opted_out", "phone": None}
@@ -87,26 +86,23 @@ def test_every_call_is_under_way_before_an_answer_is_waited_for(edge: Edge, monk
     assert steps == ["begun"] * 3 + ["waited", "begun"] + ["waited"] * 3
 
 
-OPEN, PENDING, CLOSED = (str(uuid.UUID(int=number)) for number in (1, 2, 3))
-
-
-@pytest.mark.parametrize(
-    ("summary", "case_ids"),
-    [
-        ({"open": 2, "closed": 1, "cases": [(OPEN, "open"), (PENDING, "pending"), (CLOSED, "closed")]}, [OPEN]),
-        ({"open": 0, "closed": 0, "cases": []}, []),
-        ({"open": 3, "closed": 0, "cases": [(OPEN, "open"), (PENDING, "open")]}, None),
-    ],
-    ids=["all are shown", "there are none", "there are more"],
-)
-def test_tasks_are_told_of_the_open_cases_where_cases_show_all(
-    edge: Edge, summary: dict[str, Any], case_ids: list[str] | None
-) -> None:
-    shown = [{"id": id_, "state": state} for id_, state in summary["cases"]]
-    edge.answer(cases.SUMMARIZE_CLIENT_CASES, lambda **_: {**summary, "total_value": "0", "cases": shown})
-    assert edge.send("GET", PATH).status_code == 200
+@pytest.mark.parametrize("known", [[CLIENT], [], None], ids=["some", "none", "too many"])
+def test_tasks_are_told_of_the_open_cases_that_cases_name(edge: Edge, known: list[str] | None) -> None:
+    summary = {"open": 2, "closed": 1, "total_value": "0", "cases": []}
+    edge.answer(cases.SUMMARIZE_CLIENT_CASES, lambda **_: {**summary, "open_case_ids": known})
+    assert edge.send("GET", PATH).get_json()["cases"] == summary
     (asked,) = edge.calls.asked(tasks.LIST_CLIENT_TASKS)
-    assert asked["case_ids"] == case_ids
+    assert asked["case_ids"] == known
+
+
+def test_tasks_ask_themselves_where_cases_do_not_answer(edge: Edge) -> None:
+    def away(**_: Any) -> None:
+        raise Unavailable("no_answer")
+
+    edge.answer(cases.SUMMARIZE_CLIENT_CASES, away)
+    assert edge.send("GET", PATH).get_json()["tasks"]["open"] == 4
+    (asked,) = edge.calls.asked(tasks.LIST_CLIENT_TASKS)
+    assert asked["case_ids"] is None
 
 
 def test_a_card_has_one_deadline_for_all_its_calls(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
