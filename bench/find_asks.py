@@ -79,7 +79,8 @@ def _next(kind: Kind, *, deep: bool = False) -> Kind:
         if deep:
             one = random_.choice(firm.samples)
             last = one["created_at"], one["id"]
-            cursor = cursor_after("-created_at", *last)
+            # More than are counted, as the pages before said.
+            cursor = "+" + cursor_after("-created_at", *last)
         else:
             page = list_clients(firm.db, now=NOW, limit=LIMIT, **ask.query)
             cursor = page["meta"]["next_cursor"]

@@ -39,6 +39,7 @@ from chassis.scoping import (
     SharedWrite,
     Unscoped,
 )
+from chassis.turns import ALONE
 from chassis.unit_of_work import AlreadyDone, NestedUnitOfWork, UnitOfWork, _open, in_transaction
 from contracts.errors import Unavailable
 
@@ -168,14 +169,16 @@ class Database:
         uow._committed()
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
+    def read(self, *, alone: bool = False) -> Iterator[Session]:
         """A session that only reads. On PostgreSQL each statement sees its own moment, and costs one round trip.
+        `alone`: one process of PostgreSQL's carries each out (`chassis.turns.ALONE`).
 
         Raises FirmMissing without a firm and Unavailable if the database cannot be reached.
         """
         self._demand_firm()
         with _typed_errors():
-            session = ScopedSession(self.engines.read, firm_id=self.firm_id, writable=False)
+            engine = self.engines.read.execution_options(**ALONE) if alone else self.engines.read
+            session = ScopedSession(engine, firm_id=self.firm_id, writable=False)
             try:
                 yield session
             finally:

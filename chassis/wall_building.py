@@ -222,7 +222,7 @@ def _put_up_functions(
     for function in new:
         made = FRAME.format(
             name=quoted(function.name), arguments=function.arguments, returns=function.returns,
-            schema=quoted(schema), body=function.body,
+            schema=quoted(schema), body=function.body, settings=function.settings,
         )  # fmt: skip
         connection.exec_driver_sql(made.replace("%", "%%"))
         named = f"FUNCTION {quoted(function.name)}"

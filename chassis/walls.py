@@ -57,7 +57,7 @@ def across_role(service_role: str) -> str:
 FRAME = """
 CREATE FUNCTION {name}({arguments}) RETURNS {returns}
 LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
-SET search_path = pg_catalog, {schema}, pg_temp SET plan_cache_mode = force_custom_plan
+SET search_path = pg_catalog, {schema}, pg_temp SET plan_cache_mode = force_custom_plan {settings}
 AS $reviewed$
 #variable_conflict use_column
 BEGIN
@@ -80,6 +80,7 @@ class Reviewed:
     arguments: str
     returns: str
     body: str
+    settings: str = ""
 
     @property
     def mark(self) -> str:
@@ -87,7 +88,7 @@ class Reviewed:
         return "casewire " + hashlib.sha256(repr((self, FRAME)).encode()).hexdigest()[:32]
 
 
-def reviewed(base: Any, *, name: str, arguments: str, returns: str, body: str) -> Reviewed:
+def reviewed(base: Any, *, name: str, arguments: str, returns: str, body: str, settings: str = "") -> Reviewed:
     """Declares, beside a service's models, a function that answers one query past the walls, because under them
     PostgreSQL would not use an index: what it cannot prove to leak nothing (ILIKE, %, @>, @@) it applies to a row only
     after the policy has let the row through.
@@ -95,6 +96,7 @@ def reviewed(base: Any, *, name: str, arguments: str, returns: str, body: str) -
     `arguments` are PostgreSQL's, and the first is `firm uuid`; none may be called like a column. `returns` is a type,
     or `TABLE(…)`. `body` is one SELECT, without a semicolon, in which every table is restricted to `firm`; whoever
     changes it has it reviewed, for it runs with every firm's rows open. It is planned for each call's values.
+    `settings`: `SET …` of PostgreSQL's, for as long as it runs.
 
     The function refuses every firm but the one that the transaction named, so that SQL text of one firm's session
     learns nothing of another by it. It is put up with the walls, owned by the role that works across firms, and only
@@ -102,7 +104,7 @@ def reviewed(base: Any, *, name: str, arguments: str, returns: str, body: str) -
     """
     if not arguments.startswith("firm uuid"):
         raise ValueError("a reviewed function takes the firm first: firm uuid")
-    function = Reviewed(name, arguments, returns, body.strip())
+    function = Reviewed(name, arguments, returns, body.strip(), settings)
     base.metadata.info.setdefault(_REVIEWED, {})[name] = function
     return function
 

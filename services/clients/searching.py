@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.paging import TOTAL_CAP, allowed_sort, count_up_to, cursor_after, meta_of, page_rows, read_cursor
-from chassis.turns import ALONE
 from services.clients import cards
 from services.clients.models import Client, LastActivity, LastCase
 from services.clients.search_index import (
@@ -45,13 +44,16 @@ _DEFAULT = "-created_at"
 _QUIET = "last_activity_at"
 _MOST = TOTAL_CAP
 """How many are counted; where more answer, they are looked for in another way."""
-_WALKED = 4_000
-"""Clients of the order that are looked through before those who are meant are found and put in order instead."""
+_WALKED = {"created_at": 5_000, "name": 2_000, "last_activity_at": 4_000}
+"""By order, clients that are looked through before those who are meant are found and put in order instead. Clients lie
+in the order of their creation; in that of their names each is read from another place."""
 _FEW = 1_000
 """Clients who are found and put in order at once; where more answer, the page is soon found along the order. (A single
 word is common more often than several are: the order is looked through first.)"""
 _FORGIVING = "~"
 """What the cursor of a list of those who resemble begins with."""
+_MANY = "+"
+"""What the cursor of a list begins with that had more than are counted: it is not counted anew for each page."""
 
 Narrow = list[ColumnElement[bool]]
 Answer = tuple[list[str], dict[str, Any]]
@@ -78,6 +80,8 @@ class _Page:
     sort: str
     limit: int
     cursor: str | None
+    many: bool = False
+    """There were more than `_MOST` when the list began."""
 
     @property
     def column(self) -> Any:
@@ -138,10 +142,14 @@ def list_clients(
     """A page of clients, the newest first unless `sort` says otherwise; of those with no activity since a moment, who
     has been quiet longest. `query`: see `selecting`. Raises Invalid
     `invalid_sort` and `invalid_cursor`, and what `select_ids` raises."""
-    wanted = _Page(sort or (_DEFAULT if query.get("inactive_since") is None else _QUIET), limit, cursor)
+    sort = sort or (_DEFAULT if query.get("inactive_since") is None else _QUIET)
+    many = cursor is not None and cursor.startswith(_MANY)
+    wanted = _Page(sort, limit, cursor.removeprefix(_MANY) if cursor is not None else None, many)
     allowed_sort(_SORTS, wanted.sort)
-    with db.read() as session:
+    with db.read(alone=True) as session:
         ids, meta = _found(session, query, wanted, now)
+        if "total_is_lower_bound" in meta and meta["next_cursor"] is not None:
+            meta["next_cursor"] = _MANY + meta["next_cursor"]
         records = cards.load(session, ids)
         data = shown(session, (records[id_] for id_ in ids if id_ in records))
     return {"data": data, "meta": meta}
@@ -170,7 +178,7 @@ def _listed(session: Session, query: Query, wanted: _Page, now: dt.datetime, wit
     meta = meta_of(total, _MOST)
     place = wanted.place
     if total > _MOST and within is not None and (within.tag or within.group_id) and place is not None:
-        rows = walked_page(session, None, within, place, far=_WALKED, most=None)
+        rows = walked_page(session, None, within, place, far=_WALKED[place.order], most=None)
         if len(rows) > wanted.limit:
             return _shown(rows, meta, wanted)
     narrow = narrow or narrowing(session, query, now=now)
@@ -190,8 +198,7 @@ def _counted_order(order: str, names: frozenset[str]) -> Select[Any]:
     conditions = (Client.archived_at.is_(None), *having(names))
     counted_ = select(Client.id).where(*conditions).limit(_MOST + 1).subquery()
     total = select(func.count()).select_from(counted_).scalar_subquery()
-    statement = _of_order(order).where(*conditions).add_columns(total.label("total"))
-    return statement.execution_options(**ALONE)
+    return _of_order(order).where(*conditions).add_columns(total.label("total"))
 
 
 def _at_once(session: Session, statement: Select[Any], wanted: _Page, values: dict[str, Any]) -> Answer:
@@ -247,18 +254,19 @@ def _answering(session: Session, asked: Question | None, narrow: _Narrow, wanted
     within, place = narrow.within, wanted.place
     if within is None or narrow.rest or place is None:
         return _gathered(session, found(session, asked, within=within), narrow.rest, wanted)
-    rows: Sequence[Any] = ()
-    total = _FEW + 1
-    if asked is not None and not is_one_word(asked):
+    if asked is not None and not is_one_word(asked) and not wanted.many:
         rows = found_page(session, asked, within, place, _FEW + 1)
         total = _total(session, rows, asked, within, wanted, _FEW)
-    if total > _FEW:
-        # So many that the page may be near by.
-        rows = walked_page(session, asked, within, place, far=_WALKED, most=_MOST + 1)
-        if len(rows) < place.size:
-            rows = found_page(session, asked, within, place)
-        total = _total(session, rows, asked, within, wanted, _MOST)
-    return _shown(rows, meta_of(total, _MOST), wanted)
+        if total <= _FEW:
+            return _shown(rows, meta_of(total, _MOST), wanted)
+    # So many that the page may be near by.
+    far, most = _WALKED[place.order], None if wanted.many else _MOST + 1
+    rows = walked_page(session, asked, within, place, far=far, most=most)
+    if len(rows) < place.size:
+        rows = found_page(session, asked, within, place)
+    elif wanted.many:
+        return _shown(rows, meta_of(_MOST + 1, _MOST), wanted)
+    return _shown(rows, meta_of(_total(session, rows, asked, within, wanted, _MOST), _MOST), wanted)
 
 
 def _shown(rows: Sequence[Any], meta: dict[str, Any], wanted: _Page) -> Answer:

@@ -18,6 +18,7 @@ from services.clients.search_keys import question
 from services.clients.selecting import select_ids
 from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk, desk
+from tests.service.plans import counted
 from tests.unit.test_clients_search_keys import answers
 
 __all__ = ["desk"]
@@ -134,7 +135,7 @@ def test_many_who_answer_are_found_as_few_are(
     wanted = [desk.page(limit=3, **query) for query in queries]
     monkeypatch.setattr(searching, "_MOST", 1)
     monkeypatch.setattr(searching, "_FEW", few)
-    monkeypatch.setattr(searching, "_WALKED", walked)
+    monkeypatch.setattr(searching, "_WALKED", dict.fromkeys(searching._WALKED, walked))
     for query, page in zip(queries, wanted, strict=True):
         again = desk.page(limit=3, **query)
         assert again["data"] == page["data"], query
@@ -150,6 +151,31 @@ def test_many_who_answer_are_found_as_few_are(
                 break
         assert len(ids) == page["meta"]["total"] == len(set(ids)), query
         assert ids[:3] == [client["id"] for client in page["data"]], query
+
+
+@pytest.mark.parametrize("q", ["j", "lee", "john", "555010"])
+def test_a_total_is_exact_up_to_where_it_is_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch, q: str) -> None:
+    people(desk)
+    total = desk.page(q=q)["meta"]["total"]
+    for most in range(1, 10):
+        monkeypatch.setattr(searching, "_MOST", most)
+        meta = desk.page(q=q, limit=1)["meta"]
+        assert (meta["total"], "total_is_lower_bound" in meta) == (min(total, most), total > most), most
+
+
+def test_what_is_too_many_to_count_is_counted_for_the_first_page_only(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people(desk)
+    monkeypatch.setattr(searching, "_MOST", 2)
+    pages = [desk.page(q="j", limit=1)]
+    with counted(desk.db) as statements:
+        pages += [desk.page(q="j", limit=1, cursor=pages[0]["meta"]["next_cursor"])]
+    for page in pages:
+        assert (page["meta"]["total"], page["meta"]["total_is_lower_bound"]) == (2, True)
+    if desk.db.engines.read.dialect.name == "postgresql":
+        assert not [statement for statement in statements if "count_clients" in statement]
+    assert len({client["id"] for page in pages for client in page["data"]}) == 2
 
 
 def test_the_last_page_tells_the_total_too(desk: Desk) -> None:
