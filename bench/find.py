@@ -19,19 +19,21 @@ from urllib.parse import urlencode
 
 import psycopg2
 from psycopg2.errors import QueryCanceled
+from sqlalchemy import text
 
 from bench import load
-from bench.find_asks import LIMIT, Ask, Kind, kinds
+from bench.find_asks import COMBINED, LIMIT, Ask, Kind, kinds
 from bench.many_clients import NOW, Firm, fill
 from bench.stage import Stage
 from bench.system import system
+from chassis.scoping import UNGUARDED
 from chassis.testing import make_database
 from services.clients.models import Base
 from services.clients.searching import list_clients
 
 FEW, MANY = 10_000, 1_000_000
 OTHER_FIRMS = 100
-RUNS, RUNS_OF_FEW, UNTIMED = 60, 12, 3
+RUNS, RUNS_OF_FEW, UNTIMED = 120, 12, 3
 MOST_ILIKE_MS = 10_000
 """What the plain way is given: of one letter it takes minutes."""
 MOST_RAW_MS = 1_000
@@ -57,13 +59,15 @@ def report(stage: Stage) -> Iterator[str]:
     few.db.engines.dispose()
     many, superuser = _firm(stage, MANY)
     yield f"find, {MANY:,} clients: copied into the database in {many.seconds:.0f} s"
+    _warm_ours(many)
     timed: dict[str, Timed] = {}
     for name, kind in kinds().items():
         timed[name] = _time(many, superuser, kind, RUNS)
         timed[name].ilike = _time_of_ilike(many, superuser, kind)
         yield _line(name, small[name], timed[name])
     many.db.engines.dispose()
-    yield from _all_together(timed)
+    yield from _all_together("one by one", {name: one for name, one in timed.items() if not name.startswith(COMBINED)})
+    yield from _all_together("combined", {name: one for name, one in timed.items() if name.startswith(COMBINED)})
     yield _through_the_gateway()
 
 
@@ -75,6 +79,16 @@ def _firm(stage: Stage, size: int) -> tuple[Firm, str]:
 
 
 # How long it takes
+
+
+_EVERY_PAGE = "SELECT count(*) FROM client WHERE keys IS NULL"
+"""Each connection pays once for each page of the server's memory that it reaches for the first time, four times what the
+page then costs; connections of a service live long."""
+
+
+def _warm_ours(firm: Firm) -> None:
+    with firm.db.read() as session:
+        session.execute(text(_EVERY_PAGE), execution_options=UNGUARDED)
 
 
 def _time(firm: Firm, superuser: str, kind: Kind, runs: int) -> Timed:
@@ -109,6 +123,7 @@ def _connected(superuser: str, most_ms: int) -> Iterator[Any]:
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
+            cursor.execute(_EVERY_PAGE)
             cursor.execute(f"SET statement_timeout = {most_ms}")
             yield cursor
     finally:
@@ -185,7 +200,7 @@ def _line(name: str, few: Timed, many: Timed) -> str:
     )
 
 
-def _all_together(timed: dict[str, Timed]) -> Iterator[str]:
+def _all_together(which: str, timed: dict[str, Timed]) -> Iterator[str]:
     """What is reached of either promise, and by what it is not."""
     for what, figure_of, promised, unit in (
         ("p99", lambda one: _p99(one.ours), PROMISED_MS, " ms"),
@@ -196,7 +211,7 @@ def _all_together(timed: dict[str, Timed]) -> Iterator[str]:
         over = [f"{name} ({figure:.1f})" for name, figure in figures.items() if figure > promised]
         reached = f"reached by all {len(timed)}" if not over else f"NOT reached by {len(over)} of {len(timed)}"
         yield (
-            f"find, all together, {what}: the largest is {figures[worst]:.1f}{unit}, {worst} (promised {promised:.0f},"
+            f"find, {which}, {what}: the largest is {figures[worst]:.1f}{unit}, {worst} (promised {promised:.0f},"
             f" {reached}{': ' if over else ''}{', '.join(over)})"
         )
 

@@ -31,6 +31,8 @@ class Ask:
 
 
 Kind = Callable[[Firm, random.Random], Ask]
+COMBINED = ("a common name, ", "filter, two ")
+"""What the names of those kinds begin with that ask for several things at once, the first of which very many have."""
 
 
 def _typed(ask: Callable[[dict[str, Any], random.Random], str], *, forgiving: bool = False, **more: Any) -> Kind:
