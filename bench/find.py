@@ -82,8 +82,8 @@ def _firm(stage: Stage, size: int) -> tuple[Firm, str]:
 
 
 _EVERY_PAGE = "SELECT count(*) FROM client WHERE keys IS NULL"
-"""Each connection pays once for each page of the server's memory that it reaches for the first time, four times what the
-page then costs; connections of a service live long."""
+"""Each connection pays once for each page of the server's memory that it reaches for the first time, several times what
+the page then costs; connections of a service live long."""
 
 
 def _warm_ours(firm: Firm) -> None:
