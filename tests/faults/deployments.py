@@ -264,13 +264,17 @@ class Distributed(Deployment):
             environment={**self._environment, **environment, "HEALTH_PORT": str(free_port())},
         )
 
+    @property
+    def superuser_url(self) -> str:
+        """The URL of PostgreSQL's superuser."""
+        password = (self.folder / "postgres" / "password").read_text()
+        found = make_url(self.urls["messaging"]).set(username="postgres", password=password, database="postgres")
+        return found.render_as_string(hide_password=False)
+
     def administer(self, statement: str) -> list[tuple[Any, ...]]:
         """One statement to PostgreSQL as its superuser."""
-        url = make_url(self.urls["messaging"])
-        password = (self.folder / "postgres" / "password").read_text()
-        connection = psycopg2.connect(
-            host=url.host, port=url.port, user="postgres", password=password, dbname="postgres"
-        )
+        url = make_url(self.superuser_url).set(drivername="postgresql")
+        connection = psycopg2.connect(url.render_as_string(hide_password=False))
         connection.autocommit = True
         try:
             with connection.cursor() as cursor:

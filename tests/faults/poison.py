@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import func, select
 
@@ -26,14 +26,17 @@ from chassis.testing import make_database
 from deploy.postgres import private_postgres
 from deploy.processes import end
 from deploy.rabbitmq import private_rabbitmq
+from tests.faults.deployments import Distributed
 from tests.faults.figures import Figure, exactly
 from tests.faults.work import Load
-from tests.running_servers import OwnedDatabases
+from tests.running_servers import OwnedDatabases, RunningPostgres, RunningRabbitMQ
 from tests.service.sample import THING_MADE, MakerBase, Noted, TakerBase
 from tests.systems import eventually
 
 KINDS = ("json", "schema", "refused", "exception", "death")
 FIRM = new_id()
+QUICK_RETRIES = [0.1, 0.2, 0.3]
+"""Seconds between attempts in the row's quick forms."""
 
 Say = Callable[[str], None]
 
@@ -152,14 +155,25 @@ def bus_of(backend: str) -> Iterator[Bus]:
         if backend == "distributed":
             databases = OwnedDatabases(stack.enter_context(private_postgres(durable=True)))
             uri = stack.enter_context(private_rabbitmq()).create_vhost("poison")
-            maker, taker = databases.create_database("maker"), databases.create_database("taker")
+            yield _bus(uri, databases.create_database("maker"), databases.create_database("taker"))
         else:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="casewire-faults-")))
-            uri, maker, taker = "embedded://", f"sqlite:///{folder}/maker.db", f"sqlite:///{folder}/taker.db"
-        made = [make_database(base, url) for base, url in ((MakerBase, maker), (TakerBase, taker))]
-        for database in made:
-            database.engines.dispose()
-        yield Bus(uri, *(database.url for database in made))
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="casewire-faults-"))
+            yield _bus("embedded://", f"sqlite:///{folder}/maker.db", f"sqlite:///{folder}/taker.db")
+
+
+def bus_beside(deployment: Distributed) -> Bus:
+    """On the servers of a deployment that runs, which end with it."""
+    databases = OwnedDatabases(RunningPostgres(deployment.superuser_url))
+    port = urlsplit(deployment.amqp_uri).port
+    uri = RunningRabbitMQ(f"{deployment.state()['management']}?amqp={port}").create_vhost("poison")
+    return _bus(uri, databases.create_database("poison_maker"), databases.create_database("poison_taker"))
+
+
+def _bus(uri: str, maker: str, taker: str) -> Bus:
+    made = [make_database(base, url) for base, url in ((MakerBase, maker), (TakerBase, taker))]
+    for database in made:
+        database.engines.dispose()
+    return Bus(uri, *(database.url for database in made))
 
 
 def poison_on(backend: str, load: Load, say: Say) -> list[Figure]:

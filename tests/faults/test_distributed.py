@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.faults import broker, databases, erasures, events, processes, stops
+from tests.faults import broker, databases, erasures, events, poison, processes, stops
+from tests.faults.deployments import Distributed
 from tests.faults.figures import demand
 from tests.faults.work import Firm, Load
 
@@ -45,6 +46,13 @@ def test_row_8_every_event_three_times_and_shuffled(on_servers: Firm) -> None:
 
 def test_row_9_a_newer_version_before_an_older(on_servers: Firm) -> None:
     demand(events.send_the_older_last(on_servers, Load(20, 1, 40.0, slack=SLACK), print))
+
+
+def test_row_10_five_kinds_of_poison(on_servers: Firm) -> None:
+    """Services of its own, on the same servers."""
+    assert isinstance(on_servers.deployment, Distributed)
+    bus = poison.bus_beside(on_servers.deployment)
+    demand(poison.poison(bus, Load(200, 1, 0.0), print, retries=poison.QUICK_RETRIES))
 
 
 def test_row_16_erased_in_mid_batch(on_servers: Firm) -> None:
