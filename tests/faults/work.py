@@ -144,6 +144,19 @@ class Firm:
         counts = self.counts(*batches)
         return wanted - sum(counts.values()) + counts["accepted"] + counts["queued"]
 
+    def untaken(self, *batches: Batch) -> int:
+        """How many wait that no process has taken: what a dead one took waits for its lease to end."""
+        taken = sum(
+            self.deployment.ask(
+                "messaging",
+                "SELECT count(*) FROM delivery WHERE batch_id = :id AND state IN ('accepted', 'queued') "
+                "AND lease_until IS NOT NULL",
+                id=self._id(batch.id),
+            )[0][0]
+            for batch in batches
+        )
+        return self.waiting(*batches) - int(taken)
+
     def deliveries(self, *batches: Batch) -> dict[str, Any]:
         """Delivery id, without dashes, to its row: state, reason, address, client_id, attempts."""
         statement = "SELECT id, state, reason, address, client_id, attempts FROM delivery WHERE batch_id = :id"
