@@ -89,9 +89,13 @@ class OwnedDatabases:
         self._password = make_url(server.url()).password or ""
         self._owner = make_roles(server.ask, self.role, self._password, self._password)
 
-    def create_database(self, name: str) -> str:
-        """Its URL for the owner; `chassis.testing.service_url` makes the service's of it."""
+    def create_database(self, name: str, like: str = "template1") -> str:
+        """Its URL for the owner; `chassis.testing.service_url` makes the service's of it. It begins as a copy of a
+        database to which nobody is connected."""
         with asking(self.server.url) as ask:
+            # Copied as files, the template takes half the time of being written through the log.
+            copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+            ask("postgres", copy.format(sql.Identifier(name), sql.Identifier(like)))
             make_service_database(ask, name, self.role)
         return self.server.url(name, self._owner, self._password)
 

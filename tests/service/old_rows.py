@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import CHAR, JSON, Column, DateTime, MetaData, Table, Uuid, inspect
+from sqlalchemy import CHAR, JSON, Column, DateTime, MetaData, Table, Uuid, inspect, make_url
 from sqlalchemy.types import Boolean, Date, Integer, String
 
 from chassis.migrations import downgrade, owner_engine, upgrade
@@ -89,20 +90,55 @@ def _nothing(column: Column[Any]) -> Any:
     return ""
 
 
+class Versions:
+    """Databases of services' earlier versions, kept empty and copied: each is made from the one before, so that no
+    migration runs for every test."""
+
+    def __init__(self, copy: Callable[[str | None], str]) -> None:
+        """`copy`: the URL of a new database that is like the one of a URL, or empty."""
+        self._copy = copy
+        self._kept: dict[str, dict[str, str]] = {}
+
+    def get(self, service: str, revision: str) -> str:
+        """The URL of a new database of this version."""
+        kept = self._kept.setdefault(service, {})
+        if revision not in kept:
+            earlier = max((known for known in kept if known < revision), default=None)
+            made = self._copy(earlier and kept[earlier])
+            upgrade(service, made, revision)
+            kept[revision] = made
+        return self._copy(kept[revision])
+
+
+@pytest.fixture(scope="session")
+def versions_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Versions:
+    folder, numbers = tmp_path_factory.mktemp("versions"), itertools.count()
+
+    def copy(url: str | None) -> str:
+        made = folder / f"{next(numbers)}.db"
+        if url is not None:
+            shutil.copyfile(str(make_url(url).database), made)
+        return f"sqlite:///{made}"
+
+    return Versions(copy)
+
+
+@pytest.fixture(scope="session")
+def versions_postgresql(postgres: Any) -> Iterator[Versions]:
+    names: list[str] = []
+
+    def copy(url: str | None) -> str:
+        names.append(f"test_{uuid.uuid4().hex}")
+        return str(postgres.create_database(names[-1], *([] if url is None else [make_url(url).database])))
+
+    yield Versions(copy)
+    for name in names:
+        postgres.drop_database(name)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def old(
-    request: pytest.FixtureRequest, tmp_path: Path, postgres_database: Callable[[], str]
-) -> Iterator[Callable[[str, str], OldDatabase]]:
+def old(request: pytest.FixtureRequest) -> Callable[[str, str], OldDatabase]:
     """Call it with a service and a version for its database; the test runs on SQLite and on PostgreSQL."""
-    made: list[OldDatabase] = []
+    versions: Versions = request.getfixturevalue(f"versions_{request.param}")
     use_key_store(LocalKeys([bytes(32)]))
-
-    def make(service: str, revision: str) -> OldDatabase:
-        on_sqlite = request.param == "sqlite"
-        made.append(OldDatabase(service, f"sqlite:///{tmp_path}/{service}.db" if on_sqlite else postgres_database()))
-        made[-1].to(revision)
-        return made[-1]
-
-    yield make
-    for database in made:
-        database.engine.dispose()
+    return lambda service, revision: OldDatabase(service, versions.get(service, revision))

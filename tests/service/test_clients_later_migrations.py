@@ -15,9 +15,9 @@ from chassis.testing import service_url
 from services.clients import cards
 from services.clients.models import Base
 from services.clients.sealing_up import seal_what_is_plain
-from tests.service.old_rows import NOW, OldDatabase, old
+from tests.service.old_rows import NOW, OldDatabase, old, versions_postgresql, versions_sqlite
 
-__all__ = ["old"]
+__all__ = ["old", "versions_postgresql", "versions_sqlite"]
 
 Old = Callable[[str, str], OldDatabase]
 BORN = dt.date(1990, 2, 28)

@@ -10,9 +10,9 @@ from chassis.database import Database
 from chassis.testing import service_url
 from services.messaging import address_keys
 from services.messaging.models import Base
-from tests.service.old_rows import NOW, OldDatabase, old
+from tests.service.old_rows import NOW, OldDatabase, old, versions_postgresql, versions_sqlite
 
-__all__ = ["old"]
+__all__ = ["old", "versions_postgresql", "versions_sqlite"]
 
 Old = Callable[[str, str], OldDatabase]
 
