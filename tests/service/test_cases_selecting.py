@@ -9,6 +9,7 @@ import pytest
 
 from chassis.columns import new_id, utc_now
 from contracts.errors import CasewireError, Conflict, Invalid, NotFound
+from services.cases import selecting
 from services.cases.models import Base, Case
 from services.cases.selecting import check_selector, select_cases
 from tests.service.cases_office import PROBATE, Office
@@ -117,7 +118,8 @@ def test_the_primary_client_comes_first(office: Office) -> None:
     assert row == {"case_id": case["id"], "case_type_id": case["case_type_id"], "client_ids": [cid, ann, bob]}
 
 
-def test_a_total_above_ten_thousand_is_a_lower_bound(office: Office) -> None:
+def test_a_total_above_the_cap_is_a_lower_bound(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selecting, "TOTAL_CAP", 40)
     kind = office.case_type()
     plain = {
         "case_type_id": kind["id"], "status": "New", "state": "open", "name": "x", "name_folded": "x",
@@ -126,19 +128,21 @@ def test_a_total_above_ten_thousand_is_a_lower_bound(office: Office) -> None:
     with office.db.unit_of_work() as uow:
         uow.insert(
             Case,
-            [{**plain, "id": new_id(), "number": f"n{n}", "number_folded": f"n{n}"} for n in range(10_050)],
+            [{**plain, "id": new_id(), "number": f"n{n}", "number_folded": f"n{n}"} for n in range(45)],
         )
-    page = office.select(limit=5000, case_filter=OPEN)
-    assert page["meta"] == {"next_cursor": page["meta"]["next_cursor"], "total": 10_000, "total_is_lower_bound": True}
+    page = office.select(limit=20, case_filter=OPEN)
+    assert page["meta"] == {"next_cursor": page["meta"]["next_cursor"], "total": 40, "total_is_lower_bound": True}
     ids = [row["case_id"] for row in page["data"]]
     while page["meta"]["next_cursor"]:
-        page = office.select(limit=5000, cursor=page["meta"]["next_cursor"], case_filter=OPEN)
+        page = office.select(limit=20, cursor=page["meta"]["next_cursor"], case_filter=OPEN)
         assert page["meta"]["total_is_lower_bound"]
         ids += [row["case_id"] for row in page["data"]]
-    assert len(set(ids)) == 10_050
-    assert len(office.selected(case_ids=ids[:10_000], exclude_case_ids=ids[:5_000])) == 5_000
-    made = office.service.create_case_list(name="Half", include_ids=ids[:9_000], exclude_ids=ids[:4_000])
-    assert made["case_count"] == 5_000
+    assert len(set(ids)) == 45
+    page = office.select(limit=20, case_ids=ids[:40])
+    assert (page["meta"]["total"], "total_is_lower_bound" in page["meta"]) == (40, False)
+    assert len(office.selected(case_ids=ids[:40], exclude_case_ids=ids[:20])) == 20
+    made = office.service.create_case_list(name="Half", include_ids=ids[:36], exclude_ids=ids[:16])
+    assert made["case_count"] == 20
 
 
 def test_days_are_counted_from_now(office: Office) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -12,19 +12,17 @@ from sqlalchemy import ARRAY, Boolean, Date, Float, Integer, Numeric, Text, bind
 from sqlalchemy.orm import Session
 
 from chassis.columns import Id, Instant, Json, new_id
-from chassis.engines import Engines
-from chassis.testing import service_url
+from tests.service.conftest import MakeDatabase
+from tests.service.sample import MakerBase
 
 ODD = ["", " ", "NULL", "null", "{}", "{a,b}", ",", '"', '""', "\\", '\\"', "'", "''", "\n\t", "%s %(x)s", "ß漢😀"]
 ONE_ID = new_id()
 
 
 @pytest.fixture
-def session(postgres_database: Callable[[], str]) -> Iterator[Session]:
-    engines = Engines(service_url(postgres_database()))
-    with Session(engines.write) as session:
+def session(emptied_postgresql: MakeDatabase) -> Iterator[Session]:
+    with Session(emptied_postgresql(MakerBase).engines.write) as session:
         yield session
-    engines.dispose()
 
 
 @pytest.mark.parametrize(
@@ -45,7 +43,7 @@ def session(postgres_database: Callable[[], str]) -> Iterator[Session]:
 )
 @pytest.mark.parametrize("standard_strings", ["on", "off"])
 def test_a_list_comes_back_as_it_went(session: Session, kind: Any, values: list[Any], standard_strings: str) -> None:
-    session.connection().exec_driver_sql(f"SET standard_conforming_strings = {standard_strings}")
+    session.connection().exec_driver_sql(f"SET LOCAL standard_conforming_strings = {standard_strings}")
     given = bindparam("given", values, type_=ARRAY(kind, dimensions=1))
     assert session.scalar(select(given)) == values
 
