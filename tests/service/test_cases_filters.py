@@ -115,14 +115,14 @@ def slow_enough(quick: int) -> settings:
     )
 
 
-@slow_enough(60)
+@slow_enough(30)
 @given(data=st.data())
 def test_a_filter_finds_what_the_sets_say(estate: Estate, data: st.DataObject) -> None:
     wire = data.draw(filters(estate))
     assert found(estate, wire) == {case.id for case in estate.cases if holds(wire, case, NOW)}
 
 
-@slow_enough(15)
+@slow_enough(8)
 @given(data=st.data())
 def test_not_is_the_true_complement(estate: Estate, data: st.DataObject) -> None:
     wire = data.draw(filters(estate))
@@ -153,7 +153,7 @@ def plain_conditions(estate: Estate, name: str, op: str) -> Iterator[dict[str, A
         yield wire
 
 
-@slow_enough(40)
+@slow_enough(20)
 @given(data=st.data())
 def test_a_selector_selects_what_the_sets_say(estate: Estate, data: st.DataObject, lists: dict[str, Any]) -> None:
     ids = st.lists(st.sampled_from([case.id for case in estate.cases]), min_size=1, max_size=40)

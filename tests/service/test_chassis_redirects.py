@@ -156,7 +156,7 @@ def histories(draw: st.DrawFn) -> Any:
 
 
 @pytest.mark.parametrize("server", ["sqlite", "postgresql"])
-@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories())
 def test_in_whatever_order_it_is_heard_of_everything_ends_where_it_belongs(
     server: str, request: pytest.FixtureRequest, history: Any

@@ -180,7 +180,7 @@ CLIENT = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(5), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(CLIENT, min_size=1, max_size=4), st.sampled_from([as_csv, as_workbook]))
 def test_whatever_clients_hold_an_import_of_their_export_changes_nothing(
     desk: Desk, tmp_path_factory: Any, clients: list[dict[str, Any]], form: Any

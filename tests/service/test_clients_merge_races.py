@@ -99,7 +99,7 @@ def at_once(actions: list[Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("server", ["sqlite", "postgresql"])
-@settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pairs=st.lists(PAIRS, min_size=2, max_size=7), pauses=st.lists(st.integers(0, 4), min_size=7, max_size=7))
 def test_merges_of_overlapping_pairs_end_consistent(
     server: str,
