@@ -16,6 +16,7 @@ from services.cases import reading
 from services.cases.models import Base, ClientMergeMove
 from tests.service.cases_office import Office
 from tests.service.merges import Merge
+from tests.service.one_database import on_one_database
 
 
 @pytest.fixture
@@ -36,6 +37,7 @@ def told(office: Office) -> list[dict[str, Any]]:
     return [event.data for event in outbox_events(office.db, CASE_CHANGED) if event.firm_id == office.firm_id]
 
 
+@on_one_database
 def test_the_survivor_takes_the_place_on_the_cases_and_gives_it_back(office: Office) -> None:
     one, two, spouse = office.client(), office.client(), office.client()
     kind = office.case_type()
@@ -59,6 +61,7 @@ def test_the_survivor_takes_the_place_on_the_cases_and_gives_it_back(office: Off
 
 
 @pytest.mark.parametrize("merged_is_primary", [True, False])
+@on_one_database
 def test_two_on_one_case_become_one_who_is_primary_if_either_was(office: Office, merged_is_primary: bool) -> None:
     one, two = office.client(), office.client()
     primary, other = (two, one) if merged_is_primary else (one, two)
@@ -138,6 +141,7 @@ def test_merges_in_a_row_are_followed_in_any_order(office: Office) -> None:
     assert sorted(on_case(office, case["id"])) == sorted(before)
 
 
+@on_one_database
 def test_consent_of_the_merged_client_is_the_survivors_to_filter_by(office: Office) -> None:
     one, two = office.client(), office.client()
     case = office.case(office.case_type(), clients=[{"client_id": two}])

@@ -15,6 +15,7 @@ from contracts.errors import Unavailable
 from services.cases.models import Base, NewClientRequest
 from tests.service.canaries import found_in, publish_all
 from tests.service.cases_office import Office
+from tests.service.one_database import on_one_database
 
 WORDS = ["Oxenfree", "Wurlitzer", "Marzipan", "sheet-7", "cousin of Quimby", "lamplighter"]
 
@@ -110,6 +111,7 @@ def test_two_of_one_case_are_erased_together(office: Office) -> None:
     assert found_in(office.db, WORDS) == []
 
 
+@on_one_database
 def test_what_comes_late_brings_nothing_back(office: Office) -> None:
     client_id = office.client()
     erase(office, client_id, version=5)
@@ -138,6 +140,7 @@ def test_a_new_client_that_is_still_awaited_is_forgotten(office: Office, monkeyp
     assert found_in(office.db, ["Wurlitzer"]) == []
 
 
+@on_one_database
 def test_a_client_that_is_taken_back_is_found_by_its_facts_again(office: Office) -> None:
     client_id = office.client()
     case = case_about(office, client_id)

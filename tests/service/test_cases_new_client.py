@@ -18,6 +18,7 @@ from contracts.errors import Conflict, DeadlineExceeded, Invalid, NotFound, Unav
 from services.cases import new_client
 from services.cases.models import Base, Case, CaseClient, CaseFieldValue, NewClientRequest, StatusChange
 from tests.service.cases_office import Office
+from tests.service.one_database import on_one_database
 
 ANN = {
     "first_name": "Ann",
@@ -195,6 +196,7 @@ def test_a_refused_request_may_be_corrected_under_its_key(office: Office, kind: 
         assert office.case(kind, new_client={**ANN, "skip_duplicate_check": True})["state"] == "open"
 
 
+@on_one_database
 def test_a_turn_that_fails_waits_longer_before_the_next(office: Office, kind: dict[str, Any]) -> None:
     def unavailable(**command: Any) -> Any:
         raise Unavailable("bus_unavailable")

@@ -10,6 +10,7 @@ from contracts.errors import Conflict, NotFound
 from services.clients import archiving, legal_holds
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.erasing_clients import AFTER, person
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -32,6 +33,7 @@ def test_a_deleted_client_can_be_taken_back_as_it_was(desk: Desk) -> None:
     assert told["tags"] == ["Wurlitzer club"]
 
 
+@on_one_database
 def test_to_take_back_what_is_there_changes_nothing(desk: Desk) -> None:
     client_id = person(desk)
     before = desk.get(client_id)

@@ -23,6 +23,7 @@ from services.clients import (
 )
 from services.clients.client_card import get_client_card
 from tests.service.clients_desk import NOW, Desk, desk
+from tests.service.one_database import on_one_database
 from tests.service.plans import counted
 
 __all__ = ["desk"]
@@ -53,6 +54,7 @@ def group(desk: Desk, name: str, *client_ids: str) -> str:
     return str(made["id"])
 
 
+@on_one_database
 def test_every_part_is_as_its_own_operation_gives_it(desk: Desk) -> None:
     client_id = business(desk, "Acme")
     contact(desk, client_id, email="ann@example.com", title="Office manager", notify=True)
@@ -74,6 +76,7 @@ def test_every_part_is_as_its_own_operation_gives_it(desk: Desk) -> None:
     assert (shown["title"], shown["clients"]) == ("Office manager", [{"client_id": client_id, "notify": True}])
 
 
+@on_one_database
 def test_an_individual_shows_the_businesses_it_is_a_contact_of(desk: Desk) -> None:
     bolt, acme, gone = business(desk, "Bolt"), business(desk, "Acme"), business(desk, "Gone")
     made = contact(desk, bolt, acme, gone, email="ann.lee@EXAMPLE.com", title="Owner")

@@ -20,6 +20,7 @@ from services.clients.models import Company
 from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.directory_desk import FIRST, business, checked, entry, named, other, propose, reject
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk", "other"]
 
@@ -39,6 +40,7 @@ def test_the_directory_is_searched_by_name_and_paged(desk: Desk) -> None:
         companies.get_company(desk.db, company_id=new_id())
 
 
+@on_one_database
 def test_a_business_is_linked_to_an_entry(desk: Desk, other: Desk) -> None:
     company, second = entry(desk), entry(desk, name="Second Title")
     acme = business(desk)
@@ -105,7 +107,7 @@ def everything(desk: Desk, entries: list[str], client_id: str) -> bytes:
     return orjson.dumps(answers)
 
 
-@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(5), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(steps=STEPS)
 def test_whatever_a_firm_does_another_firms_answers_are_the_same_bytes(
     desk: Desk, other: Desk, steps: list[tuple[str, int, str]]

@@ -14,6 +14,7 @@ from contracts.errors import Conflict, Invalid, NotFound
 from services.clients import contact_ties, contacts
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.contacts_desk import ANN, LATER, add, business, checked, get, listed, make, tied, told
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -118,6 +119,7 @@ def test_an_import_makes_no_business_with_contacts_a_person(desk: Desk) -> None:
         ({"title": "a\x07b"}, "title"),
     ],
 )
+@on_one_database
 def test_a_bad_contact_is_refused_and_leaves_nothing(desk: Desk, given: dict[str, Any], field: str) -> None:
     acme = business(desk)
     for attempt in (lambda: make(desk, acme, **given), lambda: add(desk, acme, **{**ANN, **given})):

@@ -16,6 +16,7 @@ from services.clients import activity, data_exports, erased_rows, legal_holds, m
 from services.clients.models import ImportChange
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.erasing_clients import PERSON, erase, go_on, person
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -50,6 +51,7 @@ def test_every_word_of_the_person_is_handed_out(desk: Desk) -> None:
     assert json.dumps(exported(desk, client_id, limit=1), sort_keys=True).count('"activity"') >= 2
 
 
+@on_one_database
 def test_what_was_merged_is_handed_out_with_the_survivor(desk: Desk) -> None:
     one, two = desk.create(first_name="Ann")["id"], desk.create(first_name="Zerelda", occupation="Cooper")["id"]
     with use(desk.context):
@@ -71,6 +73,7 @@ def test_that_it_was_asked_for_is_kept_once(desk: Desk) -> None:
     assert len(listed) == len(desk.emitted(clients.CLIENT_DATA_EXPORTED)) == 1
 
 
+@on_one_database
 def test_of_an_erased_client_there_is_nothing_to_hand_out(desk: Desk) -> None:
     client_id = person(desk)
     erase(desk, client_id)

@@ -14,6 +14,7 @@ from services.clients import cards, erasing, importing
 from services.clients.erased_lists import Seeker
 from services.clients.models import Import
 from tests.service.clients_desk import NOW, Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -92,6 +93,7 @@ def test_other_firms_lists_stay(desk: Desk, tmp_path: Any) -> None:
     assert "Zerelda" in lists(stranger)
 
 
+@on_one_database
 def test_nothing_is_erased_as_long_as_lists_cannot_be_looked_at(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     client_id = desk.create(**PERSON)["id"]
     desk.upload([HEADER, ["Zerelda", "Oxenfree", "", "", ""]])
@@ -111,6 +113,7 @@ def test_nothing_is_erased_as_long_as_lists_cannot_be_looked_at(desk: Desk, monk
     assert lists(desk) == ""
 
 
+@on_one_database
 def test_an_upload_that_is_gone_already_holds_nobody_up(desk: Desk) -> None:
     client_id = desk.create(**PERSON)["id"]
     made = desk.import_all([HEADER, OTHERS])

@@ -22,6 +22,7 @@ from tests.service.canaries import publish_all
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.erasing_clients import AFTER, CANARIES, LISTS, PERSON, erase, found, go_on, merged, person, state
 from tests.service.merging_clients import merge
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -45,6 +46,7 @@ def test_after_an_erase_nothing_of_the_person_is_left(desk: Desk) -> None:
     assert counts["client"] == counts["client_phone"] == counts["client_email"] == counts["client_address"] == 1
 
 
+@on_one_database
 def test_messaging_is_told_the_addresses_that_are_nobody_elses(desk: Desk) -> None:
     client_id = person(desk)
     shared = str(desk.create(first_name="Bea", phones=[{"number": "+12125550142"}, {"number": "+12125550199"}])["id"])
@@ -58,6 +60,7 @@ def test_messaging_is_told_the_addresses_that_are_nobody_elses(desk: Desk) -> No
     assert [one["numbers"] for one in desk.forgotten] == [["+12125550142", "+12125550199"]]
 
 
+@on_one_database
 def test_without_messaging_nothing_is_deleted_yet(desk: Desk) -> None:
     client_id = person(desk)
     erasure = erase(desk, client_id)
@@ -225,6 +228,7 @@ def test_a_list_that_is_still_being_taken_in_goes_when_it_is_done(desk: Desk) ->
 # Merged clients
 
 
+@on_one_database
 def test_what_was_merged_is_erased_with_its_survivor(desk: Desk) -> None:
     surviving_id, merged_id = merged(desk)
     publish_all(desk.everywhere)
@@ -241,6 +245,7 @@ def test_what_was_merged_is_erased_with_its_survivor(desk: Desk) -> None:
             desk.get(client_id)
 
 
+@on_one_database
 def test_each_takes_along_what_was_merged_into_it(desk: Desk) -> None:
     one, two, three, four, five = (str(desk.create()["id"]) for _ in range(5))
     for surviving_id, merged_id in ((two, three), (one, two), (four, five)):

@@ -15,10 +15,12 @@ from services.clients.models import Base
 from tests.service.canaries import publish_all
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.erasing_clients import PERSON, REPORTS, erase, found, go_on, person, report, state
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
 
+@on_one_database
 def test_the_journal_is_written_before_the_first_row_is_gone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     client_id = person(desk)
     erasure = erase(desk, client_id)

@@ -14,10 +14,12 @@ from contracts.errors import NotFound
 from services.clients import erasing, erasure_latecomers, erasure_reports
 from tests.service.clients_desk import DELIVERY, NOW, Desk, desk
 from tests.service.erasing_clients import REPORTS, erase, go_on, person, report, state
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
 
+@on_one_database
 def test_an_erasure_is_done_when_every_service_has_reported(desk: Desk) -> None:
     erasure = erase(desk, person(desk))
     go_on(desk)
@@ -34,6 +36,7 @@ def test_an_erasure_is_done_when_every_service_has_reported(desk: Desk) -> None:
     assert len(desk.emitted(clients.CLIENT_ERASED)) == 1
 
 
+@on_one_database
 def test_who_does_not_report_is_asked_again_and_less_and_less_often(desk: Desk) -> None:
     erasure = erase(desk, person(desk))
     go_on(desk)
@@ -50,6 +53,7 @@ def test_who_does_not_report_is_asked_again_and_less_and_less_often(desk: Desk) 
     assert state(desk, erasure["id"])["times_asked"] == len(asked) + 1
 
 
+@on_one_database
 def test_what_has_to_wait_is_shown_and_asked_for_soon(desk: Desk) -> None:
     erasure = erase(desk, person(desk))
     go_on(desk)
@@ -65,6 +69,7 @@ def test_what_has_to_wait_is_shown_and_asked_for_soon(desk: Desk) -> None:
     assert state(desk, erasure["id"])["state"] == "done"
 
 
+@on_one_database
 def test_what_the_erasing_itself_let_others_tell_is_dropped_at_its_end(desk: Desk) -> None:
     client_id = person(desk)
     erasure = erase(desk, client_id)

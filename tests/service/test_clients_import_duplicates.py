@@ -7,6 +7,7 @@ from contracts.clients import CLIENTS_IMPORTED
 from services.clients.activity import list_client_activity
 from tests.service.clients_desk import Desk, desk
 from tests.service.imported_rows import HEADER, client_count, counts, row, small_chunks
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk", "small_chunks"]
 
@@ -48,6 +49,7 @@ def test_update_changes_what_the_file_says_and_leaves_the_rest(desk: Desk) -> No
     assert (entry["outcome"], "phones" in entry["changed"]) == ("updated", True)
 
 
+@on_one_database
 def test_merge_fills_only_what_is_empty_and_joins_lists(desk: Desk) -> None:
     desk.define("court")
     ann = desk.create(
@@ -121,6 +123,7 @@ def test_addresses_take_the_place_of_those_of_their_kind(desk: Desk) -> None:
     ]  # fmt: skip
 
 
+@on_one_database
 def test_a_row_without_a_name_updates_a_known_client_and_cannot_create_one(desk: Desk) -> None:
     ann = desk.create(phones=[{"number": "+12125550101"}])
     found = desk.import_all([["Phone", "Email"], ["+12125550101", "ann@example.com"], ["+12125550102", ""]],

@@ -13,6 +13,7 @@ from services.clients import import_undo, importing
 from services.clients.import_mapping import suggest_mapping
 from services.clients.models import Client
 from tests.service.clients_desk import NOW, Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -47,6 +48,7 @@ def test_government_ids_come_out_of_one_cell_and_out_of_columns_of_a_kind(desk: 
 
 
 @pytest.mark.parametrize("duplicates", ["update", "merge"])
+@on_one_database
 def test_ids_are_added_to_those_there(desk: Desk, duplicates: str) -> None:
     known = [{"kind": "ssn", "number": "123-45-6789", "country": "US"}]
     ann = desk.create(phones=[{"number": "+12125550101"}], government_ids=known)["id"]

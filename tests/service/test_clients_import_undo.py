@@ -17,6 +17,7 @@ from services.clients.client_keys import destroy_keys
 from services.clients.models import ImportChange
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import HEADER, client_count, counts, row, small_chunks
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk", "small_chunks"]
 
@@ -45,6 +46,7 @@ def undone(found: dict[str, Any]) -> tuple[int, int, int, int]:
     return tuple(found["undo"]["counts"][name] for name in ("removed", "restored", "conflicts", "gone"))
 
 
+@on_one_database
 def test_clients_that_it_made_are_deleted_as_one_by_one(desk: Desk, small_chunks: None, small_undo: None) -> None:
     before = desk.create(first_name="Known")
     found = desk.import_all([HEADER, *(row(number) for number in range(25)), row(40, Phone="1")])
@@ -86,6 +88,7 @@ def test_clients_that_it_changed_get_their_earlier_values(desk: Desk) -> None:
     assert (entry["outcome"], entry["undone"], "phones" in entry["changed"]) == ("restored", True, True)
 
 
+@on_one_database
 def test_what_was_changed_since_stays_and_is_shown(desk: Desk) -> None:
     desk.define("court", "judge")
     ann = desk.create(**FULL)
@@ -127,6 +130,7 @@ def test_a_client_changed_by_several_rows_gets_what_it_had_at_first(desk: Desk, 
     assert client_count(desk) == 1
 
 
+@on_one_database
 def test_a_value_that_cannot_go_back_is_a_conflict(desk: Desk) -> None:
     ann = desk.create(first_name=None, company_name="Lee Ltd", kind="individual", phones=[{"number": "+12125550101"}])
     found = desk.import_all([["Phone", "First name"], ["2125550101", "Ann"]], duplicates="update")
@@ -154,6 +158,7 @@ def test_a_restart_goes_on_where_it_ended(desk: Desk, small_chunks: None, small_
     assert client_count(desk) == 15
 
 
+@on_one_database
 def test_it_is_taken_back_once_and_when_it_has_ended(desk: Desk, small_chunks: None) -> None:
     started = desk.start([HEADER, *(row(number) for number in range(25))])
     with pytest.raises(Conflict, match="import_not_finished"):

@@ -16,6 +16,7 @@ from services.clients import import_running, importing
 from services.clients.activity import list_client_activity
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import BAD_ERRORS, BAD_ROWS, HEADER, client_count, counts, row, small_chunks
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk", "small_chunks"]
 
@@ -47,6 +48,7 @@ def test_good_rows_become_clients_and_bad_rows_fail_alone(desk: Desk) -> None:
     }  # fmt: skip
 
 
+@on_one_database
 def test_the_failed_rows_come_back_as_the_original_file_with_what_is_wrong(desk: Desk) -> None:
     content = [HEADER, row(1), row(2, First_name="=1+1", Phone="+12"), row(3)[:2], row(4), [*row(5), "-more"]]
     found = desk.import_all(content)
@@ -80,6 +82,7 @@ def test_a_preview_says_what_a_run_does_and_writes_nothing(desk: Desk, small_chu
     assert desk.get(known["id"])["external_source_id"] == "X1"
 
 
+@on_one_database
 def test_a_workbook_is_imported_as_its_rows_would_be(desk: Desk) -> None:
     book = Workbook()
     for cells in [HEADER, row(1), *BAD_ROWS[:3], row(2, Phone="2125550102")]:
@@ -92,6 +95,7 @@ def test_a_workbook_is_imported_as_its_rows_would_be(desk: Desk) -> None:
     assert sorted(client["first_name"] for client in desk.page()["data"]) == ["Ann1", "Ann2"]
 
 
+@on_one_database
 def test_the_failed_rows_of_a_workbook_come_back_as_one(desk: Desk) -> None:
     book = Workbook()
     for cells in [HEADER, row(1), row(2, First_name="@home", Phone="12"), row(3, Email="no")]:

@@ -11,6 +11,7 @@ from contracts.errors import Conflict, Invalid, NotFound
 from services.clients import archiving, erasing, legal_holds, merging
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.erasing_clients import AFTER, erase, person
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -68,6 +69,7 @@ def test_holds_are_of_clients_of_the_firm(desk: Desk) -> None:
             act()
 
 
+@on_one_database
 def test_a_hold_on_one_that_was_merged_binds_its_survivor(desk: Desk) -> None:
     surviving_id, merged_id = str(desk.create(first_name="Bea")["id"]), person(desk)
     legal_holds.place_legal_hold(desk.db, NOW, client_id=merged_id, reason="A suit.")

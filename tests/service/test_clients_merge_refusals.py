@@ -12,6 +12,7 @@ from chassis.columns import new_id
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.service.clients_desk import Desk, desk
 from tests.service.merging_clients import fields_at_fault, merge, own_fields, undo
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk", "own_fields"]
 
@@ -34,6 +35,7 @@ def test_nor_with_another_firms(desk: Desk, tmp_path: Any) -> None:
     assert other.get(foreign)["version"] == 1
 
 
+@on_one_database
 def test_nor_with_one_that_was_merged_or_deleted(desk: Desk) -> None:
     one, two, three, gone = (desk.create()["id"] for _ in range(4))
     merge(desk, one, two)
@@ -78,6 +80,7 @@ def test_more_than_a_record_may_hold_is_refused(desk: Desk) -> None:
     assert len(desk.get(two)["phones"]) == 12
 
 
+@on_one_database
 def test_who_may_not_see_what_is_sensitive_neither_sees_nor_chooses_it(desk: Desk) -> None:
     one = desk.create(date_of_birth=dt.date(1980, 2, 29))["id"]
     two = desk.create(date_of_birth=dt.date(1981, 2, 28), government_ids=[{"kind": "ssn", "number": "078-05-1120"}])

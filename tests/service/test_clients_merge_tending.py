@@ -14,10 +14,12 @@ from services.clients import legal_holds, merge_tending, merge_undo
 from services.clients.models import UNDO_WITHIN, Client, LegalHold
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.merging_clients import merge, own_fields, undo
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk", "own_fields"]
 
 
+@on_one_database
 def test_the_event_is_told_again_for_what_was_under_way(desk: Desk) -> None:
     one, two = desk.create()["id"], desk.create()["id"]
     merge(desk, one, two)

@@ -16,6 +16,7 @@ from services.clients.client_keys import destroy_keys
 from services.clients.models import ClientMerge
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.merging_clients import LATER, checked, fields_at_fault, merge, own_fields, same, undo
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk", "own_fields"]
 
@@ -45,6 +46,7 @@ def test_an_undo_gives_back_both_as_they_were(desk: Desk) -> None:
     assert {event["client_id"] for event in desk.emitted(CLIENT_CHANGED)} == {one["id"], two["id"]}
 
 
+@on_one_database
 def test_what_was_changed_since_stays_where_the_merge_did_not_touch_it(desk: Desk) -> None:
     one = desk.create(first_name="Ann", tags=["vip"], custom_fields={"court": "North"})["id"]
     two = desk.create(first_name="Anne", tags=["new"], language="es", custom_fields={"age": 3})["id"]
@@ -59,6 +61,7 @@ def test_what_was_changed_since_stays_where_the_merge_did_not_touch_it(desk: Des
     assert desk.get(two)["tags"] == ["new"]
 
 
+@on_one_database
 def test_a_field_that_the_merge_set_and_somebody_changed_since_is_asked_about(desk: Desk) -> None:
     one = desk.create(first_name="Ann", phones=[{"number": "+12125550123"}])["id"]
     two = desk.create(
@@ -132,6 +135,7 @@ def test_after_an_undo_they_can_be_merged_again_the_other_way_round(desk: Desk) 
     assert sorted(entry["surviving_id"] for entry in listed["data"]) == sorted([one, two])
 
 
+@on_one_database
 def test_merges_in_a_row_are_undone_from_the_last_one_on(desk: Desk) -> None:
     one, two, three = (desk.create(tags=[name])["id"] for name in ("one", "two", "three"))
     first = merge(desk, two, three)["id"]
@@ -146,6 +150,7 @@ def test_merges_in_a_row_are_undone_from_the_last_one_on(desk: Desk) -> None:
     assert (desk.get(two)["tags"], desk.get(three)["tags"]) == (["two"], ["three"])
 
 
+@on_one_database
 def test_what_another_merged_client_has_too_stays(desk: Desk) -> None:
     number = [{"number": "+12125550123"}]
     one, two, three = desk.create()["id"], desk.create(phones=number)["id"], desk.create(phones=number)["id"]
@@ -176,6 +181,7 @@ def test_what_is_kept_for_an_undo_is_sealed(desk: Desk) -> None:
     assert same(undo(desk, made["id"])["client"], desk.get(one))
 
 
+@on_one_database
 def test_without_its_key_nothing_can_be_undone(desk: Desk) -> None:
     one, two = desk.create()["id"], desk.create()["id"]
     made = merge(desk, one, two)

@@ -14,6 +14,7 @@ from contracts.errors import Gone, Unavailable
 from services.clients import activity, facts
 from tests.service.clients_desk import CONSENT, NOW, Desk, desk
 from tests.service.merging_clients import merge, own_fields, undo
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk", "own_fields"]
 
@@ -39,6 +40,7 @@ def test_each_field_can_be_chosen(desk: Desk) -> None:
     assert merged["custom_fields"] == {"court": "South"}
 
 
+@on_one_database
 def test_phones_emails_addresses_and_tags_are_joined_with_one_primary_each(desk: Desk) -> None:
     main = {"kind": "primary", "line1": "1 Main St", "city": "Reno", "postal_code": "89501"}
     one = desk.create(
@@ -76,6 +78,7 @@ def test_whose_primary_stays_primary_can_be_chosen(desk: Desk) -> None:
     assert desk.recipient(one)["sms"] == "+12125550199"
 
 
+@on_one_database
 def test_who_is_not_to_be_written_to_stays_so(desk: Desk) -> None:
     one, two = desk.create()["id"], desk.create(spam=True, status="blacklisted", flag_reason="Threats")["id"]
     merged = merge(desk, one, two)["client"]
@@ -120,6 +123,7 @@ def test_the_others_are_told(desk: Desk) -> None:
     assert changed["merge_id"] == made["id"]
 
 
+@on_one_database
 def test_the_merged_id_is_gone_and_tells_the_surviving_one(desk: Desk) -> None:
     one, two, three = (desk.create(phones=[{"number": f"+1212555012{at}"}])["id"] for at in range(3))
     merge(desk, two, three)
@@ -160,6 +164,7 @@ def test_an_answer_that_comes_late_for_the_merged_client_is_the_survivors(desk: 
     assert "task.completed.v1" in kinds
 
 
+@on_one_database
 def test_the_survivor_shows_what_happened_to_both(desk: Desk) -> None:
     one, two = desk.create()["id"], desk.create()["id"]
     made = merge(desk, one, two)
@@ -175,6 +180,7 @@ def test_the_survivor_shows_what_happened_to_both(desk: Desk) -> None:
     assert "consent.changed.v1" not in kinds
 
 
+@on_one_database
 def test_the_external_id_of_either_finds_the_survivor(desk: Desk) -> None:
     one = desk.create(external_source="clio", external_source_id="1")["id"]
     two = desk.create(external_source="clio", external_source_id="2")["id"]
@@ -196,6 +202,7 @@ def test_the_same_request_again_answers_with_the_survivor(desk: Desk) -> None:
     assert desk.create(client_id=two)["id"] == one
 
 
+@on_one_database
 def test_nobody_is_merged_before_their_consents_are_joined(desk: Desk) -> None:
     one = desk.create(phones=[{"number": "+12125550123"}], emails=[{"address": "Ann@example.com"}])
     two = desk.create(phones=[{"number": "+12125550124", "kind": "home"}])

@@ -20,6 +20,7 @@ from services.clients import activity, merge_undo, merging, notes, policy_consen
 from services.clients.client_keys import destroy_keys
 from services.clients.models import ClientMerge
 from tests.service.clients_desk import NOW, Desk, desk
+from tests.service.one_database import on_one_database
 from tests.service.test_clients_sealing import everything_kept
 
 __all__ = ["desk"]
@@ -218,6 +219,7 @@ def test_what_was_accepted_is_kept_with_date_and_source_and_the_newest_is_shown(
         ({"policy_version": "a\u200b"}, "policy_version"),
     ],
 )
+@on_one_database
 def test_a_consent_that_cannot_be_is_refused(desk: Desk, wrong: dict[str, Any], field: str) -> None:
     client = desk.create()
     with pytest.raises(Invalid) as caught:

@@ -24,6 +24,7 @@ from services.clients.models import ClientPhoto, photo_key
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.edge_app import edge_app
 from tests.service.erasing_clients import erase, go_on
+from tests.service.one_database import on_one_database
 from tests.unit.test_clients_pictures import HOSTILE, drawn
 
 __all__ = ["desk"]
@@ -75,6 +76,7 @@ def test_another_photo_takes_the_place_of_the_one_before_and_none_leaves_nothing
 
 
 @pytest.mark.parametrize("content", [*HOSTILE.values(), b"\xff" * (10 * 1024 * 1024 + 1)], ids=[*HOSTILE, "too large"])
+@on_one_database
 def test_a_file_that_is_no_picture_changes_nothing_and_is_not_kept(desk: Desk, content: bytes) -> None:
     client = desk.create()
     made = put(desk, client["id"])
@@ -108,6 +110,7 @@ def test_whatever_is_killed_an_erasure_knows_of_the_file(desk: Desk, monkeypatch
     assert known(desk) == {key for key in stored(desk) if key.startswith("photos/")} == {later["file_key"]}
 
 
+@on_one_database
 def test_one_that_is_just_being_set_is_not_tidied_away(desk: Desk) -> None:
     client = desk.create()
     setting = new_id()
@@ -118,6 +121,7 @@ def test_one_that_is_just_being_set_is_not_tidied_away(desk: Desk) -> None:
     assert stored(desk) == {made["file_key"], photo_key(desk.firm_id, setting)}
 
 
+@on_one_database
 def test_the_survivor_of_a_merge_shows_the_photo_that_is_there(desk: Desk) -> None:
     one, two = desk.create()["id"], desk.create()["id"]
     made = put(desk, two)

@@ -28,6 +28,7 @@ from services.clients.models import SuspectSweep
 from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.merging_clients import merge, undo
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -102,6 +103,7 @@ def test_one_government_id_is_a_reason_however_it_is_written(desk: Desk, find: A
     assert listed(desk) == {frozenset(ids[1:]): ["government_id"]}
 
 
+@on_one_database
 def test_a_number_of_many_says_nothing(desk: Desk, find: Any) -> None:
     for _ in range(likenesses.MOST_SHARING + 1):
         desk.create(first_name=new_id()[-12:], phones=[{"number": "+12125550123"}])
@@ -109,6 +111,7 @@ def test_a_number_of_many_says_nothing(desk: Desk, find: Any) -> None:
     assert listed(desk) == {}
 
 
+@on_one_database
 def test_a_change_ends_and_makes_pairs(desk: Desk) -> None:
     one, two, three = (desk.create(phones=[{"number": f"+1212555012{at}"}])["id"] for at in (0, 0, 1))
     look(desk)

@@ -14,6 +14,7 @@ from services.messaging.adapters.base import Outgoing
 from services.messaging.models import Content
 from services.messaging.unsubscribing import UnsubscribeLinks, describe_unsubscription, unsubscribe
 from tests.service.messaging_desk import PUBLIC_URL, Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -45,6 +46,7 @@ def send(desk: Desk, person: str | None = None, **message: Any) -> Outgoing:
     return message_sent
 
 
+@on_one_database
 def test_both_parts_end_with_who_writes_and_how_to_stop_it(mailed: Desk) -> None:
     sent = send(mailed)
     url = sent.unsubscribe_url
@@ -60,6 +62,7 @@ def test_both_parts_end_with_who_writes_and_how_to_stop_it(mailed: Desk) -> None
     assert (sent.sender_name, sent.subject) == ("Harbor & Lane", "Your case")
 
 
+@on_one_database
 def test_the_footer_is_in_the_language_of_the_text(mailed: Desk) -> None:
     variant = {"channel": "email", "language": "es", "subject": None, "body": "Hola", "html": None}
     template = contents.create_template(mailed.db, name="Hola", variants=[variant])
@@ -69,6 +72,7 @@ def test_the_footer_is_in_the_language_of_the_text(mailed: Desk) -> None:
     assert sent.subject == "Un mensaje de Harbor & Lane"
 
 
+@on_one_database
 def test_a_text_becomes_a_page_with_everything_escaped_and_links_to_tap(mailed: Desk) -> None:
     person = mailed.person(email=MAILBOX, first_name="<script>alert(1)</script>")
     sent = send(mailed, person, body="Hi {{ client.first_name }},\nplease:\n\n{{ task.link }}\n\n& thanks")
@@ -92,6 +96,7 @@ def test_a_page_of_ones_own_keeps_its_markup_and_escapes_what_is_filled_in(maile
     assert "Hi " in sent.body, "the text part is the body"
 
 
+@on_one_database
 def test_a_whole_document_gets_its_footer_before_its_end(mailed: Desk) -> None:
     html = "<!doctype html><html><head><style>b{color:red}</style></head><body><b>Hi</b></body></html>"
     page = str(send(mailed, html=html).html)
@@ -139,6 +144,7 @@ def test_what_a_person_typed_cannot_begin_another_header(mailed: Desk) -> None:
         ({"subject": "See {{ task.link }}"}, "subject", "link_in_subject"),
     ],
 )
+@on_one_database
 def test_a_page_that_cannot_be_used_is_refused_when_it_is_saved(
     mailed: Desk, message: dict[str, str], field: str, code: str
 ) -> None:
@@ -201,6 +207,7 @@ def test_one_post_takes_the_address_off_email_at_once_and_for_good(mailed: Desk)
     assert mailed.outcome(batch_id) == {"opted_out": 1}
 
 
+@on_one_database
 def test_it_ends_email_and_not_texts(mailed: Desk) -> None:
     person = mailed.person(email=MAILBOX)
     unsubscribe(mailed.everywhere, mailed.calls, LINKS, token=token_of(send(mailed, person)), now=mailed.clock())

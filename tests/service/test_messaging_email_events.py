@@ -13,6 +13,7 @@ from services.messaging import consent, consent_ledger, senders
 from services.messaging.email_events import forget_old_events, record_email_event
 from services.messaging.models import Delivery, ProviderEvent
 from tests.service.messaging_desk import NOW, Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -71,6 +72,7 @@ def test_a_delivery_is_told_once(mailed: Desk) -> None:
     assert len(mailed.emitted(DELIVERY_DELIVERED)) == 1
 
 
+@on_one_database
 def test_a_hard_bounce_may_follow_a_delivery_and_ends_the_address(mailed: Desk) -> None:
     delivery = send_email(mailed)
     happened(mailed, "delivered", delivery)
@@ -84,6 +86,7 @@ def test_a_hard_bounce_may_follow_a_delivery_and_ends_the_address(mailed: Desk) 
     assert state_of(mailed, send_email(mailed)) == ("suppressed", "invalid_address")
 
 
+@on_one_database
 def test_a_soft_bounce_ends_the_message_and_not_the_address(mailed: Desk) -> None:
     delivery = send_email(mailed)
     happened(mailed, "bounced", delivery)
@@ -92,6 +95,7 @@ def test_a_soft_bounce_ends_the_message_and_not_the_address(mailed: Desk) -> Non
     assert state_of(mailed, send_email(mailed))[0] == "sent"
 
 
+@on_one_database
 def test_an_out_of_office_bounce_after_the_delivery_changes_nothing(mailed: Desk) -> None:
     delivery = send_email(mailed)
     happened(mailed, "delivered", delivery)
@@ -99,6 +103,7 @@ def test_an_out_of_office_bounce_after_the_delivery_changes_nothing(mailed: Desk
     assert state_of(mailed, delivery)[0] == "delivered"
 
 
+@on_one_database
 def test_a_complaint_opts_out(mailed: Desk) -> None:
     delivery = send_email(mailed)
     happened(mailed, "complained", delivery, event_id="e-3")

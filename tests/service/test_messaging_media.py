@@ -14,6 +14,7 @@ from contracts.errors import Conflict, NotFound
 from services.messaging import history, media
 from services.messaging.adapters.media_source import TwilioMedia
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 from tests.stand_ins.twilio import TwilioStandIn
 
 __all__ = ["desk"]
@@ -131,6 +132,7 @@ def test_what_is_not_allowed_is_refused_whatever_it_is_called(
     ],
     ids=["jpeg", "gif", "pdf", "amr", "mp4", "vcard", "text"],
 )
+@on_one_database
 def test_what_people_send_is_kept(
     room: Room, twilio: TwilioStandIn, content: bytes, content_type: str, ending: str
 ) -> None:
@@ -161,6 +163,7 @@ def test_a_file_that_does_not_say_how_large_it_is_is_cut_off(room: Room, twilio:
         "https://[::1",
     ],
 )
+@on_one_database
 def test_no_other_address_is_asked(room: Room, url: str) -> None:
     message_id = room.come({"url": url})
     room.take()
@@ -193,6 +196,7 @@ def test_credentials_go_to_the_provider_alone() -> None:
     assert not source.may_lead_to("https://fakeamazonaws.com/1")
 
 
+@on_one_database
 def test_an_endless_redirect_and_a_slow_file_end(room: Room, twilio: TwilioStandIn) -> None:
     address = twilio.keep_media("ME1")
     twilio.keep_media("ME1", location=address)

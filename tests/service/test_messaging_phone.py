@@ -13,6 +13,7 @@ from contracts.errors import Invalid
 from services.messaging import consent, contents, estimates, messages, preferences, senders, statuses
 from services.messaging.adapters.base import Outgoing, Result, Unknown
 from tests.service.messaging_desk import PUBLIC_URL, Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -30,6 +31,7 @@ def call_text(desk: Desk, *channels: str, body: str = "Hello {{ client.first_nam
     return str(contents.create_template(desk.db, name=" ".join(channels), variants=variants)["id"])
 
 
+@on_one_database
 def test_a_call_goes_to_the_clients_phone_and_counts_no_segments(desk: Desk) -> None:
     phone_sender(desk)
     ann = desk.person(phone=LANDLINE)
@@ -100,6 +102,7 @@ def test_a_call_is_what_is_left_when_texts_are_not_wanted(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("number", [None, "+1212"])
+@on_one_database
 def test_who_has_no_number_to_call_gets_no_call(desk: Desk, number: str | None) -> None:
     phone_sender(desk)
     batch_id = desk.ask(
@@ -159,6 +162,7 @@ def test_the_dry_run_knows_what_calls_cost(desk: Desk) -> None:
         (["canceled"], "failed", "canceled"),
     ],
 )
+@on_one_database
 def test_a_calls_statuses_never_go_back(desk: Desk, said: list[str], state: str, reason: str | None) -> None:
     phone_sender(desk)
     batch_id = desk.ask(

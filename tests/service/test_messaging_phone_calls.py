@@ -15,6 +15,7 @@ from contracts.messaging import CONSENT_CHANGED
 from services.messaging import communications, consent_ledger, history, phone_calls, senders, statuses, stops
 from services.messaging.models import Attempt, Delivery
 from tests.service.messaging_desk import OFFICE, Desk, desk, together
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -102,6 +103,7 @@ def test_the_same_key_again_is_confirmed_and_changes_nothing(desk: Desk, call: D
     assert len(ledger(desk)) == 1
 
 
+@on_one_database
 def test_texts_still_go_to_who_stopped_calls(desk: Desk, call: Delivery) -> None:
     press(desk, call.id)
     batch_id = desk.ask([desk.item(desk.person(number=LANDLINE))])
@@ -109,6 +111,7 @@ def test_texts_still_go_to_who_stopped_calls(desk: Desk, call: Delivery) -> None
     assert desk.outcome(batch_id) == {"sent": 1}
 
 
+@on_one_database
 def test_another_key_has_the_message_read_again(desk: Desk, call: Delivery) -> None:
     spoken = press(desk, call.id, digits="1")
     assert spoken["text"] == f"{MESSAGE} To get no more calls from us, press 9."
@@ -122,6 +125,7 @@ def test_a_key_in_a_call_that_we_did_not_make_is_refused(desk: Desk, call: Deliv
         press(desk, token)  # type: ignore[arg-type]
 
 
+@on_one_database
 def test_a_texts_token_is_no_calls(desk: Desk) -> None:
     desk.ask([desk.item(desk.person())])
     desk.run()
@@ -130,6 +134,7 @@ def test_a_texts_token_is_no_calls(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("office", ["+12125550101", OFFICE])
+@on_one_database
 def test_who_calls_back_hears_whose_number_it_is_and_can_stop_calls(desk: Desk, call: Delivery, office: str) -> None:
     greeting = ring(desk, to=office)
     assert greeting["text"].startswith("Harbor & Lane. ")
@@ -141,6 +146,7 @@ def test_who_calls_back_hears_whose_number_it_is_and_can_stop_calls(desk: Desk, 
     assert call_again(desk) == {"opted_out": 1}
 
 
+@on_one_database
 def test_nobody_is_stopped_for_a_number_that_is_withheld(desk: Desk, call: Delivery) -> None:
     for caller in ("anonymous", "+266696687"):
         spoken = ring(desk, caller=caller, digits="9")
@@ -162,6 +168,7 @@ def test_a_spanish_call_is_confirmed_in_spanish(desk: Desk) -> None:
     assert "marque 9" in ring(desk)["text"]
 
 
+@on_one_database
 def test_a_key_does_what_it_does_while_accounts_is_away(desk: Desk, call: Delivery) -> None:
     def away() -> dict[str, Any]:
         raise Unavailable("accounts_away")
@@ -203,6 +210,7 @@ def test_a_conversation_shows_what_came_of_a_call(desk: Desk, call: Delivery, st
     assert outcome(desk, call) == {"outcome": shown, "key": None, "keys": None}
 
 
+@on_one_database
 def test_a_conversation_shows_the_key_that_ended_our_calls(desk: Desk, call: Delivery) -> None:
     press(desk, call.id, digits="1")
     assert outcome(desk, call) == {"outcome": "answered", "key": None, "keys": "1"}
@@ -230,6 +238,7 @@ def test_no_key_is_lost_where_two_are_told_at_once(desk: Desk, call: Delivery) -
     assert sorted(shown["keys"]) == list(keys)
 
 
+@on_one_database
 def test_what_is_told_again_of_one_call_is_no_repeat_in_another(desk: Desk, call: Delivery) -> None:
     desk.ask([desk.item(desk.person(phone="+12125559001"))], channels=["phone"], content_id=call.content_id)
     desk.run()
@@ -239,6 +248,7 @@ def test_what_is_told_again_of_one_call_is_no_repeat_in_another(desk: Desk, call
         assert outcome(desk, row) == {"outcome": "answered", "key": None, "keys": "1"}
 
 
+@on_one_database
 def test_the_last_twenty_keys_are_kept(desk: Desk, call: Delivery) -> None:
     for number in range(23):
         press(desk, call.id, digits=str(number % 8), event_id=f"e-{number}")
@@ -247,6 +257,7 @@ def test_the_last_twenty_keys_are_kept(desk: Desk, call: Delivery) -> None:
 
 
 @pytest.mark.parametrize("digits", ["", "A", "12", "9 ", "\u0661", "x" * 20])
+@on_one_database
 def test_what_is_no_key_is_not_kept(desk: Desk, call: Delivery, digits: str) -> None:
     assert press(desk, call.id, digits=digits, event_id="e-1")["awaits_key"]
     assert outcome(desk, call) == {"outcome": None, "key": None, "keys": None}

@@ -18,6 +18,7 @@ from services.messaging.adapters.base import Accepted, Deferred, Figures, Outgoi
 from services.messaging.models import Base, Delivery, Sender
 from services.messaging.prices import AT_ONCE, LEASE, Prices
 from tests.service.messaging_desk import Desk, together
+from tests.service.one_database import on_one_database
 
 PRICE = Decimal("0.0079")
 TOLD = Figures(1, PRICE, "USD")
@@ -75,6 +76,7 @@ def kept(desk: Desk) -> list[tuple[Decimal | None, dt.datetime | None]]:
 
 
 @pytest.mark.parametrize("status", ["delivered", "undelivered", "completed", "no-answer", "failed"])
+@on_one_database
 def test_a_price_is_asked_for_when_it_may_be_known_and_once_it_is_no_more(desk: Desk, status: str) -> None:
     desk.provider.price = lambda provider_id: TOLD
     (delivery,) = ended(desk, status=status)
@@ -139,6 +141,7 @@ def test_what_no_end_is_reported_of_is_asked_about_after_half_a_day(
     assert kept(desk) == [(PRICE, None)]
 
 
+@on_one_database
 def test_what_was_dropped_is_asked_about_when_it_has_been_sent_again(desk: Desk) -> None:
     (delivery,) = sent(desk)
     drop(desk, delivery)
@@ -170,6 +173,7 @@ def test_what_was_dropped_while_it_is_asked_about_stays_with_who_prepares_it(des
     assert (delivery.state, delivery.lease_owner) == ("accepted", desk.sending.owner)
 
 
+@on_one_database
 def test_a_provider_that_names_no_prices_is_not_asked(database: Database) -> None:
     desk = Desk(database)
     with use(desk.context):
@@ -191,6 +195,7 @@ def test_a_call_of_unknown_fate_that_is_found_at_its_end_has_a_price_too(
     assert kept(desk) == [(PRICE, None)]
 
 
+@on_one_database
 def test_what_has_no_price_after_six_hours_has_none(desk: Desk) -> None:
     ended(desk)
     questions = [asked(desk, minutes=minutes) for minutes in (10, 49, 1, 299, 1, 6000)]
@@ -199,6 +204,7 @@ def test_what_has_no_price_after_six_hours_has_none(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("answer", "seconds"), [(Deferred(90.0, of_account=True), 90), (None, 60)])
+@on_one_database
 def test_a_provider_that_wants_no_questions_now_gets_no_more_for_as_long(
     desk: Desk, answer: Deferred | None, seconds: int
 ) -> None:
@@ -213,6 +219,7 @@ def test_a_provider_that_wants_no_questions_now_gets_no_more_for_as_long(
     assert [price for price, _ in kept(desk)] == [PRICE] * 4
 
 
+@on_one_database
 def test_a_provider_that_cannot_be_asked_for_a_day_is_asked_no_more(desk: Desk) -> None:
     ended(desk)
     desk.provider.price = lambda provider_id: None
@@ -220,6 +227,7 @@ def test_a_provider_that_cannot_be_asked_for_a_day_is_asked_no_more(desk: Desk) 
     assert kept(desk) == [(None, None)]
 
 
+@on_one_database
 def test_a_provider_that_this_installation_has_no_more_is_forgotten_in_time(desk: Desk) -> None:
     ended(desk)
     without = Prices(desk.everywhere, {}, "another", desk.clock)
@@ -283,6 +291,7 @@ def test_a_dispatcher_killed_after_it_asked_only_makes_another_ask_again(desk: D
     assert kept(desk) == [(PRICE, None)]
 
 
+@on_one_database
 def test_another_end_while_it_is_asked_is_asked_about_anew(desk: Desk) -> None:
     (delivery,) = ended(desk, status="undelivered")
 
