@@ -1,0 +1,137 @@
+"""What was asked on a case, and the state changes that are legal."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
+
+from chassis.columns import Id, Json
+from contracts.errors import Conflict
+from services.tasks.models.common import Base, Record, Versioned
+from services.tasks.models.templates import TaskTemplate
+
+OPEN = ("to_do", "in_progress")
+"""The stored statuses of an open task. `overdue` is never stored: it is an open task whose time has passed."""
+
+
+class CaseTask(Versioned, Base):
+    """A template as it was when it was assigned to a case, and what became of it.
+
+    `assigned_once_key` is the template's id if it was assigned in bulk, else null: a bulk assignment that is repeated
+    cannot double it, while a person may assign a template a second time. `answer` null with a `completed_at` is a blank
+    answer. `notified_at` is when `last_notification` happened, for an older event must not replace it.
+    """
+
+    __tablename__ = "case_task"
+    __table_args__ = (
+        UniqueConstraint("firm_id", "case_id", "assigned_once_key"),
+        ForeignKeyConstraint(["firm_id", "template_id"], ["task_template.firm_id", "task_template.id"]),
+        # For those that are looked up by the hundred, whatever PostgreSQL takes their firm to have.
+        Index("uq_case_task_id", "id", unique=True),
+        Index("ix_case_task_firm_id_template_id", "firm_id", "template_id"),
+        Index("ix_case_task_firm_id_due_at", "firm_id", "due_at", "id"),
+        Index("ix_case_task_firm_id_created_at", "firm_id", "created_at", "id"),
+        Index("ix_case_task_firm_id_assignee_id", "firm_id", "assignee_id"),
+        Index(
+            "ix_case_task_client_id",
+            "client_id",
+            sqlite_where=text("client_id IS NOT NULL"),
+            postgresql_where=text("client_id IS NOT NULL"),
+        ),
+        # What came of a notification changes a row in its own page, which no index hears of.
+        {"postgresql_with": {"fillfactor": 60}},
+    )
+
+    case_id: Mapped[str] = mapped_column(Id)
+    template_id: Mapped[str] = mapped_column(Id)
+    assigned_once_key: Mapped[str | None] = mapped_column(Id)
+    title: Mapped[str] = mapped_column(String(200))
+    instructions: Mapped[str | None] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(30))
+    required: Mapped[bool]
+    options: Mapped[list[str]] = mapped_column(Json)
+    checks: Mapped[dict[str, Any]] = mapped_column(Json)
+    section: Mapped[str | None] = mapped_column(String(200))
+    assignee_id: Mapped[str | None] = mapped_column(Id)
+    status: Mapped[str] = mapped_column(String(20), default="to_do")
+    due_rule: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    due_at: Mapped[dt.datetime | None]
+    answer: Mapped[Any | None] = mapped_column(Json)
+    answer_version: Mapped[int] = mapped_column(Integer, default=0)
+    answered_by: Mapped[str | None] = mapped_column(String(10))
+    client_id: Mapped[str | None] = mapped_column(Id)
+    link_id: Mapped[str | None] = mapped_column(Id)
+    completed_at: Mapped[dt.datetime | None]
+    rejection: Mapped[dict[str, str] | None] = mapped_column(Json)
+    last_notification: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    notified_at: Mapped[dt.datetime | None]
+    template: Mapped[TaskTemplate] = relationship(lazy="raise", innerjoin=True)
+    # Filled only by a list, which may be sorted by it.
+    status_rank: Mapped[int | None] = query_expression()
+
+    def status_at(self, now: dt.datetime) -> str:
+        """The status as of the clock: an open task past its time is overdue."""
+        if self.status in OPEN and self.due_at is not None and self.due_at < now:
+            return "overdue"
+        return self.status
+
+    def set_open_status(self, status: str) -> None:
+        """`to_do` or `in_progress`, for an open task only. Raises Conflict `task_not_open`."""
+        if self.status not in OPEN:
+            raise Conflict("task_not_open", case_task_id=self.id, status=self.status)
+        self.status = status
+
+    def set_due(self, rule: dict[str, Any] | None, due_at: dt.datetime | None) -> None:
+        """`rule` in wire values; `due_at` is what it comes to."""
+        self.due_rule, self.due_at = rule, due_at
+
+    def complete(
+        self, answer: Any, *, answered_by: str, client_id: str | None, link_id: str | None, now: dt.datetime
+    ) -> None:
+        """Takes a checked answer, the first or a corrected one. `client_id`: whose answer it is, if one is named.
+
+        Raises Conflict `task_skipped` if a condition hides the task.
+        """
+        if self.status == "skipped":
+            raise Conflict("task_skipped", case_task_id=self.id)
+        self.answer = answer
+        self.answer_version += 1
+        self.answered_by = answered_by
+        self.client_id, self.link_id = client_id, link_id
+        self.rejection = None
+        self.status, self.completed_at = "completed", now
+        self.touch(now)
+
+    def reopen(self, now: dt.datetime) -> None:
+        """Back to `to_do`, with its answer as a draft to correct. Raises Conflict `task_not_completed`."""
+        if self.status != "completed":
+            raise Conflict("task_not_completed", case_task_id=self.id, status=self.status)
+        self.status, self.completed_at = "to_do", None
+        self.touch(now)
+
+    def reject(self, field: str, code: str, answer_version: int, now: dt.datetime) -> bool:
+        """Notes that the owner of a mapped field refused the answer; False if a newer answer was given since."""
+        if answer_version != self.answer_version:
+            return False
+        self.rejection = {"field": field, "code": code}
+        self.touch(now)
+        return True
+
+
+class CaseTaskChange(Record, Base):
+    """What happened to a case task and why: `kind` is `reopened` (facts: reason) or `due_changed` (facts: from, to)."""
+
+    __tablename__ = "case_task_change"
+    __table_args__ = (
+        ForeignKeyConstraint(["firm_id", "case_task_id"], ["case_task.firm_id", "case_task.id"]),
+        Index("ix_case_task_change_firm_id_case_task_id", "firm_id", "case_task_id", "created_at"),
+    )
+
+    case_task_id: Mapped[str] = mapped_column(Id)
+    kind: Mapped[str] = mapped_column(String(30))
+    actor_kind: Mapped[str] = mapped_column(String(20))
+    actor_id: Mapped[str | None] = mapped_column(Id)
+    facts: Mapped[dict[str, Any]] = mapped_column(Json)

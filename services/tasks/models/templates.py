@@ -1,0 +1,50 @@
+"""Questions that can be asked on any case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chassis.columns import Json
+from services.tasks.models.common import Base, Versioned
+
+
+class TaskTemplate(Versioned, Base):
+    """A question that can be asked on any case. Limits of `checks` are kept as on the wire."""
+
+    __tablename__ = "task_template"
+    __table_args__ = (Index("ix_task_template_firm_id_title", "firm_id", "title", "id"),)
+
+    title: Mapped[str] = mapped_column(String(200))
+    instructions: Mapped[str | None] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(30))
+    required: Mapped[bool]
+    options: Mapped[list[str]] = mapped_column(Json)
+    checks: Mapped[dict[str, Any]] = mapped_column(Json)
+    mapping_target: Mapped[str | None] = mapped_column(String(10))
+    mapping_field: Mapped[str | None] = mapped_column(String(60))
+
+    @property
+    def mapping(self) -> dict[str, str] | None:
+        """Where an answer goes: {"target", "field"}."""
+        if self.mapping_target is None or self.mapping_field is None:
+            return None
+        return {"target": self.mapping_target, "field": self.mapping_field}
+
+    @mapping.setter
+    def mapping(self, mapping: dict[str, str] | None) -> None:
+        self.mapping_target = mapping["target"] if mapping else None
+        self.mapping_field = mapping["field"] if mapping else None
+
+    def copy(self) -> dict[str, Any]:
+        """What a case task takes over, by attribute: later changes of the template leave it as it is."""
+        return {
+            "title": self.title,
+            "instructions": self.instructions,
+            "kind": self.kind,
+            "required": self.required,
+            "options": self.options,
+            "checks": self.checks,
+        }
