@@ -1,0 +1,1 @@
+"""What tasks answers and listens to, by capability; `service.py` puts them together."""

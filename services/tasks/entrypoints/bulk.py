@@ -1,0 +1,42 @@
+"""Entrypoints for many cases at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chassis.columns import utc_now
+from chassis.envelope import ReceivedEvent
+from chassis.events import on
+from chassis.rpc import serve
+from contracts import tasks
+from services.tasks import bulk_assigning, notifications
+
+Answer = dict[str, Any]
+
+
+class BulkEntrypoints:
+    """Bulk assignments and requests to notify."""
+
+    db: Any
+    calls: Any
+    raw_calls: Any
+
+    @serve(tasks.BULK_ASSIGN)
+    def bulk_assign(self, **command: Any) -> Answer:
+        return bulk_assigning.bulk_assign(self.db, self.calls, utc_now(), **command)
+
+    @serve(tasks.GET_BULK_ASSIGNMENT)
+    def get_bulk_assignment(self, bulk_assignment_id: str) -> Answer:
+        return bulk_assigning.get_bulk_assignment(self.db, bulk_assignment_id)
+
+    @on(tasks.BULK_ASSIGNMENT_REQUESTED)
+    def continue_bulk_assignment(self, event: ReceivedEvent) -> None:
+        bulk_assigning.continue_bulk_assignment(self.db, self.raw_calls, event)
+
+    @serve(tasks.REQUEST_NOTIFICATIONS)
+    def request_notifications(self, **command: Any) -> Answer:
+        return notifications.request_notifications(self.db, self.calls, self.raw_calls, utc_now(), **command)
+
+    @serve(tasks.GET_NOTIFICATION_REQUEST)
+    def get_notification_request(self, batch_id: str) -> Answer:
+        return notifications.get_notification_request(self.db, batch_id)
