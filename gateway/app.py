@@ -47,14 +47,15 @@ from gateway.routes import (
     privacy,
     saved_filters,
     tasks,
+    tasks_of_cases,
 )
 from gateway.settings import EdgeSettings
 
 API_BLUEPRINTS = (
     accounts.blueprint, clients.blueprint, client_fields.blueprint, client_merges.blueprint, exports.blueprint,
-    imports.blueprint, cases.blueprint, tasks.blueprint, messaging.blueprint, consents.blueprint,
-    conversations.blueprint, portal.blueprint, groups.blueprint, contacts.blueprint, privacy.blueprint,
-    companies.blueprint, saved_filters.blueprint, notes.blueprint, card.blueprint, photos.blueprint,
+    imports.blueprint, cases.blueprint, tasks.blueprint, tasks_of_cases.blueprint, messaging.blueprint,
+    consents.blueprint, conversations.blueprint, portal.blueprint, groups.blueprint, contacts.blueprint,
+    privacy.blueprint, companies.blueprint, saved_filters.blueprint, notes.blueprint, card.blueprint, photos.blueprint,
 )  # fmt: skip
 
 SEES_SENSITIVE = "clients.read_sensitive"

@@ -8,9 +8,9 @@ import marshmallow as ma
 from flask import Response, request
 from flask_smorest import Blueprint
 
-from contracts import cases, tasks
+from contracts import cases
 from contracts.base import Id, PageMeta
-from gateway.endpoints import call, expose, permitted, query_arguments, start
+from gateway.endpoints import call, expose, permitted, query_arguments
 from gateway.wire import json_response
 
 blueprint = Blueprint("cases", __name__, url_prefix="/v1", description="Cases, their types and lists.")
@@ -39,9 +39,6 @@ expose(blueprint, "POST", "/cases", cases.CREATE_CASE, status=201, location="/v1
 expose(blueprint, "GET", "/cases/<uuid:id>", cases.GET_CASE, rename=CASE)
 expose(blueprint, "PATCH", "/cases/<uuid:id>", cases.UPDATE_CASE, rename=CASE)
 expose(blueprint, "POST", "/cases/<uuid:id>/archive", cases.ARCHIVE_CASE, rename=CASE)
-expose(blueprint, "GET", "/cases/<uuid:id>/progress", tasks.GET_CASE_PROGRESS, rename=CASE)
-expose(blueprint, "POST", "/cases/<uuid:id>/tasks", tasks.ASSIGN_TASK, rename=CASE, status=201,
-       location="/v1/case-tasks")  # fmt: skip
 
 
 class SelectedIds(ma.Schema):
@@ -63,15 +60,3 @@ def select_cases(selector: dict[str, Any], query: dict[str, Any]) -> Response:
     """The ids of the cases that a selector means, by pages."""
     selected = call(cases.SELECT_CASES, selector=request.get_json(), **query)
     return json_response({"data": [entry["case_id"] for entry in selected["data"]], "meta": selected["meta"]})
-
-
-@blueprint.route("/cases/<uuid:id>/tasks", methods=["GET"])
-@permitted(tasks.LIST_CASE_TASKS, cases.GET_CASE)
-@query_arguments(blueprint, tasks.ListCaseTasks, {"case_id"})
-@blueprint.response(200, tasks.LIST_CASE_TASKS.response)
-def list_tasks_of_case(query: dict[str, Any], id: Any) -> Response:
-    """A case's tasks."""
-    exists = start(cases.GET_CASE, case_id=str(id))
-    listed = start(tasks.LIST_CASE_TASKS, **query, case_id=str(id))
-    exists.result()
-    return json_response(listed.result())
