@@ -29,6 +29,8 @@ from gateway.credentials import CredentialCache, authenticate
 from gateway.routes import (
     accounts,
     card,
+    case_lists,
+    case_types,
     cases,
     client_fields,
     client_merges,
@@ -53,9 +55,10 @@ from gateway.settings import EdgeSettings
 
 API_BLUEPRINTS = (
     accounts.blueprint, clients.blueprint, client_fields.blueprint, client_merges.blueprint, exports.blueprint,
-    imports.blueprint, cases.blueprint, tasks.blueprint, tasks_of_cases.blueprint, messaging.blueprint,
-    consents.blueprint, conversations.blueprint, portal.blueprint, groups.blueprint, contacts.blueprint,
-    privacy.blueprint, companies.blueprint, saved_filters.blueprint, notes.blueprint, card.blueprint, photos.blueprint,
+    imports.blueprint, case_types.blueprint, case_lists.blueprint, cases.blueprint, tasks.blueprint,
+    tasks_of_cases.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint, portal.blueprint,
+    groups.blueprint, contacts.blueprint, privacy.blueprint, companies.blueprint, saved_filters.blueprint,
+    notes.blueprint, card.blueprint, photos.blueprint,
 )  # fmt: skip
 
 SEES_SENSITIVE = "clients.read_sensitive"

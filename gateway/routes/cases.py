@@ -1,4 +1,4 @@
-"""/v1/cases, /v1/case-types, /v1/case-lists."""
+"""/v1/cases."""
 
 from __future__ import annotations
 
@@ -13,19 +13,8 @@ from contracts.base import Id, PageMeta
 from gateway.endpoints import call, expose, permitted, query_arguments
 from gateway.wire import json_response
 
-blueprint = Blueprint("cases", __name__, url_prefix="/v1", description="Cases, their types and lists.")
-TYPE, LIST, CASE = ({"id": name} for name in ("case_type_id", "case_list_id", "case_id"))
-
-expose(blueprint, "GET", "/case-types", cases.LIST_CASE_TYPES)
-expose(blueprint, "POST", "/case-types", cases.CREATE_CASE_TYPE, status=201, location="/v1/case-types")
-expose(blueprint, "GET", "/case-types/<uuid:id>", cases.GET_CASE_TYPE, rename=TYPE)
-expose(blueprint, "PATCH", "/case-types/<uuid:id>", cases.UPDATE_CASE_TYPE, rename=TYPE)
-
-expose(blueprint, "GET", "/case-lists", cases.LIST_CASE_LISTS)
-expose(blueprint, "POST", "/case-lists", cases.CREATE_CASE_LIST, status=201, location="/v1/case-lists")
-expose(blueprint, "GET", "/case-lists/<uuid:id>", cases.GET_CASE_LIST, rename=LIST)
-expose(blueprint, "PATCH", "/case-lists/<uuid:id>", cases.UPDATE_CASE_LIST, rename=LIST)
-expose(blueprint, "DELETE", "/case-lists/<uuid:id>", cases.DELETE_CASE_LIST, rename=LIST, status=204)
+blueprint = Blueprint("cases", __name__, url_prefix="/v1", description="Cases.")
+CASE = {"id": "case_id"}
 
 
 def _skip_duplicate_check(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What cases answers and listens to, by capability."""
