@@ -173,11 +173,12 @@ class UnitOfWork:
         *,
         aggregate_version: int | None = None,
         firm_id: str | None = None,
+        correlation_id: str | None = None,
     ) -> str:
         """Puts an event into the outbox and returns its id. `subject` is the id of the record it is about.
 
         `data` holds Python values of the event's schema; a value or a name that the schema refuses is a `ValueError`.
-        `firm_id` is for work across firms only.
+        `firm_id` is for work across firms only; `correlation_id` for a chain in place of the request's or event's own.
         """
         firm = self._db.firm_id or firm_id
         if event.owner != self._db.base.service_name:
@@ -194,7 +195,7 @@ class UnitOfWork:
                 "aggregate_version": aggregate_version,
                 "event": event.name,
                 "payload": payload,
-                "correlation_id": self._db.correlation_id or event_id,
+                "correlation_id": correlation_id or self._db.correlation_id or event_id,
                 "created_at": utc_now(),
                 "attempts": 0,
             }

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from chassis import idempotency, unit_of_work
 from chassis.bulk import MANY
 from chassis.columns import new_id, utc_now
+from chassis.context import Context
 from chassis.database import AlreadyDone, Database, NestedUnitOfWork, in_transaction, violates
 from chassis.housekeeping import sweep
 from chassis.testing import eventually, make_database, outbox_events, received
@@ -49,6 +50,17 @@ def test_changes_and_events_are_committed_together(db: Database) -> None:
     (event,) = outbox_events(db, THING_MADE)
     assert (event.id, event.firm_id, event.subject, event.aggregate_version) == (event_id, FIRM, "subject", 4)
     assert event.data == {"number": 1, "note": ""}
+
+
+def test_an_event_goes_with_its_request_unless_it_is_said_to_belong_to_another_chain(db: Database) -> None:
+    asked = Database(db.url, MakerBase, firm_id=FIRM, context=Context(firm_id=FIRM, correlation_id="request"))
+    with asked.unit_of_work() as uow:
+        own = uow.emit(THING_MADE, "one", {"number": 1})
+        chained = uow.emit(THING_MADE, "two", {"number": 2}, correlation_id="chain")
+    with db.unit_of_work() as uow:
+        alone = uow.emit(THING_MADE, "three", {"number": 3})
+    found = {event.id: event.correlation_id for event in outbox_events(db, THING_MADE)}
+    assert found == {own: "request", chained: "chain", alone: alone}
 
 
 def test_nothing_of_a_failed_unit_of_work_stays(db: Database) -> None:
