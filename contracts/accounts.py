@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Choice, Empty, Event, Flag, Id, Instant, Operation, PageRequest, Stamped, Text, page_of
+from contracts.base import Choice, Empty, Event, Flag, Id, Instant, Operation, PageRequest, Stamped, Text, ids, page_of
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 
 OWNER = "accounts"
@@ -108,6 +108,25 @@ class UpdateStaff(StaffId):
     expected_version = fields.Integer(load_default=None, allow_none=True)
 
 
+class StaffIds(Schema):
+    staff_ids = ids(1000, smallest=1, required=True)
+
+
+class StaffFacts(Schema):
+    """What other services decide by: whether somebody still works here, and who is told next."""
+
+    staff_id = Id()
+    active = fields.Boolean()
+    role = fields.String()
+    supervisor_id = Id(allow_none=True)
+
+
+class StaffFactsList(Schema):
+    """Unknown ids are left out."""
+
+    staff = fields.List(fields.Nested(StaffFacts))
+
+
 class ApiKey(Stamped):
     name = fields.String()
     prefix = fields.String()
@@ -205,6 +224,9 @@ UPDATE_STAFF = Operation(
     OWNER, "update_staff", UpdateStaff, Staff, (Invalid, NotFound, Conflict, Forbidden), permission="staff.write",
     example={"staff_id": _STAFF_ID, "changes": {"active": False}},
 )  # fmt: skip
+GET_STAFF_FACTS = Operation(
+    OWNER, "get_staff_facts", StaffIds, StaffFactsList, (Invalid,), example={"staff_ids": [_STAFF_ID]}
+)
 LIST_API_KEYS = Operation(OWNER, "list_api_keys", PageRequest, page_of(ApiKey), (Invalid,), permission="api_keys.read")
 CREATE_API_KEY = Operation(
     OWNER, "create_api_key", CreateApiKey, CreatedApiKey, (Invalid, NotFound, Forbidden), permission="api_keys.write",

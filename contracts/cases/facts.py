@@ -52,15 +52,19 @@ class CaseIds(Schema):
 
 
 class CaseFacts(Schema):
-    """What tasks and messaging need of a case. `state`: open, closed, pending or archived. `client_ids`: the primary
-    client first."""
+    """What tasks and messaging need of a case. `state`: open, closed, pending or archived. `version`: as events of the
+    case have it. `client_ids`: the primary client first. `staff_ids`: those besides the responsible one."""
 
     case_id = Id()
     case_type_id = Id()
     number = fields.String()
     name = fields.String()
+    status = fields.String()
     state = fields.String()
+    archived = fields.Boolean()
+    version = Count()
     responsible_staff_id = Id(allow_none=True)
+    staff_ids = fields.List(Id())
     client_ids = fields.List(Id())
     custom_fields = fields.Dict()
 

@@ -64,7 +64,8 @@ class ListCases(PageRequest):
 
 
 class CaseEvent(Schema):
-    """`changed` names fields; `client_ids` with the primary first."""
+    """`changed` names fields; `client_ids` with the primary first; `staff_ids` those besides the responsible one.
+    `previous_status` where the status changed, else null. What is not required is missing from older events."""
 
     case_id = Id(required=True)
     version = Count(required=True)
@@ -73,11 +74,15 @@ class CaseEvent(Schema):
     state = fields.String(required=True)
     client_ids = fields.List(Id(), required=True)
     changed = fields.List(fields.String(), required=True)
+    previous_status = fields.String(allow_none=True)
+    archived = fields.Boolean()
+    responsible_staff_id = Id(allow_none=True)
+    staff_ids = fields.List(Id())
 
 
 _CASE_EVENT = {
     "case_id": A_CASE, "version": 1, "case_type_id": A_CASE, "status": "New", "state": "open", "client_ids": [A_CASE],
-    "changed": [],
+    "changed": [], "previous_status": None, "archived": False, "responsible_staff_id": None, "staff_ids": [A_CASE],
 }  # fmt: skip
 CREATE_CASE = Operation(
     OWNER, "create_case", CreateCase, Case, (Invalid, NotFound, Conflict, Unavailable), deadline=10.0,
@@ -96,4 +101,6 @@ LIST_CASES = Operation(
     example={"state": "open"},
 )  # fmt: skip
 CASE_CREATED = Event(OWNER, "case.created.v1", CaseEvent, example=_CASE_EVENT)
-CASE_CHANGED = Event(OWNER, "case.changed.v1", CaseEvent, example={**_CASE_EVENT, "changed": ["status"]})
+CASE_CHANGED = Event(
+    OWNER, "case.changed.v1", CaseEvent, example={**_CASE_EVENT, "changed": ["status"], "previous_status": "Intake"}
+)

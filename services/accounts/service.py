@@ -40,6 +40,10 @@ class AccountsService:
     def get_staff(self, staff_id: str) -> Record:
         return staff.get_staff(self.db, staff_id)
 
+    @serve(accounts.GET_STAFF_FACTS)
+    def get_staff_facts(self, staff_ids: list[str]) -> Record:
+        return staff.get_staff_facts(self.db, staff_ids)
+
     @serve(accounts.CREATE_STAFF)
     def create_staff(self, **values: Any) -> Record:
         return staff.create_staff(self.db, utc_now(), **values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import UniqueConstraint, func, select
@@ -13,6 +14,7 @@ from chassis.columns import new_id
 from chassis.database import Database, violates
 from chassis.paging import page
 from chassis.unit_of_work import UnitOfWork
+from chassis.value_sets import among
 from contracts.accounts import STAFF_CHANGED
 from contracts.errors import Conflict, Forbidden, NotFound, invalid_field
 from services.accounts.actors import Actor, find_actor
@@ -43,6 +45,15 @@ def get_staff(db: Database, staff_id: str) -> Record:
     """One staff member. Raises NotFound `staff_not_found`."""
     with db.read() as session:
         return as_record(_find(session, staff_id))
+
+
+def get_staff_facts(db: Database, staff_ids: Sequence[str]) -> Record:
+    """The facts of up to 1,000 staff members in one query, each once; unknown ids are left out."""
+    columns = (Staff.id.label("staff_id"), Staff.active, Staff.role, Staff.supervisor_id)
+    with db.read() as session:
+        rows = session.execute(select(*columns).where(among(session, Staff.id, staff_ids))).all()
+    facts = {row.staff_id: dict(row._mapping) for row in rows}
+    return {"staff": [facts[staff_id] for staff_id in dict.fromkeys(staff_ids) if staff_id in facts]}
 
 
 def create_staff(db: Database, now: dt.datetime, **values: Any) -> Record:

@@ -9,10 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
-from chassis.value_sets import among
+from chassis.value_sets import Statement, among, among_parameter, made_once
 from contracts.base import Event
 from contracts.cases import CASE_CHANGED
-from services.cases.models import Case, CaseClient
+from services.cases.models import Case, CaseClient, CaseStaff
 
 
 def client_ids_of(session: Session, case_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -28,24 +28,54 @@ def client_ids_of(session: Session, case_ids: Sequence[str]) -> dict[str, list[s
     return found
 
 
-def emit_case(uow: UnitOfWork, event: Event, case: Case, client_ids: Sequence[str], changed: Sequence[str]) -> None:
-    """Emits an event about one case. `changed` names fields; `client_ids` with the primary first."""
-    uow.emit(event, case.id, _data(case, client_ids, changed), aggregate_version=case.version)
+@made_once
+def _staff_of(dialect: str) -> Statement:
+    return (
+        select(CaseStaff.case_id, CaseStaff.staff_id)
+        .where(among_parameter(dialect, CaseStaff.case_id, "case_ids"))
+        .order_by(CaseStaff.case_id, CaseStaff.position)
+    )
+
+
+def staff_ids_of(session: Session, case_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The staff of each case besides the responsible one, in one query."""
+    found: dict[str, list[str]] = {case_id: [] for case_id in case_ids}
+    for case_id, staff_id in session.execute(_staff_of(session), {"case_ids": list(case_ids)}):
+        found[case_id].append(staff_id)
+    return found
+
+
+def emit_case(
+    uow: UnitOfWork, event: Event, case: Case, changed: Sequence[str] = (), *, previous_status: str | None = None
+) -> None:
+    """Emits an event about one case, whose rows are written already. `changed` names fields."""
+    clients, staff = client_ids_of(uow.session, [case.id]), staff_ids_of(uow.session, [case.id])
+    data = _data(case, clients[case.id], staff[case.id], changed, previous_status)
+    uow.emit(event, case.id, data, aggregate_version=case.version)
 
 
 def emit_changed(uow: UnitOfWork, changed: Mapping[str, Sequence[str]]) -> None:
-    """Emits `case.changed.v1` for many cases: {case id: changed fields}. Their rows are written already."""
+    """Emits `case.changed.v1` for many cases, of none of which the status changed: {case id: changed fields}. Their
+    rows are written already."""
     uow.session.flush()
     ids = list(changed)
-    columns = (Case.id, Case.version, Case.case_type_id, Case.status, Case.state)
+    columns = (
+        Case.id, Case.version, Case.case_type_id, Case.status, Case.state, Case.archived_at, Case.responsible_staff_id
+    )  # fmt: skip
     cases = uow.session.execute(select(*columns).where(among(uow.session, Case.id, ids))).all()
-    clients = client_ids_of(uow.session, ids)
+    clients, staff = client_ids_of(uow.session, ids), staff_ids_of(uow.session, ids)
     for case in cases:
-        data = _data(case, clients[case.id], changed[case.id])
+        data = _data(case, clients[case.id], staff[case.id], changed[case.id], None)
         uow.emit(CASE_CHANGED, case.id, data, aggregate_version=case.version)
 
 
-def _data(case: Any, client_ids: Sequence[str], changed: Sequence[str]) -> dict[str, Any]:
+def _data(
+    case: Any,
+    client_ids: Sequence[str],
+    staff_ids: Sequence[str],
+    changed: Sequence[str],
+    previous_status: str | None,
+) -> dict[str, Any]:
     return {
         "case_id": case.id,
         "version": case.version,
@@ -54,4 +84,8 @@ def _data(case: Any, client_ids: Sequence[str], changed: Sequence[str]) -> dict[
         "state": case.state,
         "client_ids": list(client_ids),
         "changed": list(changed),
+        "previous_status": previous_status,
+        "archived": case.archived_at is not None,
+        "responsible_staff_id": case.responsible_staff_id,
+        "staff_ids": list(staff_ids),
     }

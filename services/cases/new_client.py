@@ -25,7 +25,7 @@ from chassis.rpc import RemoteFault
 from chassis.telemetry import log_of
 from contracts.cases import CASE_CREATED, CreateCase
 from contracts.errors import CasewireError, Conflict, DeadlineExceeded, Invalid, NotFound, Unavailable
-from services.cases.case_events import client_ids_of, emit_case
+from services.cases.case_events import emit_case
 from services.cases.case_types import statuses_of
 from services.cases.client_facts import keep_facts
 from services.cases.models import (
@@ -96,7 +96,7 @@ def finish(db: Database, calls: Any, case_id: str, *, now: dt.datetime) -> Recor
         if case.activate(next(status for status in statuses if status.name == case.status)):
             keep_facts(uow, facts)
             uow.session.flush()
-            emit_case(uow, CASE_CREATED, case, client_ids_of(uow.session, [case_id])[case_id], [])
+            emit_case(uow, CASE_CREATED, case)
         return uow.answer(records(uow.session, [case])[0])
 
 

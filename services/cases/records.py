@@ -15,7 +15,7 @@ from chassis.value_sets import among
 from contracts.cases import CASE_CHANGED, CASE_CREATED
 from contracts.errors import Conflict, Invalid, invalid_field
 from services.cases.case_clients import check_clients, placed, present_clients, set_clients, set_staff
-from services.cases.case_events import client_ids_of, emit_case
+from services.cases.case_events import emit_case
 from services.cases.case_types import fields_of, find_case_type, statuses_of
 from services.cases.client_facts import keep_facts
 from services.cases.custom_fields import index_rows, merged
@@ -41,7 +41,7 @@ def create_case(db: Database, calls: Any, command: Record, *, actor_id: str | No
     with typed_clashes(), db.unit_of_work() as uow:
         keep_facts(uow, facts)
         case = add_case(uow, command, clients, actor_id=actor_id, now=now)
-        emit_case(uow, CASE_CREATED, case, client_ids_of(uow.session, [case.id])[case.id], [])
+        emit_case(uow, CASE_CREATED, case)
         return uow.answer(records(uow.session, [case])[0])
 
 
@@ -108,11 +108,12 @@ def update_case(
         if case.state == "pending":
             raise Conflict("case_pending", case_id=case_id)
         keep_facts(uow, facts)
+        before = case.status
         changed = _apply(uow, case, changes, actor_id, now)
         if changed:
             case.touch(now)
             uow.session.flush()
-            emit_case(uow, CASE_CHANGED, case, client_ids_of(uow.session, [case.id])[case.id], changed)
+            emit_case(uow, CASE_CHANGED, case, changed, previous_status=before if "status" in changed else None)
         return uow.answer(records(uow.session, [case])[0])
 
 
@@ -122,7 +123,7 @@ def archive_case(db: Database, case_id: str, *, now: dt.datetime) -> Record:
         case = find_case(uow.session, case_id, lock=True)
         if case.archive(now):
             uow.session.flush()
-            emit_case(uow, CASE_CHANGED, case, client_ids_of(uow.session, [case.id])[case.id], ["archived_at"])
+            emit_case(uow, CASE_CHANGED, case, ["archived_at"])
         return uow.answer(records(uow.session, [case])[0])
 
 

@@ -16,7 +16,8 @@ from chassis.context import Context, use
 from chassis.database import Database, UnitOfWork
 from chassis.rpc_wire import Codec
 from chassis.testing import FakeCalls, make_service
-from contracts import clients, tasks
+from contracts import accounts, clients, tasks
+from contracts.accounts import GET_STAFF_FACTS
 from contracts.base import Operation
 from contracts.clients import CREATE_CLIENT, GET_CLIENT_FACTS
 from services.cases import client_facts
@@ -52,8 +53,13 @@ class Office:
         self.firm_id = firm_id or new_id()
         self.db = Database(db.url, db.base, firm_id=self.firm_id)
         self.clients: dict[str, dict[str, Any]] = {}
-        answers = {GET_CLIENT_FACTS: self._client_facts, CREATE_CLIENT: self._create_client}
-        self.calls = FakeCalls(clients, tasks, answers=answers)
+        self.colleagues: dict[str, dict[str, Any]] = {}
+        answers = {
+            GET_CLIENT_FACTS: self._client_facts,
+            CREATE_CLIENT: self._create_client,
+            GET_STAFF_FACTS: self._staff_facts,
+        }
+        self.calls = FakeCalls(accounts, clients, tasks, answers=answers)
         self.service = make_service(CasesService, db=self.db, calls=self.calls)
         self.actor_id = new_id()
 
@@ -77,6 +83,12 @@ class Office:
         }  # fmt: skip
         return client_id
 
+    def staff(self, *, active: bool = True) -> str:
+        """A staff member of the firm."""
+        staff_id = new_id()
+        self.colleagues[staff_id] = {"staff_id": staff_id, "active": active, "role": "member", "supervisor_id": None}
+        return staff_id
+
     def case_type(self, **changes: Any) -> dict[str, Any]:
         """Probate, if not said otherwise."""
         return self.service.create_case_type(**{**PROBATE, **changes})
@@ -98,6 +110,9 @@ class Office:
 
     def _client_facts(self, client_ids: list[str]) -> dict[str, Any]:
         return {"clients": [self.clients[client_id] for client_id in client_ids if client_id in self.clients]}
+
+    def _staff_facts(self, staff_ids: list[str]) -> dict[str, Any]:
+        return {"staff": [self.colleagues[staff_id] for staff_id in staff_ids if staff_id in self.colleagues]}
 
     def _create_client(self, client_id: str, **command: Any) -> dict[str, Any]:
         given = {name: command[name] for name in ("tags", "language") if name in command}

@@ -192,6 +192,18 @@ def test_nobody_supervises_in_a_circle(office):
         assert refused.value.fields[0]["field"] == "supervisor_id"
 
 
+def test_facts_of_staff_tell_who_works_here_and_who_is_above(office, database):
+    boss = office.add("supervisor")
+    left = office.add("member", supervisor_id=boss)
+    staff.update_staff(office.db, NOW, left, {"active": False})
+    stranger = Office(database).add("member")
+    found = staff.get_staff_facts(office.db, [left, new_id(), stranger, boss, left])
+    assert found["staff"] == [
+        {"staff_id": left, "active": False, "role": "member", "supervisor_id": boss},
+        {"staff_id": boss, "active": True, "role": "supervisor", "supervisor_id": None},
+    ]
+
+
 def test_staff_of_another_firm_do_not_exist(office, database):
     other = Office(database)
     for attempt in (

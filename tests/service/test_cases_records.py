@@ -157,7 +157,7 @@ def test_a_stale_case_type_is_not_written(office: Office) -> None:
 def test_a_case_is_read_as_it_was_written(office: Office) -> None:
     kind = office.case_type()
     ann, bob = office.client(tags=["vip"]), office.client()
-    staff = new_id()
+    staff = office.staff()
     made = office.case(
         kind,
         name="Estate of X",
@@ -279,6 +279,26 @@ def test_a_change_names_what_changed_and_only_that(office: Office) -> None:
     assert refusal(Conflict, update, case["id"], {"name": "C"}, 1)[0] == "stale_version"
 
 
+def test_every_event_tells_who_looks_after_the_case_and_where_it_stands(office: Office) -> None:
+    kind, staff = office.case_type(), [office.staff() for _ in range(3)]
+    case = office.case(kind, responsible_staff_id=staff[0], staff_ids=staff[1:])
+    change = office.service.update_case
+    change(case["id"], {"status": "In court", "responsible_staff_id": staff[1], "staff_ids": [staff[2]]}, None)
+    change(case["id"], {"name": "B"}, None)
+    statuses = [{"name": "New", "closed": False}, {"name": "In court", "closed": True}]
+    office.service.update_case_type(kind["id"], {"statuses": statuses}, None)
+    office.service.archive_case(case["id"])
+    told = [*events(office, CASE_CREATED), *events(office, CASE_CHANGED)]
+    names = ("status", "previous_status", "state", "archived", "responsible_staff_id", "staff_ids")
+    assert [tuple(event[name] for name in names) for event in told] == [
+        ("New", None, "open", False, staff[0], staff[1:]),
+        ("In court", "New", "open", False, staff[1], [staff[2]]),
+        ("In court", None, "open", False, staff[1], [staff[2]]),
+        ("In court", None, "closed", False, staff[1], [staff[2]]),
+        ("In court", None, "closed", True, staff[1], [staff[2]]),
+    ]
+
+
 def test_clients_of_a_case_are_replaced_and_the_new_ones_checked(office: Office) -> None:
     kind = office.case_type()
     ann, bob = office.client(), office.client()
@@ -350,19 +370,22 @@ def test_a_repeated_request_gives_the_first_answer(office: Office) -> None:
 
 def test_facts_of_many_cases_take_a_constant_number_of_queries(office: Office) -> None:
     kind = office.case_type()
-    cases = [office.case(kind, custom_fields={"heirs": number}) for number in range(5)]
+    responsible, others = office.staff(), [office.staff(), office.staff()]
+    staff = {"responsible_staff_id": responsible, "staff_ids": others}
+    cases = [office.case(kind, custom_fields={"heirs": number}, **staff) for number in range(5)]
     office.service.archive_case(cases[4]["id"])
     ids = [case["id"] for case in cases]
     with counted(office.db) as few:
         office.service.get_case_facts(ids[:1])
     with counted(office.db) as many:
         facts = office.service.get_case_facts([*reversed(ids), new_id()])["cases"]
-    assert len(few) == len(many) == 3
+    assert len(few) == len(many) == 4
     assert [entry["case_id"] for entry in facts] == list(reversed(ids))
-    assert facts[0]["state"] == "archived"
+    assert (facts[0]["state"], facts[0]["archived"], facts[0]["version"]) == ("archived", True, 2)
     assert facts[1] == {
-        "case_id": ids[3], "case_type_id": kind["id"], "number": "000004", "name": "A case", "state": "open",
-        "responsible_staff_id": None, "client_ids": [cases[3]["clients"][0]["client_id"]],
+        "case_id": ids[3], "case_type_id": kind["id"], "number": "000004", "name": "A case", "status": "New",
+        "state": "open", "archived": False, "version": 1, "responsible_staff_id": responsible, "staff_ids": others,
+        "client_ids": [cases[3]["clients"][0]["client_id"]],
         "custom_fields": {"heirs": 3},
     }  # fmt: skip
 
