@@ -1,5 +1,5 @@
-"""What the later migrations of messaging and portal make of the rows there. (Those of clients have a file of their own;
-those of cases and tasks add tables and indexes only.)"""
+"""What the later migrations of messaging and portal make of the rows there. (Those of clients and tasks have files of
+their own; those of cases add tables and indexes only.)"""
 
 from __future__ import annotations
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
-from chassis.columns import Id, Json
+from chassis.columns import Id, Json, JsonOrNull
 from contracts.errors import Conflict
 from services.tasks.models.common import Base, Record, Versioned
 from services.tasks.models.templates import TaskTemplate
 
 OPEN = ("to_do", "in_progress")
 """The stored statuses of an open task. `overdue` is never stored: it is an open task whose time has passed."""
+
+# A partial index serves where the query says the same: see `statuses.is_open` and `statuses.present`.
+_OPEN = "status IN ('to_do', 'in_progress')"
+_TOLD = {"sqlite": "announced_due_at IS NOT due_at", "postgresql": "announced_due_at IS DISTINCT FROM due_at"}
+_PRESENT = {"sqlite": "archived = 0", "postgresql": "NOT archived"}
+
+
+def _partial(name: str, *columns: str, sqlite: str, postgresql: str | None = None) -> Index:
+    return Index(name, *columns, sqlite_where=text(sqlite), postgresql_where=text(postgresql or sqlite))
 
 
 class CaseTask(Versioned, Base):
@@ -23,6 +32,10 @@ class CaseTask(Versioned, Base):
     `assigned_once_key` is the template's id if it was assigned in bulk, else null: a bulk assignment that is repeated
     cannot double it, while a person may assign a template a second time. `answer` null with a `completed_at` is a blank
     answer. `notified_at` is when `last_notification` happened, for an older event must not replace it.
+
+    `case_form_id`, `item_key`, the positions and `condition` are of a task that came with a form. `due_anchor_id` is
+    the task after which this one is due. `announced_due_at` is the deadline whose passing was announced. `archived`
+    says that its case is.
     """
 
     __tablename__ = "case_task"
@@ -34,16 +47,33 @@ class CaseTask(Versioned, Base):
         Index("ix_case_task_firm_id_template_id", "firm_id", "template_id"),
         Index("ix_case_task_firm_id_due_at", "firm_id", "due_at", "id"),
         Index("ix_case_task_firm_id_created_at", "firm_id", "created_at", "id"),
-        Index("ix_case_task_firm_id_assignee_id", "firm_id", "assignee_id"),
-        Index(
-            "ix_case_task_client_id",
-            "client_id",
-            sqlite_where=text("client_id IS NOT NULL"),
-            postgresql_where=text("client_id IS NOT NULL"),
+        _partial("ix_case_task_firm_id_assignee_id", "firm_id", "assignee_id", sqlite="assignee_id IS NOT NULL"),
+        _partial("ix_case_task_client_id", "client_id", sqlite="client_id IS NOT NULL"),
+        # None of these reads what a notification changes: it would have to change the index as well.
+        _partial(
+            "ix_case_task_open_due", "firm_id", "due_at", "id",
+            sqlite=f"{_OPEN} AND {_PRESENT['sqlite']}", postgresql=f"{_OPEN} AND {_PRESENT['postgresql']}",
         ),
+        _partial(
+            "ix_case_task_status", "firm_id", "status", "due_at", "id",
+            sqlite=_PRESENT["sqlite"], postgresql=_PRESENT["postgresql"],
+        ),
+        _partial(
+            "ix_case_task_assignee", "firm_id", "assignee_id", "due_at", "id",
+            sqlite=f"{_OPEN} AND {_PRESENT['sqlite']} AND assignee_id IS NOT NULL",
+            postgresql=f"{_OPEN} AND {_PRESENT['postgresql']} AND assignee_id IS NOT NULL",
+        ),
+        _partial(
+            "ix_case_task_due_to_tell", "due_at",
+            sqlite=f"{_OPEN} AND {_PRESENT['sqlite']} AND {_TOLD['sqlite']}",
+            postgresql=f"{_OPEN} AND {_PRESENT['postgresql']} AND {_TOLD['postgresql']}",
+        ),
+        _partial("ix_case_task_case_form", "case_form_id", sqlite="case_form_id IS NOT NULL"),
+        _partial("ix_case_task_due_anchor", "due_anchor_id", sqlite="due_anchor_id IS NOT NULL"),
+        ForeignKeyConstraint(["firm_id", "case_form_id"], ["case_form.firm_id", "case_form.id"]),
         # What came of a notification changes a row in its own page, which no index hears of.
         {"postgresql_with": {"fillfactor": 60}},
-    )
+    )  # fmt: skip
 
     case_id: Mapped[str] = mapped_column(Id)
     template_id: Mapped[str] = mapped_column(Id)
@@ -68,6 +98,18 @@ class CaseTask(Versioned, Base):
     rejection: Mapped[dict[str, str] | None] = mapped_column(Json)
     last_notification: Mapped[dict[str, Any] | None] = mapped_column(Json)
     notified_at: Mapped[dt.datetime | None]
+    template_version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    case_form_id: Mapped[str | None] = mapped_column(Id)
+    item_key: Mapped[str | None] = mapped_column(String(60))
+    section_position: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    position: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    condition: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
+    due_anchor_id: Mapped[str | None] = mapped_column(Id)
+    draft: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
+    draft_at: Mapped[dt.datetime | None]
+    overdue_handling: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
+    announced_due_at: Mapped[dt.datetime | None]
+    archived: Mapped[bool] = mapped_column(default=False, server_default=false())
     template: Mapped[TaskTemplate] = relationship(lazy="raise", innerjoin=True)
     # Filled only by a list, which may be sorted by it.
     status_rank: Mapped[int | None] = query_expression()

@@ -1,0 +1,56 @@
+"""What the later migrations of tasks make of the rows there."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from chassis.columns import new_id, utc_now
+from tests.service.old_rows import OldDatabase, old, versions_postgresql, versions_sqlite
+
+__all__ = ["old", "versions_postgresql", "versions_sqlite"]
+
+Old = Callable[[str, str], OldDatabase]
+DAY = dt.timedelta(days=1)
+
+
+def test_tasks_there_belong_to_no_form_and_passed_deadlines_were_announced(old: Old) -> None:
+    database = old("tasks", "0005")
+    firm_id, template_id, case_id, other_case_id = (new_id() for _ in range(4))
+    staff_id = new_id()
+    database.put("task_template", firm_id=firm_id, id=template_id, title="Your name", kind="short_text")
+
+    def put(case_id: str, status: str, due_at: dt.datetime | None, **values: Any) -> str:
+        task_id = new_id()
+        about = {"case_id": case_id, "template_id": template_id, "title": "Your name", "kind": "short_text"}
+        database.put("case_task", firm_id=firm_id, id=task_id, status=status, due_at=due_at, **about, **values)
+        return task_id
+
+    passed = put(case_id, "to_do", utc_now() - DAY, assignee_id=staff_id, version=3)
+    begun = put(case_id, "in_progress", utc_now() - DAY)
+    done = put(case_id, "completed", utc_now() - DAY, answer="Ann")
+    coming = put(case_id, "to_do", utc_now() + DAY)
+    open_ended = put(other_case_id, "to_do", None)
+    database.put("case_task_change", firm_id=firm_id, case_task_id=passed, kind="due_changed", actor_kind="staff")
+    before = sorted(database.columns("case_task"))
+    kept = database.rows("case_task", *before)
+
+    database.to("0006")
+    assert database.rows("case_task", *before) == kept
+    found = database.rows("case_task", "id", "due_at", "announced_due_at")
+    told = {task_id: (due_at, announced) for task_id, due_at, announced in found}
+    assert {task_id for task_id, (_, announced) in told.items() if announced is not None} == {passed, begun}
+    assert all(due_at == announced for due_at, announced in told.values() if announced is not None)
+    assert {*told} == {passed, begun, done, coming, open_ended}
+    nothing = ("case_form_id", "item_key", "condition", "due_anchor_id", "draft", "draft_at", "overdue_handling")
+    counted = ("template_version", "section_position", "position", "archived")
+    assert {*database.rows("case_task", *nothing, *counted)} == {(*[None] * len(nothing), 1, 0, 0, False)}
+    assert database.rows("known_case", "firm_id", "case_id", "version", "state", "archived") == sorted(
+        (firm_id, known, 0, None, False) for known in (case_id, other_case_id)
+    )
+
+    database.back_to("0005")
+    assert sorted(database.columns("case_task")) == before
+    assert database.rows("case_task", *before) == kept
+    assert [row for (row,) in database.rows("case_task_change", "case_task_id")] == [passed]
