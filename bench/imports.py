@@ -7,7 +7,6 @@ the file in and prints one line of JSON.
 from __future__ import annotations
 
 import csv
-import gc
 import json
 import os
 import random
@@ -180,14 +179,13 @@ def main() -> None:
     from chassis.columns import new_id, utc_now
     from chassis.database import Database
     from chassis.files import FolderFiles
+    from chassis.run import spare_the_collector
     from chassis.sealing import LocalKeys, use_key_store
     from services.clients import import_running, importing
     from services.clients.models import Base
 
     url, folder = sys.argv[1:]
-    # As `chassis.run` does in every process of a deployment.
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    spare_the_collector()
     use_key_store(LocalKeys([os.urandom(32)]))
     db, files = Database(url, Base, firm_id=new_id()), FolderFiles(Path(folder))
     before = time.perf_counter()

@@ -87,7 +87,7 @@ def _run(
         if config.get("HEALTH_PORT"):
             host = str(config.get("HEALTH_HOST") or "127.0.0.1")
             health = HealthServer(int(config["HEALTH_PORT"]), lambda: runner.containers, host)
-        _spare_the_collector()
+        spare_the_collector()
         _log.info("started", name=" ".join(runner.service_names))
         if on_started is not None:
             on_started(runner)
@@ -103,7 +103,7 @@ def _run(
     return 0
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Lets the garbage collector leave out what stays for good, modules and schemas, and look less often at the rest:
     rows and messages live for milliseconds, and are freed without it."""
     gc.collect()
