@@ -11,6 +11,7 @@ from sqlalchemy import select
 from chassis.custom_fields import Refused, Values, canonical
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
+from chassis.postal import as_lines
 from chassis.value_sets import among
 from contracts.cases import FIELD_UPDATE_REJECTED
 from contracts.errors import invalid_field
@@ -102,7 +103,10 @@ def _merged(fields: Sequence[CustomField], stored: Values, answer: Answer) -> Va
     field = next((entry for entry in fields if entry.key == answer["field"] and entry.removed_at is None), None)
     if field is None:
         raise Refused("unknown_field", "There is no such field on this type of case.")
-    value = canonical(field, answer["value"])
+    given = answer["value"]
+    if field.type == "text" and isinstance(given, dict):  # an address in parts
+        given = as_lines(given)
+    value = canonical(field, given)
     if value is not None:
         return {**stored, field.key: value}
     if field.required:

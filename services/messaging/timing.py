@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from chassis.postal import as_lines
 from contracts.accounts import WEEKDAYS
 from contracts.errors import invalid_field
 from services.messaging.quiet_hours import Place, Window, known_zone, next_window
@@ -59,7 +60,7 @@ class FirmRules:
             holidays=frozenset(firm.get("closed_days") or firm.get("holidays") or ()),
             require_opt_in=bool(firm.get("require_opt_in")),
             allow_manual_reply=bool(firm.get("allow_manual_reply")),
-            postal_address=_on_an_envelope(firm.get("postal_address") or {}),
+            postal_address=as_lines(firm.get("postal_address") or {}, home="US"),
         )
 
 
@@ -74,14 +75,6 @@ def check_timing(timing: Mapping[str, Any], now: dt.datetime) -> None:
         raise invalid_field("timing.at", "Needed when the mode is at.", code="incomplete_timing")
     elif at > now + LONGEST_AHEAD:
         raise invalid_field("timing.at", "More than a year ahead.", code="timing_too_far")
-
-
-def _on_an_envelope(address: Mapping[str, Any]) -> str:
-    region = " ".join(part for part in (address.get("state"), address.get("postal_code")) if part)
-    place = ", ".join(part for part in (address.get("city"), region) if part)
-    country = address.get("country")
-    lines = (address.get("line1"), address.get("line2"), place, None if country == "US" else country)
-    return "\n".join(line for line in lines if line)
 
 
 def next_business_moment(rules: FirmRules, at: dt.datetime) -> dt.datetime:

@@ -96,6 +96,16 @@ def test_answers_of_every_kind_are_applied_once(office: Office, answers: Answers
     assert office.selected(case_filter=wire) == [case["id"]]
 
 
+def test_an_address_in_parts_is_written_as_lines(office: Office, answers: Answers, case: dict[str, Any]) -> None:
+    parts = {"line1": "1 Main St", "line2": "Floor 2", "city": "Albany", "state": "NY", "postal_code": "12207"}
+    answers.deliver(answers.give(case["id"], "notes", {**parts, "country": "US"}))
+    assert values(office, case) == {"notes": "1 Main St\nFloor 2\nAlbany, NY 12207\nUS"}
+    found = {"field": "custom_fields.notes", "op": "contains", "value": "albany"}
+    assert office.selected(case_filter=found) == [case["id"]]
+    answers.deliver(answers.give(case["id"], "notes", {"line1": "2 Side St"}), answers.give(case["id"], "court", parts))
+    assert (values(office, case), rejections(office)) == ({"notes": "2 Side St"}, [("court", "wrong_type", 1)])
+
+
 @pytest.mark.parametrize("blank", [None, ""])
 def test_a_blank_answer_clears_the_field(office: Office, answers: Answers, case: dict[str, Any], blank: Any) -> None:
     answers.deliver(answers.give(case["id"], "court", "north", task="018f4e9a-0000-7000-8000-000000000001"))
