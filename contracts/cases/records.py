@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Choice, Count, Event, Id, Instant, Operation, PageRequest, Stamped, Text, ids, page_of
+from contracts.base import Choice, Count, Event, Flag, Id, Instant, Operation, PageRequest, Stamped, Text, ids, page_of
 from contracts.cases.common import A_CASE, OWNER, CaseId
 from contracts.clients import CreateClient
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
@@ -54,13 +54,30 @@ class UpdateCase(CaseId):
 
 
 class ListCases(PageRequest):
-    """`filter` in the filter language. `sort`: name, number, created_at, updated_at."""
+    """`filter` in the filter language. `archived`: only those. `sort`: name, number, created_at, updated_at."""
 
     q = Text(longest=200, load_default=None, allow_none=True)
     state = Choice("open", "closed", load_default=None, allow_none=True)
     case_type_id = Id(load_default=None, allow_none=True)
     client_id = Id(load_default=None, allow_none=True)
     filter = fields.Dict(load_default=None, allow_none=True)
+    archived = Flag(load_default=False)
+
+
+class ListStatusChanges(PageRequest):
+    """`sort`: at; the newest first unless it says otherwise."""
+
+    case_id = Id(required=True)
+
+
+class StatusChange(Schema):
+    """`from_status` null: the case was created with `to_status`. `actor_id` null: the system."""
+
+    id = Id()
+    from_status = fields.String(allow_none=True)
+    to_status = fields.String()
+    actor_id = Id(allow_none=True)
+    at = Instant()
 
 
 class CaseEvent(Schema):
@@ -90,12 +107,19 @@ CREATE_CASE = Operation(
 )  # fmt: skip
 GET_CASE = Operation(OWNER, "get_case", CaseId, Case, (NotFound,), permission="cases.read", example={"case_id": A_CASE})
 UPDATE_CASE = Operation(
-    OWNER, "update_case", UpdateCase, Case, (Invalid, NotFound, Conflict), permission="cases.write",
+    OWNER, "update_case", UpdateCase, Case, (Invalid, NotFound, Conflict, Unavailable), permission="cases.write",
     example={"case_id": A_CASE, "changes": {"status": "Closed"}},
 )  # fmt: skip
 ARCHIVE_CASE = Operation(
     OWNER, "archive_case", CaseId, Case, (NotFound,), permission="cases.write", example={"case_id": A_CASE}
 )
+UNARCHIVE_CASE = Operation(
+    OWNER, "unarchive_case", CaseId, Case, (NotFound,), permission="cases.write", example={"case_id": A_CASE}
+)
+LIST_STATUS_CHANGES = Operation(
+    OWNER, "list_status_changes", ListStatusChanges, page_of(StatusChange), (Invalid, NotFound),
+    permission="cases.read", example={"case_id": A_CASE},
+)  # fmt: skip
 LIST_CASES = Operation(
     OWNER, "list_cases", ListCases, page_of(Case), (Invalid, NotFound), permission="cases.read",
     example={"state": "open"},

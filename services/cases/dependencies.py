@@ -7,7 +7,7 @@ from typing import Any
 from chassis.context import current
 from chassis.database import Data
 from chassis.rpc import Calls
-from contracts import clients, tasks
+from contracts import accounts, clients, tasks
 from services.cases.models import Base
 
 Record = dict[str, Any]
@@ -18,7 +18,7 @@ class Dependencies:
     """The base of every group of entrypoints."""
 
     db = Data(Base)
-    calls = Calls(clients, tasks)
+    calls = Calls(accounts, clients, tasks)
 
     @property
     def _actor(self) -> str | None:

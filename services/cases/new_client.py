@@ -26,6 +26,7 @@ from chassis.telemetry import log_of
 from contracts.cases import CASE_CREATED, CreateCase
 from contracts.errors import CasewireError, Conflict, DeadlineExceeded, Invalid, NotFound, Unavailable
 from services.cases.case_events import emit_case
+from services.cases.case_staff import demand_staff
 from services.cases.case_types import statuses_of
 from services.cases.client_facts import keep_facts
 from services.cases.models import (
@@ -60,6 +61,7 @@ def create_case_with_new_client(
 
     Raises Invalid and Conflict of clients, with their fields under `new_client.`, besides what `create_case` raises.
     """
+    demand_staff(calls, command)
     with typed_clashes(), db.unit_of_work() as uow:
         case_id = _begun_before(uow, now) or _begin(uow, command, actor_id, now)
     try:

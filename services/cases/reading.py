@@ -19,7 +19,7 @@ from contracts.errors import NotFound
 from services.cases.case_events import client_ids_of, staff_ids_of
 from services.cases.case_types import fields_of, find_case_type
 from services.cases.filter_lookup import read_filter
-from services.cases.models import Case, CaseClient
+from services.cases.models import Case, CaseClient, StatusChange
 
 Record = dict[str, Any]
 SORTS = {
@@ -49,16 +49,17 @@ def list_cases(
     case_type_id: str | None = None,
     client_id: str | None = None,
     filter: Record | None = None,
+    archived: bool = False,
     now: dt.datetime,
     **paging: Any,
 ) -> Record:
-    """A page of the cases that are not archived, newest first unless `sort` says otherwise.
+    """A page of the cases that are not archived, or of those that are, newest first unless `sort` says otherwise.
 
     `q` finds part of a name or number. Raises Invalid that names a wrong place in `filter`, and NotFound for a case
     type, client or saved filter that is not the firm's.
     """
     with db.read() as session:
-        wanted: list[ColumnElement[bool]] = [Case.archived_at.is_(None)]
+        wanted: list[ColumnElement[bool]] = [Case.archived_at.is_not(None) if archived else Case.archived_at.is_(None)]
         if q and q.strip():
             text = fold(q.strip())
             wanted.append(
@@ -82,6 +83,17 @@ def list_cases(
     if client_id is not None and not rows and not calls.clients.get_client_facts(client_ids=[client_id])["clients"]:
         raise NotFound("client_not_found", client_id=client_id)
     return found
+
+
+def list_status_changes(db: Database, case_id: str, **paging: Any) -> Record:
+    """A page of what a case's status was, from which to which. Raises NotFound `case_not_found`."""
+    with db.read() as session:
+        of_case = select(StatusChange).where(StatusChange.case_id == find_case(session, case_id).id)
+        rows, meta = page(
+            session, of_case, model=StatusChange, sorts={"at": StatusChange.at}, default_sort="-at", **paging
+        )
+        names = ("id", "from_status", "to_status", "actor_id", "at")
+        return {"data": [{name: getattr(row, name) for name in names} for row in rows], "meta": meta}
 
 
 def get_case_facts(db: Database, case_ids: Sequence[str]) -> Record:

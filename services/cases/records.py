@@ -16,6 +16,7 @@ from contracts.cases import CASE_CHANGED, CASE_CREATED
 from contracts.errors import Conflict, Invalid, invalid_field
 from services.cases.case_clients import check_clients, placed, present_clients, set_clients, set_staff
 from services.cases.case_events import emit_case
+from services.cases.case_staff import OTHERS, RESPONSIBLE, demand_staff, present_staff
 from services.cases.case_types import fields_of, find_case_type, statuses_of
 from services.cases.client_facts import keep_facts
 from services.cases.custom_fields import index_rows, merged
@@ -34,9 +35,10 @@ def create_case(db: Database, calls: Any, command: Record, *, actor_id: str | No
     """A case with clients that exist. (With a new one: `new_client.create_case_with_new_client`.)
 
     Raises Invalid that names what is wrong, NotFound `case_type_not_found`, Conflict `number_taken` or
-    `external_source_id_taken`, and Unavailable if the clients cannot be checked.
+    `external_source_id_taken`, and Unavailable if clients or staff cannot be checked.
     """
     clients = placed(command["clients"])
+    demand_staff(calls, command)
     facts = check_clients(calls, clients)
     with typed_clashes(), db.unit_of_work() as uow:
         keep_facts(uow, facts)
@@ -94,9 +96,11 @@ def update_case(
 ) -> Record:
     """Changes what is named; lists replace, custom field values are merged (null clears).
 
-    Raises Invalid, NotFound, and Conflict: `stale_version`, `case_pending` while its new client is being created,
-    `number_taken`, `external_source_id_taken`.
+    Raises Invalid, NotFound, Unavailable if clients or staff cannot be checked, and Conflict: `stale_version`,
+    `case_pending` while its new client is being created, `case_archived`, `number_taken`, `external_source_id_taken`.
     """
+    if changes.get(RESPONSIBLE) or changes.get(OTHERS):
+        demand_staff(calls, changes, known=present_staff(db, case_id))
     facts: list[Record] = []
     if "clients" in changes:
         changes = {**changes, "clients": placed(changes["clients"])}
@@ -107,6 +111,8 @@ def update_case(
             raise Conflict("stale_version", version=case.version)
         if case.state == "pending":
             raise Conflict("case_pending", case_id=case_id)
+        if case.archived_at is not None:
+            raise Conflict("case_archived", case_id=case_id)
         keep_facts(uow, facts)
         before = case.status
         changed = _apply(uow, case, changes, actor_id, now)
@@ -118,10 +124,23 @@ def update_case(
 
 
 def archive_case(db: Database, case_id: str, *, now: dt.datetime) -> Record:
-    """Takes a case out of lists and selections; again, nothing happens. Raises NotFound `case_not_found`."""
+    """Takes a case out of lists and selections, and lets nobody change it; again, nothing happens.
+
+    Raises NotFound `case_not_found`.
+    """
     with db.unit_of_work() as uow:
         case = find_case(uow.session, case_id, lock=True)
         if case.archive(now):
+            uow.session.flush()
+            emit_case(uow, CASE_CHANGED, case, ["archived_at"])
+        return uow.answer(records(uow.session, [case])[0])
+
+
+def unarchive_case(db: Database, case_id: str, *, now: dt.datetime) -> Record:
+    """Brings an archived case back; again, nothing happens. Raises NotFound `case_not_found`."""
+    with db.unit_of_work() as uow:
+        case = find_case(uow.session, case_id, lock=True)
+        if case.unarchive(now):
             uow.session.flush()
             emit_case(uow, CASE_CHANGED, case, ["archived_at"])
         return uow.answer(records(uow.session, [case])[0])

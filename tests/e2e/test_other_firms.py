@@ -197,6 +197,8 @@ def bodies_with(ids: dict[str, str], own: dict[str, str]) -> Iterator[tuple[str,
         {"name": "C", "case_type_id": ids["case-types"], "clients": [{"client_id": own["clients"]}]},
     )
     yield "PATCH", f"/v1/cases/{own['cases']}", {"clients": [{"client_id": client}]}
+    yield "PATCH", f"/v1/cases/{own['cases']}", {"responsible_staff_id": ids["staff"]}
+    yield "PATCH", f"/v1/cases/{own['cases']}", {"staff_ids": [ids["staff"]]}
     yield "POST", f"/v1/cases/{own['cases']}/tasks", {"template_id": template}
     yield "POST", "/v1/case-lists", {"name": "x", "include_ids": [case]}
     yield "POST", "/v1/case-lists", {"name": "y", "filter": {"saved_filter_id": ids["saved-filters"]}}

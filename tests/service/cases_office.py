@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from chassis import idempotency
 from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.database import Database, UnitOfWork
 from chassis.rpc_wire import Codec
-from chassis.testing import FakeCalls, make_service
+from chassis.testing import FakeCalls, make_service, outbox_events
 from contracts import accounts, clients, tasks
 from contracts.accounts import GET_STAFF_FACTS
-from contracts.base import Operation
+from contracts.base import Event, Operation
 from contracts.clients import CREATE_CLIENT, GET_CLIENT_FACTS
+from contracts.errors import CasewireError
 from services.cases import client_facts
 from services.cases.models import Case, ClientConsent
 from services.cases.records import add_case
@@ -119,6 +122,28 @@ class Office:
         facts = {"version": 1, "tags": [], "language": None, "status": "active", **given}
         self.clients.setdefault(client_id, {"client_id": client_id, **facts})
         return {"id": client_id, "first_name": command.get("first_name"), **facts}
+
+
+NEWEST = {"limit": 50, "cursor": None, "sort": None}
+"""The first page of a list, in its own order."""
+
+
+def listed(office: Office, **query: Any) -> list[dict[str, Any]]:
+    """The first page of the cases that a query finds."""
+    plain = dict.fromkeys(("q", "state", "case_type_id", "client_id", "filter"))
+    return office.service.list_cases(**{**plain, **NEWEST, **query})["data"]
+
+
+def refusal(kind: type[CasewireError], call: Any, *args: Any, **kwargs: Any) -> tuple[str, list[str]]:
+    """The code and the fields with which a call is refused."""
+    with pytest.raises(kind) as refused:
+        call(*args, **kwargs)
+    return refused.value.code, [entry["field"] for entry in refused.value.fields]
+
+
+def events(office: Office, event: Event) -> list[dict[str, Any]]:
+    """What was emitted of an event, oldest first."""
+    return [emitted.data for emitted in outbox_events(office.db, event)]
 
 
 @dataclass

@@ -14,14 +14,13 @@ from sqlalchemy.exc import IntegrityError
 from chassis.columns import new_id
 from chassis.database import Database
 from chassis.idempotency import AlreadyAnswered
-from chassis.testing import outbox_events
 from contracts.cases import CASE_CHANGED, CASE_CREATED, CREATE_CASE
 from contracts.clients import GET_CLIENT_FACTS
-from contracts.errors import CasewireError, Conflict, Invalid, NotFound
+from contracts.errors import Conflict, Invalid, NotFound
 from services.cases import client_summaries
 from services.cases.models import Base, Case, CaseClient, ClientFacts, StatusChange
 from services.cases.uniqueness import meaning_of
-from tests.service.cases_office import PROBATE, Office
+from tests.service.cases_office import NEWEST, PROBATE, Office, events, listed, refusal
 from tests.service.plans import counted
 
 
@@ -34,16 +33,6 @@ def office(new_database: Any) -> Office:
 def small_office(emptied_sqlite: Callable[[Any], Database]) -> Office:
     """On SQLite only: for what is refused before SQL could differ."""
     return Office(emptied_sqlite(Base))
-
-
-def refusal(kind: type[CasewireError], call: Any, *args: Any, **kwargs: Any) -> tuple[str, list[str]]:
-    with pytest.raises(kind) as refused:
-        call(*args, **kwargs)
-    return refused.value.code, [entry["field"] for entry in refused.value.fields]
-
-
-def events(office: Office, event: Any) -> list[dict[str, Any]]:
-    return [emitted.data for emitted in outbox_events(office.db, event)]
 
 
 # Case types
@@ -317,23 +306,6 @@ def test_clients_of_a_case_are_replaced_and_the_new_ones_checked(office: Office)
         uow.insert(CaseClient, [second])
 
 
-def test_an_archived_case_leaves_lists_and_selections(office: Office) -> None:
-    kind = office.case_type()
-    kept, gone = office.case(kind), office.case(kind)
-    archived = office.service.archive_case(gone["id"])
-    assert archived["archived_at"] is not None
-    assert office.service.archive_case(gone["id"])["version"] == archived["version"] == 2
-    assert [event["changed"] for event in events(office, CASE_CHANGED)] == [["archived_at"]]
-    assert [row["id"] for row in listed(office)] == [kept["id"]]
-    assert office.selected(case_ids=[kept["id"], gone["id"]]) == [kept["id"]]
-    assert office.service.get_case(gone["id"])["id"] == gone["id"]
-
-
-def listed(office: Office, **query: Any) -> list[dict[str, Any]]:
-    plain = dict.fromkeys(("q", "state", "case_type_id", "client_id", "filter", "cursor", "sort"))
-    return office.service.list_cases(**{**plain, "limit": 50, **query})["data"]
-
-
 def test_cases_are_listed_searched_filtered_and_sorted(office: Office) -> None:
     kind, other = office.case_type(), office.case_type(name="Closing")
     client = office.client()
@@ -402,6 +374,8 @@ def test_another_firms_records_are_not_there(office: Office) -> None:
         lambda: service.get_case(case["id"]),
         lambda: service.update_case(case["id"], {"name": "X"}, None),
         lambda: service.archive_case(case["id"]),
+        lambda: service.unarchive_case(case["id"]),
+        lambda: service.list_status_changes(case["id"], **NEWEST),
     ):
         with pytest.raises(NotFound):
             call()

@@ -54,6 +54,14 @@ class RecordEntrypoints(Dependencies):
     def archive_case(self, case_id: str) -> Record:
         return records.archive_case(self.db, case_id, now=utc_now())
 
+    @serve(cases.UNARCHIVE_CASE)
+    def unarchive_case(self, case_id: str) -> Record:
+        return records.unarchive_case(self.db, case_id, now=utc_now())
+
+    @serve(cases.LIST_STATUS_CHANGES)
+    def list_status_changes(self, case_id: str, **paging: Any) -> Record:
+        return reading.list_status_changes(self.db, case_id, **paging)
+
     @serve(cases.LIST_CASES)
     def list_cases(self, **query: Any) -> Record:
         return reading.list_cases(self.db, self.calls, **query, now=utc_now())

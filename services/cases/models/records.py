@@ -43,6 +43,14 @@ class Case(FirmKeyed, Versioned, Base):
         Index("ix_cases_firm_id_number", "firm_id", "number_folded", "id"),
         Index("ix_cases_firm_id_created_at", "firm_id", "created_at", "id"),
         Index("ix_cases_firm_id_updated_at", "firm_id", "updated_at", "id"),
+        Index(  # They are few among many, and are listed alone.
+            "ix_cases_firm_id_archived",
+            "firm_id",
+            "created_at",
+            "id",
+            sqlite_where=text("archived_at IS NOT NULL"),
+            postgresql_where=text("archived_at IS NOT NULL"),
+        ),
         Index("ix_cases_firm_id_type_status", "firm_id", "case_type_id", "status", "id"),
         Index("ix_cases_firm_id_status", "firm_id", "status", "id"),
         Index("ix_cases_firm_id_state", "firm_id", "state", "id"),
@@ -94,6 +102,14 @@ class Case(FirmKeyed, Versioned, Base):
         if self.archived_at is not None:
             return False
         self.archived_at = now
+        self.touch(now)
+        return True
+
+    def unarchive(self, now: dt.datetime) -> bool:
+        """Brings the case back, with the status it had; False if it was not archived."""
+        if self.archived_at is None:
+            return False
+        self.archived_at = None
         self.touch(now)
         return True
 
