@@ -11,14 +11,16 @@ from contracts import cases, tasks
 from gateway.endpoints import expose, permitted, query_arguments, start
 from gateway.wire import json_response
 
-blueprint = Blueprint("tasks_of_cases", __name__, url_prefix="/v1/cases/<uuid:id>", description="The tasks of a case.")
+blueprint = Blueprint("tasks_of_cases", __name__, url_prefix="/v1", description="The tasks of a case.")
+# The id stands in each path, not in the prefix: `expose` takes from the body what the path names.
 CASE = {"id": "case_id"}
 
-expose(blueprint, "GET", "/progress", tasks.GET_CASE_PROGRESS, rename=CASE)
-expose(blueprint, "POST", "/tasks", tasks.ASSIGN_TASK, rename=CASE, status=201, location="/v1/case-tasks")
+expose(blueprint, "GET", "/cases/<uuid:id>/progress", tasks.GET_CASE_PROGRESS, rename=CASE)
+expose(blueprint, "POST", "/cases/<uuid:id>/tasks", tasks.ASSIGN_TASK, rename=CASE, status=201,
+       location="/v1/case-tasks")  # fmt: skip
 
 
-@blueprint.route("/tasks", methods=["GET"])
+@blueprint.route("/cases/<uuid:id>/tasks", methods=["GET"])
 @permitted(tasks.LIST_CASE_TASKS, cases.GET_CASE)
 @query_arguments(blueprint, tasks.ListCaseTasks, {"case_id"})
 @blueprint.response(200, tasks.LIST_CASE_TASKS.response)
