@@ -15,6 +15,7 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from chassis import idempotency
 from chassis.bookkeeping import KEEP_KEYS
@@ -61,7 +62,10 @@ def create_case_with_new_client(
 
     Raises Invalid and Conflict of clients, with their fields under `new_client.`, besides what `create_case` raises.
     """
-    demand_staff(calls, command)
+    with db.read() as session:
+        begun = _request_of_key(session)
+    if begun is None:
+        demand_staff(calls, command)
     with typed_clashes(), db.unit_of_work() as uow:
         case_id = _begun_before(uow, now) or _begin(uow, command, actor_id, now)
     try:
@@ -129,12 +133,8 @@ def finish_due(db: Database, calls: Any, *, now: dt.datetime) -> int:
 
 def _begun_before(uow: UnitOfWork, now: dt.datetime) -> str | None:
     """The case that this request began earlier. Raises Invalid `idempotency_key_reused` if another one did."""
-    keyed = idempotency.running()
-    if keyed is None:
-        return None
-    statement = select(NewClientRequest).where(NewClientRequest.idempotency_key == keyed.key)
-    found = uow.session.scalars(statement).one_or_none()
-    if found is None:
+    keyed, found = idempotency.running(), _request_of_key(uow.session)
+    if keyed is None or found is None:
         return None
     if found.settled_at is not None and found.settled_at < now - KEEP_KEYS:
         uow.session.delete(found)
@@ -143,6 +143,15 @@ def _begun_before(uow: UnitOfWork, now: dt.datetime) -> str | None:
     if found.request_hash != keyed.request_hash:
         raise Invalid("idempotency_key_reused", operation=keyed.operation)
     return found.case_id
+
+
+def _request_of_key(session: Session) -> NewClientRequest | None:
+    """What was begun under the key of the request at work."""
+    keyed = idempotency.running()
+    if keyed is None:
+        return None
+    statement = select(NewClientRequest).where(NewClientRequest.idempotency_key == keyed.key)
+    return session.scalars(statement).one_or_none()
 
 
 def _begin(uow: UnitOfWork, command: Record, actor_id: str | None, now: dt.datetime) -> str:

@@ -158,6 +158,16 @@ def test_the_same_key_after_the_timer_finds_the_same_case(office: Office, kind: 
     assert rows(office, NewClientRequest) == [0]
 
 
+def test_the_same_key_finds_the_same_case_though_its_staff_has_left(office: Office, kind: dict[str, Any]) -> None:
+    staff_id = office.staff()
+    answer_once(office, Unavailable("bus_unavailable"))
+    with office.request(CREATE_CASE, "k", "body"):
+        pending = office.case(kind, new_client=ANN, staff_ids=[staff_id])
+    office.colleagues[staff_id]["active"] = False
+    with office.request(CREATE_CASE, "k", "body"):
+        assert office.case(kind, new_client=ANN, staff_ids=[staff_id])["id"] == pending["id"]
+
+
 @pytest.mark.parametrize("by_timer", [False, True])
 @pytest.mark.parametrize(
     ("outcome", "fields"),
