@@ -135,8 +135,10 @@ def question(q: str, *, forgiving: bool = False) -> Question | None:
 
 
 def is_one_word(asked: Question) -> bool:
-    """Whether a single word was typed, letters or digits, and nothing is forgiven."""
-    return len(asked.words) == 1 and len(asked.words[0]) == 1 and len(asked.words[0][0]) == 1
+    """Whether a single word was typed, letters or up to four digits, and nothing is forgiven."""
+    if len(asked.words) != 1 or _is_forgiven(asked.words[0]):
+        return False
+    return all(len(way) == 1 for way in asked.words[0])
 
 
 def _forms_of(q: str) -> tuple[str, ...]:

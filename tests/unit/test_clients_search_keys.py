@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.clients.search_keys import Question, keys_of, question
+from services.clients.search_keys import Question, is_one_word, keys_of, question
 
 LETTERS = "abcdeé"
 WORDS = st.text(LETTERS, min_size=4, max_size=12)
@@ -128,3 +128,16 @@ def test_keys_hold_nothing_that_would_have_to_be_quoted(name: str, email: str) -
     for key in keys_of(client(name, company=name, emails=[email], phones=["+12125550123"])):
         assert key
         assert not set(key) & set("'\"\\: \x00")
+
+
+@pytest.mark.parametrize(
+    ("q", "is_one"),
+    [("james", True), ("j", True), ("2125", True), ("212", True), ("5550101", False), ("ann lee", False)],
+)
+def test_a_word_that_very_many_may_have_is_told_from_what_few_answer_to(q: str, is_one: bool) -> None:
+    asked = question(q)
+    assert asked is not None
+    assert is_one_word(asked) is is_one
+    forgiving = question("jonh", forgiving=True)
+    assert forgiving is not None
+    assert not is_one_word(forgiving)
