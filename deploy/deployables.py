@@ -44,7 +44,7 @@ DEPLOYABLES = {
         Deployable("cases", "services.cases.service:CasesService", "cases"),
         Deployable("tasks", "services.tasks.service:TasksService", "tasks"),
         Deployable("messaging", "services.messaging.service:MessagingService", "messaging"),
-        Deployable("dispatcher", "services.messaging.dispatcher:Dispatcher", "messaging", niceness=10),
+        Deployable("dispatcher", "services.messaging.dispatcher:Dispatcher", "messaging", niceness=5),
         Deployable("portal", "services.portal.service:PortalService", "portal"),
         Deployable("gateway", "gateway.service:Gateway", None),
     )
