@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol
 
 from sqlalchemy import ColumnElement
 
-Kind = Literal["text", "word", "words", "id", "number", "day", "instant", "flag"]
+Kind = Literal["text", "word", "words", "id", "number", "day", "instant", "flag", "presence"]
+"""`presence`: there is something, of which no more can be asked."""
 
 EQUALITY = ("eq", "ne", "in", "not_in")
 ORDER = ("gt", "gte", "lt", "lte", "between")
@@ -25,6 +26,7 @@ OPERATORS: dict[Kind, tuple[str, ...]] = {
     "day": (*EQUALITY, *ORDER, *DAYS, *EMPTINESS),
     "instant": ("eq", "ne", *ORDER, *DAYS, *EMPTINESS),
     "flag": ("eq", "ne", *EMPTINESS),
+    "presence": EMPTINESS,
 }
 ALL_OPERATORS = frozenset(operator for operators in OPERATORS.values() for operator in operators)
 

@@ -89,6 +89,7 @@ _READERS: dict[Kind, Callable[[Any], Any]] = {
     "day": read_day,
     "instant": _instant,
     "flag": _flag,
+    "presence": lambda value: None,
 }
 MESSAGES: dict[Kind, str] = {
     "text": f"Not a text of at most {LONGEST_VALUE} characters.",
@@ -99,5 +100,6 @@ MESSAGES: dict[Kind, str] = {
     "day": "Not a date like 2026-01-31.",
     "instant": "Not an instant like 2026-01-31T15:00:00Z, nor a date.",
     "flag": "Not true or false.",
+    "presence": "Takes no value.",
 }
 """What is wrong with a value that a kind does not take."""

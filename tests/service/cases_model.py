@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.service.cases_office import Modelled
 
-SETS_OF_WORDS = ("clients.tags", "custom_fields.topics")
+SETS_OF_WORDS = ("clients.tags", "custom_fields.topics", "answers.topics")
 
 
 def holds(wire: dict[str, Any], case: Modelled, now: dt.datetime) -> bool:
