@@ -5,14 +5,25 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, and_, case, or_, true
+from sqlalchemy import ColumnElement, and_, bindparam, case, not_, or_, true
 
-from services.tasks.models import OPEN, CaseTask
+from services.tasks.models import LAST_SECOND, OPEN, CaseTask
+
+
+def is_open() -> ColumnElement[bool]:
+    """Whether a case task is open, overdue or not. The statuses are part of the statement's text, without which neither
+    server would use a partial index."""
+    return CaseTask.status.in_(bindparam("open", OPEN, expanding=True, literal_execute=True))
+
+
+def present() -> ColumnElement[bool]:
+    """Whether the case of a case task is not archived, in the words of the partial indexes."""
+    return not_(CaseTask.archived)
 
 
 def is_overdue(now: dt.datetime) -> ColumnElement[bool]:
     """Whether a case task is open and its time has passed."""
-    return and_(CaseTask.status.in_(OPEN), CaseTask.due_at < now)
+    return and_(is_open(), CaseTask.due_at <= now - LAST_SECOND)
 
 
 def has_status(statuses: Collection[str], now: dt.datetime) -> ColumnElement[bool]:
@@ -25,7 +36,7 @@ def has_status(statuses: Collection[str], now: dt.datetime) -> ColumnElement[boo
         return CaseTask.status.in_([*stored_open, *others])
     conditions: list[ColumnElement[bool]] = [CaseTask.status.in_(others)] if others else []
     if stored_open:
-        in_time = or_(CaseTask.due_at.is_(None), CaseTask.due_at >= now)
+        in_time = or_(CaseTask.due_at.is_(None), CaseTask.due_at > now - LAST_SECOND)
         conditions.append(and_(CaseTask.status.in_(stored_open), in_time))
     if "overdue" in statuses:
         conditions.append(is_overdue(now))

@@ -26,14 +26,19 @@ TO_PHONE = {"target": "client", "field": "phone"}
 
 
 def submit(
-    office: Office, task: dict[str, Any], answer: Any, client_id: str | None = None, db: Database | None = None
+    office: Office,
+    task: dict[str, Any],
+    answer: Any,
+    client_id: str | None = None,
+    db: Database | None = None,
+    now: dt.datetime = LATER,
 ) -> dict[str, Any]:
     """By that client through a link, else by staff."""
     link_id = new_id() if client_id else None
     by_client = Context(firm_id=office.firm_id, actor_id=client_id, actor_kind="client")
     with use(by_client if client_id else office.context):
         return answers.submit_answer(
-            db or office.db, LATER, case_task_id=task["id"], answer=answer, client_id=client_id, link_id=link_id
+            db or office.db, now, case_task_id=task["id"], answer=answer, client_id=client_id, link_id=link_id
         )
 
 
@@ -121,9 +126,10 @@ def test_each_correction_is_the_next_version_and_drops_the_old_refusal(office: O
     with office.db.unit_of_work() as uow:
         row = uow.session.scalars(select(CaseTask)).one()
         assert row.reject("phone", "in_use", 1, LATER)
-    corrected = submit(office, task, "+12125550124")
+    corrected = submit(office, task, "+12125550124", now=LATER + dt.timedelta(days=1))
     assert (corrected["answer"], corrected["answer_version"], corrected["rejection"]) == ("+12125550124", 2, None)
     assert (corrected["answered_by"], corrected["version"]) == ("staff", 4)
+    assert corrected["completed_at"] == LATER, "a typo that is put right finishes nothing later"
 
 
 def test_of_several_answers_at_once_none_is_lost(office: Office) -> None:

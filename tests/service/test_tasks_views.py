@@ -74,7 +74,9 @@ def test_overdue_is_a_fact_of_the_clock(office: Office) -> None:
         return found
 
     assert status(NOW) == {"to_do"}
-    assert status(NOW + dt.timedelta(microseconds=1)) == {"overdue"}
+    # A deadline is the last second in time: a day's is 23:59:59, and the day is over at midnight.
+    assert status(NOW + dt.timedelta(seconds=1, microseconds=-1)) == {"to_do"}
+    assert status(NOW + dt.timedelta(seconds=1)) == {"overdue"}
     answers.submit_answer(office.db, NOW + HOUR, case_task_id=task["id"], answer="", client_id=None, link_id=None)
     assert status(NOW + HOUR) == {"completed"}
 

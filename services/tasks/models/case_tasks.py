@@ -16,6 +16,9 @@ from services.tasks.models.templates import TaskTemplate
 OPEN = ("to_do", "in_progress")
 """The stored statuses of an open task. `overdue` is never stored: it is an open task whose time has passed."""
 
+LAST_SECOND = dt.timedelta(seconds=1)
+"""A deadline is the last second in time, and has passed when that second has: a day's is 23:59:59."""
+
 # A partial index serves where the query says the same: see `statuses.is_open` and `statuses.present`.
 _OPEN = "status IN ('to_do', 'in_progress')"
 _TOLD = {"sqlite": "announced_due_at IS NOT due_at", "postgresql": "announced_due_at IS DISTINCT FROM due_at"}
@@ -116,7 +119,7 @@ class CaseTask(Versioned, Base):
 
     def status_at(self, now: dt.datetime) -> str:
         """The status as of the clock: an open task past its time is overdue."""
-        if self.status in OPEN and self.due_at is not None and self.due_at < now:
+        if self.status in OPEN and self.due_at is not None and self.due_at <= now - LAST_SECOND:
             return "overdue"
         return self.status
 
@@ -133,7 +136,8 @@ class CaseTask(Versioned, Base):
     def complete(
         self, answer: Any, *, answered_by: str, client_id: str | None, link_id: str | None, now: dt.datetime
     ) -> None:
-        """Takes a checked answer, the first or a corrected one. `client_id`: whose answer it is, if one is named.
+        """Takes a checked answer, the first or a corrected one, which leaves the time of completion as it was.
+        `client_id`: whose answer it is, if one is named.
 
         Raises Conflict `task_skipped` if a condition hides the task.
         """
@@ -144,7 +148,8 @@ class CaseTask(Versioned, Base):
         self.answered_by = answered_by
         self.client_id, self.link_id = client_id, link_id
         self.rejection = None
-        self.status, self.completed_at = "completed", now
+        if self.status != "completed":
+            self.status, self.completed_at = "completed", now
         self.touch(now)
 
     def reopen(self, now: dt.datetime) -> None:
