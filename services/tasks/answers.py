@@ -8,10 +8,12 @@ from typing import Any
 from chassis.context import Context, current
 from chassis.database import Database
 from contracts.tasks import TASK_COMPLETED, TASK_REOPENED
+from services.tasks import flow
 from services.tasks.answer_checks import Question, check_answer
 from services.tasks.assigning import change_of
+from services.tasks.due_dates import Calendar
 from services.tasks.models import CaseTask
-from services.tasks.views import case_task_view, load_case_task
+from services.tasks.views import case_task_view
 
 
 def submit_answer(
@@ -22,18 +24,20 @@ def submit_answer(
     answer: Any,
     client_id: str | None,
     link_id: str | None,
+    calendar: Calendar | None = None,
 ) -> dict[str, Any]:
     """Checks an answer and completes the task with it; on a completed task it corrects the one before.
 
     Each answer gets the next `answer_version`, under a lock on the task: of several at once none is lost, the last one
-    stands. Staff may name the client whose answer they write down; it remains theirs, and came by no link.
+    stands. Staff may name the client whose answer they write down; it remains theirs, and came by no link. `calendar`:
+    the firm's, for dates that follow.
 
     Raises NotFound `case_task_not_found`, Conflict `task_skipped`, and Invalid on the field `answer`.
     """
     actor = current() or Context()
     by_staff = client_id is None or actor.actor_kind in ("staff", "api_key")
     with db.unit_of_work() as uow:
-        task = load_case_task(uow.session, case_task_id, lock=True)
+        case, task = flow.lock_task(uow, case_task_id)
         checked = check_answer(question_of(task), answer)
         task.complete(
             checked,
@@ -56,20 +60,24 @@ def submit_answer(
             },
             aggregate_version=task.version,
         )
+        flow.settle(uow, case, changed=[task], calendar=calendar, now=now)
         return uow.answer(case_task_view(task, now))
 
 
-def reopen_case_task(db: Database, now: dt.datetime, *, case_task_id: str, reason: str) -> dict[str, Any]:
+def reopen_case_task(
+    db: Database, now: dt.datetime, *, case_task_id: str, reason: str, calendar: Calendar | None = None
+) -> dict[str, Any]:
     """Makes a completed task open again, and keeps the reason. The answer stays, for the client to correct.
 
     Raises NotFound `case_task_not_found`, Conflict `task_not_completed`.
     """
     with db.unit_of_work() as uow:
-        task = load_case_task(uow.session, case_task_id, lock=True)
+        case, task = flow.lock_task(uow, case_task_id)
         task.reopen(now)
         uow.session.add(change_of(task, "reopened", {"reason": reason}, now))
         data = {"case_task_id": task.id, "case_id": task.case_id}
         uow.emit(TASK_REOPENED, task.id, data, aggregate_version=task.version)
+        flow.settle(uow, case, changed=[task], calendar=calendar, now=now)
         return uow.answer(case_task_view(task, now))
 
 

@@ -9,10 +9,10 @@ from chassis.context import Context, current
 from chassis.database import Database
 from contracts.errors import invalid_field
 from contracts.tasks import TASKS_ASSIGNED, Due
-from services.tasks import due_dates
+from services.tasks import due_dates, flow, known_cases
 from services.tasks.models import CaseTask, CaseTaskChange
 from services.tasks.templates import load_template
-from services.tasks.views import case_task_view, demand_case, load_case_task
+from services.tasks.views import case_task_view, demand_case
 
 
 def assign_task(
@@ -33,14 +33,16 @@ def assign_task(
     due_dates.check_rule(due)
     assignee = calls.accounts.get_staff.start(staff_id=assignee_id) if assignee_id is not None else None
     calendar = firm_calendar(calls) if due_dates.needs_calendar(due) else None
-    demand_case(calls, case_id)
+    facts = demand_case(calls, case_id)
     if assignee is not None:
         _demand_active(assignee.result())
     with db.unit_of_work() as uow:
+        case = known_cases.lock_case(uow, case_id, facts)
         template = load_template(uow.session, template_id)
         task = CaseTask(
             **template.copy(),
             template=template,
+            archived=case.archived,
             case_id=case_id,
             assignee_id=assignee_id,
             due_rule=due_to_wire(due),
@@ -66,8 +68,10 @@ def update_case_task(
     case_task_id: str,
     changes: dict[str, Any],
     expected_version: int | None,
+    firm: due_dates.Calendar | None = None,
 ) -> dict[str, Any]:
     """Changes assignee, due rule, or the status of an open task. A relative due date counts from the assignment.
+    `firm`: its calendar as it was last asked for, for dates that follow; the one that is set asks anew.
 
     Raises NotFound `case_task_not_found`, `staff_not_found`; Conflict `stale_version`, `task_not_open`; Invalid.
     """
@@ -77,7 +81,7 @@ def update_case_task(
     if changes.get("assignee_id") is not None:
         _demand_active(calls.accounts.get_staff(staff_id=changes["assignee_id"]), "changes.assignee_id")
     with db.unit_of_work() as uow:
-        task = load_case_task(uow.session, case_task_id, lock=True)
+        case, task = flow.lock_task(uow, case_task_id)
         task.expect_version(expected_version)
         if "status" in changes:
             task.set_open_status(changes["status"])
@@ -90,6 +94,7 @@ def update_case_task(
             uow.session.add(change_of(task, "due_changed", facts, now))
         if changes:
             task.touch(now)
+            flow.settle(uow, case, changed=[task], calendar=calendar or firm, now=now)
         return uow.answer(case_task_view(task, now))
 
 

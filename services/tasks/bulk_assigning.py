@@ -17,7 +17,7 @@ from chassis.envelope import ReceivedEvent
 from chassis.value_sets import among
 from contracts.errors import Invalid, NotFound
 from contracts.tasks import BULK_ASSIGNMENT_REQUESTED, TASKS_ASSIGNED
-from services.tasks import due_dates
+from services.tasks import due_dates, known_cases
 from services.tasks.assigning import due_to_wire, firm_calendar
 from services.tasks.models import BulkAssignment, CaseTask
 from services.tasks.templates import load_templates
@@ -132,12 +132,14 @@ def _locked(session: Session, seen: BulkAssignment) -> BulkAssignment:
 def _assign_page(uow: UnitOfWork, record: BulkAssignment, case_ids: list[str], now: dt.datetime) -> None:
     """Adds the tasks that these cases lack, and counts."""
     copies = {copy["template_id"]: copy for copy in record.copies}
+    archived = {case.case_id: case.archived for case in known_cases.hold(uow, case_ids)}
     taken = _already_assigned(uow.session, case_ids, list(copies))
     wanted = [pair for pair in itertools.product(case_ids, copies) if pair not in taken]
     rows = [
         {
             **copies[template_id],
             "case_id": case_id,
+            "archived": archived[case_id],
             "assigned_once_key": template_id,
             "due_rule": record.due_rule,
             "due_at": record.due_at,

@@ -7,12 +7,14 @@ from chassis.rpc import Calls
 from contracts import accounts, cases, messaging
 from services.tasks.entrypoints.bulk import BulkEntrypoints
 from services.tasks.entrypoints.case_tasks import CaseTasksEntrypoints
+from services.tasks.entrypoints.cases import CasesEntrypoints
 from services.tasks.entrypoints.outcomes import OutcomesEntrypoints
 from services.tasks.entrypoints.templates import TemplatesEntrypoints
+from services.tasks.firms import Firms
 from services.tasks.models import Base
 
 
-class TasksService(TemplatesEntrypoints, CaseTasksEntrypoints, BulkEntrypoints, OutcomesEntrypoints):
+class TasksService(TemplatesEntrypoints, CaseTasksEntrypoints, BulkEntrypoints, OutcomesEntrypoints, CasesEntrypoints):
     """What clients are asked to do on their cases."""
 
     name = "tasks"
@@ -21,3 +23,4 @@ class TasksService(TemplatesEntrypoints, CaseTasksEntrypoints, BulkEntrypoints, 
     calls = Calls(accounts, cases, messaging)
     # For thousands of ids at a time, which are passed on as they come.
     raw_calls = Calls(cases, messaging, raw=True)
+    firms = Firms()

@@ -16,11 +16,20 @@ from contracts import accounts, cases, messaging
 from contracts.base import Event
 from contracts.errors import Invalid, NotFound, invalid_field
 from services.tasks import assigning, templates
+from services.tasks.firms import Calendars
 from services.tasks.models import Base
 from services.tasks.service import TasksService
 
 NOW = dt.datetime(2026, 11, 21, 15, 0, tzinfo=dt.UTC)  # a Saturday, 10 o'clock in New York
 HOLIDAY = dt.date(2026, 11, 26)
+
+
+def a_case(case_id: str) -> dict[str, Any]:
+    """A new case as events and facts tell it, but for its clients."""
+    return {
+        "case_id": case_id, "version": 1, "case_type_id": case_id, "status": "New", "state": "open", "archived": False,
+        "responsible_staff_id": None, "staff_ids": [],
+    }  # fmt: skip
 
 
 class Cases:
@@ -29,6 +38,8 @@ class Cases:
     def __init__(self) -> None:
         self.clients: dict[str, list[str]] = {}
         self.custom_fields = {"court": "one_choice"}
+        self.told: dict[str, dict[str, Any]] = {}
+        """What is said of a case besides `a_case`."""
 
     def open(self, clients: int = 1) -> str:
         case_id = new_id()
@@ -50,7 +61,7 @@ class Cases:
 
     def facts(self, case_ids: list[str]) -> dict[str, Any]:
         known = [id_ for id_ in case_ids if id_ in self.clients]
-        return {"cases": [{"case_id": id_, "client_ids": self.clients[id_], "state": "open"} for id_ in known]}
+        return {"cases": [{**a_case(id_), "client_ids": self.clients[id_], **self.told.get(id_, {})} for id_ in known]}
 
     def check_mapping(self, field: str, question_kind: str) -> None:
         if self.custom_fields.get(field) != question_kind:
@@ -104,7 +115,9 @@ class Office:
         }
         self.calls = FakeCalls(accounts, cases, messaging, answers=answers)
         self.raw_calls = FakeCalls(cases, messaging, answers=answers, raw=True)
-        self.service = make_service(TasksService, db=self.db, calls=self.calls, raw_calls=self.raw_calls)
+        self.service = make_service(
+            TasksService, db=self.db, calls=self.calls, raw_calls=self.raw_calls, firms=Calendars()
+        )
 
     def _staff(self, staff_id: str) -> dict[str, Any]:
         if staff_id not in self.staff:

@@ -46,8 +46,8 @@ def test_tasks_there_belong_to_no_form_and_passed_deadlines_were_announced(old: 
     nothing = ("case_form_id", "item_key", "condition", "due_anchor_id", "draft", "draft_at", "overdue_handling")
     counted = ("template_version", "section_position", "position", "archived")
     assert {*database.rows("case_task", *nothing, *counted)} == {(*[None] * len(nothing), 1, 0, 0, False)}
-    assert database.rows("known_case", "firm_id", "case_id", "version", "state", "archived") == sorted(
-        (firm_id, known, 0, None, False) for known in (case_id, other_case_id)
+    assert database.rows("known_case", "firm_id", "case_id", "version", "state", "archived", "linked") == sorted(
+        (firm_id, known, 0, None, False, False) for known in (case_id, other_case_id)
     )
 
     database.back_to("0005")

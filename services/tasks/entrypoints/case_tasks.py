@@ -17,6 +17,7 @@ class CaseTasksEntrypoints:
 
     db: Any
     calls: Any
+    firms: Any
 
     @serve(tasks.ASSIGN_TASK)
     def assign_task(self, **command: Any) -> Answer:
@@ -32,15 +33,21 @@ class CaseTasksEntrypoints:
 
     @serve(tasks.UPDATE_CASE_TASK)
     def update_case_task(self, **command: Any) -> Answer:
-        return assigning.update_case_task(self.db, self.calls, utc_now(), **command)
+        return assigning.update_case_task(
+            self.db, self.calls, utc_now(), firm=self.firms.get(self.db.firm_id, self.calls), **command
+        )
 
     @serve(tasks.SUBMIT_ANSWER)
     def submit_answer(self, **command: Any) -> Answer:
-        return answers.submit_answer(self.db, utc_now(), **command)
+        return answers.submit_answer(
+            self.db, utc_now(), calendar=self.firms.get(self.db.firm_id, self.calls), **command
+        )
 
     @serve(tasks.REOPEN_CASE_TASK)
     def reopen_case_task(self, **command: Any) -> Answer:
-        return answers.reopen_case_task(self.db, utc_now(), **command)
+        return answers.reopen_case_task(
+            self.db, utc_now(), calendar=self.firms.get(self.db.firm_id, self.calls), **command
+        )
 
     @serve(tasks.GET_CASE_PROGRESS)
     def get_case_progress(self, case_id: str) -> Answer:

@@ -5,6 +5,7 @@ Deadlines that have passed count as announced. What is known of the cases is ask
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,9 +33,10 @@ def upgrade() -> None:
             batch_op.add_column(column)
         batch_op.create_foreign_key(_FORM_KEY, "case_form", ["firm_id", "case_form_id"], ["firm_id", "id"])
     passed = sa.text(
-        "UPDATE case_task SET announced_due_at = due_at WHERE status IN ('to_do', 'in_progress') AND due_at < :now"
+        "UPDATE case_task SET announced_due_at = due_at WHERE status IN ('to_do', 'in_progress') AND due_at <= :last"
     )
-    op.execute(passed.bindparams(sa.bindparam("now", chassis.columns.utc_now(), type_=chassis.columns.Instant())))
+    last = chassis.columns.utc_now() - dt.timedelta(seconds=1)
+    op.execute(passed.bindparams(sa.bindparam("last", last, type_=chassis.columns.Instant())))
     dialect = op.get_bind().dialect.name
     open_, not_told = f"{_OPEN} AND {_PRESENT[dialect]}", _NOT_TOLD[dialect]
     for name, columns, where in (
@@ -139,7 +141,8 @@ def _create_known_cases() -> None:
         sa.Column("state", sa.String(length=20), nullable=True),
         sa.Column("archived", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("responsible_staff_id", chassis.columns.Id, nullable=True),
-        sa.PrimaryKeyConstraint("firm_id", "case_id", name=op.f("pk_known_case")),
+        sa.Column("linked", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.PrimaryKeyConstraint("case_id", "firm_id", name=op.f("pk_known_case")),
     )
     op.execute("INSERT INTO known_case (firm_id, case_id) SELECT DISTINCT firm_id, case_id FROM case_task")
     unknown = sa.text("version = 0")
@@ -151,6 +154,6 @@ def _create_known_cases() -> None:
         sa.Column("firm_id", chassis.columns.Id, nullable=False),
         sa.Column("case_id", chassis.columns.Id, nullable=False),
         sa.Column("staff_id", chassis.columns.Id, nullable=False),
-        sa.PrimaryKeyConstraint("firm_id", "case_id", "staff_id", name=op.f("pk_known_case_staff")),
+        sa.PrimaryKeyConstraint("case_id", "staff_id", "firm_id", name=op.f("pk_known_case_staff")),
     )
     op.create_index("ix_known_case_staff_staff_id", "known_case_staff", ["firm_id", "staff_id", "case_id"])
