@@ -18,10 +18,10 @@ from sqlalchemy import select
 from chassis.columns import new_id, utc_now
 from chassis.context import Context, use
 from chassis.database import Database
+from chassis.file_kinds import clean_name, judge
 from chassis.files import CHUNK, Files
 from contracts.errors import Conflict, NotFound, Unavailable
 from services.messaging.adapters.media_source import MediaRefused, MediaUnreachable
-from services.messaging.media_types import clean_name, judge
 from services.messaging.models import InboundMedia
 
 Record = dict[str, Any]

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from services.messaging.media_types import Kind, judge
+from chassis.file_kinds import Kind, judge
 
 TYPES = "[Content_Types].xml"
 
