@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+import struct
 import zipfile
 from dataclasses import dataclass
 from typing import IO
@@ -12,6 +14,10 @@ import filetype
 HEAD = 8192
 """Bytes that a file is known by."""
 _LONGEST_NAME = 100
+_BLOCK = 64 * 1024
+_LARGEST_DIRECTORY = 1024 * 1024
+"""Bytes of an archive's table of contents: to read one takes many times its size in memory."""
+_END_OF_DIRECTORY = struct.Struct("<4s4H2IH")
 _NAME = re.compile(r"[^\w. -]+")
 # A page or a picture that holds a program begins with a tag, perhaps after a comment or a declaration: all with "<".
 _MARKUP = re.compile(r"^\s*<")
@@ -63,12 +69,13 @@ def judge(file: IO[bytes]) -> Kind | None:
     known = filetype.guess(head)
     if known is not None:
         return Kind(known.mime) if known.mime in EXTENSIONS else None
-    file.seek(0)
-    return _judge_text(file.read())
+    return _judge_text(file)
 
 
 def _judge_office(file: IO[bytes]) -> Kind | None:
     """A document or a spreadsheet by its table of contents, which is all that is read; none that carries a program."""
+    if not _is_plain_archive(file):
+        return None
     try:
         with zipfile.ZipFile(file) as archive:
             names = {name.lower() for name in archive.namelist()}
@@ -80,15 +87,35 @@ def _judge_office(file: IO[bytes]) -> Kind | None:
     return next((Kind(mime) for mime, ending in EXTENSIONS.items() if [ending] == found), None)
 
 
-def _judge_text(content: bytes) -> Kind | None:
+def _is_plain_archive(file: IO[bytes]) -> bool:
+    """Whether an archive ends with its table of contents, of a size that can be read, and nothing stands before it."""
+    size = file.seek(0, 2)
+    if size < _END_OF_DIRECTORY.size:
+        return False
+    file.seek(size - _END_OF_DIRECTORY.size)
+    mark, *_, length, begin, comment = _END_OF_DIRECTORY.unpack(file.read(_END_OF_DIRECTORY.size))
+    whole: bool = mark == b"PK\x05\x06" and not comment and begin + length + _END_OF_DIRECTORY.size == size
+    return whole and length <= _LARGEST_DIRECTORY
+
+
+def _judge_text(file: IO[bytes]) -> Kind | None:
     """Plain text and address cards have no signature: all of it must be text, and none of it a page."""
+    file.seek(0)
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    beginning = ""
     try:
-        text = content.decode("utf-8-sig")
+        while block := file.read(_BLOCK):
+            text = decoder.decode(block)
+            if _CONTROL.search(text):
+                return None
+            if len(beginning) < HEAD:
+                beginning = (beginning + text).lstrip()
+        decoder.decode(b"", True)
     except UnicodeDecodeError:
         return None
-    if not text.strip() or _CONTROL.search(text) or _MARKUP.match(text):
+    if not beginning or _MARKUP.match(beginning):
         return None
-    return Kind("text/vcard" if text.lstrip()[:11].upper() == "BEGIN:VCARD" else "text/plain")
+    return Kind("text/vcard" if beginning[:11].upper() == "BEGIN:VCARD" else "text/plain")
 
 
 def clean_name(given: str | None, otherwise: str, kind: Kind) -> str:

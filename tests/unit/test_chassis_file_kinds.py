@@ -1,8 +1,9 @@
-"""What a document is, judged by its table of contents."""
+"""What a file is, judged by its content."""
 
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
 
 import pytest
@@ -44,3 +45,39 @@ def test_half_an_archive_is_nothing() -> None:
     whole = archive(TYPES, "word/document.xml").getvalue()
     assert judge(io.BytesIO(whole[: len(whole) // 2])) is None
     assert judge(io.BytesIO(b"PK\x03\x04" + b"\x00" * 200)) is None
+
+
+@pytest.mark.parametrize("around", [(b"PK\x03\x04", b""), (b"", b"<script>")])
+def test_nothing_stands_before_or_behind_an_archive(around: tuple[bytes, bytes]) -> None:
+    before, behind = around
+    document = archive(TYPES, "word/document.xml").getvalue()
+    assert judge(io.BytesIO(document)) is not None
+    assert judge(io.BytesIO(before + document + behind)) is None
+
+
+def test_a_table_of_contents_is_read_only_up_to_a_size() -> None:
+    flood = archive(TYPES, "word/document.xml", *(f"{number:x}" for number in range(30_000)))
+    tracemalloc.start()
+    assert judge(flood) is None
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (b"Dear Sir, 1 < 2", "text/plain"),
+        ("\ufeffÑandú 🦊".encode() * 40_000, "text/plain"),
+        (b" \r\nbegin:vcard\r\nFN:Ann", "text/vcard"),
+        (b" " * 70_000 + b"<html>", None),
+        (b"", None),
+        (b" \n", None),
+        (b"ends in half a letter \xc3", None),
+        (b"a" * 70_000 + b"\x00", None),
+        (b"\xef\xbb\xbf<svg>", None),
+    ],
+)
+def test_text_is_text_to_its_end_and_no_page(content: bytes, content_type: str | None) -> None:
+    kind = judge(io.BytesIO(content))
+    assert (kind and kind.content_type) == content_type
