@@ -82,7 +82,8 @@ class StatusChange(Schema):
 
 class CaseEvent(Schema):
     """`changed` names fields; `client_ids` with the primary first; `staff_ids` those besides the responsible one.
-    `previous_status` where the status changed, else null. What is not required is missing from older events."""
+    `previous_status` where the case moved to another status, else null: it stays in one that is renamed. What is not
+    required is missing from older events."""
 
     case_id = Id(required=True)
     version = Count(required=True)

@@ -15,14 +15,30 @@ class Status(Schema):
     closed = Flag(load_default=False)
 
 
+class ChangedStatus(Status):
+    """`was`: what the status is called now, if this renames it. Its cases go along."""
+
+    was = Text(longest=60, shortest=1, load_default=None, allow_none=True)
+
+
 class CaseTypeFields(Schema):
+    """Its cases are numbered by `number_prefix`, the firm's year and a dash if `number_yearly`, and a count of at least
+    `number_digits`. Types with the same beginning share its count; those with none have the firm's."""
+
     name = Text(longest=120, shortest=1)
+    number_prefix = fields.String(
+        allow_none=True, validate=validate.Regexp(r"^[A-Z0-9-]{1,10}\Z", error="Like PR-: A to Z, digits and dashes.")
+    )
+    number_digits = fields.Integer(strict=True, validate=validate.Range(min=3, max=9))
+    number_yearly = Flag()
     statuses = fields.List(fields.Nested(Status), validate=validate.Length(min=1, max=50))
     custom_fields = fields.List(fields.Nested(CustomField), validate=validate.Length(max=100))
 
 
 class CaseType(CaseTypeFields, Stamped):
-    pass
+    """`archived`: no new case is made of it."""
+
+    archived = fields.Boolean()
 
 
 class CreateCaseType(CaseTypeFields):
@@ -30,12 +46,23 @@ class CreateCaseType(CaseTypeFields):
     statuses = fields.List(fields.Nested(Status), required=True, validate=validate.Length(min=1, max=50))
 
 
+class ListCaseTypes(PageRequest):
+    """`archived`: only those. `sort`: name, created_at."""
+
+    archived = Flag(load_default=False)
+
+
 class CaseTypeId(Schema):
     case_type_id = Id(required=True)
 
 
+class CaseTypeChanges(CaseTypeFields):
+    statuses = fields.List(fields.Nested(ChangedStatus), validate=validate.Length(min=1, max=50))
+    archived = Flag()
+
+
 class UpdateCaseType(CaseTypeId):
-    changes = fields.Nested(CaseTypeFields, required=True)
+    changes = fields.Nested(CaseTypeChanges, required=True)
     expected_version = fields.Integer(load_default=None, allow_none=True)
 
 
@@ -47,7 +74,7 @@ GET_CASE_TYPE = Operation(
     OWNER, "get_case_type", CaseTypeId, CaseType, (NotFound,), permission="cases.read", example={"case_type_id": A_CASE}
 )
 LIST_CASE_TYPES = Operation(
-    OWNER, "list_case_types", PageRequest, page_of(CaseType), (Invalid,), permission="cases.read"
+    OWNER, "list_case_types", ListCaseTypes, page_of(CaseType), (Invalid,), permission="cases.read"
 )
 UPDATE_CASE_TYPE = Operation(
     OWNER, "update_case_type", UpdateCaseType, CaseType, (Invalid, NotFound, Conflict), permission="case_types.write",

@@ -16,10 +16,10 @@ from chassis.value_sets import among
 from contracts.cases import FIELD_UPDATE_REJECTED
 from contracts.errors import invalid_field
 from services.cases.case_events import emit_changed
-from services.cases.case_types import fields_of
 from services.cases.custom_fields import FITTING_QUESTIONS
 from services.cases.models import AppliedAnswer, Case, CustomField
 from services.cases.records import write_values
+from services.cases.type_fields import fields_of
 
 Answer = dict[str, Any]
 ASKED_AT_ONCE = 1000

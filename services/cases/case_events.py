@@ -55,7 +55,7 @@ def emit_case(
 
 
 def emit_changed(uow: UnitOfWork, changed: Mapping[str, Sequence[str]]) -> None:
-    """Emits `case.changed.v1` for many cases, of none of which the status changed: {case id: changed fields}. Their
+    """Emits `case.changed.v1` for many cases, none of which moved to another status: {case id: changed fields}. Their
     rows are written already."""
     uow.session.flush()
     ids = list(changed)

@@ -1,43 +1,41 @@
-"""Case types: their statuses and custom fields, and how these change while cases exist.
+"""Case types. How their statuses and custom fields change while cases exist: `type_statuses`, `type_fields`.
 
-- A status with cases in it cannot be removed (`status_in_use` names it). One that changes between open and closed takes
-  the state of its cases along, and each of them says so.
-- A removed custom field keeps its stored values, hidden; the same field added again shows them. The type of a field
-  with stored values cannot change. An option that is taken away stays where it is stored. A field made required binds
-  the next change that names it.
+An archived type keeps its cases as they are; no new one is made of it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, func, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.custom_fields import definition_problems, repeated
-from chassis.database import Database, UnitOfWork
+from chassis.database import Database
 from chassis.paging import page
 from contracts.errors import Conflict, Invalid, NotFound
-from services.cases.case_events import emit_changed
-from services.cases.models import Case, CaseFieldValue, CaseStatus, CaseType, CustomField
+from services.cases.models import CaseType
+from services.cases.type_fields import fields_of, replace_fields
+from services.cases.type_statuses import replace_statuses, statuses_of
 from services.cases.uniqueness import typed_clashes
 
 Record = dict[str, Any]
 SORTS = {"name": CaseType.name, "created_at": CaseType.created_at}
+_PLAIN = ("name", "number_prefix", "number_digits", "number_yearly", "archived")
 
 
 def create_case_type(db: Database, command: Record, *, now: dt.datetime) -> Record:
     """Raises Invalid that names what is wrong, and Conflict `name_taken`."""
     _check(command)
     with typed_clashes(), db.unit_of_work() as uow:
-        case_type = CaseType(name=command["name"], created_at=now, updated_at=now)
+        given = {name: command[name] for name in _PLAIN if name in command}
+        case_type = CaseType(**given, created_at=now, updated_at=now)
         uow.session.add(case_type)
         uow.session.flush()
-        _replace_statuses(uow, case_type.id, command["statuses"], now)
-        _replace_fields(uow.session, case_type.id, command.get("custom_fields") or [], now)
+        replace_statuses(uow, case_type.id, command["statuses"], now)
+        replace_fields(uow.session, case_type.id, command.get("custom_fields") or [], now)
         uow.session.flush()
         return uow.answer(_records(uow.session, [case_type])[0])
 
@@ -48,13 +46,11 @@ def get_case_type(db: Database, case_type_id: str) -> Record:
         return _records(session, [find_case_type(session, case_type_id)])[0]
 
 
-def list_case_types(db: Database, *, limit: int, cursor: str | None, sort: str | None) -> Record:
-    """A page of case types. `sort`: name, created_at."""
+def list_case_types(db: Database, *, archived: bool = False, **paging: Any) -> Record:
+    """A page of the case types that are not archived, or of those that are. `sort`: name, created_at."""
     with db.read() as session:
-        rows, meta = page(
-            session, select(CaseType), model=CaseType, sorts=SORTS, default_sort="name", limit=limit, cursor=cursor,
-            sort=sort,
-        )  # fmt: skip
+        wanted = select(CaseType).where(CaseType.archived == archived)
+        rows, meta = page(session, wanted, model=CaseType, sorts=SORTS, default_sort="name", **paging)
         return {"data": _records(session, rows), "meta": meta}
 
 
@@ -69,12 +65,13 @@ def update_case_type(
         if expected_version is not None and case_type.version != expected_version:
             raise Conflict("stale_version", version=case_type.version)
         before = _records(uow.session, [case_type])[0]
-        if "name" in changes:
-            case_type.name = changes["name"]
+        for name in _PLAIN:
+            if name in changes:
+                setattr(case_type, name, changes[name])
         if "statuses" in changes:
-            _replace_statuses(uow, case_type_id, changes["statuses"], now)
+            replace_statuses(uow, case_type_id, changes["statuses"], now)
         if "custom_fields" in changes:
-            _replace_fields(uow.session, case_type_id, changes["custom_fields"], now)
+            replace_fields(uow.session, case_type_id, changes["custom_fields"], now)
         uow.session.flush()
         after = _records(uow.session, [case_type])[0]
         if after != before:
@@ -92,41 +89,13 @@ def find_case_type(session: Session, case_type_id: str, *, lock: bool = False) -
     return found
 
 
-def statuses_of(session: Session, case_type_ids: Iterable[str]) -> dict[str, list[CaseStatus]]:
-    """The statuses of case types, in order."""
-    wanted = sorted(set(case_type_ids))
-    found: dict[str, list[CaseStatus]] = {case_type_id: [] for case_type_id in wanted}
-    statement = select(CaseStatus).where(CaseStatus.case_type_id.in_(wanted)).order_by(CaseStatus.position)
-    for status in session.scalars(statement):
-        found[status.case_type_id].append(status)
-    return found
-
-
-_FIELDS = (
-    select(CustomField)
-    .where(CustomField.case_type_id.in_(bindparam("case_type_ids", expanding=True)))
-    .order_by(CustomField.position)
-)
-
-
-def fields_of(session: Session, case_type_ids: Iterable[str]) -> dict[str, list[CustomField]]:
-    """The custom fields of case types in order, removed ones included."""
-    wanted = sorted(set(case_type_ids))
-    found: dict[str, list[CustomField]] = {case_type_id: [] for case_type_id in wanted}
-    if not wanted:
-        return found
-    for field in session.scalars(_FIELDS, {"case_type_ids": wanted}):
-        found[field.case_type_id].append(field)
-    return found
-
-
 def _records(session: Session, case_types: Sequence[CaseType]) -> list[Record]:
     ids = [case_type.id for case_type in case_types]
     statuses, fields = statuses_of(session, ids), fields_of(session, ids)
     return [
         {
             "id": case_type.id,
-            "name": case_type.name,
+            **{name: getattr(case_type, name) for name in _PLAIN},
             "statuses": [{"name": status.name, "closed": status.closed} for status in statuses[case_type.id]],
             "custom_fields": [
                 {name: getattr(field, name) for name in ("key", "label", "type", "required", "sensitive", "options")}
@@ -155,81 +124,3 @@ def _check(command: Record) -> None:
 
 def _error(field: str, message: str) -> dict[str, str]:
     return {"field": field, "message": message}
-
-
-def _replace_statuses(uow: UnitOfWork, case_type_id: str, wanted: Sequence[Record], now: dt.datetime) -> None:
-    session = uow.session
-    present = {status.name: status for status in statuses_of(session, [case_type_id])[case_type_id]}
-    for position, entry in enumerate(wanted):
-        status = present.pop(entry["name"], None)
-        if status is None:
-            status = CaseStatus(case_type_id=case_type_id, name=entry["name"], closed=entry["closed"])
-            session.add(status)
-        elif status.closed != entry["closed"]:
-            status.closed = entry["closed"]
-            _carry_state(uow, status, now)
-        status.position = position
-    session.flush()
-    for name in present:
-        of_status = (Case.case_type_id == case_type_id, Case.status == name)
-        if cases := session.scalar(select(func.count()).select_from(Case).where(*of_status)):
-            raise _in_use(name, cases)
-        try:
-            # The cases' own reference guards against one that enters the status at this moment.
-            statement = delete(CaseStatus).where(CaseStatus.case_type_id == case_type_id, CaseStatus.name == name)
-            session.execute(statement)
-        except IntegrityError as error:
-            raise _in_use(name, 1) from error
-
-
-def _in_use(name: str, cases: int) -> Conflict:
-    message = f"The status {name} has cases in it."
-    return Conflict("status_in_use", fields=[_error("statuses", message)], status=name, cases=cases)
-
-
-def _carry_state(uow: UnitOfWork, status: CaseStatus, now: dt.datetime) -> None:
-    moved = update(Case).where(
-        Case.case_type_id == status.case_type_id, Case.status == status.name, Case.state != "pending"
-    )
-    ids = uow.session.scalars(
-        moved.values(state=status.state, version=Case.version + 1, updated_at=now).returning(Case.id)
-    ).all()
-    emit_changed(uow, {case_id: ["state"] for case_id in ids})
-
-
-def _field_values(field: Record) -> Record:
-    return {
-        "key": field["key"],
-        "label": field["label"],
-        "type": field["type"],
-        "required": field.get("required", False),
-        "sensitive": field.get("sensitive", False),
-        "options": list(field.get("options") or []),
-    }
-
-
-def _replace_fields(session: Session, case_type_id: str, wanted: Sequence[Record], now: dt.datetime) -> None:
-    present = {field.key: field for field in fields_of(session, [case_type_id])[case_type_id]}
-    for position, entry in enumerate(wanted):
-        field = present.pop(entry["key"], None)
-        if field is None:
-            session.add(CustomField(case_type_id=case_type_id, position=position, **_field_values(entry)))
-            continue
-        if field.type != entry["type"] and _has_values(session, case_type_id, field.key):
-            message = f"The field {field.key} has values of its present type."
-            raise Conflict(
-                "custom_field_in_use", fields=[_error(f"custom_fields.{position}.type", message)], key=field.key
-            )
-        for name, value in _field_values(entry).items():
-            setattr(field, name, value)
-        field.position = position
-        field.removed_at = None
-    for field in present.values():
-        field.removed_at = field.removed_at or now
-
-
-def _has_values(session: Session, case_type_id: str, key: str) -> bool:
-    of_type = select(1).where(
-        CaseFieldValue.key == key, Case.id == CaseFieldValue.case_id, Case.case_type_id == case_type_id
-    )
-    return bool(session.scalar(select(exists(of_type))))

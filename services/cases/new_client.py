@@ -28,7 +28,6 @@ from contracts.cases import CASE_CREATED, CreateCase
 from contracts.errors import CasewireError, Conflict, DeadlineExceeded, Invalid, NotFound, Unavailable
 from services.cases.case_events import emit_case
 from services.cases.case_staff import demand_staff
-from services.cases.case_types import statuses_of
 from services.cases.client_facts import keep_facts
 from services.cases.models import (
     Case,
@@ -39,8 +38,10 @@ from services.cases.models import (
     NewClientRequest,
     StatusChange,
 )
+from services.cases.numbering import day_of_numbers
 from services.cases.reading import find_case, get_case, records
 from services.cases.records import add_case
+from services.cases.type_statuses import statuses_of
 from services.cases.uniqueness import typed_clashes
 
 Record = dict[str, Any]
@@ -66,8 +67,9 @@ def create_case_with_new_client(
         begun = _request_of_key(session)
     if begun is None:
         demand_staff(calls, command)
+    today = day_of_numbers(db, calls, command, now=now) if begun is None else None
     with typed_clashes(), db.unit_of_work() as uow:
-        case_id = _begun_before(uow, now) or _begin(uow, command, actor_id, now)
+        case_id = _begun_before(uow, now) or _begin(uow, command, actor_id, now, today)
     try:
         return finish(db, calls, case_id, now=now)
     except (Unavailable, DeadlineExceeded, RemoteFault):
@@ -154,10 +156,10 @@ def _request_of_key(session: Session) -> NewClientRequest | None:
     return session.scalars(statement).one_or_none()
 
 
-def _begin(uow: UnitOfWork, command: Record, actor_id: str | None, now: dt.datetime) -> str:
+def _begin(uow: UnitOfWork, command: Record, actor_id: str | None, now: dt.datetime, today: dt.date | None) -> str:
     client_id = new_id()
     clients = [{"client_id": client_id, "role": "primary", "label": None}]
-    case = add_case(uow, command, clients, actor_id=actor_id, now=now, pending=True)
+    case = add_case(uow, command, clients, actor_id=actor_id, now=now, today=today, pending=True)
     keyed = idempotency.running()
     uow.session.add(
         NewClientRequest(

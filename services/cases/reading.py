@@ -17,9 +17,10 @@ from chassis.texts import fold
 from chassis.value_sets import Statement, among, among_parameter, made_once
 from contracts.errors import NotFound
 from services.cases.case_events import client_ids_of, staff_ids_of
-from services.cases.case_types import fields_of, find_case_type
+from services.cases.case_types import find_case_type
 from services.cases.filter_lookup import read_filter
 from services.cases.models import Case, CaseClient, StatusChange
+from services.cases.type_fields import fields_of
 
 Record = dict[str, Any]
 SORTS = {

@@ -17,12 +17,14 @@ from contracts.errors import Conflict, Invalid, invalid_field
 from services.cases.case_clients import check_clients, placed, present_clients, set_clients, set_staff
 from services.cases.case_events import emit_case
 from services.cases.case_staff import OTHERS, RESPONSIBLE, demand_staff, present_staff
-from services.cases.case_types import fields_of, find_case_type, statuses_of
+from services.cases.case_types import find_case_type
 from services.cases.client_facts import keep_facts
 from services.cases.custom_fields import index_rows, merged
 from services.cases.models import Case, CaseFieldValue, CaseStatus, CustomField, StatusChange
-from services.cases.numbering import next_number
+from services.cases.numbering import day_of_numbers, next_number
 from services.cases.reading import find_case, records
+from services.cases.type_fields import fields_of
+from services.cases.type_statuses import statuses_of
 from services.cases.uniqueness import typed_clashes
 
 Record = dict[str, Any]
@@ -34,15 +36,16 @@ _PLAIN = (
 def create_case(db: Database, calls: Any, command: Record, *, actor_id: str | None, now: dt.datetime) -> Record:
     """A case with clients that exist. (With a new one: `new_client.create_case_with_new_client`.)
 
-    Raises Invalid that names what is wrong, NotFound `case_type_not_found`, Conflict `number_taken` or
-    `external_source_id_taken`, and Unavailable if clients or staff cannot be checked.
+    Raises Invalid that names what is wrong, NotFound `case_type_not_found`, Conflict `case_type_archived`,
+    `number_taken` or `external_source_id_taken`, and Unavailable if clients, staff or the firm's day cannot be asked.
     """
     clients = placed(command["clients"])
     demand_staff(calls, command)
     facts = check_clients(calls, clients)
+    today = day_of_numbers(db, calls, command, now=now)
     with typed_clashes(), db.unit_of_work() as uow:
         keep_facts(uow, facts)
-        case = add_case(uow, command, clients, actor_id=actor_id, now=now)
+        case = add_case(uow, command, clients, actor_id=actor_id, now=now, today=today)
         emit_case(uow, CASE_CREATED, case)
         return uow.answer(records(uow.session, [case])[0])
 
@@ -54,10 +57,16 @@ def add_case(
     *,
     actor_id: str | None,
     now: dt.datetime,
+    today: dt.date | None = None,
     pending: bool = False,
 ) -> Case:
-    """Writes the rows of a new case. Raises Invalid, NotFound, and what the session raises for what is taken."""
+    """Writes the rows of a new case. `today`: the firm's day, if not that of `now`.
+
+    Raises Invalid, NotFound, Conflict `case_type_archived`, and what the session raises for what is taken.
+    """
     case_type = find_case_type(uow.session, command["case_type_id"])
+    if case_type.archived:
+        raise Conflict("case_type_archived", case_type_id=case_type.id)
     _check_value(command)
     status = _status(uow, case_type.id, command.get("status"))
     fields = fields_of(uow.session, [case_type.id])[case_type.id]
@@ -66,7 +75,7 @@ def add_case(
         raise Invalid("invalid_input", fields=errors)
     given = {name: command.get(name) for name in _PLAIN}
     case = Case(
-        **{**given, "number": command.get("number") or next_number(uow)},
+        **{**given, "number": command.get("number") or next_number(uow, case_type, today or now.date())},
         id=new_id(),
         case_type_id=case_type.id,
         status=status.name,
@@ -109,10 +118,7 @@ def update_case(
         case = find_case(uow.session, case_id, lock=True)
         if expected_version is not None and case.version != expected_version:
             raise Conflict("stale_version", version=case.version)
-        if case.state == "pending":
-            raise Conflict("case_pending", case_id=case_id)
-        if case.archived_at is not None:
-            raise Conflict("case_archived", case_id=case_id)
+        demand_changeable(case)
         keep_facts(uow, facts)
         before = case.status
         changed = _apply(uow, case, changes, actor_id, now)
@@ -121,6 +127,27 @@ def update_case(
             uow.session.flush()
             emit_case(uow, CASE_CHANGED, case, changed, previous_status=before if "status" in changed else None)
         return uow.answer(records(uow.session, [case])[0])
+
+
+def demand_changeable(case: Case) -> None:
+    """Raises Conflict: `case_pending` while its new client is being created, `case_archived`."""
+    if case.state == "pending":
+        raise Conflict("case_pending", case_id=case.id)
+    if case.archived_at is not None:
+        raise Conflict("case_archived", case_id=case.id)
+
+
+def change_status(uow: UnitOfWork, case: Case, status: str, actor_id: str | None, now: dt.datetime) -> bool:
+    """Moves a case, locked, to the status of that name, and notes it in the history; False if it was in it. The caller
+    counts the change (`touch`) and tells of it (`emit_case` with `previous_status`).
+
+    Raises Invalid `unknown_status`.
+    """
+    before = case.status
+    if not case.move_to(_status(uow, case.case_type_id, status)):
+        return False
+    _note_status(uow, case, before, actor_id, now)
+    return True
 
 
 def archive_case(db: Database, case_id: str, *, now: dt.datetime) -> Record:
@@ -171,11 +198,8 @@ def _apply(uow: UnitOfWork, case: Case, changes: Record, actor_id: str | None, n
         if name in changes and getattr(case, name) != changes[name]:
             setattr(case, name, changes[name])
             changed.append(name)
-    if "status" in changes:
-        before = case.status
-        if case.move_to(_status(uow, case.case_type_id, changes["status"])):
-            changed.append("status")
-            _note_status(uow, case, before, actor_id, now)
+    if "status" in changes and change_status(uow, case, changes["status"], actor_id, now):
+        changed.append("status")
     if "custom_fields" in changes:
         fields = fields_of(uow.session, [case.case_type_id])[case.case_type_id]
         stored = case.custom_fields

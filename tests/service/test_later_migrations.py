@@ -1,5 +1,5 @@
-"""What the later migrations of messaging and portal make of the rows there. (Those of clients and tasks have files of
-their own; those of cases add tables and indexes only.)"""
+"""What the later migrations of messaging and portal make of the rows there. (Those of cases, clients and tasks have
+files of their own.)"""
 
 from __future__ import annotations
 

@@ -186,8 +186,10 @@ class StatusChange(OfCase, Base):
 
 
 class NumberSeries(FirmKeyed, Base):
-    """The firm's series of case numbers. Its row is the lock that makes each number given once."""
+    """A series of case numbers, by what they begin with (nothing: the firm's own). Its row is the lock that makes each
+    number given once."""
 
     __tablename__ = "number_series"
 
+    key: Mapped[str] = mapped_column(String(60), primary_key=True, default="", server_default="")
     last: Mapped[int] = mapped_column(default=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import ForeignKeyConstraint, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Json, new_id
@@ -22,6 +22,10 @@ class CaseType(FirmKeyed, Versioned, Base):
 
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(120))
+    number_prefix: Mapped[str | None] = mapped_column(String(10))
+    number_digits: Mapped[int] = mapped_column(default=6, server_default="6")
+    number_yearly: Mapped[bool] = mapped_column(default=False, server_default=false())
+    archived: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class CaseStatus(FirmKeyed, Base):

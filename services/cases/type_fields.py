@@ -1,0 +1,75 @@
+"""The custom fields of a case type, and how they change while cases exist.
+
+A removed field keeps its stored values, hidden; the same field added again shows them. The type of a field with stored
+values cannot change. An option that is taken away stays where it is stored. A field made required binds the next change
+that names it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, exists, select
+from sqlalchemy.orm import Session
+
+from contracts.errors import Conflict
+from services.cases.models import Case, CaseFieldValue, CustomField
+
+Record = dict[str, Any]
+
+_FIELDS = (
+    select(CustomField)
+    .where(CustomField.case_type_id.in_(bindparam("case_type_ids", expanding=True)))
+    .order_by(CustomField.position)
+)
+
+
+def fields_of(session: Session, case_type_ids: Iterable[str]) -> dict[str, list[CustomField]]:
+    """The custom fields of case types in order, removed ones included."""
+    wanted = sorted(set(case_type_ids))
+    found: dict[str, list[CustomField]] = {case_type_id: [] for case_type_id in wanted}
+    if not wanted:
+        return found
+    for field in session.scalars(_FIELDS, {"case_type_ids": wanted}):
+        found[field.case_type_id].append(field)
+    return found
+
+
+def _field_values(field: Record) -> Record:
+    return {
+        "key": field["key"],
+        "label": field["label"],
+        "type": field["type"],
+        "required": field.get("required", False),
+        "sensitive": field.get("sensitive", False),
+        "options": list(field.get("options") or []),
+    }
+
+
+def replace_fields(session: Session, case_type_id: str, wanted: Sequence[Record], now: dt.datetime) -> None:
+    """Makes `wanted` the custom fields of the type, in this order. Raises Conflict `custom_field_in_use`."""
+    present = {field.key: field for field in fields_of(session, [case_type_id])[case_type_id]}
+    for position, entry in enumerate(wanted):
+        field = present.pop(entry["key"], None)
+        if field is None:
+            session.add(CustomField(case_type_id=case_type_id, position=position, **_field_values(entry)))
+            continue
+        if field.type != entry["type"] and _has_values(session, case_type_id, field.key):
+            message = f"The field {field.key} has values of its present type."
+            fields = [{"field": f"custom_fields.{position}.type", "message": message}]
+            raise Conflict("custom_field_in_use", fields=fields, key=field.key)
+        for name, value in _field_values(entry).items():
+            setattr(field, name, value)
+        field.position = position
+        field.removed_at = None
+    for field in present.values():
+        field.removed_at = field.removed_at or now
+
+
+def _has_values(session: Session, case_type_id: str, key: str) -> bool:
+    of_type = select(1).where(
+        CaseFieldValue.key == key, Case.id == CaseFieldValue.case_id, Case.case_type_id == case_type_id
+    )
+    return bool(session.scalar(select(exists(of_type))))

@@ -1,0 +1,31 @@
+"""What the later migrations of cases make of the rows there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chassis.columns import new_id
+from tests.service.old_rows import OldDatabase, old, versions_postgresql, versions_sqlite
+
+__all__ = ["old", "versions_postgresql", "versions_sqlite"]
+
+Old = Callable[[str, str], OldDatabase]
+
+
+def test_the_series_there_is_the_firms_and_types_go_on_with_it(old: Old) -> None:
+    database = old("cases", "0005")
+    firm_id, kind_id = new_id(), new_id()
+    database.put("case_type", firm_id=firm_id, id=kind_id, name="Probate")
+    database.put("number_series", firm_id=firm_id, last=41)
+    before = sorted(database.columns("case_type"))
+    kept = database.rows("case_type", *before)
+    database.to("0006")
+    assert database.rows("number_series", "firm_id", "key", "last") == [(firm_id, "", 41)]
+    columns = ("number_prefix", "number_digits", "number_yearly", "archived")
+    assert database.rows("case_type", "id", *columns) == [(kind_id, None, 6, False, False)]
+    # A second series of the firm is another row.
+    database.put("number_series", firm_id=firm_id, key="PR-", last=7)
+    database.back_to("0005")
+    assert database.rows("number_series", "firm_id", "last") == [(firm_id, 41)]
+    assert sorted(database.columns("case_type")) == before
+    assert database.rows("case_type", *before) == kept

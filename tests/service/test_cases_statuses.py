@@ -1,0 +1,113 @@
+"""Statuses of a case type that are renamed while cases are in them, and types that are archived."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from contracts.cases import CASE_CHANGED
+from contracts.errors import Conflict, Invalid
+from services.cases.models import Base, Case, CaseStatus
+from services.cases.records import add_case
+from tests.service.cases_office import NEWEST, NOW, Office, events, refusal
+
+
+@pytest.fixture
+def office(new_database: Any) -> Office:
+    return Office(new_database(Base))
+
+
+def statuses(*entries: tuple[str, str | None, bool]) -> dict[str, Any]:
+    return {"statuses": [{"name": name, "was": was, "closed": closed} for name, was, closed in entries]}
+
+
+def test_a_renamed_status_takes_its_cases_along(office: Office) -> None:
+    kind, other = office.case_type(), office.case_type(name="Closing")
+    moved, archived = office.case(kind, status="In court"), office.case(kind, status="In court")
+    still, foreign = office.case(kind), office.case(other, status="In court")
+    office.service.archive_case(archived["id"])
+    told = len(events(office, CASE_CHANGED))
+    changes = statuses(("Hearing", "In court", False), ("New", "New", False), ("Closed", None, True))
+    changed = office.service.update_case_type(kind["id"], changes, None)
+    assert changed["statuses"] == [
+        {"name": "Hearing", "closed": False}, {"name": "New", "closed": False}, {"name": "Closed", "closed": True}
+    ]  # fmt: skip
+    assert changed["version"] == 2
+    read = office.service.get_case
+    assert [read(case["id"])["status"] for case in (moved, archived, still, foreign)] == [
+        "Hearing", "Hearing", "New", "In court"
+    ]  # fmt: skip
+    assert [read(case["id"])["version"] for case in (moved, archived, still, foreign)] == [2, 3, 1, 1]
+    assert office.selected(case_filter={"field": "status", "op": "eq", "value": "Hearing"}) == [moved["id"]]
+    said = events(office, CASE_CHANGED)[told:]
+    assert {(e["case_id"], e["status"], e["state"], *e["changed"]) for e in said} == {
+        (case["id"], "Hearing", "open", "status") for case in (moved, archived)
+    }
+    assert {e["previous_status"] for e in said} == {None}
+    # It has not moved: its history is what it was.
+    assert len(office.service.list_status_changes(moved["id"], **NEWEST)["data"]) == 1
+
+
+def test_a_status_may_be_renamed_and_closed_at_once_and_what_waits_for_a_client_goes_along(office: Office) -> None:
+    kind = office.case_type()
+    case = office.case(kind, status="In court")
+    with office.db.unit_of_work() as uow:
+        command = {"case_type_id": kind["id"], "name": "W", "status": "In court"}
+        waiting = add_case(uow, command, [], actor_id=None, now=NOW, pending=True).id
+    office.service.update_case_type(
+        kind["id"], statuses(("New", None, False), ("Done", "In court", True), ("Closed", None, True)), None
+    )
+    (event,) = events(office, CASE_CHANGED)
+    assert (event["case_id"], event["changed"], event["state"]) == (case["id"], ["status", "state"], "closed")
+    with office.db.read() as session:
+        rows = session.execute(select(Case.id, Case.status, Case.state)).all()
+        assert {tuple(row) for row in rows} == {(case["id"], "Done", "closed"), (waiting, "Done", "pending")}
+        assert set(session.scalars(select(CaseStatus.name))) == {"New", "Done", "Closed"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "code", "place"),
+    [
+        ([("New", None, False), ("Hearing", "Trial", False)], "unknown_status", "statuses.1.was"),
+        ([("Closed", "In court", False), ("New", None, False)], "status_exists", "statuses.0.name"),
+        ([("New", "In court", False), ("In court", "New", False)], "invalid_input", "statuses.0.was"),
+        ([("In court", None, False), ("Hearing", "In court", False)], "invalid_input", "statuses.1.was"),
+        ([("Hearing", "In court", False), ("Trial", "In court", False)], "invalid_input", "statuses.1.was"),
+    ],
+)
+def test_a_wrong_new_name_is_refused_and_nothing_is_half_done(
+    office: Office, entries: list[tuple[str, str | None, bool]], code: str, place: str
+) -> None:
+    kind = office.case_type()
+    case = office.case(kind, status="In court")
+    update = office.service.update_case_type
+    assert refusal(Invalid, update, kind["id"], statuses(*entries), None) == (code, [place])
+    assert office.service.get_case_type(kind["id"]) == kind
+    assert office.service.get_case(case["id"]) == case
+
+
+def test_a_rename_that_comes_with_a_removal_in_use_is_not_done(office: Office) -> None:
+    kind = office.case_type()
+    case, closed = office.case(kind, status="In court"), office.case(kind, status="Closed")
+    changes = statuses(("New", None, False), ("Hearing", "In court", False))
+    assert refusal(Conflict, office.service.update_case_type, kind["id"], changes, None)[0] == "status_in_use"
+    assert office.service.get_case_type(kind["id"]) == kind
+    assert [office.service.get_case(entry["id"]) for entry in (case, closed)] == [case, closed]
+    assert events(office, CASE_CHANGED) == []
+
+
+def test_no_case_is_made_of_an_archived_type_and_those_there_go_on(office: Office) -> None:
+    kind, other = office.case_type(), office.case_type(name="Closing")
+    case = office.case(kind)
+    archived = office.service.update_case_type(kind["id"], {"archived": True}, None)
+    assert (archived["archived"], archived["version"], other["archived"]) == (True, 2, False)
+    for command in ({}, {"new_client": {"first_name": "Ann", "last_name": "Lee"}}):
+        assert refusal(Conflict, office.case, kind, **command)[0] == "case_type_archived"
+    assert office.service.update_case(case["id"], {"status": "Closed"}, None)["status"] == "Closed"
+    listed = office.service.list_case_types
+    assert [row["id"] for row in listed(archived=False, **NEWEST)["data"]] == [other["id"]]
+    assert [row["id"] for row in listed(archived=True, **NEWEST)["data"]] == [kind["id"]]
+    office.service.update_case_type(kind["id"], {"archived": False}, None)
+    assert office.case(kind)["status"] == "New"
