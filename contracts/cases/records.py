@@ -16,6 +16,13 @@ class CaseClient(Schema):
     label = Text(longest=60, allow_none=True)
 
 
+class KeyDate(Schema):
+    """A day that matters in a case, like its hearing."""
+
+    label = Text(longest=120, shortest=1, required=True)
+    day = fields.Date(required=True)
+
+
 class CaseFields(Schema):
     number = Text(longest=60, shortest=1)
     name = Text(longest=200, shortest=1)
@@ -25,6 +32,7 @@ class CaseFields(Schema):
     staff_ids = ids(50)
     clients = fields.List(fields.Nested(CaseClient), validate=validate.Length(min=1, max=100))
     custom_fields = fields.Dict(keys=Text(longest=60), values=fields.Raw(allow_none=True))
+    key_dates = fields.List(fields.Nested(KeyDate), validate=validate.Length(max=50))
     source = Text(longest=120, allow_none=True)
     value = fields.Decimal(places=2, as_string=True, allow_none=True)
     external_source = Text(longest=60, allow_none=True)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from chassis.database import Database
 from chassis.sections import Section, plain, read_sections
 from services.cases.client_merges import following
-from services.cases.models import Case, CaseClient, ClientConsent, ClientFacts, ClientTag, StatusChange
+from services.cases.models import Case, CaseClient, ClientConsent, ClientFacts, ClientTag, KeyDate, StatusChange
 
 _FOLDED = ("number_folded", "name_folded", "description_folded", "source_folded")
 
@@ -20,6 +20,7 @@ def export_client_data(db: Database, *, client_id: str, limit: int = 200, cursor
     theirs = select(CaseClient.case_id).where(CaseClient.client_id == client_id)
     sections = [
         Section("case", Case, Case.id.in_(theirs), Case.id, lambda row: plain(row, *_FOLDED)),
+        Section("case_key_date", KeyDate, KeyDate.case_id.in_(theirs), KeyDate.id),
         Section("case_client", CaseClient, CaseClient.client_id == client_id, CaseClient.case_id),
         Section("case_status_change", StatusChange, StatusChange.case_id.in_(theirs), StatusChange.id),
     ]

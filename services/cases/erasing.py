@@ -1,7 +1,7 @@
 """A client is erased: what cases hold of the person goes, the facts of the cases stay.
 
-A case whose clients are all erased is about nobody else: its texts and custom fields go, and its number is its name.
-One that others are on is theirs too: the erased client stays on it as an id, without the label.
+A case whose clients are all erased is about nobody else: its texts, key dates and custom fields go, and its number is
+its name. One that others are on is theirs too: the erased client stays on it as an id, without the label.
 """
 
 from __future__ import annotations
@@ -22,12 +22,22 @@ from contracts.cases import ERASURE_REPORTED, OWNER
 from services.cases import client_merges
 from services.cases.case_events import emit_changed
 from services.cases.client_facts import keep_facts
-from services.cases.models import Case, CaseClient, CaseFieldValue, ClientConsent, ClientFacts, NewClientRequest
+from services.cases.models import (
+    Case,
+    CaseClient,
+    CaseFieldValue,
+    ClientConsent,
+    ClientFacts,
+    KeyDate,
+    NewClientRequest,
+)
 
 Record = dict[str, Any]
 
 _QUIET = {"synchronize_session": False}
-_EMPTIED = ["name", "description", "source", "external_source", "external_source_id", "custom_fields"]
+_EMPTIED = ["name", "description", "source", "external_source", "external_source_id", "custom_fields", "key_dates"]
+_ROWS: tuple[type[Any], ...] = (CaseFieldValue, KeyDate)
+"""What belongs to a case and goes with its texts."""
 
 
 def forget_clients(db: Database, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
@@ -129,7 +139,10 @@ def _empty(uow: UnitOfWork, case_ids: Sequence[str], now: dt.datetime) -> None:
                 Case.description.is_not(None),
                 Case.source.is_not(None),
                 Case.external_source_id.is_not(None),
-                Case.id.in_(select(CaseFieldValue.case_id).where(among(uow.session, CaseFieldValue.case_id, case_ids))),
+                *(
+                    Case.id.in_(select(model.case_id).where(among(uow.session, model.case_id, case_ids)))
+                    for model in _ROWS
+                ),
             ),
         )
         .order_by(Case.id)
@@ -150,7 +163,8 @@ def _empty(uow: UnitOfWork, case_ids: Sequence[str], now: dt.datetime) -> None:
         }
         for row in uow.session.execute(statement)
     ]
-    values = delete(CaseFieldValue).where(among(uow.session, CaseFieldValue.case_id, case_ids))
-    uow.session.execute(values, execution_options=_QUIET)
+    for model in _ROWS:
+        theirs = delete(model).where(among(uow.session, model.case_id, case_ids))
+        uow.session.execute(theirs, execution_options=_QUIET)
     uow.update_each(Case, rows)
     emit_changed(uow, {row["id"]: _EMPTIED for row in rows})

@@ -1,7 +1,7 @@
 """The fields of cases that a filter may name, and how they are reached from a case.
 
-A field is a set of values (see `chassis.filters`): `staff_ids`, `client_id`, a custom field of several choices, and
-everything about the clients (one of each) can have several.
+A field is a set of values (see `chassis.filters`): `staff_ids`, `client_id`, `key_dates`, a custom field of several
+choices, and everything about the clients (one of each) can have several.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from services.cases.models import (
     ClientFacts,
     ClientTag,
     CustomField,
+    KeyDate,
 )
 
 
@@ -60,6 +61,7 @@ CASE_FIELDS = Catalogue(
     Field("staff_ids", "id", Rows(_rows(CaseStaff.case_id), Column(CaseStaff.staff_id))),
     Field("client_id", "id", Rows(_rows(CaseClient.case_id), Column(CaseClient.client_id))),
     Field("value", "number", Column(Case.value)),
+    Field("key_dates", "day", Rows(_rows(KeyDate.case_id), Column(KeyDate.day))),
     Field("created_at", "instant", Column(Case.created_at)),
     Field("updated_at", "instant", Column(Case.updated_at)),
     Field("clients.status", "word", Rows(_of_clients(ClientFacts), Column(ClientFacts.status)), CLIENT_STATUSES),

@@ -35,6 +35,7 @@ from services.cases.models import (
     CaseFieldValue,
     CaseListMember,
     CaseStaff,
+    KeyDate,
     NewClientRequest,
     StatusChange,
 )
@@ -195,7 +196,7 @@ def _take_away(db: Database, case_id: str) -> None:
         ).one_or_none()
         if case is None:
             return
-        for model in (NewClientRequest, CaseClient, CaseStaff, CaseFieldValue, CaseListMember, StatusChange):
+        for model in (NewClientRequest, CaseClient, CaseStaff, CaseFieldValue, KeyDate, CaseListMember, StatusChange):
             uow.session.execute(delete(model).where(model.case_id == case_id))
         uow.session.delete(case)
 

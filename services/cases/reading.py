@@ -19,6 +19,7 @@ from contracts.errors import NotFound
 from services.cases.case_events import client_ids_of, staff_ids_of
 from services.cases.case_types import find_case_type
 from services.cases.filter_lookup import read_filter
+from services.cases.key_dates import key_dates_of
 from services.cases.models import Case, CaseClient, StatusChange
 from services.cases.type_fields import fields_of
 
@@ -140,7 +141,7 @@ def records(session: Session, cases: Sequence[Case]) -> list[Record]:
     if not ids:
         return []
     clients: dict[str, list[Record]] = {case_id: [] for case_id in ids}
-    staff = staff_ids_of(session, ids)
+    staff, dates = staff_ids_of(session, ids), key_dates_of(session, ids)
     for case_id, client_id, role, label in session.execute(_clients_of(session), {"case_ids": ids}):
         clients[case_id].append({"client_id": client_id, "role": role, "label": label})
     # Of those alone that have values to show.
@@ -150,6 +151,7 @@ def records(session: Session, cases: Sequence[Case]) -> list[Record]:
             **{name: getattr(case, name) for name in _PLAIN},
             "clients": clients[case.id],
             "staff_ids": staff[case.id],
+            "key_dates": dates[case.id],
             "custom_fields": visible(fields.get(case.case_type_id, ()), case.custom_fields),
         }
         for case in cases

@@ -20,6 +20,7 @@ from services.cases.case_staff import OTHERS, RESPONSIBLE, demand_staff, present
 from services.cases.case_types import find_case_type
 from services.cases.client_facts import keep_facts
 from services.cases.custom_fields import index_rows, merged
+from services.cases.key_dates import check_key_dates, set_key_dates
 from services.cases.models import Case, CaseFieldValue, CaseStatus, CustomField, StatusChange
 from services.cases.numbering import day_of_numbers, next_number
 from services.cases.reading import find_case, records
@@ -64,6 +65,7 @@ def add_case(
 
     Raises Invalid, NotFound, Conflict `case_type_archived`, and what the session raises for what is taken.
     """
+    check_key_dates(command)
     case_type = find_case_type(uow.session, command["case_type_id"])
     if case_type.archived:
         raise Conflict("case_type_archived", case_type_id=case_type.id)
@@ -88,6 +90,8 @@ def add_case(
     uow.session.flush()
     set_clients(uow, case.id, clients)
     set_staff(uow, case.id, command.get("staff_ids") or [])
+    if command.get("key_dates"):
+        set_key_dates(uow, case.id, command["key_dates"])
     write_values(uow, {case.id: (fields, {}, values)})
     _note_status(uow, case, None, actor_id, now)
     return case
@@ -193,6 +197,7 @@ def write_values(uow: UnitOfWork, changes: Mapping[str, tuple[Sequence[CustomFie
 
 def _apply(uow: UnitOfWork, case: Case, changes: Record, actor_id: str | None, now: dt.datetime) -> list[str]:
     _check_value(changes)
+    check_key_dates(changes)
     changed = []
     for name in _PLAIN:
         if name in changes and getattr(case, name) != changes[name]:
@@ -216,6 +221,8 @@ def _apply(uow: UnitOfWork, case: Case, changes: Record, actor_id: str | None, n
     uow.session.flush()
     if "staff_ids" in changes and set_staff(uow, case.id, changes["staff_ids"]):
         changed.append("staff_ids")
+    if "key_dates" in changes and set_key_dates(uow, case.id, changes["key_dates"]):
+        changed.append("key_dates")
     if "clients" in changes and set_clients(uow, case.id, changes["clients"]):
         changed.append("clients")
     return changed

@@ -230,6 +230,10 @@ def _add(
         "external_source": chance.choice([None, "clio"]),
         "external_source_id": f"x{index}" if chance.random() < 0.3 else None,
         "custom_fields": _custom_values(chance, case_type),
+        "key_dates": [
+            {"label": f"D{number}", "day": NOW.date() + dt.timedelta(days=chance.choice([-400, -7, 0, 3, 30]))}
+            for number in range(chance.choice([0, 0, 1, 2]))
+        ],
     }
     members = chance.sample(people, chance.randint(1, 3))
     placed = [
@@ -244,13 +248,14 @@ def _add(
         case.archived_at = NOW
     ids = {person["client_id"] for person in members}
     values = {
-        **{name: {command[name]} - {None} for name in command if name not in ("custom_fields", "staff_ids")},
+        **{name: {value} - {None} for name, value in command.items() if not isinstance(value, dict | list)},
         **{f"custom_fields.{field['key']}": set() for kind in types for field in kind["custom_fields"]},
         **{f"custom_fields.{entry['key']}": _modelled(entry["type"], command["custom_fields"][entry["key"]])
            for entry in case_type["custom_fields"] if entry["key"] in command["custom_fields"]},
         "number": {case.number},
         "state": {"pending" if pending else "closed" if status["closed"] else "open"},
         "staff_ids": set(command["staff_ids"]),
+        "key_dates": {entry["day"] for entry in command["key_dates"]},
         "client_id": ids,
         "created_at": {created_at},
         "updated_at": {created_at},

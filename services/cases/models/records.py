@@ -172,6 +172,18 @@ class CaseFieldValue(OfCase, Base):
     day: Mapped[dt.date | None]
 
 
+class KeyDate(OfCase, Base):
+    """A day that matters in a case, under the name that somebody gave it."""
+
+    __tablename__ = "case_key_date"
+    __table_args__ = (case_key(), Index("ix_case_key_date_day", "firm_id", "day", "case_id"))
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    position: Mapped[int]
+    label: Mapped[str] = mapped_column(String(120))
+    day: Mapped[dt.date]
+
+
 class StatusChange(OfCase, Base):
     """The history of a case's status. `actor_id` null: the system."""
 

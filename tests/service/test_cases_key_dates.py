@@ -1,0 +1,86 @@
+"""Days that matter in a case. (The filter over them is held to its model with the others, in test_cases_filters.)"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from chassis.columns import utc_now
+from contracts.cases import CASE_CHANGED, CREATE_CASE
+from contracts.errors import Invalid
+from services.cases.data_exports import export_client_data
+from services.cases.models import Base
+from tests.service.cases_office import Office, events, listed, refusal
+from tests.service.test_cases_erasing import erase
+
+HEARING, DEADLINE = dt.date(2027, 1, 8), dt.date(2027, 2, 28)
+DATES = [{"label": "Hearing", "day": HEARING}, {"label": "Deadline", "day": DEADLINE}]
+
+
+@pytest.fixture
+def office(new_database: Any) -> Office:
+    return Office(new_database(Base))
+
+
+def test_key_dates_are_kept_in_their_order_and_replaced_as_a_whole(office: Office) -> None:
+    kind = office.case_type()
+    case, other = office.case(kind, key_dates=DATES), office.case(kind)
+    assert (case["key_dates"], other["key_dates"]) == (DATES, [])
+    assert {row["id"]: row["key_dates"] for row in listed(office)} == {case["id"]: DATES, other["id"]: []}
+    update = office.service.update_case
+    assert update(case["id"], {"key_dates": DATES}, None)["version"] == 1
+    assert update(case["id"], {"key_dates": DATES[::-1]}, None)["key_dates"] == DATES[::-1]
+    assert update(case["id"], {"name": "B"}, None)["key_dates"] == DATES[::-1]
+    assert update(case["id"], {"key_dates": []}, None)["key_dates"] == []
+    assert [event["changed"] for event in events(office, CASE_CHANGED)] == [["key_dates"], ["name"], ["key_dates"]]
+
+
+def test_cases_are_found_by_any_of_their_key_dates(office: Office) -> None:
+    kind = office.case_type()
+    today = utc_now().date()
+    near = office.case(kind, key_dates=[{"label": "H", "day": today + dt.timedelta(days=days)} for days in (-9, 3)])
+    office.case(kind, key_dates=[{"label": "H", "day": today + dt.timedelta(days=30)}])
+    none = office.case(kind)
+    soon = {"field": "key_dates", "op": "within_next_days", "value": 7}
+    assert office.selected(case_filter=soon) == [near["id"]]
+    assert office.selected(case_filter={"field": "key_dates", "op": "is_empty"}) == [none["id"]]
+
+
+@pytest.mark.parametrize(
+    ("dates", "place"),
+    [([*DATES, DATES[0]], "key_dates.2"), ([{"label": "  ", "day": HEARING}], "key_dates.0.label")],
+)
+def test_a_date_twice_or_without_a_name_is_refused(office: Office, dates: list[dict[str, Any]], place: str) -> None:
+    kind = office.case_type()
+    assert refusal(Invalid, office.case, kind, key_dates=dates) == ("invalid_input", [place])
+    case = office.case(kind)
+    assert refusal(Invalid, office.service.update_case, case["id"], {"key_dates": dates}, None)[1] == [place]
+    assert office.service.get_case(case["id"]) == case
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        [{"label": f"D{number}", "day": "2027-01-08"} for number in range(51)], [{"label": "H", "day": "8 January"}],
+        [{"label": "H"}], [{"day": "2027-01-08"}], [{"label": "H" * 121, "day": "2027-01-08"}], [None], None,
+    ],
+)  # fmt: skip
+def test_what_is_no_list_of_up_to_fifty_dates_is_refused(dates: Any) -> None:
+    command = {**CREATE_CASE.example, "key_dates": dates}
+    assert list(CREATE_CASE.request().validate(command)) == ["key_dates"]
+
+
+def test_key_dates_are_handed_out_and_go_with_the_person_they_are_about(office: Office) -> None:
+    client_id = office.client()
+    case = office.case(office.case_type(), clients=[{"client_id": client_id}], key_dates=DATES)
+    pages = export_client_data(office.db, client_id=client_id)["entries"]
+    told = [entry["data"] for entry in pages if entry["kind"] == "case_key_date"]
+    assert sorted((entry["label"], entry["day"]) for entry in told) == [
+        ("Deadline", "2027-02-28"), ("Hearing", "2027-01-08")
+    ]  # fmt: skip
+    office.service.update_case(case["id"], {"name": case["number"]}, None)
+    erase(office, client_id)
+    assert office.service.get_case(case["id"])["key_dates"] == []
+    assert "key_dates" in events(office, CASE_CHANGED)[-1]["changed"]
