@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from contracts.base import Choice, Count, Event, Flag, Id, Instant, Operation, PageRequest, Stamped, Text, ids, page_of
-from contracts.cases.common import A_CASE, OWNER, CaseId
+from contracts.cases.common import A_CASE, OWNER, CaseId, CasePageMeta
 from contracts.clients import CreateClient
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 
@@ -72,6 +72,11 @@ class ListCases(PageRequest):
     archived = Flag(load_default=False)
 
 
+class CasesPage(Schema):
+    data = fields.List(fields.Nested(Case))
+    meta = fields.Nested(CasePageMeta)
+
+
 class ListStatusChanges(PageRequest):
     """`sort`: at; the newest first unless it says otherwise."""
 
@@ -130,7 +135,7 @@ LIST_STATUS_CHANGES = Operation(
     permission="cases.read", example={"case_id": A_CASE},
 )  # fmt: skip
 LIST_CASES = Operation(
-    OWNER, "list_cases", ListCases, page_of(Case), (Invalid, NotFound), permission="cases.read",
+    OWNER, "list_cases", ListCases, CasesPage, (Invalid, NotFound), permission="cases.read",
     example={"state": "open"},
 )  # fmt: skip
 CASE_CREATED = Event(OWNER, "case.created.v1", CaseEvent, example=_CASE_EVENT)

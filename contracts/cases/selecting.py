@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Id, Operation, PageMeta, Text, ids
-from contracts.cases.common import OWNER
+from contracts.base import Id, Operation, Text, ids
+from contracts.cases.common import OWNER, CasePageMeta
 from contracts.errors import Invalid, NotFound
 
 
@@ -38,7 +38,7 @@ class SelectedCase(Schema):
 
 class SelectedCases(Schema):
     data = fields.List(fields.Nested(SelectedCase))
-    meta = fields.Nested(PageMeta)
+    meta = fields.Nested(CasePageMeta)
 
 
 _SELECT = {"selector": {"case_filter": {"field": "state", "op": "eq", "value": "open"}}}

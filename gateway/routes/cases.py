@@ -9,7 +9,7 @@ from flask import Response, request
 from flask_smorest import Blueprint
 
 from contracts import cases
-from contracts.base import Id, PageMeta
+from contracts.base import Id
 from gateway.endpoints import call, expose, permitted, query_arguments
 from gateway.wire import json_response
 
@@ -34,7 +34,7 @@ expose(blueprint, "GET", "/cases/<uuid:id>/status-changes", cases.LIST_STATUS_CH
 
 class SelectedIds(ma.Schema):
     data = ma.fields.List(Id())
-    meta = ma.fields.Nested(PageMeta)
+    meta = ma.fields.Nested(cases.CasePageMeta)
 
 
 class SelectQuery(ma.Schema):

@@ -7,6 +7,7 @@ replicas wait for each other and do not deadlock.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,31 +17,35 @@ from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.value_sets import among
 from services.cases import client_merges
+from services.cases.freshness import CLIENTS, MESSAGING, note_heard
 from services.cases.models import ClientConsent, ClientFacts, ClientTag
 
 Facts = dict[str, Any]
 
 
-def apply_client_events(db: Database, events: Sequence[ReceivedEvent]) -> None:
+def apply_client_events(db: Database, events: Sequence[ReceivedEvent], *, now: dt.datetime) -> None:
     """`client.created.v1`, `client.changed.v1` and `client.restored.v1`."""
     with db.unit_of_work(once=events) as uow:
         keep_facts(uow, [event.data for event in uow.fresh])
+        note_heard(uow, CLIENTS, uow.fresh, now)
 
 
-def apply_imports(db: Database, events: Sequence[ReceivedEvent]) -> None:
+def apply_imports(db: Database, events: Sequence[ReceivedEvent], *, now: dt.datetime) -> None:
     """`clients.imported.v1`."""
     with db.unit_of_work(once=events) as uow:
         keep_facts(uow, [facts for event in uow.fresh for facts in event.data["clients"]])
+        note_heard(uow, CLIENTS, uow.fresh, now)
 
 
-def apply_deletions(db: Database, events: Sequence[ReceivedEvent]) -> None:
+def apply_deletions(db: Database, events: Sequence[ReceivedEvent], *, now: dt.datetime) -> None:
     """`client.deleted.v1`: the version stays, so that an older event that comes late brings nothing back."""
     with db.unit_of_work(once=events) as uow:
         nothing: Facts = {"status": None, "language": None, "tags": []}
         keep_facts(uow, [{**nothing, **event.data} for event in uow.fresh])
+        note_heard(uow, CLIENTS, uow.fresh, now)
 
 
-def apply_consents(db: Database, events: Sequence[ReceivedEvent]) -> None:
+def apply_consents(db: Database, events: Sequence[ReceivedEvent], *, now: dt.datetime) -> None:
     """`consent.changed.v1`."""
     with db.unit_of_work(once=events) as uow:
         latest: dict[tuple[str, str], Facts] = {}
@@ -58,6 +63,7 @@ def apply_consents(db: Database, events: Sequence[ReceivedEvent]) -> None:
         rows = [latest[key] for key in sorted(latest)]
         change = ("state", "consent_id")
         uow.upsert(ClientConsent, rows, key=("client_id", "channel"), change=change, newer="consent_id")
+        note_heard(uow, MESSAGING, uow.fresh, now)
 
 
 def keep_facts(uow: UnitOfWork, facts: Iterable[Facts]) -> None:

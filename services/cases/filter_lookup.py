@@ -14,16 +14,20 @@ from chassis.filters.fields import Field
 from chassis.filters.parsing import Wire
 from chassis.filters.tree import Node
 from services.cases.filter_fields import CASE_FIELDS, custom_meanings
+from services.cases.freshness import sources_of
 from services.cases.models import CustomField, SavedFilter
 
 
-def read_filter(session: Session, wire: Any, *, path: str, saved_as: str | None = None) -> Node:
+def read_filter(
+    session: Session, wire: Any, *, path: str, saved_as: str | None = None, sources: set[str] | None = None
+) -> Node:
     """The tree of a filter, in as many queries as saved filters are nested deep.
 
-    `saved_as` is the saved filter that the wire is about to become: it must not lead back to itself. Raises Invalid
-    `invalid_filter` that names the place under `path`, and NotFound `saved_filter_not_found`.
+    `saved_as` is the saved filter that the wire is about to become: it must not lead back to itself. Who tells what it
+    asks of clients is added to `sources`. Raises Invalid `invalid_filter` that names the place under `path`, and
+    NotFound `saved_filter_not_found`.
     """
-    return lookup.read_filter(
+    tree = lookup.read_filter(
         wire,
         CASE_FIELDS,
         load_saved=partial(_load_saved, session),
@@ -31,6 +35,9 @@ def read_filter(session: Session, wire: Any, *, path: str, saved_as: str | None 
         path=path,
         saved_as=saved_as,
     )
+    if sources is not None:
+        sources |= sources_of(tree)
+    return tree
 
 
 def _load_saved(session: Session, ids: Sequence[str]) -> dict[str, Wire]:

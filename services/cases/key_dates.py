@@ -21,7 +21,7 @@ Dates = list[dict[str, Any]]
 def check_key_dates(values: Mapping[str, Any]) -> None:
     """Raises Invalid that names a date that is there twice, or is called nothing."""
     dates = values.get("key_dates") or []
-    twice = repeated([(entry["label"], entry["day"]) for entry in dates])
+    twice = repeated([f"{entry['day']} {entry['label']}" for entry in dates])
     problems = [{"field": f"key_dates.{index}", "message": "Named twice."} for index in twice]
     blank = [index for index, entry in enumerate(dates) if not entry["label"].strip()]
     problems += [{"field": f"key_dates.{index}.label", "message": "Blank."} for index in blank]

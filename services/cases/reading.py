@@ -19,6 +19,7 @@ from contracts.errors import NotFound
 from services.cases.case_events import client_ids_of, staff_ids_of
 from services.cases.case_types import find_case_type
 from services.cases.filter_lookup import read_filter
+from services.cases.freshness import freshness
 from services.cases.key_dates import key_dates_of
 from services.cases.models import Case, CaseClient, StatusChange
 from services.cases.type_fields import fields_of
@@ -57,9 +58,11 @@ def list_cases(
 ) -> Record:
     """A page of the cases that are not archived, or of those that are, newest first unless `sort` says otherwise.
 
-    `q` finds part of a name or number. Raises Invalid that names a wrong place in `filter`, and NotFound for a case
-    type, client or saved filter that is not the firm's.
+    `q` finds part of a name or number; `meta.client_facts` is `freshness`, if `filter` asks about clients. Raises
+    Invalid that names a wrong place in `filter`, and NotFound for a case type, client or saved filter that is not the
+    firm's.
     """
+    sources: set[str] = set()
     with db.read() as session:
         wanted: list[ColumnElement[bool]] = [Case.archived_at.is_not(None) if archived else Case.archived_at.is_(None)]
         if q and q.strip():
@@ -77,11 +80,11 @@ def list_cases(
             of_client = select(1).where(CaseClient.case_id == Case.id, CaseClient.client_id == client_id)
             wanted.append(exists(of_client.correlate(Case)))
         if filter is not None:
-            wanted.append(condition(read_filter(session, filter, path="filter"), now=now))
+            wanted.append(condition(read_filter(session, filter, path="filter", sources=sources), now=now))
         rows, meta = page(
             session, select(Case).where(*wanted), model=Case, sorts=SORTS, default_sort="-created_at", **paging
         )
-        found = {"data": records(session, rows), "meta": meta}
+        found = {"data": records(session, rows), "meta": {**meta, **freshness(session, sources)}}
     if client_id is not None and not rows and not calls.clients.get_client_facts(client_ids=[client_id])["clients"]:
         raise NotFound("client_not_found", client_id=client_id)
     return found

@@ -28,6 +28,7 @@ from contracts.errors import Invalid, invalid_field
 from services.cases.case_events import client_ids_of
 from services.cases.case_lists import in_lists
 from services.cases.filter_lookup import read_filter
+from services.cases.freshness import freshness
 from services.cases.known_cases import refuse_unknown_cases
 from services.cases.models import Case
 
@@ -48,13 +49,15 @@ def check_selector(selector: Record) -> None:
 
 
 def select_cases(db: Database, selector: Record, *, limit: int, cursor: str | None, now: dt.datetime) -> Record:
-    """One page: {"data": [{case_id, case_type_id, client_ids}], "meta"}, the primary client first.
+    """One page: {"data": [{case_id, case_type_id, client_ids}], "meta"}, the primary client first; `meta.client_facts`
+    is `freshness`, if it depends on clients.
 
     Raises Invalid `empty_selector`, `invalid_filter` and `invalid_cursor`, and NotFound `case_not_found`,
     `case_list_not_found` and `saved_filter_not_found` for what is not the firm's.
     """
     check_selector(selector)
     place = _Place.first(selector, now) if cursor is None else _Place.read(selector, cursor)
+    sources: set[str] = set()
     with db.read() as session:
         if cursor is None:
             refuse_unknown(session, selector)
@@ -62,7 +65,7 @@ def select_cases(db: Database, selector: Record, *, limit: int, cursor: str | No
             Case.archived_at.is_(None),
             Case.state != "pending",
             Case.created_at <= place.at,
-            selected(session, selector, now=place.at),
+            selected(session, selector, now=place.at, sources=sources),
         )
         rows = select(Case.id, Case.case_type_id).where(wanted)
         if place.after is not None:
@@ -72,7 +75,8 @@ def select_cases(db: Database, selector: Record, *, limit: int, cursor: str | No
         if place.total is None:
             place.total = len(found) if len(found) <= limit else _count(session, wanted)
         clients = client_ids_of(session, [row.id for row in shown])
-    meta: Record = {"next_cursor": None, "total": min(place.total, TOTAL_CAP)}
+        fresh = freshness(session, sources)
+    meta: Record = {"next_cursor": None, "total": min(place.total, TOTAL_CAP), **fresh}
     if place.total > TOTAL_CAP:
         meta["total_is_lower_bound"] = True
     if len(found) > limit:
@@ -81,16 +85,20 @@ def select_cases(db: Database, selector: Record, *, limit: int, cursor: str | No
     return {"data": data, "meta": meta}
 
 
-def selected(session: Session, selector: Record, *, now: dt.datetime) -> ColumnElement[bool]:
-    """The condition on `Case` that a selector, known not to be empty, stands for."""
+def selected(
+    session: Session, selector: Record, *, now: dt.datetime, sources: set[str] | None = None
+) -> ColumnElement[bool]:
+    """The condition on `Case` that a selector, known not to be empty, stands for. Who tells what it asks of clients is
+    added to `sources`."""
     added: list[ColumnElement[bool]] = []
     if "case_ids" in selector:
         added.append(among(session, Case.id, selector["case_ids"]))
     if "case_filter" in selector:
-        tree = read_filter(session, selector["case_filter"], path="selector.case_filter")
+        tree = read_filter(session, selector["case_filter"], path="selector.case_filter", sources=sources)
         added.append(condition(tree, now=now))
     if "case_list_ids" in selector:
-        added.append(in_lists(session, selector["case_list_ids"], path="selector.case_list_ids", now=now))
+        listed = selector["case_list_ids"]
+        added.append(in_lists(session, listed, path="selector.case_list_ids", now=now, sources=sources))
     parts = [or_(*added)] if added else []
     if "include_case_ids" in selector:
         parts.append(among(session, Case.id, selector["include_case_ids"]))

@@ -45,16 +45,17 @@ def replace_statuses(uow: UnitOfWork, case_type_id: str, wanted: Sequence[Record
     if old_names:
         _hold(session, case_type_id, old_names.values())
     for position, entry in enumerate(wanted):
-        status = present.pop(old_names.get(entry["name"], entry["name"]), None)
+        name: str = entry["name"]
+        status = present.pop(old_names.get(name, name), None)
         if status is None:
-            status = CaseStatus(case_type_id=case_type_id, name=entry["name"], closed=entry["closed"])
+            status = CaseStatus(case_type_id=case_type_id, name=name, closed=entry["closed"])
             session.add(status)
         else:
             status = _change(uow, status, entry, now)
         status.position = position
     session.flush()
-    for name in present:
-        _remove(session, case_type_id, name)
+    for gone in present:
+        _remove(session, case_type_id, gone)
 
 
 def _renames(present: Mapping[str, CaseStatus], wanted: Sequence[Record]) -> dict[str, str]:

@@ -29,7 +29,7 @@ def test_every_type_of_custom_field_has_a_kind() -> None:
 @pytest.mark.parametrize("name", CASE_FIELDS.fields)
 def test_every_field_is_reached_by_each_of_its_operators(name: str) -> None:
     field = CASE_FIELDS.fields[name]
-    values = {"id": "0190b5a0-0000-7000-8000-00000000000a", "number": 5, "instant": "2026-01-31"}
+    values = {"id": "0190b5a0-0000-7000-8000-00000000000a", "number": 5, "instant": "2026-01-31", "day": "2026-01-31"}
     value = values.get(field.kind, field.options[0] if field.options else "x")
     for op in OPERATORS[field.kind]:
         if op in ("in", "not_in", "between"):

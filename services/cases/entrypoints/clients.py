@@ -17,27 +17,27 @@ class ClientEntrypoints(Dependencies):
 
     @on(clients.CLIENT_CREATED, batch=BATCH)
     def follow_created_clients(self, events: list[ReceivedEvent]) -> None:
-        client_facts.apply_client_events(self.db, events)
+        client_facts.apply_client_events(self.db, events, now=utc_now())
 
     @on(clients.CLIENT_CHANGED, batch=BATCH)
     def follow_changed_clients(self, events: list[ReceivedEvent]) -> None:
-        client_facts.apply_client_events(self.db, events)
+        client_facts.apply_client_events(self.db, events, now=utc_now())
 
     @on(clients.CLIENTS_IMPORTED, batch=4)
     def follow_imports(self, events: list[ReceivedEvent]) -> None:
-        client_facts.apply_imports(self.db, events)
+        client_facts.apply_imports(self.db, events, now=utc_now())
 
     @on(clients.CLIENT_DELETED, batch=BATCH)
     def follow_deleted_clients(self, events: list[ReceivedEvent]) -> None:
-        client_facts.apply_deletions(self.db, events)
+        client_facts.apply_deletions(self.db, events, now=utc_now())
 
     @on(clients.CLIENT_RESTORED, batch=BATCH)
     def follow_restored_clients(self, events: list[ReceivedEvent]) -> None:
-        client_facts.apply_client_events(self.db, events)
+        client_facts.apply_client_events(self.db, events, now=utc_now())
 
     @on(messaging.CONSENT_CHANGED, batch=BATCH)
     def follow_consents(self, events: list[ReceivedEvent]) -> None:
-        client_facts.apply_consents(self.db, events)
+        client_facts.apply_consents(self.db, events, now=utc_now())
 
     @on(clients.CLIENTS_MERGED, batch=20)
     def follow_merges(self, events: list[ReceivedEvent]) -> None:

@@ -48,3 +48,13 @@ class ClientConsent(FirmKeyed, Base):
     channel: Mapped[str] = mapped_column(String(10), primary_key=True)
     state: Mapped[str | None] = mapped_column(String(20))
     consent_id: Mapped[str] = mapped_column(Id)
+
+
+class ClientFactsMark(FirmKeyed, Base):
+    """The newest event of a source that was applied: when it happened, and when it was applied."""
+
+    __tablename__ = "client_facts_mark"
+
+    source: Mapped[str] = mapped_column(String(20), primary_key=True)
+    event_at: Mapped[dt.datetime]
+    applied_at: Mapped[dt.datetime]
