@@ -11,17 +11,19 @@ from contracts.base import Choice, Empty, Event, Id, Instant, Operation, Stamped
 from contracts.erasing import ErasureReported, a_report
 from contracts.errors import Conflict, Gone, Invalid, NotFound, Unavailable
 from contracts.exporting import export_operation
-from contracts.tasks import CaseTask
+from contracts.tasks import CaseTask, SectionProgress
 
 OWNER = "portal"
 _HASH = validate.Regexp(r"^[0-9a-f]{64}$", error="Not a SHA-256 in hex.")
 
 
 class LinkScope(Schema):
-    """What a link opens: one case task, or the open tasks of one client (all cases or the named ones)."""
+    """What a link opens: one case task, one form on a case, or the open tasks of one client (all cases or the named
+    ones)."""
 
-    kind = Choice("task", "tasks", required=True)
+    kind = Choice("task", "form", "tasks", required=True)
     case_task_id = Id(load_default=None, allow_none=True)
+    case_form_id = Id(load_default=None, allow_none=True)
     case_ids = ids(200, load_default=list)
 
 
@@ -90,19 +92,28 @@ class PageBranding(Schema):
 
 
 class PortalPage(Schema):
-    """What the page behind a link shows. `language` is the client's if the pages speak it, else the firm's."""
+    """What the page behind a link shows. `language` is the client's if the pages speak it, else the firm's. `progress`:
+    how far the cases are whose open tasks it shows; nothing for a link to one task."""
 
     link_id = Id()
     branding = fields.Nested(PageBranding)
     language = fields.String()
     first_name = fields.String(allow_none=True)
     case_tasks = fields.List(fields.Nested(CaseTask))
+    progress = fields.List(fields.Nested(SectionProgress))
 
 
 class SubmitAnswers(LinkId):
     """`answers`: {case task id: answer}, null or "" for a blank one."""
 
     answers = fields.Dict(keys=Id(), values=fields.Raw(allow_none=True), required=True, validate=validate.Length(min=1))
+
+
+class SaveDraft(LinkId):
+    """What was filled in so far of one case task of the page."""
+
+    case_task_id = Id(required=True)
+    draft = fields.Raw(load_default=None, allow_none=True)
 
 
 class OwnPreferences(Schema):
@@ -187,6 +198,10 @@ GET_PAGE = Operation(
 SUBMIT_ANSWERS = Operation(
     OWNER, "submit_answers", SubmitAnswers, PortalPage, (Gone, Invalid, Conflict, Unavailable), firm=False,
     deadline=10.0, example={"link_id": _ID, "answers": {_ID: "yes"}},
+)  # fmt: skip
+SAVE_DRAFT = Operation(
+    OWNER, "save_draft", SaveDraft, PortalPage, (Gone, Invalid, Conflict, Unavailable), firm=False, deadline=10.0,
+    example={"link_id": _ID, "case_task_id": _ID, "draft": "It was raining, and"},
 )  # fmt: skip
 GET_CONTACT_PAGE = Operation(
     OWNER, "get_contact_page", LinkId, ContactPage, (Gone, Unavailable), firm=False, deadline=10.0,

@@ -48,6 +48,7 @@ from gateway.routes import (
     portal,
     privacy,
     saved_filters,
+    share,
     tasks,
     tasks_of_cases,
 )
@@ -57,8 +58,8 @@ API_BLUEPRINTS = (
     accounts.blueprint, clients.blueprint, client_fields.blueprint, client_merges.blueprint, exports.blueprint,
     imports.blueprint, case_types.blueprint, case_lists.blueprint, cases.blueprint, tasks.blueprint,
     tasks_of_cases.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint, portal.blueprint,
-    groups.blueprint, contacts.blueprint, privacy.blueprint, companies.blueprint, saved_filters.blueprint,
-    notes.blueprint, card.blueprint, photos.blueprint,
+    share.blueprint, groups.blueprint, contacts.blueprint, privacy.blueprint, companies.blueprint,
+    saved_filters.blueprint, notes.blueprint, card.blueprint, photos.blueprint,
 )  # fmt: skip
 
 SEES_SENSITIVE = "clients.read_sensitive"

@@ -33,6 +33,7 @@ class Question:
 
     `widget` says which fields: input, textarea, choices, tick or later (not on this page). `done`: it is answered;
     `answer` says how, in lines, and `left_blank` that it was not. `blank_effect`: what a blank answer would do.
+    `draft`: what is filled in was saved and not sent. `can_wait`: it can be saved. `again`: why it is asked again.
     """
 
     id: str
@@ -52,6 +53,9 @@ class Question:
     attributes: dict[str, str] = field(default_factory=dict)
     choices: list[Choice] = field(default_factory=list)
     multiple: bool = False
+    draft: bool = False
+    can_wait: bool = False
+    again: str | None = None
 
     @property
     def field_id(self) -> str:
@@ -89,7 +93,8 @@ def question_of(
     to change an answer that was given."""
     kind = case_task["kind"]
     kept = case_task.get("answer")
-    current = typed if was_typed else kept
+    draft = case_task.get("draft_at") is not None
+    current = typed if was_typed else case_task.get("draft") if draft else kept
     rejection = case_task.get("rejection") or {}
     if error is None and rejection.get("code") in REFUSALS:
         error, reopened = words.refusal(rejection["code"], {}), True
@@ -112,6 +117,9 @@ def question_of(
         attributes=_attributes(case_task),
         choices=_choices(case_task, current, words),
         multiple=kind == "several_choices",
+        draft=draft and not was_typed,
+        can_wait=_widget(kind) in ("input", "textarea", "choices") and case_task["status"] != "completed",
+        again=(case_task.get("reopened") or {}).get("reason"),
     )
 
 

@@ -3,7 +3,7 @@
 Opening a link answers 303 to /p with a signed cookie and writes nothing, so that previews and scanners may open it. The
 page has one form for each case task:
 
-    POST /p   csrf_token, task (the case task's id), answer (none, one or several)
+    POST /p   csrf_token, task (the case task's id), answer (none, one or several), save (to go on later)
 
 which answers 303 to /p, or 422 with the page again. Whatever is wrong with a link, the answer is one and the same 410.
 """
@@ -54,19 +54,25 @@ def open_link(token: str) -> Response:
 
 @portal_pages.get("/p")
 def show() -> Response:
-    """The page. `done` is the case task that was just answered, `change` one whose answer is to be changed."""
-    return _show(held_link(), reopened=request.args.get("change"), thanks="done" in request.args)
+    """The page. `done` is the case task that was just answered, `saved` one that was kept for later, `change` one whose
+    answer is to be changed."""
+    told = {"thanks": "done" in request.args, "saved": "saved" in request.args}
+    return _show(held_link(), reopened=request.args.get("change"), **told)
 
 
 @portal_pages.post("/p")
 def answer() -> Response:
-    """Takes one answer."""
+    """Takes one answer, or keeps what there is of it for later."""
     link = held_link()
     case_task_id, typed = request.form.get("task", ""), typed_answer(request.form)
+    later = "save" in request.form
     if not (own_session().is_own_form(link, request.form.get("csrf_token")) and _is_id(case_task_id)):
         return _show(link, typed={case_task_id: typed}, stale=True, status=400)
     try:
-        g.calls.portal.submit_answers(link_id=link.link_id, answers={case_task_id: typed})
+        if later:
+            g.calls.portal.save_draft(link_id=link.link_id, case_task_id=case_task_id, draft=typed)
+        else:
+            g.calls.portal.submit_answers(link_id=link.link_id, answers={case_task_id: typed})
     except Invalid as refused:
         return _show(link, typed={case_task_id: typed}, refused=refused, status=422)
     except Conflict:
@@ -74,7 +80,7 @@ def answer() -> Response:
         return see_other(".show")
     except (Unavailable, DeadlineExceeded, RemoteFault) as error:
         return trouble(error, kept=[("csrf_token", own_session().form_token(link)), *_typed_fields()])
-    return see_other(".show", done=case_task_id)
+    return see_other(".show", **{"saved" if later else "done": case_task_id})
 
 
 @portal_pages.post("/p/new-link")
@@ -174,7 +180,9 @@ def _is_id(text: str) -> bool:
 
 
 def _typed_fields() -> Iterable[tuple[str, str]]:
-    yield "task", request.form.get("task", "")
+    for name in ("task", "save"):
+        if name in request.form:
+            yield name, request.form[name]
     for value in request.form.getlist("answer"):
         yield "answer", value
 

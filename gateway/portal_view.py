@@ -13,6 +13,7 @@ from markupsafe import Markup
 from contracts.errors import Invalid
 from gateway.portal_colors import theme
 from gateway.portal_forms import question_of
+from gateway.portal_sections import progress_of, sections_of
 from gateway.portal_words import LANGUAGES, Words, best_language, words
 
 Record = dict[str, Any]
@@ -28,13 +29,15 @@ def page_response(
     refused: Invalid | None = None,
     reopened: str | None = None,
     thanks: bool = False,
+    saved: bool = False,
     stale: bool = False,
     status: int = 200,
 ) -> Response:
     """The page of a link, from portal's wire answer.
 
     `typed`: what a form held that was not taken, by case task; `refused`: why. `reopened`: a case task whose answer is
-    to be changed. `stale`, or a form for a task that is not here: the form came from another page.
+    to be changed. `thanks`, `saved`: an answer was taken, or kept for later. `stale`, or a form for a task that is not
+    here: the form came from another page.
     """
     spoken = words(best_language(request.args.get("lang"), lambda: page["language"]))
     typed = typed or {}
@@ -67,7 +70,8 @@ def page_response(
         firm_name=branding["firm_name"],
         initials=initials(branding["firm_name"]),
         first_name=page.get("first_name"),
-        questions=questions,
+        sections=sections_of(page, questions, spoken),
+        progress=progress_of(page, spoken),
         own_language=_language_of(branding["locale"], spoken),
         open=still_open,
         answered=thanks or any(question.done for question in questions),
@@ -81,6 +85,7 @@ def page_response(
         ),
         notice=spoken.say("This page was out of date. Please check your answer and send it again.") if stale else None,
         thanks=thanks,
+        saved=saved,
         form_token=form_token,
         action=action(),
         contact_href=url_for(".show_contact", **language_asked()),
@@ -114,7 +119,7 @@ def _language_href(language: str) -> str:
     """This page in another language. A page that a form or a token led to is reached by its own address only."""
     own = {"portal_pages.asked": ".asked", "portal_pages.show_contact": ".show_contact"}
     endpoint = own.get(request.endpoint or "", ".show")
-    values: dict[str, Any] = {name: request.args[name] for name in ("change", "done") if name in request.args}
+    values: dict[str, Any] = {name: request.args[name] for name in ("change", "done", "saved") if name in request.args}
     values["lang"] = language
     return url_for(endpoint, **values)
 

@@ -147,7 +147,8 @@ class ListBatches(PageRequest):
 
 class SendMessage(Schema):
     """One message to one client. `case_task_id` gives {{ task.link }} its task; of a business's case each contact hears
-    who is marked for notices, as with a notification in bulk, in a message of their own."""
+    who is marked for notices, as with a notification in bulk, in a message of their own. `needs_link`: a text without
+    {{ task.link }} is refused, and without a text of its own the message says that there is a question to answer."""
 
     client_id = Id(required=True)
     channel = Choice(*CHANNELS, required=True)
@@ -157,6 +158,7 @@ class SendMessage(Schema):
     html = Text(longest=200_000, load_default=None, allow_none=True)
     case_task_id = Id(load_default=None, allow_none=True)
     timing = fields.Nested(Timing, load_default=lambda: {"mode": "now", "at": None})
+    needs_link = Flag(load_default=False)
 
 
 class MessageId(Schema):

@@ -7,4 +7,5 @@ from contracts.tasks.case_tasks import *  # noqa: F403
 from contracts.tasks.common import *  # noqa: F403
 from contracts.tasks.notifications import *  # noqa: F403
 from contracts.tasks.privacy import *  # noqa: F403
+from contracts.tasks.sharing import *  # noqa: F403
 from contracts.tasks.templates import *  # noqa: F403

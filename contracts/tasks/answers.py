@@ -12,15 +12,28 @@ from contracts.tasks.common import AN_ID, OWNER, CaseTaskId, CaseTaskIds
 
 
 class ReopenCaseTask(CaseTaskId):
+    """`reason`: the client reads it on the page of the task."""
+
     reason = Text(longest=500, shortest=1, required=True)
 
 
 class SubmitAnswer(CaseTaskId):
-    """`answer` null or "" is a blank one. `client_id` and `link_id` when a client answers through a link."""
+    """`answer` null or "" is a blank one. `client_id` and `link_id` when a client answers through a link.
+    `answer_version`: that of the answer which the caller saw; staff correct an answer by naming it, and are refused if
+    there is another one meanwhile. A client corrects what is there."""
 
     answer = fields.Raw(load_default=None, allow_none=True)
+    answer_version = Count(load_default=0)
     client_id = Id(load_default=None, allow_none=True)
     link_id = Id(load_default=None, allow_none=True)
+
+
+class SaveDraft(CaseTaskId):
+    """What was filled in so far, of the shape of an answer; its limits do not bind it yet. Null or "" is a blank one.
+    `client_id`: whose draft it is, when a client fills in a page."""
+
+    draft = fields.Raw(load_default=None, allow_none=True)
+    client_id = Id(load_default=None, allow_none=True)
 
 
 class MappedAnswers(Schema):
@@ -53,6 +66,10 @@ _COMPLETED = {
 SUBMIT_ANSWER = Operation(
     OWNER, "submit_answer", SubmitAnswer, CaseTask, (Invalid, NotFound, Conflict), permission="tasks.write",
     example={"case_task_id": AN_ID, "answer": "+12125550123"},
+)  # fmt: skip
+SAVE_DRAFT = Operation(
+    OWNER, "save_draft", SaveDraft, CaseTask, (Invalid, NotFound, Conflict), permission="tasks.write",
+    example={"case_task_id": AN_ID, "draft": "It was raining, and"},
 )  # fmt: skip
 REOPEN_CASE_TASK = Operation(
     OWNER, "reopen_case_task", ReopenCaseTask, CaseTask, (Invalid, NotFound, Conflict), permission="tasks.write",

@@ -14,10 +14,12 @@ class CaseTask(Stamped):
     """`status` is as of the clock when read: an open task past `due_at` is overdue. `answer` is by kind: text, number
     (string of a decimal), ISO date, true/false, list of options, E.164, email; null is blank. `mapping`: the
     template's as it is now, null if none (a blank answer would clear that field). `rejection`: why the owner of a
-    mapped field refused the answer."""
+    mapped field refused the answer. `draft`: what was filled in since and not sent, saved at `draft_at`. `reopened`:
+    `reason` and `at`, until the task is completed again."""
 
     case_id = Id()
     template_id = Id()
+    case_form_id = Id(allow_none=True)
     title = fields.String()
     instructions = fields.String(allow_none=True)
     kind = fields.String()
@@ -34,6 +36,9 @@ class CaseTask(Stamped):
     answer_version = Count()
     completed_at = Instant(allow_none=True)
     rejection = fields.Dict(allow_none=True)
+    draft = fields.Raw(allow_none=True)
+    draft_at = Instant(allow_none=True)
+    reopened = fields.Dict(allow_none=True)
     last_notification = fields.Dict(allow_none=True)
 
 
@@ -93,8 +98,32 @@ class ClientTasks(Schema):
     case_ids = ids(200, smallest=1, required=True)
 
 
+class SectionProgress(Schema):
+    """`completed` of all but the skipped ones: those of one section of one form on one case, or, with neither, of the
+    case's other tasks."""
+
+    case_id = Id()
+    case_form_id = Id(allow_none=True)
+    section = fields.String(allow_none=True)
+    completed = Count()
+    total = Count()
+
+
 class CaseTaskList(Schema):
+    """The open ones, and how far their cases are."""
+
     case_tasks = fields.List(fields.Nested(CaseTask))
+    progress = fields.List(fields.Nested(SectionProgress))
+
+
+class ListFormTasks(Schema):
+    case_form_id = Id(required=True)
+
+
+class FormTasks(CaseTaskList):
+    """Every task of a form on a case but the skipped ones, in the form's order, and how far its sections are."""
+
+    case_id = Id()
 
 
 class ListClientTasks(Schema):
@@ -132,6 +161,9 @@ GET_CASE_TASK_FACTS = Operation(
 )
 LIST_OPEN_TASKS = Operation(
     OWNER, "list_open_tasks", ClientTasks, CaseTaskList, (Invalid,), example={"case_ids": [AN_ID]}
+)
+LIST_FORM_TASKS = Operation(
+    OWNER, "list_form_tasks", ListFormTasks, FormTasks, (NotFound,), example={"case_form_id": AN_ID}
 )
 LIST_CLIENT_TASKS = Operation(
     OWNER, "list_client_tasks", ListClientTasks, ClientTaskList, (Invalid, Unavailable), permission="tasks.read",

@@ -34,13 +34,14 @@ class CreatePortalLink(portal.RegisterLink):
         exclude = ("token_hash", "delivery_id", "channel")
 
 
-def _token() -> tuple[str, str]:
-    """A new token. Under an idempotency key it follows from the key, so that a repeat gives the same address."""
+def token_of_request(purpose: str) -> tuple[str, str]:
+    """A new token and its hash. Under an idempotency key it follows from the key and from what the token is for, so
+    that a repeat gives the same address."""
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return new_token()
     secret = current_app.config["CASEWIRE"].secret_key.encode()
-    digest = hmac.new(secret, f"portal-link\0{g.context.firm_id}\0{key}".encode(), hashlib.sha256).digest()
+    digest = hmac.new(secret, f"{purpose}\0{g.context.firm_id}\0{key}".encode(), hashlib.sha256).digest()
     token = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
     return token, hash_token(token)
 
@@ -52,8 +53,13 @@ def _token() -> tuple[str, str]:
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 def create_link(body: dict[str, Any]) -> Response:
     """A link to copy."""
-    token, token_hash = _token()
+    token, token_hash = token_of_request("portal-link")
     link = call(portal.CREATE_LINK, **request.get_json(), token_hash=token_hash, channel="copy")
+    return link_response(link, token)
+
+
+def link_response(link: dict[str, Any], token: str) -> Response:
+    """The link with its address, which is nowhere else."""
     url = f"{current_app.config['CASEWIRE'].public_url}/p/{token}"
     response = json_response({"id": link["link_id"], "url": url, "expires_at": link["expires_at"]}, 201)
     response.headers["Location"] = f"/v1/portal-links/{link['link_id']}"

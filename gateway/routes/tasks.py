@@ -20,6 +20,7 @@ expose(blueprint, "GET", "/case-tasks/<uuid:id>", tasks.GET_CASE_TASK, rename=TA
 expose(blueprint, "PATCH", "/case-tasks/<uuid:id>", tasks.UPDATE_CASE_TASK, rename=TASK)
 # A link says who answers; the API answers as staff, and may name the client who gave the answer.
 expose(blueprint, "POST", "/case-tasks/<uuid:id>/answer", tasks.SUBMIT_ANSWER, rename=TASK, leave_out={"link_id"})
+expose(blueprint, "PUT", "/case-tasks/<uuid:id>/draft", tasks.SAVE_DRAFT, rename=TASK, leave_out={"client_id"})
 expose(blueprint, "POST", "/case-tasks/<uuid:id>/reopen", tasks.REOPEN_CASE_TASK, rename=TASK)
 
 expose(blueprint, "POST", "/case-tasks/bulk-assign", tasks.BULK_ASSIGN, status=202,

@@ -28,6 +28,7 @@ from services.messaging.preparation import read_known
 from services.messaging.recipients import Facts, gather, subject_of, variables_for
 from services.messaging.rendering import with_link
 from services.messaging.senders import sender_for
+from services.messaging.shared_links import demand_link, own_texts
 from services.messaging.templates import Variant, check_variants, invalid, pick_variant, render, render_line
 from services.messaging.timing import check_timing, next_business_moment
 
@@ -49,12 +50,14 @@ def send_message(
     case_task_id: str | None = None,
     conversation_id: str | None = None,
     address: str | None = None,
+    needs_link: bool = False,
     now: dt.datetime | None = None,
     **message: Any,
 ) -> Record:
     """Takes one message to one client, or says at once why it cannot be sent: the message, `state` accepted or
     suppressed. The dispatcher decides again when it goes out. `sandbox`: the channels that the sandbox carries.
-    `client_id` None: an answer to the `address` of a conversation with somebody who is no client yet.
+    `needs_link`: as in the contract. `client_id` None: an answer to the `address` of a conversation with somebody who
+    is no client yet.
 
     About a case task of a business it goes to each contact who is marked for notices, as a notification does: it is
     accepted if one of them can be reached. The message is the first one's; each other one has their own.
@@ -63,9 +66,14 @@ def send_message(
     """
     now = now or utc_now()
     check_timing(timing, now)
-    with db.read() as session:
-        content_id, variants = resolve_message(session, message, [channel])
+    if needs_link and not message.get("template_id") and not message.get("body"):
+        content_id, variants = None, own_texts(channel)
+    else:
+        with db.read() as session:
+            content_id, variants = resolve_message(session, message, [channel])
     uses = check_variants(variants, "message")
+    if needs_link:
+        demand_link(variants, channel)
     if case_task_id is None and any(name.startswith(("task.", "case.")) for name in uses):
         raise invalid("case_task_id", "The text names a task or a case: say which.", "case_task_required")
     if client_id is None and any(name.startswith("client.") for name in uses):

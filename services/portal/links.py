@@ -17,7 +17,8 @@ from services.portal.models import Link, live
 
 Record = dict[str, Any]
 
-_MATTERS = ("client_id", "contact_id", "kind", "case_task_id", "case_ids", "delivery_id")
+_MATTERS = ("client_id", "contact_id", "kind", "case_task_id", "case_form_id", "case_ids", "delivery_id")
+_NAMED_BY = {"task": "case_task_id", "form": "case_form_id"}
 _USED = ("client_id", "contact_id", "case_task_id", "channel")
 _REGISTERED = ("id", "token_hash", "expires_at")
 
@@ -150,13 +151,14 @@ def _registered(link: Any) -> Record:
 
 def _row(link: Record, now: dt.datetime, link_days: int, at: str) -> Record:
     scope = link["scope"]
-    case_task_id, case_ids = scope.get("case_task_id"), scope.get("case_ids") or []
-    if scope["kind"] == "task" and case_task_id is None:
-        raise _invalid(at, "scope.case_task_id", "A link to one task names it.")
-    if scope["kind"] == "task" and case_ids:
+    case_ids = scope.get("case_ids") or []
+    for kind, name in _NAMED_BY.items():
+        if scope["kind"] == kind and scope.get(name) is None:
+            raise _invalid(at, f"scope.{name}", f"A link to one {kind} names it.")
+        if scope["kind"] != kind and scope.get(name) is not None:
+            raise _invalid(at, f"scope.{name}", f"Only for a link to one {kind}.")
+    if scope["kind"] != "tasks" and case_ids:
         raise _invalid(at, "scope.case_ids", "Only for a link to a client's open tasks.")
-    if scope["kind"] == "tasks" and case_task_id is not None:
-        raise _invalid(at, "scope.case_task_id", "Only for a link to one task.")
     expires_at = link.get("expires_at") or now + dt.timedelta(days=link_days)
     if expires_at <= now:
         raise _invalid(at, "expires_at", "Must be in the future.")
@@ -166,7 +168,7 @@ def _row(link: Record, now: dt.datetime, link_days: int, at: str) -> Record:
         "client_id": link["client_id"],
         "contact_id": link.get("contact_id"),
         "kind": scope["kind"],
-        "case_task_id": case_task_id,
+        **{name: scope.get(name) for name in _NAMED_BY.values()},
         "case_ids": case_ids,
         "channel": link.get("channel") or "copy",
         "delivery_id": link.get("delivery_id"),

@@ -43,6 +43,7 @@ class Link(FirmScoped, Base):
     client_id: Mapped[str] = mapped_column(Id)
     kind: Mapped[str] = mapped_column(String(10))
     case_task_id: Mapped[str | None] = mapped_column(Id)
+    case_form_id: Mapped[str | None] = mapped_column(Id)
     case_ids: Mapped[list[str]] = mapped_column(Json)
     channel: Mapped[str] = mapped_column(String(10))
     delivery_id: Mapped[str | None] = mapped_column(Id)
@@ -59,8 +60,13 @@ class Link(FirmScoped, Base):
 
     @property
     def scope(self) -> dict[str, Any]:
-        """What it opens: {"kind", "case_task_id", "case_ids"}."""
-        return {"kind": self.kind, "case_task_id": self.case_task_id, "case_ids": self.case_ids}
+        """What it opens: {"kind", "case_task_id", "case_form_id", "case_ids"}."""
+        return {
+            "kind": self.kind,
+            "case_task_id": self.case_task_id,
+            "case_form_id": self.case_form_id,
+            "case_ids": self.case_ids,
+        }
 
     def is_live(self, now: dt.datetime) -> bool:
         """Whether it opens anything at that instant."""

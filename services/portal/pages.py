@@ -43,13 +43,7 @@ def submit_answers(
     """
     link = live_link(db, now, link_id)
     with in_the_name_of(db, link):
-        asked = ask_client(calls, link)
-        shown = {case_task["id"] for case_task in _case_tasks(calls, link)}
-        for case_task_id in answers:
-            if case_task_id not in shown:
-                raise invalid_field(f"answers.{case_task_id}", "Not a task of this page.", "task_not_in_link")
-        found(asked)  # as in `demand_access`
-        record_use(db.for_firm(link.firm_id), now, link.id)
+        _use_for(db, calls, now, link, {case_task_id: f"answers.{case_task_id}" for case_task_id in answers})
         replies = {
             case_task_id: calls.tasks.submit_answer.start(
                 case_task_id=case_task_id, answer=answer, client_id=link.client_id, link_id=link.id
@@ -58,6 +52,35 @@ def submit_answers(
         }
         _raise_refusals({case_task_id: _refusal(reply) for case_task_id, reply in replies.items()})
         return _compose(calls, firms, link)
+
+
+def save_draft(
+    db: Database, calls: Any, firms: FirmCache, now: dt.datetime, link_id: str, case_task_id: str, draft: Any
+) -> Record:
+    """Hands to tasks what was filled in so far, and returns the page as it is then.
+
+    Raises Gone `link_gone`, Invalid that names `case_task_id` or `draft`, Conflict as tasks does, or Unavailable.
+    """
+    link = live_link(db, now, link_id)
+    with in_the_name_of(db, link):
+        _use_for(db, calls, now, link, {case_task_id: "case_task_id"})
+        try:
+            calls.tasks.save_draft(case_task_id=case_task_id, draft=draft, client_id=link.client_id)
+        except NotFound as error:
+            raise Gone("link_gone") from error
+        return _compose(calls, firms, link)
+
+
+def _use_for(db: Database, calls: Any, now: dt.datetime, link: Link, named: Record) -> None:
+    """Notes that the link is used for these tasks: {case task id: the field that names it}. Raises Gone, or Invalid
+    `task_not_in_link` for one that its page does not show."""
+    asked = ask_client(calls, link)
+    shown = {case_task["id"] for case_task in _shown(calls, link)["case_tasks"]}
+    for case_task_id, field in named.items():
+        if case_task_id not in shown:
+            raise invalid_field(field, "Not a task of this page.", "task_not_in_link")
+    found(asked)  # as in `demand_access`
+    record_use(db.for_firm(link.firm_id), now, link.id)
 
 
 @contextmanager
@@ -70,8 +93,8 @@ def in_the_name_of(db: Database, link: Link) -> Iterator[None]:
 
 def _compose(calls: Any, firms: FirmCache, link: Link) -> Record:
     asked = ask_client(calls, link)
-    case_tasks = _case_tasks(calls, link)
-    return {**page_head(firms.get(link.firm_id, calls.accounts.get_firm), found(asked), link), "case_tasks": case_tasks}
+    shown = _shown(calls, link)
+    return {**page_head(firms.get(link.firm_id, calls.accounts.get_firm), found(asked), link), **shown}
 
 
 @dataclass(frozen=True)
@@ -128,22 +151,31 @@ def page_head(firm: Record, client: Record, link: Link) -> Record:
     }
 
 
-def _case_tasks(calls: Any, link: Link) -> list[Record]:
-    """The case tasks of the link's scope, of cases that the client is tied to now."""
+def _shown(calls: Any, link: Link) -> Record:
+    """The `case_tasks` of the link's scope, of cases that the client is tied to now, and the `progress` of those."""
     if link.kind == "tasks":
         case_ids = _open_cases(calls, link, link.client_id)
         if not case_ids and (survivor := _survivor(calls, link)):
             case_ids = _open_cases(calls, link, survivor)
-        return calls.tasks.list_open_tasks(case_ids=case_ids)["case_tasks"] if case_ids else []
+        return calls.tasks.list_open_tasks(case_ids=case_ids) if case_ids else {"case_tasks": [], "progress": []}
     try:
+        if link.kind == "form":
+            of_form: Record = calls.tasks.list_form_tasks(case_form_id=link.case_form_id)
+            _demand_tie(calls, link, of_form.pop("case_id"))
+            return of_form
         case_task = calls.tasks.get_case_task(case_task_id=link.case_task_id)
     except NotFound as error:
         raise Gone("link_gone") from error
-    if not is_tied(calls, link.client_id, case_task["case_id"]):
+    _demand_tie(calls, link, case_task["case_id"])
+    return {"case_tasks": [] if case_task["status"] == "skipped" else [case_task], "progress": []}
+
+
+def _demand_tie(calls: Any, link: Link, case_id: str) -> None:
+    """Raises Gone `link_gone` unless the link's client, or whom it was merged into, is one of the case's now."""
+    if not is_tied(calls, link.client_id, case_id):
         survivor = _survivor(calls, link)
-        if survivor is None or not is_tied(calls, survivor, case_task["case_id"]):
+        if survivor is None or not is_tied(calls, survivor, case_id):
             raise Gone("link_gone")
-    return [] if case_task["status"] == "skipped" else [case_task]
 
 
 def _survivor(calls: Any, link: Link) -> str | None:
@@ -201,17 +233,24 @@ def _raise_refusals(refusals: dict[str, CasewireError | None]) -> None:
 
 
 def check_scope(calls: Any, link: Record) -> None:
-    """Whether a link that staff ask for may be made: its client and task exist, and belong together.
+    """Whether a link that staff ask for may be made: its client and its task or form exist, and belong together.
 
-    Raises NotFound `client_not_found` or `case_task_not_found`, Gone `client_merged`, or Invalid that names
-    `scope.case_task_id`, `scope.case_ids`, or the `contact_id` of one who may not use the portal for the client.
+    Raises NotFound `client_not_found`, `case_task_not_found` or `case_form_not_found`, Gone `client_merged`, or Invalid
+    that names `scope.case_task_id`, `scope.case_form_id`, `scope.case_ids`, or the `contact_id` of one who may not use
+    the portal for the client.
     """
     client_id, scope, contact_id = link["client_id"], link["scope"], link.get("contact_id")
     known = calls.clients.get_client_facts.start(client_ids=[client_id])
     access = contact_id and calls.clients.get_contact_access.start(client_id=client_id, contact_id=contact_id)
-    case_ids = scope.get("case_ids") or []
+    case_ids, field = scope.get("case_ids") or [], "scope.case_ids"
     if scope.get("case_task_id") is not None:
-        case_ids = [calls.tasks.get_case_task(case_task_id=scope["case_task_id"])["case_id"]]
+        case_ids, field = (
+            [calls.tasks.get_case_task(case_task_id=scope["case_task_id"])["case_id"]],
+            "scope.case_task_id",
+        )
+    elif scope.get("case_form_id") is not None:
+        found = calls.tasks.list_form_tasks(case_form_id=scope["case_form_id"])
+        case_ids, field = [found["case_id"]], "scope.case_form_id"
     tied = {
         case["case_id"]
         for case in (calls.cases.get_case_facts(case_ids=case_ids)["cases"] if case_ids else [])
@@ -226,5 +265,4 @@ def check_scope(calls: Any, link: Record) -> None:
     if access and not access.result()["access"]:
         raise invalid_field("contact_id", "Not a contact of this client who may use the portal.", "no_portal_access")
     if set(case_ids) - tied:
-        field = "scope.case_task_id" if scope.get("case_task_id") is not None else "scope.case_ids"
         raise invalid_field(field, "Not of a case of this client.", "client_not_on_case")

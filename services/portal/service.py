@@ -54,6 +54,10 @@ class PortalService:
     def submit_answers(self, link_id: str, answers: Record) -> Record:
         return pages.submit_answers(self.db, self.calls, self.firms, utc_now(), link_id, answers)
 
+    @serve(portal.SAVE_DRAFT)
+    def save_draft(self, link_id: str, case_task_id: str, draft: Any) -> Record:
+        return pages.save_draft(self.db, self.calls, self.firms, utc_now(), link_id, case_task_id, draft)
+
     @serve(portal.GET_CONTACT_PAGE)
     def get_contact_page(self, link_id: str) -> Record:
         return contact.get_contact_page(self.db, self.calls, self.firms, utc_now(), link_id)

@@ -24,24 +24,31 @@ def submit_answer(
     answer: Any,
     client_id: str | None,
     link_id: str | None,
+    answer_version: int = 0,
     calendar: Calendar | None = None,
 ) -> dict[str, Any]:
     """Checks an answer and completes the task with it; on a completed task it corrects the one before.
 
-    Each answer gets the next `answer_version`, under a lock on the task: of several at once none is lost, the last one
-    stands. Staff may name the client whose answer they write down; it remains theirs, and came by no link. `calendar`:
-    the firm's, for dates that follow.
+    Each answer gets the next `answer_version`, under a lock on the task. Staff correct the answer that they saw, whose
+    `answer_version` they name: of two at once, the second is told. A client corrects whatever is there, and the last of
+    several stands. The same answer once more, as from a button pressed twice, is the answer already given. Staff may
+    name the client whose answer they write down; it remains theirs, and came by no link. `calendar`: the firm's, for
+    dates that follow.
 
-    Raises NotFound `case_task_not_found`, Conflict `task_skipped`, and Invalid on the field `answer`.
+    Raises NotFound `case_task_not_found`, Conflict `task_skipped` or `answered_meanwhile`, and Invalid on the field
+    `answer`.
     """
     actor = current() or Context()
     by_staff = client_id is None or actor.actor_kind in ("staff", "api_key")
     with db.unit_of_work() as uow:
         case, task = flow.lock_task(uow, case_task_id)
         checked = check_answer(question_of(task), answer)
+        answered_by = "staff" if by_staff else "client"
+        if task.is_answered(checked, answered_by, client_id, seen=answer_version if by_staff else None):
+            return uow.answer(case_task_view(task, now))
         task.complete(
             checked,
-            answered_by="staff" if by_staff else "client",
+            answered_by=answered_by,
             client_id=client_id,
             link_id=None if by_staff else link_id,
             now=now,
@@ -67,13 +74,14 @@ def submit_answer(
 def reopen_case_task(
     db: Database, now: dt.datetime, *, case_task_id: str, reason: str, calendar: Calendar | None = None
 ) -> dict[str, Any]:
-    """Makes a completed task open again, and keeps the reason. The answer stays, for the client to correct.
+    """Makes a completed task open again, and keeps the reason, which the client is told. The answer stays, for the
+    client to correct.
 
     Raises NotFound `case_task_not_found`, Conflict `task_not_completed`.
     """
     with db.unit_of_work() as uow:
         case, task = flow.lock_task(uow, case_task_id)
-        task.reopen(now)
+        task.reopen(reason, now)
         uow.session.add(change_of(task, "reopened", {"reason": reason}, now))
         data = {"case_task_id": task.id, "case_id": task.case_id}
         uow.emit(TASK_REOPENED, task.id, data, aggregate_version=task.version)

@@ -12,7 +12,10 @@ from services.tasks.models import CaseTask, ClientMerge, ClientMergeMove
 following = Following(
     ClientMerge,
     ClientMergeMove,
-    [Rows("case_task", CaseTask, CaseTask.client_id, {"version": CaseTask.version + 1})],
+    [
+        Rows("case_task", CaseTask, CaseTask.client_id, {"version": CaseTask.version + 1}),
+        Rows("draft", CaseTask, CaseTask.draft_client_id),
+    ],
 )
 
 

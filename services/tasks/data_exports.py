@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from chassis.database import Database
-from chassis.sections import Section, read_sections
+from chassis.sections import Section, plain, read_sections
 from chassis.value_sets import among
 from services.tasks.models import CaseTask, CaseTaskChange
 
@@ -15,14 +15,15 @@ from services.tasks.models import CaseTask, CaseTaskChange
 def export_client_data(
     db: Database, calls: Any, *, client_id: str, limit: int = 200, cursor: str | None = None
 ) -> dict[str, Any]:
-    """`contracts.exporting.ExportedPage`: what the client answered, and every task of cases that are nobody else's.
-    Raises Invalid, Unavailable."""
+    """`contracts.exporting.ExportedPage`: what the client answered or saved, and every task of cases that are nobody
+    else's. Raises Invalid, Unavailable."""
     cases = calls.cases.get_client_cases(client_ids=[client_id])["cases"]
     alone = [case["case_id"] for case in cases if case["alone"]]
     with db.read() as session:
         theirs = or_(CaseTask.client_id == client_id, among(session, CaseTask.case_id, alone))
         sections = [
-            Section("case_task", CaseTask, theirs, CaseTask.id),
+            Section("case_task", CaseTask, theirs, CaseTask.id, lambda task: _but_drafts_of_others(task, client_id)),
+            Section("draft", CaseTask, CaseTask.draft_client_id == client_id, CaseTask.id, _draft),
             Section(
                 "case_task_change",
                 CaseTaskChange,
@@ -33,3 +34,13 @@ def export_client_data(
         rows, following = read_sections(session, sections, limit=limit, cursor=cursor)
     entries = [{"kind": section.kind, "data": section.show(row)} for section, row in rows]
     return {"entries": entries, "files": [], "next_cursor": following}
+
+
+def _but_drafts_of_others(task: CaseTask, client_id: str) -> dict[str, Any]:
+    others = task.draft_client_id not in (None, client_id)
+    return plain(task, *(("draft", "draft_client_id") if others else ()))
+
+
+def _draft(task: CaseTask) -> dict[str, Any]:
+    """Alone: the answer to the same question may be another client's."""
+    return {"id": task.id, "case_id": task.case_id, "title": task.title, "draft": task.draft}

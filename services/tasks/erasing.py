@@ -18,6 +18,7 @@ from services.tasks.models import CaseTask, CaseTaskChange
 
 _ASKED_AT_ONCE = 500
 _QUIET = {"synchronize_session": False}
+_NO_DRAFT = {"draft": null(), "draft_at": null(), "draft_client_id": null()}
 
 
 def forget_clients(db: Database, calls: Any, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
@@ -68,7 +69,16 @@ def _forget_answers(uow: UnitOfWork, ids: Sequence[str], alone: dict[str, Any], 
     uow.session.execute(
         update(CaseTask)
         .where(among(uow.session, CaseTask.id, task_ids))
-        .values(answer=null(), rejection=null(), version=CaseTask.version + 1, updated_at=now),
+        .values(
+            answer=null(), rejection=null(), reopened=null(), **_NO_DRAFT, version=CaseTask.version + 1, updated_at=now
+        ),
+        execution_options=_QUIET,
+    )
+    # One that somebody else saved of such a task went with its answer, which it may have been filled with.
+    uow.session.execute(
+        update(CaseTask)
+        .where(among(uow.session, CaseTask.draft_client_id, ids))
+        .values(**_NO_DRAFT, version=CaseTask.version + 1, updated_at=now),
         execution_options=_QUIET,
     )
     said = update(CaseTaskChange).where(

@@ -9,12 +9,20 @@ from services.tasks.entrypoints.bulk import BulkEntrypoints
 from services.tasks.entrypoints.case_tasks import CaseTasksEntrypoints
 from services.tasks.entrypoints.cases import CasesEntrypoints
 from services.tasks.entrypoints.outcomes import OutcomesEntrypoints
+from services.tasks.entrypoints.sharing import SharingEntrypoints
 from services.tasks.entrypoints.templates import TemplatesEntrypoints
 from services.tasks.firms import Firms
 from services.tasks.models import Base
 
 
-class TasksService(TemplatesEntrypoints, CaseTasksEntrypoints, BulkEntrypoints, OutcomesEntrypoints, CasesEntrypoints):
+class TasksService(
+    TemplatesEntrypoints,
+    CaseTasksEntrypoints,
+    BulkEntrypoints,
+    SharingEntrypoints,
+    OutcomesEntrypoints,
+    CasesEntrypoints,
+):
     """What clients are asked to do on their cases."""
 
     name = "tasks"

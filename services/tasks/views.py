@@ -12,12 +12,14 @@ from chassis import paging
 from chassis.database import Database
 from contracts.errors import NotFound, invalid_field
 from services.tasks.models import OPEN, CaseTask
+from services.tasks.section_progress import read_progress
 from services.tasks.statuses import has_status, status_rank
 
 _COPIED = (
-    "id", "version", "created_at", "updated_at", "case_id", "template_id", "title", "instructions", "kind", "required",
-    "options", "checks", "section", "assignee_id", "due_at", "answer", "answered_by", "answer_version", "completed_at",
-    "rejection", "last_notification",
+    "id", "version", "created_at", "updated_at", "case_id", "template_id", "case_form_id", "title", "instructions",
+    "kind", "required", "options", "checks", "section", "assignee_id", "due_at", "answer",
+    "answered_by", "answer_version", "completed_at", "rejection", "last_notification",
+    "draft", "draft_at", "reopened",
 )  # fmt: skip
 
 
@@ -117,8 +119,8 @@ def list_open_tasks(db: Database, now: dt.datetime, case_ids: list[str]) -> dict
         .order_by(CaseTask.created_at, CaseTask.id)
     )
     with db.read() as session:
-        tasks = session.scalars(statement)
-        return {"case_tasks": [case_task_view(task, now) for task in tasks]}
+        tasks = [case_task_view(task, now) for task in session.scalars(statement)]
+        return {"case_tasks": tasks, "progress": read_progress(session, CaseTask.case_id.in_(case_ids))}
 
 
 def get_case_progress(db: Database, calls: Any, case_id: str) -> dict[str, Any]:

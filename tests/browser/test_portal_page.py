@@ -94,12 +94,30 @@ def test_a_client_answers_on_a_phone(fake, visit, site):
     assert fake.answer_of(id_of(1)) is None
 
 
+def test_a_client_goes_on_later_on_another_phone(fake, visit):
+    fake.add("token", case_task(1, "long_text", "What happened?"), case_task(2, "yes_no", "Was it wet?"))
+    page = visit("/p/token")
+    page.get_by_label("What happened?").fill("It rained, and")
+    page.get_by_role("button", name="Save for later: What happened?").tap()
+    expect(page.get_by_role("status")).to_contain_text("Saved. Come back to this page")
+    page.get_by_role("group", name="Was it wet?").get_by_label("Yes").check()
+    page.get_by_role("button", name="Save for later: Was it wet?").tap()
+    other = visit("/p/token", viewport=SMALL)
+    expect(other.get_by_role("group", name="Was it wet?").get_by_label("Yes")).to_be_checked()
+    story = other.get_by_label("What happened?")
+    expect(story).to_have_value("It rained, and")
+    story.fill("It rained, and I fell.")
+    other.locator("form").first.get_by_role("button", name="Send my answer").tap()
+    expect(other.get_by_text("We have your answer.")).to_be_visible()
+    assert (fake.answer_of(id_of(1)), fake.answer_of(id_of(2))) == ("It rained, and I fell.", None)
+
+
 def test_every_kind_can_be_answered_one_after_another(fake, visit):
     fake.add("token", *EVERY_KIND)
     page = visit("/p/token")
 
     def send(title: str) -> None:
-        page.locator("form").filter(has_text=title).get_by_role("button").tap()
+        page.locator("form").filter(has_text=title).get_by_role("button", name="Send my answer").tap()
         expect(page.get_by_text("We have your answer.").first).to_be_visible()
 
     for title, text in (
@@ -133,7 +151,7 @@ def test_a_mistake_is_named_at_the_top_and_at_its_field(fake, visit):
     fake.add("token", case_task(1, "email", "Your email"), case_task(2, "phone", "Your number"))
     page = visit("/p/token")
     page.get_by_label("Your number").fill("12")
-    page.locator("form").nth(1).get_by_role("button").tap()
+    page.locator("form").nth(1).get_by_role("button", name="Send my answer").tap()
     expect(page).to_have_title("Error: Harbor & Lane")
     summary = page.get_by_role("alert")
     expect(summary).to_be_focused()

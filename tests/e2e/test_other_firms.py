@@ -117,6 +117,8 @@ def stranger(system: Embedded) -> Firm:
 BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/case-tasks/{id}/answer": {"answer": "x"},
     "POST /v1/case-tasks/{id}/reopen": {"reason": "x"},
+    "POST /v1/case-tasks/{id}/share": {"channel": "copy"},
+    "PUT /v1/case-tasks/{id}/draft": {"draft": "x"},
     "POST /v1/consent-reviews/{id}/decide": {"decision": "opted_out"},
     "POST /v1/clients/{id}/communications": {"kind": "call", "notes": "x"},
     "POST /v1/conversations/{id}/messages": {"body": "x"},
@@ -209,6 +211,7 @@ def bodies_with(ids: dict[str, str], own: dict[str, str]) -> Iterator[tuple[str,
         {"client_id": own["clients"], "channel": "sms", "template_id": ids["message-templates"]},
     )
     yield "POST", "/v1/portal-links", {"client_id": client, **links}
+    yield "POST", f"/v1/case-tasks/{own['case-tasks']}/share", {"channel": "copy", "client_id": client}
     yield "POST", "/v1/message-batches", {"client_ids": [own["clients"], client], **text}
     yield (
         "POST",

@@ -46,6 +46,7 @@ class Office:
         self.client = {"state": "found", "first_name": "Ana", "language": "es-MX"}
         self.on_case = [self.client_id]
         self.case_tasks = {task["id"]: task for task in (self._task("Your number"), self._task("Your street"))}
+        self.case_form_id = new_id()
         self.given_by: dict[str, str] = {}
         self.asked_for: list[Context | None] = []
         self.calls = FakeCalls(
@@ -64,9 +65,12 @@ class Office:
                 cases.LIST_CASES: lambda **_: {"data": [{"id": self.case_id}], "meta": {"next_cursor": None}},
                 tasks.GET_CASE_TASK: self._case_task,
                 tasks.LIST_OPEN_TASKS: lambda case_ids: {
-                    "case_tasks": [task for task in self.case_tasks.values() if task["status"] == "to_do"]
+                    "case_tasks": [task for task in self.case_tasks.values() if task["status"] == "to_do"],
+                    "progress": [{"case_id": case_ids[0], "section": None, "completed": 0, "total": 2}],
                 },
+                tasks.LIST_FORM_TASKS: self._form_tasks,
                 tasks.SUBMIT_ANSWER: self._submit,
+                tasks.SAVE_DRAFT: self._save,
                 tasks.GET_MAPPED_ANSWERS: lambda case_task_ids: {
                     "answers": [
                         {"case_task_id": id_, "link_id": self.given_by[id_]}
@@ -102,6 +106,10 @@ class Office:
 
     def page(self, link):
         return pages.get_page(self.everywhere, self.calls, self.firms, self.clock(), link.id)
+
+    def save(self, link, case_task_id, draft):
+        given = (self.everywhere, self.calls, self.firms, self.clock(), link.id, case_task_id, draft)
+        return pages.save_draft(*given)
 
     def submit(self, link, answers):
         return pages.submit_answers(self.everywhere, self.calls, self.firms, self.clock(), link.id, answers)
@@ -144,7 +152,15 @@ class Office:
             raise NotFound("case_task_not_found")
         return self.case_tasks[case_task_id]
 
-    def _submit(self, case_task_id, answer, client_id, link_id):
+    def _form_tasks(self, case_form_id):
+        if case_form_id != self.case_form_id:
+            raise NotFound("case_form_not_found")
+        progress = [
+            {"case_id": self.case_id, "case_form_id": case_form_id, "section": None, "completed": 0, "total": 2}
+        ]
+        return {"case_id": self.case_id, "case_tasks": list(self.case_tasks.values()), "progress": progress}
+
+    def _submit(self, case_task_id, answer, client_id, link_id, answer_version):
         task = self.case_tasks[case_task_id]
         if answer == "refuse":
             raise Invalid("too_long", fields=[{"field": "answer", "message": "Too long."}], longest=5)
@@ -152,6 +168,15 @@ class Office:
             raise Conflict("task_skipped")
         task.update(status="completed", answer=answer)
         self.given_by[case_task_id] = link_id
+        return task
+
+    def _save(self, case_task_id, draft, client_id):
+        task = self.case_tasks[case_task_id]
+        if draft == "refuse":
+            raise Invalid("too_long", fields=[{"field": "draft", "message": "Too long."}], longest=5)
+        if task["status"] == "completed":
+            raise Conflict("task_completed")
+        task.update(status="in_progress", draft=draft)
         return task
 
 

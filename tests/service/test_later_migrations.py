@@ -68,3 +68,17 @@ def test_links_there_are_clients(old: Old) -> None:
     database.back_to("0001")
     assert sorted(database.columns("link")) == before
     assert database.rows("link", *before) == kept
+
+
+def test_links_there_are_to_no_form_and_those_to_forms_end_with_them(old: Old) -> None:
+    database = old("portal", "0003")
+    firm_id, link_id = new_id(), new_id()
+    database.put("link", firm_id=firm_id, id=link_id, kind="tasks", client_id=new_id())
+    before = sorted(database.columns("link"))
+    kept = database.rows("link", *before)
+    database.to("0004")
+    assert database.rows("link", "id", "case_form_id") == [(link_id, None)]
+    database.put("link", firm_id=firm_id, kind="form", token_hash="0" * 64, case_form_id=new_id())
+    database.back_to("0003")
+    assert sorted(database.columns("link")) == before
+    assert database.rows("link", *before) == kept

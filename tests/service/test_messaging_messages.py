@@ -241,3 +241,32 @@ def test_a_time_that_has_gone_by_means_at_once_and_one_too_far_is_refused(desk: 
     assert history.get_message(desk.db, message_id=past["id"])["state"] == "sent"
     with pytest.raises(Invalid, match="timing_too_far"):
         say(desk, desk.person(), timing={"mode": "at", "at": NOW + dt.timedelta(days=400)})
+
+
+def test_a_shared_task_is_told_with_its_link_in_the_clients_language(desk: Desk) -> None:
+    task = desk.task()
+    for language, said in (("en", "has a question for you: Your number"), ("es", "tiene una pregunta para usted")):
+        shared = say(desk, desk.person(language=language), None, case_task_id=task, needs_link=True)
+        assert said in shared["body"]
+    desk.run()
+    assert [link["scope"]["case_task_id"] for link in desk.links] == [task, task]
+    assert all("/p/" in message.body for message in desk.provider.accepted)
+
+
+def test_a_task_is_not_shared_without_its_link(desk: Desk) -> None:
+    task, client_id = desk.task(), desk.person()
+    stored = contents.create_template(
+        desk.db, name="Ask", variants=[variant("{{ task.link }}"), variant("Hola", language="es")]
+    )
+    for said in ({"body": "Please answer."}, {"body": None, "template_id": stored["id"]}):
+        with pytest.raises(Invalid, match="link_missing"):
+            say(desk, client_id, said.pop("body"), case_task_id=task, needs_link=True, **said)
+    assert say(desk, client_id, "Here: {{ task.link }}", case_task_id=task, needs_link=True)["state"] == "accepted"
+    assert (
+        len(
+            history.list_messages(desk.db, client_id=client_id, address=None, direction=None, batch_id=None, **PAGE)[
+                "data"
+            ]
+        )
+        == 1
+    )

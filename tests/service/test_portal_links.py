@@ -56,6 +56,9 @@ def test_a_later_link_of_a_delivery_replaces_the_earlier(office):
     [
         ({"scope": {"kind": "task"}}, "links.0.scope.case_task_id"),
         ({"scope": {"kind": "tasks", "case_task_id": new_id()}}, "links.0.scope.case_task_id"),
+        ({"scope": {"kind": "form"}}, "links.0.scope.case_form_id"),
+        ({"scope": {"kind": "tasks", "case_form_id": new_id()}}, "links.0.scope.case_form_id"),
+        ({"scope": {"kind": "form", "case_form_id": new_id(), "case_ids": [new_id()]}}, "links.0.scope.case_ids"),
         ({"expires_at": NOW}, "links.0.expires_at"),
     ],
 )
@@ -135,9 +138,15 @@ def test_a_link_of_staff_needs_a_client_and_a_task_that_belong_together(office):
         make(new_id(), scope)
     with pytest.raises(NotFound, match="case_task_not_found"):
         make(office.client_id, scope | {"case_task_id": new_id()})
+    form = {"kind": "form", "case_form_id": office.case_form_id}
+    assert make(office.client_id, form)["link_id"]
+    with pytest.raises(NotFound, match="case_form_not_found"):
+        make(office.client_id, form | {"case_form_id": new_id()})
     office.on_case = [new_id()]
-    with pytest.raises(Invalid, match="client_not_on_case"):
-        make(office.client_id, scope)
+    for named, field in ((scope, "scope.case_task_id"), (form, "scope.case_form_id")):
+        with pytest.raises(Invalid, match="client_not_on_case") as refused:
+            make(office.client_id, named)
+        assert refused.value.fields[0]["field"] == field
 
 
 # Asking for a new link

@@ -10,7 +10,7 @@ from chassis.testing import (
     received,
 )
 from contracts import accounts, tasks
-from contracts.errors import Gone, Invalid
+from contracts.errors import Conflict, Gone, Invalid
 from contracts.portal import GET_PAGE, LINK_USED, PortalPage
 from services.portal import links
 from tests.service.portal_office import database, office
@@ -36,6 +36,8 @@ def test_a_page_of_many_tasks_shows_the_open_ones_of_the_clients_cases(office):
     page = office.page(office.link(scope={"kind": "tasks", "case_task_id": None, "case_ids": []}))
     assert [task["title"] for task in page["case_tasks"]] == ["Your number", "Your street"]
     assert page["language"] == "en"
+    assert page["progress"] == [{"case_id": office.case_id, "section": None, "completed": 0, "total": 2}]
+    assert office.page(office.link())["progress"] == []
     named = office.link(scope={"kind": "tasks", "case_task_id": None, "case_ids": [office.case_id]})
     assert len(office.page(named)["case_tasks"]) == 2
     office.on_case = []
@@ -91,8 +93,11 @@ def test_answers_go_to_tasks_with_the_client_and_the_link(office):
     page = office.submit(link, {task_id: "Main St"})
     assert page["case_tasks"][0]["answer"] == "Main St"
     assert office.calls.asked(tasks.SUBMIT_ANSWER) == [
-        {"case_task_id": task_id, "answer": "Main St", "client_id": office.client_id, "link_id": link.id}
-    ]
+        {
+            "case_task_id": task_id, "answer": "Main St", "client_id": office.client_id, "link_id": link.id,
+            "answer_version": 0,
+        }
+    ]  # fmt: skip
     assert links.get_link(office.db, link.id)["last_used_at"] == office.clock()
 
 
@@ -132,3 +137,66 @@ def test_a_task_that_a_condition_hid_cannot_be_answered(office):
     assert office.page(link)["case_tasks"] == []
     with pytest.raises(Invalid, match="task_not_in_link"):
         office.submit(link, {task_id: "x"})
+
+
+# Drafts
+
+
+def test_a_draft_goes_to_tasks_with_the_client_and_the_page_shows_it(office):
+    link, task_id = office.link(), next(iter(office.case_tasks))
+    page = office.save(link, task_id, "Main")
+    assert (page["case_tasks"][0]["status"], page["case_tasks"][0]["draft"]) == ("in_progress", "Main")
+    assert office.calls.asked(tasks.SAVE_DRAFT) == [
+        {"case_task_id": task_id, "draft": "Main", "client_id": office.client_id}
+    ]
+    assert len(office.emitted(LINK_USED)) == 1
+    assert office.given_by == {}
+
+
+def test_only_what_the_page_shows_can_be_saved(office):
+    first, second = office.case_tasks
+    with pytest.raises(Invalid, match="task_not_in_link"):
+        office.save(office.link(), second, "x")
+    office.client["state"] = "erased"
+    with pytest.raises(Gone):
+        office.save(office.link(), first, "Zerelda")
+    assert office.calls.asked(tasks.SAVE_DRAFT) == []
+
+
+def test_a_draft_that_is_refused_says_why(office):
+    link, task_id = office.link(), next(iter(office.case_tasks))
+    with pytest.raises(Invalid, match="too_long") as refused:
+        office.save(link, task_id, "refuse")
+    assert refused.value.fields == [{"field": "draft", "message": "Too long."}]
+    office.submit(link, {task_id: "Main St"})
+    with pytest.raises(Conflict, match="task_completed"):
+        office.save(link, task_id, "x")
+
+
+# Forms
+
+
+def of_form(office):
+    return {"kind": "form", "case_form_id": office.case_form_id}
+
+
+def test_a_page_of_a_form_shows_all_of_it_and_how_far_it_is(office):
+    link = office.link(scope=of_form(office))
+    first, second = office.case_tasks
+    page = office.submit(link, {first: "Main St"})
+    assert [task["status"] for task in page["case_tasks"]] == ["completed", "to_do"]
+    assert page["progress"][0]["total"] == 2
+    assert PortalPage().validate(GET_PAGE.response().dump(page)) == {}
+    assert office.save(link, second, "Ma")["case_tasks"][1]["draft"] == "Ma"
+    with pytest.raises(Invalid, match="task_not_in_link"):
+        office.submit(link, {new_id(): "x"})
+
+
+def test_a_form_that_was_removed_or_is_of_others_now_is_gone(office):
+    link = office.link(scope=of_form(office))
+    office.on_case = [new_id()]
+    with pytest.raises(Gone):
+        office.page(link)
+    office.on_case, office.case_form_id = [office.client_id], new_id()
+    with pytest.raises(Gone):
+        office.page(link)

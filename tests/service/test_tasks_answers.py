@@ -31,6 +31,7 @@ def submit(
     answer: Any,
     client_id: str | None = None,
     db: Database | None = None,
+    version: int = 0,
     now: dt.datetime = LATER,
 ) -> dict[str, Any]:
     """By that client through a link, else by staff."""
@@ -38,8 +39,9 @@ def submit(
     by_client = Context(firm_id=office.firm_id, actor_id=client_id, actor_kind="client")
     with use(by_client if client_id else office.context):
         return answers.submit_answer(
-            db or office.db, now, case_task_id=task["id"], answer=answer, client_id=client_id, link_id=link_id
-        )
+            db or office.db, now, case_task_id=task["id"], answer=answer, client_id=client_id, link_id=link_id,
+            answer_version=version,
+        )  # fmt: skip
 
 
 def mapped(office: Office, *tasks: dict[str, Any]) -> list[dict[str, Any]]:
@@ -96,8 +98,9 @@ def test_staff_answer_for_the_primary_client(office: Office) -> None:
     assert office.emitted(TASK_COMPLETED)[0]["answered_by"] == "staff"
     spouse = office.cases.clients[case_id][1]
     written_down = answers.submit_answer(
-        office.db, LATER, case_task_id=task["id"], answer="+12125550124", client_id=spouse, link_id=new_id()
-    )
+        office.db, LATER, case_task_id=task["id"], answer="+12125550124", client_id=spouse, link_id=new_id(),
+        answer_version=1,
+    )  # fmt: skip
     (answer,) = mapped(office, task)
     assert (answer["client_id"], answer["link_id"], written_down["answered_by"]) == (spouse, None, "staff")
     to_case = office.template(kind="one_choice", options=["north"], mapping={"target": "case", "field": "court"})
@@ -126,7 +129,7 @@ def test_each_correction_is_the_next_version_and_drops_the_old_refusal(office: O
     with office.db.unit_of_work() as uow:
         row = uow.session.scalars(select(CaseTask)).one()
         assert row.reject("phone", "in_use", 1, LATER)
-    corrected = submit(office, task, "+12125550124", now=LATER + dt.timedelta(days=1))
+    corrected = submit(office, task, "+12125550124", version=1, now=LATER + dt.timedelta(days=1))
     assert (corrected["answer"], corrected["answer_version"], corrected["rejection"]) == ("+12125550124", 2, None)
     assert (corrected["answered_by"], corrected["version"]) == ("staff", 4)
     assert corrected["completed_at"] == LATER, "a typo that is put right finishes nothing later"

@@ -54,3 +54,19 @@ def test_tasks_there_belong_to_no_form_and_passed_deadlines_were_announced(old: 
     assert sorted(database.columns("case_task")) == before
     assert database.rows("case_task", *before) == kept
     assert [row for (row,) in database.rows("case_task_change", "case_task_id")] == [passed]
+
+
+def test_answers_there_were_saved_by_nobody_and_are_not_asked_again(old: Old) -> None:
+    database = old("tasks", "0006")
+    firm_id, template_id, task_id = (new_id() for _ in range(3))
+    asked = {"title": "Your name", "kind": "short_text"}
+    database.put("task_template", firm_id=firm_id, id=template_id, **asked)
+    about = {"case_id": new_id(), "template_id": template_id, "status": "in_progress", "draft": "An", **asked}
+    database.put("case_task", firm_id=firm_id, id=task_id, **about)
+    before = sorted(database.columns("case_task"))
+    kept = database.rows("case_task", *before)
+    database.to("0007")
+    assert database.rows("case_task", "id", "draft", "draft_client_id", "reopened") == [(task_id, "An", None, None)]
+    database.back_to("0006")
+    assert sorted(database.columns("case_task")) == before
+    assert database.rows("case_task", *before) == kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 from typing import Any
 
 from flask import Flask, g
@@ -14,6 +15,7 @@ from contracts.errors import Conflict, Gone, Invalid
 from gateway.portal_contact import portal_pages
 from gateway.settings import EdgeSettings
 from services.tasks.answer_checks import Question, check_answer
+from services.tasks.drafts import check_draft
 
 Record = dict[str, Any]
 NOBODY = "018f4e9a-0000-7000-8000-000000000000"
@@ -41,6 +43,9 @@ def case_task(number: int, kind: str, title: str, **values: Any) -> Record:
         "due_at": None,
         "answer": None,
         "answer_version": 0,
+        "draft": None,
+        "draft_at": None,
+        "reopened": None,
         **values,
     }
 
@@ -62,6 +67,7 @@ class FakePortal:
                 portal.OPEN_LINK: self._open,
                 portal.GET_PAGE: self._get,
                 portal.SUBMIT_ANSWERS: self._submit,
+                portal.SAVE_DRAFT: self._save,
                 portal.REQUEST_NEW_LINK: self._ask,
                 portal.GET_CONTACT_PAGE: self._contact,
                 portal.WRITE_MESSAGE: self._write,
@@ -122,8 +128,20 @@ class FakePortal:
                 raise Conflict("task_skipped")
             question = Question(task["kind"], task["required"], task["options"], task["checks"])
             task["answer"] = check_answer(question, given)
-            task["status"] = "completed"
+            task.update(status="completed", draft=None, draft_at=None, reopened=None)
             self.writes += 1
+        return copy.deepcopy(page)
+
+    def _save(self, link_id: str, case_task_id: str, draft: Any) -> Record:
+        page = self._page(link_id)
+        if case_task_id not in {found["id"] for found in page["case_tasks"]}:
+            raise Invalid("task_not_in_link", fields=[{"field": "case_task_id", "message": "No."}])
+        task = self._task(case_task_id)
+        if task["status"] == "completed":
+            raise Conflict("task_completed")
+        kept = check_draft(Question(task["kind"], task["required"], task["options"], task["checks"]), draft)
+        task.update(status="in_progress", draft=kept, draft_at=dt.datetime(2026, 11, 21, tzinfo=dt.UTC))
+        self.writes += 1
         return copy.deepcopy(page)
 
     def _contact(self, link_id: str) -> Record:

@@ -38,7 +38,8 @@ class CaseTask(Versioned, Base):
 
     `case_form_id`, `item_key`, the positions and `condition` are of a task that came with a form. `due_anchor_id` is
     the task after which this one is due. `announced_due_at` is the deadline whose passing was announced. `archived`
-    says that its case is.
+    says that its case is. `draft` null with a `draft_at` is a blank draft; `draft_client_id` says whose it is, if it is
+    a client's. `reopened` holds `reason` and `at` until the task is completed again.
     """
 
     __tablename__ = "case_task"
@@ -52,6 +53,7 @@ class CaseTask(Versioned, Base):
         Index("ix_case_task_firm_id_created_at", "firm_id", "created_at", "id"),
         _partial("ix_case_task_firm_id_assignee_id", "firm_id", "assignee_id", sqlite="assignee_id IS NOT NULL"),
         _partial("ix_case_task_client_id", "client_id", sqlite="client_id IS NOT NULL"),
+        _partial("ix_case_task_draft_client_id", "draft_client_id", sqlite="draft_client_id IS NOT NULL"),
         # None of these reads what a notification changes: it would have to change the index as well.
         _partial(
             "ix_case_task_open_due", "firm_id", "due_at", "id",
@@ -108,8 +110,10 @@ class CaseTask(Versioned, Base):
     position: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     condition: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
     due_anchor_id: Mapped[str | None] = mapped_column(Id)
-    draft: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
+    draft: Mapped[Any | None] = mapped_column(JsonOrNull)
     draft_at: Mapped[dt.datetime | None]
+    draft_client_id: Mapped[str | None] = mapped_column(Id)
+    reopened: Mapped[dict[str, str] | None] = mapped_column(JsonOrNull)
     overdue_handling: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
     announced_due_at: Mapped[dt.datetime | None]
     archived: Mapped[bool] = mapped_column(default=False, server_default=false())
@@ -123,11 +127,42 @@ class CaseTask(Versioned, Base):
             return "overdue"
         return self.status
 
-    def set_open_status(self, status: str) -> None:
-        """`to_do` or `in_progress`, for an open task only. Raises Conflict `task_not_open`."""
+    def demand_open(self) -> None:
+        """Raises Conflict `task_not_open`."""
         if self.status not in OPEN:
             raise Conflict("task_not_open", case_task_id=self.id, status=self.status)
+
+    def set_open_status(self, status: str) -> None:
+        """`to_do` or `in_progress`, for an open task only. Raises Conflict `task_not_open`."""
+        self.demand_open()
         self.status = status
+
+    def save_draft(self, draft: Any, *, client_id: str | None, now: dt.datetime) -> None:
+        """Keeps what there is of an answer: it is in progress. Raises Conflict `task_completed`, `task_skipped`."""
+        if self.status not in OPEN:
+            raise Conflict(f"task_{self.status}", case_task_id=self.id)
+        self.draft, self.draft_at, self.draft_client_id = draft, now, client_id
+        self.status = "in_progress"
+        self.touch(now)
+
+    def drop_draft(self) -> None:
+        """Forgets what was filled in and not sent."""
+        self.draft, self.draft_at, self.draft_client_id = None, None, None
+
+    def is_answered(self, answer: Any, answered_by: str, client_id: str | None, *, seen: int | None) -> bool:
+        """Whether this is the answer that stands, given once more. `seen`: the version that staff saw; a client names
+        none.
+
+        Raises Conflict `answered_meanwhile` if staff would replace an answer that they have not seen.
+        """
+        if self.status != "completed" or seen == self.answer_version:
+            return False
+        stands = (self.answer, self.answered_by, self.client_id, self.rejection)
+        if stands == (answer, answered_by, client_id, None):
+            return True
+        if seen is not None:
+            raise Conflict("answered_meanwhile", case_task_id=self.id, answer_version=self.answer_version)
+        return False
 
     def set_due(self, rule: dict[str, Any] | None, due_at: dt.datetime | None) -> None:
         """`rule` in wire values; `due_at` is what it comes to."""
@@ -147,16 +182,18 @@ class CaseTask(Versioned, Base):
         self.answer_version += 1
         self.answered_by = answered_by
         self.client_id, self.link_id = client_id, link_id
-        self.rejection = None
+        self.rejection = self.reopened = None
+        self.drop_draft()
         if self.status != "completed":
             self.status, self.completed_at = "completed", now
         self.touch(now)
 
-    def reopen(self, now: dt.datetime) -> None:
-        """Back to `to_do`, with its answer as a draft to correct. Raises Conflict `task_not_completed`."""
+    def reopen(self, reason: str, now: dt.datetime) -> None:
+        """Back to `to_do`, with its answer to be corrected. Raises Conflict `task_not_completed`."""
         if self.status != "completed":
             raise Conflict("task_not_completed", case_task_id=self.id, status=self.status)
         self.status, self.completed_at = "to_do", None
+        self.reopened = {"reason": reason, "at": now.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")}
         self.touch(now)
 
     def reject(self, field: str, code: str, answer_version: int, now: dt.datetime) -> bool:
@@ -169,7 +206,8 @@ class CaseTask(Versioned, Base):
 
 
 class CaseTaskChange(Record, Base):
-    """What happened to a case task and why: `kind` is `reopened` (facts: reason) or `due_changed` (facts: from, to)."""
+    """What happened to a case task and why: `kind` is `reopened` (facts: reason), `due_changed` (facts: from, to) or
+    `shared` (facts: channel, and the message_id or the link_id)."""
 
     __tablename__ = "case_task_change"
     __table_args__ = (

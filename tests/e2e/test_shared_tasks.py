@@ -1,0 +1,58 @@
+"""One task from the office to the phone and back: shared, begun, gone on with, asked for again."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+import requests
+
+from tests.e2e.test_requests import new_task
+from tests.systems import Embedded, answer, eventually
+
+
+def form_of(page: requests.Response) -> dict[str, str]:
+    """The hidden fields of a page's first form."""
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
+
+
+def test_a_shared_task_is_begun_on_the_phone_and_finished_later(system: Embedded) -> None:
+    api = system.api
+    api.put("/v1/senders", {"channel": "sms", "address": "+12125550190", "rate": 50})
+    client, task = new_task(system, kind="long_text", title="What happened?")
+    path = f"/v1/case-tasks/{task['id']}"
+    number = client["phones"][0]["number"]
+    key, body = uuid.uuid4().hex, {"channel": "sms", "message": {"body": "{{ client.first_name }}: {{ task.link }}"}}
+    shared = api.post(f"{path}/share", body, key=key)
+    assert (shared["state"], shared["case_task_id"]) == ("accepted", task["id"])
+    assert api.post(f"{path}/share", body, key=key) == shared
+
+    def texts() -> Any:
+        return [text["body"] for text in api.get("/sandbox/messages", to=number)["data"]]
+
+    (text,) = eventually(texts, "the text on the phone")
+    link = re.search(r"http\S+/p/\S+", text)
+    assert link is not None
+    assert text.startswith("Ann: ")
+
+    browser = requests.Session()
+    page = browser.get(link.group(), timeout=10)
+    saved = browser.post(f"{system.url}/p", data={**form_of(page), "answer": "It rained,", "save": "x"}, timeout=10)
+    assert (saved.status_code, "It rained," in saved.text) == (200, True)
+    begun = api.get(path)
+    assert (begun["status"], begun["draft"], begun["answer"]) == ("in_progress", "It rained,", None)
+    browser.post(f"{system.url}/p", data={**form_of(saved), "answer": "It rained, and I fell."}, timeout=10)
+    assert api.get(path)["answer"] == "It rained, and I fell."
+    refused = answer(api, "POST", f"{path}/share", json={"channel": "copy"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "task_not_open")
+    assert api.post(f"{path}/share", body, key=key) == shared, "the first answer, whatever has become of the task"
+
+    late = answer(api, "POST", f"{path}/answer", json={"answer": "It snowed."})
+    assert (late.status_code, late.json()["code"], late.json()["answer_version"]) == (409, "answered_meanwhile", "1")
+    api.post(f"{path}/reopen", {"reason": "On which day?"})
+    again = browser.get(f"{system.url}/p", timeout=10)
+    assert "On which day?" in again.text
+    copied = api.post(f"{path}/share", {"channel": "copy"})
+    other = requests.get(copied["url"], timeout=10)
+    assert "It rained, and I fell." in other.text

@@ -1,0 +1,59 @@
+"""A form on the client's page: its sections, and how far they are."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.stand_ins.portal_app import NOBODY, FakePortal, case_task, id_of, make_app
+from tests.unit.test_portal_pages import opened
+
+FORM = id_of(500)
+
+
+def of(section: str | None, completed: int, total: int, case_form_id: str | None = FORM):
+    return {"case_id": NOBODY, "case_form_id": case_form_id, "section": section, "completed": completed, "total": total}
+
+
+def asked(number: int, title: str, section: str | None, case_form_id: str | None = FORM):
+    return case_task(number, "short_text", title, section=section, case_form_id=case_form_id)
+
+
+@pytest.fixture
+def fake() -> FakePortal:
+    return FakePortal()
+
+
+def page_of(fake: FakePortal, *case_tasks, progress=(), **page) -> str:
+    fake.add("token", *case_tasks, progress=list(progress), **page)
+    return opened(make_app(fake).test_client(), "token")
+
+
+def test_questions_stand_under_their_section_in_order(fake):
+    page = page_of(
+        fake, asked(1, "Anything else?", None, None), asked(2, "Your name", "About you"), asked(3, "Born", "About you"),
+        asked(4, "House", "What you own <b>"), asked(5, "Other name", "About you", id_of(501)),
+        progress=[of("About you", 3, 5), of("What you own <b>", 0, 1), of(None, 1, 2, None),
+                  of("About you", 1, 2, id_of(501))],
+    )  # fmt: skip
+    headings = [re.sub("<[^>]+>", "", text).strip() for text in re.findall(r"<h2.*?</h2>", page, re.S)]
+    assert [text.removesuffix(" (optional)") for text in headings] == [
+        "Anything else?", "About you", "Your name", "Born", "What you own &lt;b&gt;", "House", "About you",
+        "Other name",
+    ]  # fmt: skip
+    assert re.findall(r"<p>(\d of \d answered)</p>", page) == ["3 of 5 answered", "0 of 1 answered", "1 of 2 answered"]
+
+
+def test_the_bar_counts_the_whole_page(fake):
+    page = page_of(fake, asked(1, "Your name", "About you"), progress=[of("About you", 3, 5), of(None, 1, 2, None)])
+    assert '<label for="progress">4 of 7 answered</label>' in page
+    assert '<progress id="progress" value="4" max="7">' in page
+    assert "4 de 7 respondidas" in page_of(
+        FakePortal(), asked(1, "Your name", None), progress=[of(None, 4, 7)], language="es"
+    )
+
+
+@pytest.mark.parametrize("progress", [[], [of(None, 0, 3)], [of(None, 1, 1)]])
+def test_there_is_no_bar_where_there_is_nothing_to_measure(fake, progress):
+    assert "<progress" not in page_of(fake, asked(1, "Your name", None), progress=progress)
