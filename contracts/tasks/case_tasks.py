@@ -7,7 +7,7 @@ from marshmallow import Schema, fields, validate
 from contracts.base import Choice, Count, Id, Instant, Operation, PageRequest, Stamped, ids, page_of
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from contracts.mapping import Mapping
-from contracts.tasks.common import AN_ID, OWNER, STATUSES, CaseTaskId, CaseTaskIds, Due
+from contracts.tasks.common import AN_ID, GROUPS, OWNER, STATUSES, VIEWS, CaseTaskId, CaseTaskIds, Due
 
 
 class CaseTask(Stamped):
@@ -54,7 +54,11 @@ class UpdateCaseTask(CaseTaskId):
 
 
 class ListCaseTasks(PageRequest):
-    """`sort`: due_at, title, status, created_at. `total` counts what is listed."""
+    """`view`: `overdue`; `due_today`, within 24 hours, and `due_this_week`, within 7 days, without what is overdue;
+    `mine`: of cases that the caller is on, and what is assigned to the caller (none for a key). Over all cases those of
+    archived ones are left out. `sort`: due_at, created_at, status (what is most urgent first, by date within); of one
+    case also title, assignee, position (as assigned, and as forms have them). `group` puts the list in order by status
+    or due, of one case also by section or assignee; `sort` is the order within."""
 
     case_id = Id(load_default=None, allow_none=True)
     template_id = Id(load_default=None, allow_none=True)
@@ -62,6 +66,8 @@ class ListCaseTasks(PageRequest):
     status = fields.List(Choice(*STATUSES), load_default=list)
     due_from = Instant(load_default=None, allow_none=True)
     due_to = Instant(load_default=None, allow_none=True)
+    view = Choice(*VIEWS, load_default="all")
+    group = Choice(*GROUPS, load_default=None, allow_none=True)
 
 
 class CaseProgress(Schema):
@@ -70,6 +76,41 @@ class CaseProgress(Schema):
     case_id = Id()
     completed = Count()
     total = Count()
+
+
+class Counted(Schema):
+    """`total` is exact up to 10,000; if `total_is_lower_bound`, there may be more."""
+
+    total = Count()
+    total_is_lower_bound = fields.Boolean()
+
+
+class TaskCounts(Schema):
+    """`views`: what each would list without `status`; `statuses`: what each would list of the view."""
+
+    views = fields.Nested(Schema.from_dict({view: fields.Nested(Counted) for view in VIEWS}, name="CountsByView"))
+    statuses = fields.Nested(
+        Schema.from_dict({status: fields.Nested(Counted) for status in STATUSES}, name="CountsByStatus")
+    )
+
+
+class TaskGroup(Counted):
+    """What of the list is in a group, and how many of those are completed and skipped. `key`: a status; overdue,
+    due_today, due_this_week (not today), later, no_due_date, completed, skipped; an assignee's id; a section's, whose
+    name is `title`. Null is no assignee or section."""
+
+    key = fields.String(allow_none=True)
+    title = fields.String(allow_none=True)
+    completed = Count()
+    skipped = Count()
+
+
+class CaseTaskListing(page_of(CaseTask)):  # type: ignore[misc]
+    """`groups` if a group was asked for, all that are on any page; `progress` of the case if the list is of one."""
+
+    counts = fields.Nested(TaskCounts)
+    groups = fields.List(fields.Nested(TaskGroup), allow_none=True)
+    progress = fields.Nested(CaseProgress, allow_none=True)
 
 
 class CaseProgressRequest(Schema):
@@ -142,7 +183,7 @@ class ClientTaskList(Schema):
 
 
 LIST_CASE_TASKS = Operation(
-    OWNER, "list_case_tasks", ListCaseTasks, page_of(CaseTask), (Invalid, NotFound), permission="tasks.read",
+    OWNER, "list_case_tasks", ListCaseTasks, CaseTaskListing, (Invalid, NotFound), permission="tasks.read",
     example={"case_id": AN_ID},
 )  # fmt: skip
 GET_CASE_TASK = Operation(

@@ -12,6 +12,8 @@ QUESTION_KINDS = (
     "file_upload", "signature", "acknowledgement",
 )  # fmt: skip
 STATUSES = ("to_do", "in_progress", "completed", "overdue", "skipped")
+VIEWS = ("all", "mine", "overdue", "due_today", "due_this_week")
+GROUPS = ("section", "status", "due", "assignee")
 OPEN_STATUSES = ("to_do", "in_progress", "overdue")
 CHANNELS = ("sms", "email", "phone")
 

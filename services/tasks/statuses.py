@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, not_, or_, true
+from sqlalchemy import ColumnElement, and_, bindparam, not_, or_, true
 
 from services.tasks.models import LAST_SECOND, OPEN, CaseTask
 
@@ -41,14 +41,3 @@ def has_status(statuses: Collection[str], now: dt.datetime) -> ColumnElement[boo
     if "overdue" in statuses:
         conditions.append(is_overdue(now))
     return or_(*conditions)
-
-
-def status_rank(now: dt.datetime) -> ColumnElement[int]:
-    """The order of statuses in a list: what is most urgent first."""
-    return case(
-        (is_overdue(now), 0),
-        (CaseTask.status == "in_progress", 1),
-        (CaseTask.status == "to_do", 2),
-        (CaseTask.status == "completed", 3),
-        else_=4,
-    )

@@ -1,19 +1,17 @@
-"""What others see of case tasks: one, a list, the open ones, and how far a case is."""
+"""What others see of case tasks: one, the open ones, and how far a case is. (Lists are in `listing`.)"""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session, joinedload, with_expression
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, joinedload
 
-from chassis import paging
 from chassis.database import Database
-from contracts.errors import NotFound, invalid_field
+from contracts.errors import NotFound
 from services.tasks.models import OPEN, CaseTask
 from services.tasks.section_progress import read_progress
-from services.tasks.statuses import has_status, status_rank
 
 _COPIED = (
     "id", "version", "created_at", "updated_at", "case_id", "template_id", "case_form_id", "title", "instructions",
@@ -45,69 +43,6 @@ def get_case_task(db: Database, now: dt.datetime, case_task_id: str) -> dict[str
     """Raises NotFound `case_task_not_found`."""
     with db.read() as session:
         return case_task_view(load_case_task(session, case_task_id), now)
-
-
-def list_case_tasks(
-    db: Database,
-    calls: Any,
-    now: dt.datetime,
-    *,
-    case_id: str | None,
-    template_id: str | None,
-    assignee_id: str | None,
-    status: list[str],
-    due_from: dt.datetime | None,
-    due_to: dt.datetime | None,
-    limit: int,
-    cursor: str | None,
-    sort: str | None,
-) -> dict[str, Any]:
-    """A page of case tasks, newest first unless `sort` says otherwise. Due within [`due_from`, `due_to`).
-
-    `sort`: created_at, due_at, title, status (overdue, in progress, to do, completed, skipped). Raises NotFound
-    `case_not_found` for a case that is not the firm's.
-    """
-    if due_from is not None and due_to is not None and due_from > due_to:
-        raise invalid_field("due_from", "Must not be after due_to.")
-    conditions: list[ColumnElement[bool]] = [has_status(status, now)] if status else []
-    for column, wanted in (
-        (CaseTask.case_id, case_id),
-        (CaseTask.template_id, template_id),
-        (CaseTask.assignee_id, assignee_id),
-    ):
-        if wanted is not None:
-            conditions.append(column == wanted)
-    if due_from is not None:
-        conditions.append(CaseTask.due_at >= due_from)
-    if due_to is not None:
-        conditions.append(CaseTask.due_at < due_to)
-    rank = status_rank(now).label("status_rank")
-    statement = (
-        select(CaseTask)
-        .where(*conditions)
-        .options(joinedload(CaseTask.template), with_expression(CaseTask.status_rank, rank))
-    )
-    with db.read() as session:
-        rows, meta = paging.page(
-            session,
-            statement,
-            model=CaseTask,
-            sorts={
-                "created_at": CaseTask.created_at,
-                "due_at": CaseTask.due_at,
-                "title": CaseTask.title,
-                "status": rank,
-            },
-            default_sort="-created_at",
-            limit=limit,
-            cursor=cursor,
-            sort=sort,
-        )
-        data = [case_task_view(row, now) for row in rows]
-    if case_id is not None and not data:
-        # Only here is it unknown whether there is such a case: a task's case was there when it was assigned.
-        demand_case(calls, case_id)
-    return {"data": data, "meta": meta}
 
 
 def list_open_tasks(db: Database, now: dt.datetime, case_ids: list[str]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""What the partial indexes of case tasks are for finds its way by them, on both databases."""
+"""What the indexes of case tasks are for finds its way by them."""
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -10,8 +11,12 @@ from sqlalchemy import Select, event, select
 from chassis.columns import new_id
 from chassis.database import Database
 from chassis.testing import as_owner
+from contracts.tasks import ListCaseTasks
+from services.tasks.listing.lists import list_case_tasks
+from services.tasks.listing.slots import SLOTS
 from services.tasks.models import CaseTask
 from services.tasks.statuses import is_open, present
+from tests.service.plans import plan_of
 from tests.service.tasks_office import NOW, Office, database, office
 
 __all__ = ["database", "office"]
@@ -70,3 +75,69 @@ def test_a_partial_index_serves_what_it_is_for(office: Office, index: str, condi
     else:
         everywhere = office.everywhere.across_firms("these have no firm before what is looked for")
         assert index in plan(everywhere, statement, index)
+
+
+FIRST = {
+    "ix_case_task_firm_id_created_at": {},
+    "ix_case_task_open_due": {"view": "overdue"},
+    "ix_case_task_status": {"status": ["completed"]},
+}
+
+
+@pytest.mark.parametrize("index", list(FIRST))
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_page_of_the_dashboard_is_read_along_an_index(office: Office, index: str) -> None:
+    fill(office)
+    query = {**ListCaseTasks().load({}), **FIRST[index], "limit": 10}
+
+    def ask(cursor: str | None = None) -> Any:
+        return list_case_tasks(office.db, None, NOW, **{**query, "cursor": cursor})
+
+    for cursor in (None, ask()["meta"]["next_cursor"]):
+        plan = plan_of(office.db, PAGE[index], lambda cursor=cursor: ask(cursor))  # type: ignore[misc]
+        assert f"using {index} " in plan
+        assert "Sort" not in plan
+
+
+PAGE = {
+    index: f"SELECT case_task.{'id, case_task.created_at' if 'created' in index else 'due_at, case_task.id'}"
+    for index in FIRST
+}
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_what_is_counted_and_what_is_mine_is_looked_up(office: Office) -> None:
+    fill(office)
+    query = {**ListCaseTasks().load({}), "view": "mine", "sort": "due_at", "limit": 10}
+
+    def ask() -> None:
+        list_case_tasks(office.db, None, NOW, staff_id=office.staff_id, **query)
+
+    counted = plan_of(office.db, "SELECT (SELECT count(*)", ask)
+    # Among so few tasks the dates of all that are open are as good an index as those of a status.
+    assert counted.count("using ix_case_task_open_due ") + counted.count("using ix_case_task_status ") == len(SLOTS)
+    ends = sum(2 if due in ("due_today", "due_this_week") else 1 for _, due in SLOTS if due)
+    assert counted.count("(due_at") == ends
+    assert "Seq Scan on case_task" not in counted
+    for beginning in ("SELECT case_task.due_at, case_task.id", "SELECT anon_1.status"):
+        plan = plan_of(office.db, beginning, ask)
+        assert "Seq Scan on case_task" not in plan
+        assert "known_case_staff_staff_id" in plan
+
+
+def fill(office: Office) -> None:
+    """Tasks that PostgreSQL has not counted, of the office's firm, 20 of each kind among many that are completed."""
+    asked = {"title": "Your county", "kind": "short_text", "required": True, "options": [], "checks": {}}
+    template_id = office.template()
+    kinds = [("to_do", -1), ("to_do", 0), ("in_progress", -1), ("in_progress", 3), ("to_do", 30), ("skipped", 0)]
+    kinds = [kind for kind in kinds for _ in range(20)] + [("completed", day % 90) for day in range(2_000)]
+    with office.db.unit_of_work() as uow:
+        uow.insert(
+            CaseTask,
+            [
+                {"id": new_id(), "case_id": new_id(), "template_id": template_id, "status": status,
+                 "due_at": NOW + dt.timedelta(days=days, hours=1), **asked,
+                 "assignee_id": office.staff_id if status == "to_do" else None}
+                for status, days in kinds
+            ],
+        )  # fmt: skip

@@ -8,6 +8,8 @@ from chassis.columns import utc_now
 from chassis.rpc import serve
 from contracts import tasks
 from services.tasks import answers, assigning, client_tasks, facts, views
+from services.tasks.listing.lists import list_case_tasks
+from services.tasks.listing.request import asking_staff
 
 Answer = dict[str, Any]
 
@@ -25,7 +27,7 @@ class CaseTasksEntrypoints:
 
     @serve(tasks.LIST_CASE_TASKS)
     def list_case_tasks(self, **query: Any) -> Answer:
-        return views.list_case_tasks(self.db, self.calls, utc_now(), **query)
+        return list_case_tasks(self.db, self.calls, utc_now(), staff_id=asking_staff(), **query)
 
     @serve(tasks.GET_CASE_TASK)
     def get_case_task(self, case_task_id: str) -> Answer:

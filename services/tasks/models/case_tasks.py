@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint, false, text
-from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from chassis.columns import Id, Json, JsonOrNull
 from contracts.errors import Conflict
@@ -118,8 +118,6 @@ class CaseTask(Versioned, Base):
     announced_due_at: Mapped[dt.datetime | None]
     archived: Mapped[bool] = mapped_column(default=False, server_default=false())
     template: Mapped[TaskTemplate] = relationship(lazy="raise", innerjoin=True)
-    # Filled only by a list, which may be sorted by it.
-    status_rank: Mapped[int | None] = query_expression()
 
     def status_at(self, now: dt.datetime) -> str:
         """The status as of the clock: an open task past its time is overdue."""

@@ -1,0 +1,1 @@
+"""Case tasks as they are listed: the tasks of a case, and the dashboard over all cases."""

@@ -1,0 +1,40 @@
+"""Lists of case tasks with all that a screen shows beside them, in one request."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from chassis.database import Database
+from chassis.scoping import BY_ID
+from chassis.value_sets import among
+from services.tasks.listing.dashboard import list_dashboard
+from services.tasks.listing.of_case import list_of_case
+from services.tasks.listing.request import Listing
+from services.tasks.listing.slots import Clock
+from services.tasks.models import CaseTask
+from services.tasks.views import case_task_view, demand_case
+
+
+def list_case_tasks(
+    db: Database, calls: Any, now: dt.datetime, *, staff_id: str | None = None, **query: Any
+) -> dict[str, Any]:
+    """`contracts.tasks.CaseTaskListing` for the `query` of `contracts.tasks.ListCaseTasks`. `staff_id`: who asks.
+
+    Raises NotFound `case_not_found` for a case that is not the firm's; Invalid, see `Listing.check`, and
+    `invalid_cursor`.
+    """
+    asked = Listing(clock=Clock(now), staff_id=staff_id, **query)
+    asked.check()
+    with db.read(alone=True) as session:
+        ids, told = (list_dashboard if asked.case_id is None else list_of_case)(session, asked)
+        wanted = select(CaseTask).where(among(session, CaseTask.id, ids)).options(joinedload(CaseTask.template))
+        found = session.scalars(wanted.execution_options(**BY_ID)) if ids else ()
+        tasks = {task.id: task for task in found}
+    if asked.case_id is not None and not told["counts"]["views"]["all"]["total"]:
+        # Only here is it unknown whether there is such a case: a task's case was there when it was assigned.
+        demand_case(calls, asked.case_id)
+    return {"data": [case_task_view(tasks[id_], now) for id_ in ids if id_ in tasks], **told}
