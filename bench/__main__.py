@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from bench.stage import Stage, stage
 
 MEASUREMENTS = (
-    "revocations", "read", "events", "bulk", "dispatchers", "stops", "card", "accept", "queues", "find", "imports",
-    "exports",
+    "revocations", "read", "events", "bulk", "dispatchers", "stops", "card", "accept", "queues", "find", "views",
+    "imports", "exports",
 )  # fmt: skip
 
 
