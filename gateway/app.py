@@ -40,6 +40,7 @@ from gateway.routes import (
     contacts,
     conversations,
     exports,
+    forms,
     groups,
     imports,
     messaging,
@@ -57,8 +58,8 @@ from gateway.settings import EdgeSettings
 API_BLUEPRINTS = (
     accounts.blueprint, clients.blueprint, client_fields.blueprint, client_merges.blueprint, exports.blueprint,
     imports.blueprint, case_types.blueprint, case_lists.blueprint, cases.blueprint, tasks.blueprint,
-    tasks_of_cases.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint, portal.blueprint,
-    share.blueprint, groups.blueprint, contacts.blueprint, privacy.blueprint, companies.blueprint,
+    tasks_of_cases.blueprint, forms.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint,
+    portal.blueprint, share.blueprint, groups.blueprint, contacts.blueprint, privacy.blueprint, companies.blueprint,
     saved_filters.blueprint, notes.blueprint, card.blueprint, photos.blueprint,
 )  # fmt: skip
 

@@ -41,6 +41,8 @@ REFUSALS: dict[str, str] = {
     "invalid_yes_no": _("Choose yes or no."),
     "not_acknowledged": _("Tick the box to confirm."),
     "not_an_option": _("Choose one of the options."),
+    "too_few_choices": _("Choose at least %(fewest)s."),
+    "too_many_choices": _("Choose at most %(most)s."),
     "invalid_phone": _("Check the phone number: it needs its area code, like (212)\u00a0555\u20110123."),
     "invalid_email": _("Check the email address: it looks like name@example.com."),
     "invalid_address": _("Check the address: street and number, city, postal code."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema
+from marshmallow import Schema, fields, validate
 
 from contracts.base import Empty, Event, Operation, Text
 from contracts.cases.common import A_CASE, OWNER
@@ -11,10 +11,12 @@ from contracts.mapping import FieldUpdateRejected
 
 
 class CheckMapping(Schema):
-    """May an answer of this question kind be written to this custom field of these case types (null: any)?"""
+    """May an answer of this question kind be written to this custom field of some case type? `options`: those of a
+    question with choices, which a field with choices must have."""
 
     field = Text(longest=60, required=True)
     question_kind = Text(longest=30, required=True)
+    options = fields.List(Text(longest=200), load_default=list, validate=validate.Length(max=200))
 
 
 CHECK_MAPPING = Operation(

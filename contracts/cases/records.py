@@ -95,8 +95,9 @@ class StatusChange(Schema):
 
 class CaseEvent(Schema):
     """`changed` names fields; `client_ids` with the primary first; `staff_ids` those besides the responsible one.
-    `previous_status` where the case moved to another status, else null: it stays in one that is renamed. What is not
-    required is missing from older events."""
+    `previous_status` where the case moved to another status, else null: it stays in one that is renamed.
+    `default_form_ids`: of a new case, the forms that its type gives it. What is not required is missing from older
+    events."""
 
     case_id = Id(required=True)
     version = Count(required=True)
@@ -109,6 +110,7 @@ class CaseEvent(Schema):
     archived = fields.Boolean()
     responsible_staff_id = Id(allow_none=True)
     staff_ids = fields.List(Id())
+    default_form_ids = fields.List(Id())
 
 
 _CASE_EVENT = {
@@ -138,7 +140,7 @@ LIST_CASES = Operation(
     OWNER, "list_cases", ListCases, CasesPage, (Invalid, NotFound), permission="cases.read",
     example={"state": "open"},
 )  # fmt: skip
-CASE_CREATED = Event(OWNER, "case.created.v1", CaseEvent, example=_CASE_EVENT)
+CASE_CREATED = Event(OWNER, "case.created.v1", CaseEvent, example={**_CASE_EVENT, "default_form_ids": [A_CASE]})
 CASE_CHANGED = Event(
     OWNER, "case.changed.v1", CaseEvent, example={**_CASE_EVENT, "changed": ["status"], "previous_status": "Intake"}
 )

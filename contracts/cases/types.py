@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Flag, Id, Operation, PageRequest, Stamped, Text, page_of
+from contracts.base import Flag, Id, Operation, PageRequest, Stamped, Text, ids, page_of
 from contracts.cases.common import A_CASE, OWNER
 from contracts.custom_fields import CustomField
-from contracts.errors import Conflict, Invalid, NotFound
+from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 
 
 class Status(Schema):
@@ -23,7 +23,8 @@ class ChangedStatus(Status):
 
 class CaseTypeFields(Schema):
     """Its cases are numbered by `number_prefix`, the firm's year and a dash if `number_yearly`, and a count of at least
-    `number_digits`. Types with the same beginning share its count; those with none have the firm's."""
+    `number_digits`. Types with the same beginning share its count; those with none have the firm's.
+    `default_form_ids`: forms of tasks that each new case of the type gets when it is open, in this order."""
 
     name = Text(longest=120, shortest=1)
     number_prefix = fields.String(
@@ -33,6 +34,7 @@ class CaseTypeFields(Schema):
     number_yearly = Flag()
     statuses = fields.List(fields.Nested(Status), validate=validate.Length(min=1, max=50))
     custom_fields = fields.List(fields.Nested(CustomField), validate=validate.Length(max=100))
+    default_form_ids = ids(20)
 
 
 class CaseType(CaseTypeFields, Stamped):
@@ -67,7 +69,8 @@ class UpdateCaseType(CaseTypeId):
 
 
 CREATE_CASE_TYPE = Operation(
-    OWNER, "create_case_type", CreateCaseType, CaseType, (Invalid, Conflict), permission="case_types.write",
+    OWNER, "create_case_type", CreateCaseType, CaseType, (Invalid, Conflict, Unavailable),
+    permission="case_types.write",
     example={"name": "Probate", "statuses": [{"name": "New"}, {"name": "Closed", "closed": True}]},
 )  # fmt: skip
 GET_CASE_TYPE = Operation(
@@ -77,6 +80,7 @@ LIST_CASE_TYPES = Operation(
     OWNER, "list_case_types", ListCaseTypes, page_of(CaseType), (Invalid,), permission="cases.read"
 )
 UPDATE_CASE_TYPE = Operation(
-    OWNER, "update_case_type", UpdateCaseType, CaseType, (Invalid, NotFound, Conflict), permission="case_types.write",
+    OWNER, "update_case_type", UpdateCaseType, CaseType, (Invalid, NotFound, Conflict, Unavailable),
+    permission="case_types.write",
     example={"case_type_id": A_CASE, "changes": {"name": "Estates"}},
 )  # fmt: skip

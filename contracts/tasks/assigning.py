@@ -49,11 +49,14 @@ class BulkAssignment(Stamped):
 
 
 class CaseTasksAssigned(Schema):
-    """At most 500 in one event. `case_ids`: of which cases they are, each once."""
+    """At most 500 in one event, of one template or of one form. `case_ids`: of which cases they are, each once.
+    `case_form_id`: null also where they are of several."""
 
     case_task_ids = fields.List(Id(), required=True)
     case_ids = fields.List(Id())
     template_id = Id(allow_none=True)
+    form_id = Id(allow_none=True)
+    case_form_id = Id(allow_none=True)
 
 
 class BulkAssignmentRequested(Schema):

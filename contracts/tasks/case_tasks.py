@@ -15,11 +15,13 @@ class CaseTask(Stamped):
     (string of a decimal), ISO date, true/false, list of options, E.164, email; null is blank. `mapping`: the
     template's as it is now, null if none (a blank answer would clear that field). `rejection`: why the owner of a
     mapped field refused the answer. `draft`: what was filled in since and not sent, saved at `draft_at`. `reopened`:
-    `reason` and `at`, until the task is completed again."""
+    `reason` and `at`, until the task is completed again. `item_key`: what the form of `case_form_id` calls the task."""
 
     case_id = Id()
     template_id = Id()
+    template_version = Count()
     case_form_id = Id(allow_none=True)
+    item_key = fields.String(allow_none=True)
     title = fields.String()
     instructions = fields.String(allow_none=True)
     kind = fields.String()

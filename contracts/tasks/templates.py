@@ -11,7 +11,9 @@ from contracts.tasks.common import AN_ID, OWNER, QUESTION_KINDS
 
 
 class Checks(Schema):
-    """Limits on an answer: figures for number, characters for text, days (ISO) for date."""
+    """Limits on an answer: figures for number, characters for text, days (ISO) for date, how many of several choices.
+
+    `region`: the country, by its two letters, whose phone numbers may come without a country code; US if null."""
 
     minimum = fields.Float(allow_none=True)
     maximum = fields.Float(allow_none=True)
@@ -19,6 +21,9 @@ class Checks(Schema):
     max_length = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1, max=20000))
     earliest = fields.Date(allow_none=True)
     latest = fields.Date(allow_none=True)
+    min_choices = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1, max=200))
+    max_choices = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1, max=200))
+    region = Text(longest=2, shortest=2, allow_none=True)
 
 
 class TaskTemplateFields(Schema):
@@ -32,7 +37,9 @@ class TaskTemplateFields(Schema):
 
 
 class TaskTemplate(TaskTemplateFields, Stamped):
-    pass
+    """`archived`: kept, and not assigned any more, but by forms that have it."""
+
+    archived = fields.Boolean()
 
 
 class CreateTaskTemplate(TaskTemplateFields):
@@ -44,9 +51,23 @@ class TaskTemplateId(Schema):
     task_template_id = Id(required=True)
 
 
+class TaskTemplateChanges(TaskTemplateFields):
+    archived = Flag()
+
+
 class UpdateTaskTemplate(TaskTemplateId):
-    changes = fields.Nested(TaskTemplateFields, required=True)
+    changes = fields.Nested(TaskTemplateChanges, required=True)
     expected_version = fields.Integer(load_default=None, allow_none=True)
+
+
+class ListTaskTemplates(PageRequest):
+    """`archived`: those that are, in place of those in use. `sort`: title, created_at."""
+
+    archived = Flag(load_default=False)
+
+
+class CopyTaskTemplate(TaskTemplateId):
+    title = Text(longest=200, shortest=1, required=True)
 
 
 CREATE_TASK_TEMPLATE = Operation(
@@ -59,9 +80,13 @@ GET_TASK_TEMPLATE = Operation(
     example={"task_template_id": AN_ID},
 )  # fmt: skip
 LIST_TASK_TEMPLATES = Operation(
-    OWNER, "list_task_templates", PageRequest, page_of(TaskTemplate), (Invalid,), permission="tasks.read"
+    OWNER, "list_task_templates", ListTaskTemplates, page_of(TaskTemplate), (Invalid,), permission="tasks.read"
 )
 UPDATE_TASK_TEMPLATE = Operation(
     OWNER, "update_task_template", UpdateTaskTemplate, TaskTemplate, (Invalid, NotFound, Conflict, Unavailable),
     permission="task_templates.write", example={"task_template_id": AN_ID, "changes": {"mapping": None}},
+)  # fmt: skip
+COPY_TASK_TEMPLATE = Operation(
+    OWNER, "copy_task_template", CopyTaskTemplate, TaskTemplate, (Invalid, NotFound), permission="task_templates.write",
+    example={"task_template_id": AN_ID, "title": "Your other number"},
 )  # fmt: skip

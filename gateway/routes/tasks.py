@@ -14,6 +14,8 @@ expose(blueprint, "GET", "/task-templates", tasks.LIST_TASK_TEMPLATES)
 expose(blueprint, "POST", "/task-templates", tasks.CREATE_TASK_TEMPLATE, status=201, location="/v1/task-templates")
 expose(blueprint, "GET", "/task-templates/<uuid:id>", tasks.GET_TASK_TEMPLATE, rename=TEMPLATE)
 expose(blueprint, "PATCH", "/task-templates/<uuid:id>", tasks.UPDATE_TASK_TEMPLATE, rename=TEMPLATE)
+expose(blueprint, "POST", "/task-templates/<uuid:id>/copy", tasks.COPY_TASK_TEMPLATE, rename=TEMPLATE, status=201,
+       location="/v1/task-templates")  # fmt: skip
 
 expose(blueprint, "GET", "/case-tasks", tasks.LIST_CASE_TASKS)
 expose(blueprint, "GET", "/case-tasks/<uuid:id>", tasks.GET_CASE_TASK, rename=TASK)

@@ -22,20 +22,28 @@ from services.cases.records import write_values
 from services.cases.type_fields import fields_of
 
 Answer = dict[str, Any]
+_WITH_OPTIONS = ("choice", "choices")
 ASKED_AT_ONCE = 1000
 
 
-def check_mapping(db: Database, *, field: str, question_kind: str) -> None:
-    """Raises Invalid that names `mapping.field` unless some type of case has a custom field that takes such answers."""
+def check_mapping(db: Database, *, field: str, question_kind: str, options: Sequence[str] = ()) -> None:
+    """Raises Invalid that names `mapping.field` unless some type of case has a custom field that takes such answers:
+    `unknown_field`, `kind_does_not_fit`, `options_do_not_fit` where it has not all of a question's `options`."""
     with db.read() as session:
-        types = session.scalars(
-            select(CustomField.type).where(CustomField.key == field, CustomField.removed_at.is_(None)).distinct()
-        ).all()
-    if not types:
+        named = select(CustomField.type, CustomField.options).where(
+            CustomField.key == field, CustomField.removed_at.is_(None)
+        )
+        known = session.execute(named).all()
+    if not known:
         raise invalid_field("mapping.field", "No type of case has such a custom field.", code="unknown_field")
-    if not any(question_kind in FITTING_QUESTIONS[kind] for kind in types):
-        message = f"A {' or '.join(sorted(types))} field does not take answers of this kind."
+    fitting = [entry for entry in known if question_kind in FITTING_QUESTIONS[entry.type]]
+    if not fitting:
+        types = sorted({entry.type for entry in known})
+        message = f"A {' or '.join(types)} field does not take answers of this kind."
         raise invalid_field("mapping.field", message, code="kind_does_not_fit")
+    if not any(entry.type not in _WITH_OPTIONS or set(options) <= set(entry.options) for entry in fitting):
+        message = "The question has options that the field has not."
+        raise invalid_field("mapping.field", message, code="options_do_not_fit")
 
 
 def apply_answers(db: Database, calls: Any, events: Sequence[ReceivedEvent], *, now: dt.datetime) -> None:

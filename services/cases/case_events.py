@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from chassis.database import UnitOfWork
 from chassis.value_sets import Statement, among, among_parameter, made_once
 from contracts.base import Event
-from contracts.cases import CASE_CHANGED
-from services.cases.models import Case, CaseClient, CaseStaff
+from contracts.cases import CASE_CHANGED, CASE_CREATED
+from services.cases.models import Case, CaseClient, CaseStaff, CaseType
 
 
 def client_ids_of(session: Session, case_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -48,9 +48,13 @@ def staff_ids_of(session: Session, case_ids: Sequence[str]) -> dict[str, list[st
 def emit_case(
     uow: UnitOfWork, event: Event, case: Case, changed: Sequence[str] = (), *, previous_status: str | None = None
 ) -> None:
-    """Emits an event about one case, whose rows are written already. `changed` names fields."""
+    """Emits an event about one case, whose rows are written already. `changed` names fields. A new case names the
+    forms that its type has for it."""
     clients, staff = client_ids_of(uow.session, [case.id]), staff_ids_of(uow.session, [case.id])
     data = _data(case, clients[case.id], staff[case.id], changed, previous_status)
+    if event is CASE_CREATED:
+        key = {"firm_id": case.firm_id, "id": case.case_type_id}
+        data["default_form_ids"] = uow.session.get_one(CaseType, key).default_form_ids
     uow.emit(event, case.id, data, aggregate_version=case.version)
 
 

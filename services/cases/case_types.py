@@ -16,6 +16,7 @@ from chassis.custom_fields import definition_problems, repeated
 from chassis.database import Database
 from chassis.paging import page
 from contracts.errors import Conflict, Invalid, NotFound
+from services.cases.default_forms import demand_forms
 from services.cases.models import CaseType
 from services.cases.type_fields import fields_of, replace_fields
 from services.cases.type_statuses import replace_statuses, statuses_of
@@ -23,12 +24,13 @@ from services.cases.uniqueness import typed_clashes
 
 Record = dict[str, Any]
 SORTS = {"name": CaseType.name, "created_at": CaseType.created_at}
-_PLAIN = ("name", "number_prefix", "number_digits", "number_yearly", "archived")
+_PLAIN = ("name", "number_prefix", "number_digits", "number_yearly", "archived", "default_form_ids")
 
 
-def create_case_type(db: Database, command: Record, *, now: dt.datetime) -> Record:
-    """Raises Invalid that names what is wrong, and Conflict `name_taken`."""
+def create_case_type(db: Database, calls: Any, command: Record, *, now: dt.datetime) -> Record:
+    """Raises Invalid that names what is wrong, Conflict `name_taken`, Unavailable if its forms cannot be checked."""
     _check(command)
+    demand_forms(calls, command.get("default_form_ids"))
     with typed_clashes(), db.unit_of_work() as uow:
         given = {name: command[name] for name in _PLAIN if name in command}
         case_type = CaseType(**given, created_at=now, updated_at=now)
@@ -55,11 +57,14 @@ def list_case_types(db: Database, *, archived: bool = False, **paging: Any) -> R
 
 
 def update_case_type(
-    db: Database, case_type_id: str, changes: Record, expected_version: int | None, *, now: dt.datetime
+    db: Database, calls: Any, case_type_id: str, changes: Record, expected_version: int | None, *, now: dt.datetime
 ) -> Record:
-    """Lists in `changes` replace the type's. Raises Invalid, NotFound, and Conflict: `stale_version`, `name_taken`,
-    `status_in_use`, `custom_field_in_use`."""
+    """Lists in `changes` replace the type's. Raises Invalid, NotFound, Unavailable if its forms cannot be checked, and
+    Conflict: `stale_version`, `name_taken`, `status_in_use`, `custom_field_in_use`."""
     _check(changes)
+    if "default_form_ids" in changes:
+        known = get_case_type(db, case_type_id)["default_form_ids"]
+        demand_forms(calls, changes["default_form_ids"], known=known)
     with typed_clashes(), db.unit_of_work() as uow:
         case_type = find_case_type(uow.session, case_type_id, lock=True)
         if expected_version is not None and case_type.version != expected_version:

@@ -174,13 +174,19 @@ def _several_choices(question: Question, answer: Any) -> list[str]:
     chosen = [choice for choice in chosen if not _is_empty(choice)]
     if not all(isinstance(choice, str) and choice in question.options for choice in chosen):
         raise _refused("not_an_option", "Please choose from the options.")
-    return [option for option in question.options if option in chosen]
+    fewest, most = question.checks.get("min_choices"), question.checks.get("max_choices")
+    chosen = [option for option in question.options if option in chosen]
+    if fewest is not None and len(chosen) < fewest:
+        raise _refused("too_few_choices", f"Please choose at least {fewest}.", fewest=fewest)
+    if most is not None and len(chosen) > most:
+        raise _refused("too_many_choices", f"Please choose at most {most}.", most=most)
+    return chosen
 
 
 def _phone(question: Question, answer: Any) -> str:
     written = answer if isinstance(answer, str) and len(answer) <= 60 else ""
     try:
-        number = phonenumbers.parse(written, question.region)
+        number = phonenumbers.parse(written, question.checks.get("region") or question.region)
     except phonenumbers.NumberParseException:
         number = None
     if number is None or number.extension or not phonenumbers.is_valid_number(number):

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from chassis.context import Context, current
-from chassis.database import Database
+from chassis.database import Database, UnitOfWork
 from contracts.tasks import TASK_COMPLETED, TASK_REOPENED
 from services.tasks import flow
 from services.tasks.answer_checks import Question, check_answer
@@ -53,20 +53,7 @@ def submit_answer(
             link_id=None if by_staff else link_id,
             now=now,
         )
-        uow.emit(
-            TASK_COMPLETED,
-            task.id,
-            {
-                "case_task_id": task.id,
-                "case_id": task.case_id,
-                "template_id": task.template_id,
-                "client_id": client_id,
-                "answered_by": task.answered_by,
-                "mapped": task.template.mapping_target,
-                "answer_version": task.answer_version,
-            },
-            aggregate_version=task.version,
-        )
+        emit_completed(uow, task)
         flow.settle(uow, case, changed=[task], calendar=calendar, now=now)
         return uow.answer(case_task_view(task, now))
 
@@ -87,6 +74,24 @@ def reopen_case_task(
         uow.emit(TASK_REOPENED, task.id, data, aggregate_version=task.version)
         flow.settle(uow, case, changed=[task], calendar=calendar, now=now)
         return uow.answer(case_task_view(task, now))
+
+
+def emit_completed(uow: UnitOfWork, task: CaseTask) -> None:
+    """`task.completed.v1` for a task that has just taken an answer."""
+    uow.emit(
+        TASK_COMPLETED,
+        task.id,
+        {
+            "case_task_id": task.id,
+            "case_id": task.case_id,
+            "template_id": task.template_id,
+            "client_id": task.client_id,
+            "answered_by": task.answered_by,
+            "mapped": task.template.mapping_target,
+            "answer_version": task.answer_version,
+        },
+        aggregate_version=task.version,
+    )
 
 
 def question_of(task: CaseTask) -> Question:

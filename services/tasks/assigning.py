@@ -11,8 +11,9 @@ from contracts.errors import invalid_field
 from contracts.tasks import TASKS_ASSIGNED, Due
 from services.tasks import due_dates, flow, known_cases
 from services.tasks.models import CaseTask, CaseTaskChange
+from services.tasks.open_cases import demand_open_case
 from services.tasks.templates import load_template
-from services.tasks.views import case_task_view, demand_case
+from services.tasks.views import case_task_view
 
 
 def assign_task(
@@ -27,18 +28,19 @@ def assign_task(
 ) -> dict[str, Any]:
     """Adds a task to a case, also a second one of the same template.
 
-    Raises NotFound `case_not_found`, `staff_not_found`, `task_template_not_found`; Invalid on a due rule that lacks
-    something.
+    Raises NotFound `case_not_found`, `staff_not_found`, `task_template_not_found`; Conflict `case_archived`,
+    `case_pending`, `template_archived`; Invalid on a due rule that lacks something.
     """
     due_dates.check_rule(due)
     assignee = calls.accounts.get_staff.start(staff_id=assignee_id) if assignee_id is not None else None
     calendar = firm_calendar(calls) if due_dates.needs_calendar(due) else None
-    facts = demand_case(calls, case_id)
+    facts = demand_open_case(calls, case_id)
     if assignee is not None:
         _demand_active(assignee.result())
     with db.unit_of_work() as uow:
         case = known_cases.lock_case(uow, case_id, facts)
         template = load_template(uow.session, template_id)
+        template.demand_in_use()
         task = CaseTask(
             **template.copy(),
             template=template,

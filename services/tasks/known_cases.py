@@ -6,7 +6,7 @@ the order of their ids, so that two replicas wait for each other and do not dead
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -28,13 +28,18 @@ AT_ONCE = 1_000
 _QUIET = {"synchronize_session": False}
 
 
-def follow_cases(db: Database, calls: Any, events: Sequence[ReceivedEvent]) -> None:
+def follow_cases(
+    db: Database, calls: Any, events: Sequence[ReceivedEvent], then: Callable[[UnitOfWork], object] | None = None
+) -> None:
     """`case.created.v1` and `case.changed.v1`. Cases whose events say nothing of staff, as those of an earlier version,
-    are asked for. Raises Unavailable, DeadlineExceeded; then it is done later."""
+    are asked for. `then` is what follows in the same transaction. Raises Unavailable, DeadlineExceeded; then it is done
+    later."""
     lacking = sorted({event.data["case_id"] for event in events if "staff_ids" not in event.data})
     asked = _facts(calls, lacking)
     with db.unit_of_work(once=events) as uow:
         keep(uow, [*(event.data for event in uow.fresh if "staff_ids" in event.data), *asked])
+        if then is not None:
+            then(uow)
 
 
 def ask_for_unknown(db: Database, calls: Any) -> bool:

@@ -8,6 +8,7 @@ from contracts import accounts, cases, messaging
 from services.tasks.entrypoints.bulk import BulkEntrypoints
 from services.tasks.entrypoints.case_tasks import CaseTasksEntrypoints
 from services.tasks.entrypoints.cases import CasesEntrypoints
+from services.tasks.entrypoints.forms import FormsEntrypoints
 from services.tasks.entrypoints.outcomes import OutcomesEntrypoints
 from services.tasks.entrypoints.sharing import SharingEntrypoints
 from services.tasks.entrypoints.templates import TemplatesEntrypoints
@@ -17,6 +18,7 @@ from services.tasks.models import Base
 
 class TasksService(
     TemplatesEntrypoints,
+    FormsEntrypoints,
     CaseTasksEntrypoints,
     BulkEntrypoints,
     SharingEntrypoints,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import phonenumbers
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -21,8 +22,12 @@ _CHECKS_OF_KIND = {
     "date": frozenset({"earliest", "latest"}),
     "short_text": frozenset({"min_length", "max_length"}),
     "long_text": frozenset({"min_length", "max_length"}),
+    "several_choices": frozenset({"min_choices", "max_choices"}),
+    "phone": frozenset({"region"}),
 }
-_RANGES = (("minimum", "maximum"), ("earliest", "latest"), ("min_length", "max_length"))
+_RANGES = (
+    ("minimum", "maximum"), ("earliest", "latest"), ("min_length", "max_length"), ("min_choices", "max_choices"),
+)  # fmt: skip
 _KINDS_OF_FIELD = {
     "first_name": frozenset({"short_text"}),
     "last_name": frozenset({"short_text"}),
@@ -38,7 +43,7 @@ _BLANK: dict[str, Any] = {
 def create_template(db: Database, calls: Any, now: dt.datetime, **given: Any) -> dict[str, Any]:
     """A new template. Raises Invalid on the field that does not fit the others, or that cannot be mapped to."""
     facts = _checked({**_BLANK, **given})
-    _check_mapping(calls, facts["kind"], facts["mapping"])
+    _check_mapping(calls, facts)
     with db.unit_of_work() as uow:
         template = TaskTemplate(created_at=now, updated_at=now, **facts)
         uow.session.add(template)
@@ -52,12 +57,14 @@ def get_template(db: Database, task_template_id: str) -> dict[str, Any]:
         return template_view(load_template(session, task_template_id))
 
 
-def list_templates(db: Database, *, limit: int, cursor: str | None, sort: str | None) -> dict[str, Any]:
-    """A page. `sort`: title (the default), created_at."""
+def list_templates(
+    db: Database, *, limit: int, cursor: str | None, sort: str | None, archived: bool = False
+) -> dict[str, Any]:
+    """A page of the templates in use, or of those that are archived. `sort`: title (the default), created_at."""
     with db.read() as session:
         rows, meta = paging.page(
             session,
-            select(TaskTemplate),
+            select(TaskTemplate).where(TaskTemplate.archived.is_(archived)),
             model=TaskTemplate,
             sorts={"title": TaskTemplate.title, "created_at": TaskTemplate.created_at},
             default_sort="title",
@@ -77,23 +84,43 @@ def update_template(
     changes: dict[str, Any],
     expected_version: int | None,
 ) -> dict[str, Any]:
-    """Changes a template. Case tasks keep what they were assigned with, but for the mapping, which is read live.
+    """Changes a template. Case tasks keep what they were assigned with, but for the mapping, which is read live. An
+    archived one is not assigned any more, but by forms that have it.
 
     Raises NotFound, Conflict `stale_version`, and Invalid as `create_template` does.
     """
     with db.read() as session:
         before = load_template(session, task_template_id)
         before.expect_version(expected_version)
+    changes = dict(changes)
+    archived = changes.pop("archived", before.archived)
     facts = _checked({**_facts_of(before), **changes})
-    if facts["mapping"] is not None and ("mapping" in changes or "kind" in changes):
-        _check_mapping(calls, facts["kind"], facts["mapping"])
+    if not {"mapping", "kind", "options"}.isdisjoint(changes):
+        _check_mapping(calls, facts)
     with db.unit_of_work() as uow:
         template = load_template(uow.session, task_template_id, lock=True)
         # What was checked together must still be together.
         template.expect_version(before.version)
         for name, value in facts.items():
             setattr(template, name, value)
+        template.archived = archived
         template.touch(now)
+        return uow.answer(template_view(template))
+
+
+def copy_template(db: Database, now: dt.datetime, *, task_template_id: str, title: str) -> dict[str, Any]:
+    """A template like another one, with its mapping, under its own title and in use.
+
+    Raises NotFound `task_template_not_found`, Invalid on a blank title.
+    """
+    with db.unit_of_work() as uow:
+        original = load_template(uow.session, task_template_id)
+        facts = {**_facts_of(original), "title": title}
+        if not title.strip():
+            raise invalid_field("title", "Cannot be blank.")
+        template = TaskTemplate(created_at=now, updated_at=now, **facts)
+        uow.session.add(template)
+        uow.session.flush()
         return uow.answer(template_view(template))
 
 
@@ -126,6 +153,7 @@ def template_view(template: TaskTemplate) -> dict[str, Any]:
         "version": template.version,
         "created_at": template.created_at,
         "updated_at": template.updated_at,
+        "archived": template.archived,
         "checks": Checks().load(template.checks),
     }
 
@@ -154,6 +182,10 @@ def _checked(facts: dict[str, Any]) -> dict[str, Any]:
     for lowest, highest in _RANGES:
         if lowest in checks and highest in checks and checks[lowest] > checks[highest]:
             raise invalid_field(f"checks.{lowest}", f"Must not be above {highest}.", "checks_contradict")
+    if checks.get("min_choices", 0) > len(options):
+        raise invalid_field("checks.min_choices", "There are not as many options.", "checks_contradict")
+    if checks.get("region", "US") not in phonenumbers.SUPPORTED_REGIONS:
+        raise invalid_field("checks.region", "Not a country by its two capital letters, like US.", "unknown_region")
     return {**facts, "checks": checks}
 
 
@@ -161,8 +193,9 @@ def _holds_dates(checks: dict[str, Any]) -> bool:
     return any(isinstance(limit, dt.date) for limit in checks.values())
 
 
-def _check_mapping(calls: Any, kind: str, mapping: dict[str, str] | None) -> None:
-    """Raises Invalid, naming `mapping.field`, if an answer to this kind of question cannot be written there."""
+def _check_mapping(calls: Any, facts: dict[str, Any]) -> None:
+    """Raises Invalid, naming `mapping.field`, if an answer to this question cannot be written there."""
+    kind, mapping = facts["kind"], facts["mapping"]
     if mapping is None:
         return
     if mapping["target"] == "client":
@@ -173,7 +206,7 @@ def _check_mapping(calls: Any, kind: str, mapping: dict[str, str] | None) -> Non
             raise invalid_field("mapping.field", f"Cannot take an answer of the kind {kind}.", "mapping_kind_mismatch")
         return
     try:
-        calls.cases.check_mapping(field=mapping["field"], question_kind=kind)
+        calls.cases.check_mapping(field=mapping["field"], question_kind=kind, options=facts["options"])
     except Invalid as error:
         message = error.fields[0]["message"] if error.fields else "No case type has such a field for this question."
         raise invalid_field("mapping.field", message, error.code) from error

@@ -14,9 +14,9 @@ from services.tasks.models import OPEN, CaseTask
 from services.tasks.section_progress import read_progress
 
 _COPIED = (
-    "id", "version", "created_at", "updated_at", "case_id", "template_id", "case_form_id", "title", "instructions",
-    "kind", "required", "options", "checks", "section", "assignee_id", "due_at", "answer",
-    "answered_by", "answer_version", "completed_at", "rejection", "last_notification",
+    "id", "version", "created_at", "updated_at", "case_id", "template_id", "template_version", "case_form_id",
+    "item_key", "title", "instructions", "kind", "required", "options", "checks", "section", "assignee_id", "due_at",
+    "answer", "answered_by", "answer_version", "completed_at", "rejection", "last_notification",
     "draft", "draft_at", "reopened",
 )  # fmt: skip
 
@@ -46,12 +46,13 @@ def get_case_task(db: Database, now: dt.datetime, case_task_id: str) -> dict[str
 
 
 def list_open_tasks(db: Database, now: dt.datetime, case_ids: list[str]) -> dict[str, Any]:
-    """The open case tasks of these cases, overdue ones included, in the order in which they were assigned."""
+    """The open case tasks of these cases, overdue ones included, in the order in which they were assigned; those of a
+    form in the form's."""
     statement = (
         select(CaseTask)
         .where(CaseTask.case_id.in_(case_ids), CaseTask.status.in_(OPEN))
         .options(joinedload(CaseTask.template))
-        .order_by(CaseTask.created_at, CaseTask.id)
+        .order_by(CaseTask.created_at, CaseTask.case_form_id, CaseTask.section_position, CaseTask.position, CaseTask.id)
     )
     with db.read() as session:
         tasks = [case_task_view(task, now) for task in session.scalars(statement)]

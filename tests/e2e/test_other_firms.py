@@ -51,6 +51,10 @@ class Firm:
         ids["task-templates"] = make("/v1/task-templates", {"title": "Sign", "kind": "short_text"})["id"]
         task = make(f"/v1/cases/{ids['cases']}/tasks", {"template_id": ids["task-templates"]})
         ids["case-tasks"] = task["id"]
+        asked = [{"key": "sign", "template_id": ids["task-templates"]}]
+        form = make("/v1/forms", {"title": "Intake", "sections": [{"title": "You", "tasks": asked}]})
+        ids["forms"] = form["id"]
+        ids["case-forms"] = make(f"/v1/cases/{ids['cases']}/forms", {"form_id": form["id"]})["id"]
         selector = {"case_ids": [ids["cases"]]}
         assigned = make("/v1/case-tasks/bulk-assign", {"selector": selector, "template_ids": [ids["task-templates"]]})
         ids["bulk-assignments"] = assigned["id"]
@@ -115,6 +119,8 @@ def stranger(system: Embedded) -> Firm:
 
 # What makes a request valid but for the foreign id.
 BODIES: dict[str, dict[str, Any]] = {
+    "POST /v1/forms/{id}/copy": {"title": "x"},
+    "POST /v1/task-templates/{id}/copy": {"title": "x"},
     "POST /v1/case-tasks/{id}/answer": {"answer": "x"},
     "POST /v1/case-tasks/{id}/reopen": {"reason": "x"},
     "POST /v1/case-tasks/{id}/share": {"channel": "copy"},
@@ -160,6 +166,8 @@ def test_every_route_with_an_id_in_its_path(system: Embedded, owner: Firm, stran
         body = BODIES.get(f"{method} {path}", {})
         if path == "/v1/cases/{id}/tasks" and method == "POST":
             body = {"template_id": stranger.ids["task-templates"]}
+        if path == "/v1/cases/{id}/forms" and method == "POST":
+            body = {"form_id": stranger.ids["forms"]}
         if path in ("/v1/conversations/{id}/assign", "/v1/clients/{id}/not-duplicate"):
             body = {"client_id": stranger.ids["clients"]}
         if path == "/v1/clients/{id}/merge":
@@ -202,6 +210,11 @@ def bodies_with(ids: dict[str, str], own: dict[str, str]) -> Iterator[tuple[str,
     yield "PATCH", f"/v1/cases/{own['cases']}", {"responsible_staff_id": ids["staff"]}
     yield "PATCH", f"/v1/cases/{own['cases']}", {"staff_ids": [ids["staff"]]}
     yield "POST", f"/v1/cases/{own['cases']}/tasks", {"template_id": template}
+    yield "POST", f"/v1/cases/{own['cases']}/forms", {"form_id": ids["forms"]}
+    yield "PATCH", f"/v1/case-types/{kind}", {"default_form_ids": [ids["forms"]]}
+    asked = [{"title": "A", "tasks": [{"key": "sign", "template_id": template}]}]
+    yield "POST", "/v1/forms", {"title": "x", "sections": asked}
+    yield "PATCH", f"/v1/forms/{own['forms']}", {"sections": asked}
     yield "POST", "/v1/case-lists", {"name": "x", "include_ids": [case]}
     yield "POST", "/v1/case-lists", {"name": "y", "filter": {"saved_filter_id": ids["saved-filters"]}}
     yield "POST", "/v1/messages", {"client_id": client, "channel": "sms", "body": "x"}

@@ -63,7 +63,7 @@ class Cases:
         known = [id_ for id_ in case_ids if id_ in self.clients]
         return {"cases": [{**a_case(id_), "client_ids": self.clients[id_], **self.told.get(id_, {})} for id_ in known]}
 
-    def check_mapping(self, field: str, question_kind: str) -> None:
+    def check_mapping(self, field: str, question_kind: str, options: list[str]) -> None:
         if self.custom_fields.get(field) != question_kind:
             raise Invalid("unknown_custom_field", fields=[{"field": "field", "message": "No such field."}])
 
@@ -107,6 +107,7 @@ class Office:
         answers = {
             accounts.GET_FIRM: lambda: {"time_zone": "America/New_York", "holidays": [HOLIDAY]},
             accounts.GET_STAFF: self._staff,
+            accounts.GET_STAFF_FACTS: self._staff_facts,
             cases.SELECT_CASES: self.cases.select,
             cases.GET_CASE_FACTS: self.cases.facts,
             cases.CHECK_MAPPING: self.cases.check_mapping,
@@ -123,6 +124,14 @@ class Office:
         if staff_id not in self.staff:
             raise NotFound("staff_not_found", staff_id=staff_id)
         return {"id": staff_id, "active": self.staff[staff_id]}
+
+    def _staff_facts(self, staff_ids: list[str]) -> dict[str, Any]:
+        known = [id_ for id_ in staff_ids if id_ in self.staff]
+        return {
+            "staff": [
+                {"staff_id": id_, "active": self.staff[id_], "role": "member", "supervisor_id": None} for id_ in known
+            ]
+        }
 
     def template(self, **facts: Any) -> str:
         given = {"title": "Your mobile number", "kind": "phone", **facts}

@@ -197,3 +197,25 @@ def test_a_mapping_must_fit_a_field_of_some_type(small_office: Office, field: st
     with pytest.raises(Invalid) as refused:
         small_office.service.check_mapping(field, kind)
     assert (refused.value.code, refused.value.fields[0]["field"]) == (code, "mapping.field")
+
+
+@pytest.mark.parametrize(
+    ("field", "kind", "options", "fits"),
+    [
+        ("court", "one_choice", ["north", "south"], True),
+        ("court", "one_choice", ["north", "west"], False),
+        ("topics", "several_choices", ["tax", "will", "trust"], True),
+        ("topics", "several_choices", ["tax", "deed"], False),
+        ("notes", "one_choice", ["anything", "at all"], True),
+    ],
+)
+def test_a_question_has_no_option_that_its_field_has_not(
+    small_office: Office, field: str, kind: str, options: list[str], fits: bool
+) -> None:
+    small_office.case_type()
+    if fits:
+        assert small_office.service.check_mapping(field, kind, options) is None
+        return
+    with pytest.raises(Invalid) as refused:
+        small_office.service.check_mapping(field, kind, options)
+    assert (refused.value.code, refused.value.fields[0]["field"]) == ("options_do_not_fit", "mapping.field")

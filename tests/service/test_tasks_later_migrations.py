@@ -70,3 +70,14 @@ def test_answers_there_were_saved_by_nobody_and_are_not_asked_again(old: Old) ->
     database.back_to("0006")
     assert sorted(database.columns("case_task")) == before
     assert database.rows("case_task", *before) == kept
+
+
+def test_templates_there_are_in_use(old: Old) -> None:
+    database = old("tasks", "0007")
+    firm_id, template_id = new_id(), new_id()
+    database.put("task_template", firm_id=firm_id, id=template_id, title="Your name", kind="short_text")
+    database.to("0008")
+    assert database.rows("task_template", "id", "title", "archived") == [(template_id, "Your name", False)]
+    assert "created_at" in database.columns("form_version")
+    database.back_to("0007")
+    assert database.rows("task_template", "id", "title") == [(template_id, "Your name")]

@@ -57,6 +57,14 @@ def test_a_template_is_kept_as_it_was_given(office: Office) -> None:
             {"kind": "date", "checks": {"earliest": dt.date(2026, 2, 1), "latest": dt.date(2026, 1, 1)}},
             "checks.earliest",
         ),
+        ({"kind": "one_choice", "options": ["a"], "checks": {"max_choices": 1}}, "checks.max_choices"),
+        (
+            {"kind": "several_choices", "options": ["a", "b"], "checks": {"min_choices": 2, "max_choices": 1}},
+            "checks.min_choices",
+        ),
+        ({"kind": "several_choices", "options": ["a"], "checks": {"min_choices": 2}}, "checks.min_choices"),
+        ({"kind": "phone", "checks": {"region": "XX"}}, "checks.region"),
+        ({"kind": "phone", "checks": {"region": "us"}}, "checks.region"),
         ({"mapping": {"target": "client", "field": "date_of_birth"}}, "mapping.field"),
         ({"kind": "email", "mapping": {"target": "client", "field": "phone"}}, "mapping.field"),
         ({"kind": "phone", "mapping": {"target": "client", "field": "first_name"}}, "mapping.field"),
@@ -95,6 +103,55 @@ def test_a_change_is_checked_together_with_what_stays(office: Office) -> None:
     assert (changed["kind"], changed["mapping"], changed["version"]) == ("number", None, 2)
     assert (changed["created_at"], changed["updated_at"]) == (NOW, LATER)
     assert update(office, made["id"], title="Renamed")["checks"] == {"minimum": 1.0}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"kind": "several_choices", "options": ["a", "b"], "checks": {"min_choices": 1, "max_choices": 2}},
+        {"kind": "phone", "checks": {"region": "MX"}},
+    ],
+)
+def test_limits_of_each_kind_are_kept(office: Office, facts: dict[str, Any]) -> None:
+    made = create(office, **facts)
+    assert templates.get_template(office.db, made["id"])["checks"] == facts["checks"]
+
+
+def test_other_options_are_checked_against_the_field_that_they_are_mapped_to(office: Office) -> None:
+    made = create(office, kind="one_choice", options=["north"], mapping={"target": "case", "field": "court"})
+    asked = len(office.calls.asked(CHECK_MAPPING))
+    update(office, made["id"], title="Renamed")
+    assert len(office.calls.asked(CHECK_MAPPING)) == asked
+    update(office, made["id"], options=["north", "south"])
+    assert office.calls.asked(CHECK_MAPPING)[-1] == {
+        "field": "court", "question_kind": "one_choice", "options": ["north", "south"]
+    }  # fmt: skip
+
+
+def test_an_archived_template_is_listed_apart_and_can_come_back(office: Office) -> None:
+    made = create(office)
+    gone = update(office, made["id"], archived=True)
+    assert (gone["archived"], gone["version"], gone["title"]) == (True, 2, made["title"])
+    page: dict[str, Any] = {"limit": 10, "cursor": None, "sort": None}
+    assert templates.list_templates(office.db, **page)["data"] == []
+    assert templates.list_templates(office.db, **page, archived=True)["data"] == [gone]
+    assert update(office, made["id"], title="Renamed")["archived"], "what is not named stays"
+    assert not update(office, made["id"], archived=False)["archived"]
+
+
+def test_a_copy_is_a_template_of_its_own_in_use(office: Office) -> None:
+    mapping = {"target": "client", "field": "phone"}
+    made = create(office, kind="phone", mapping=mapping, checks={"region": "MX"}, required=True)
+    update(office, made["id"], archived=True)
+    copied = templates.copy_template(office.db, LATER, task_template_id=made["id"], title="Your other number")
+    own = {"id", "title", "archived", "version", "created_at", "updated_at"}
+    assert {name: copied[name] for name in copied.keys() - own} == {name: made[name] for name in made.keys() - own}
+    assert (copied["title"], copied["archived"], copied["version"]) == ("Your other number", False, 1)
+    assert copied["id"] != made["id"]
+    with pytest.raises(NotFound, match="task_template_not_found"):
+        templates.copy_template(office.foreign_db, LATER, task_template_id=made["id"], title="x")
+    with pytest.raises(Invalid):
+        templates.copy_template(office.db, LATER, task_template_id=made["id"], title=" ")
 
 
 def test_a_stale_version_is_refused(office: Office) -> None:

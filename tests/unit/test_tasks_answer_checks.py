@@ -121,6 +121,13 @@ def test_what_is_no_answer_is_refused_with_a_code_and_a_sentence(kind: str, give
             ["2026-01-01", "2026-12-31"],
             ("2027-01-01", "too_late"),
         ),
+        (
+            "several_choices",
+            {"min_choices": 2, "max_choices": 2},
+            (["Red"], "too_few_choices"),
+            [["Red", "Green"], ["Red", "Blue"]],
+            (["Red", "Green", "Blue"], "too_many_choices"),
+        ),
     ],
 )
 def test_limits_hold_at_their_edges(kind: str, checks: Any, low: Any, inside: Any, high: Any) -> None:
@@ -130,6 +137,13 @@ def test_limits_hold_at_their_edges(kind: str, checks: Any, low: Any, inside: An
         with pytest.raises(Invalid) as refused:
             ask(kind, answer, checks=checks)
         assert refused.value.code == code
+
+
+def test_a_number_without_a_country_code_is_of_the_country_that_the_question_names() -> None:
+    assert ask("phone", "55 5123 4567", checks={"region": "MX"}) == "+525551234567"
+    assert ask("phone", "+1 212 555 0123", checks={"region": "MX"}) == "+12125550123"
+    with pytest.raises(Invalid, match="invalid_phone"):
+        ask("phone", "55 5123 4567")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in QUESTION_KINDS if kind not in ("file_upload", "signature")])

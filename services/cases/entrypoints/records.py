@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from chassis.columns import utc_now
@@ -19,7 +20,7 @@ class RecordEntrypoints(Dependencies):
 
     @serve(cases.CREATE_CASE_TYPE)
     def create_case_type(self, **command: Any) -> Record:
-        return case_types.create_case_type(self.db, command, now=utc_now())
+        return case_types.create_case_type(self.db, self.calls, command, now=utc_now())
 
     @serve(cases.GET_CASE_TYPE)
     def get_case_type(self, case_type_id: str) -> Record:
@@ -31,7 +32,7 @@ class RecordEntrypoints(Dependencies):
 
     @serve(cases.UPDATE_CASE_TYPE)
     def update_case_type(self, case_type_id: str, changes: Record, expected_version: int | None) -> Record:
-        return case_types.update_case_type(self.db, case_type_id, changes, expected_version, now=utc_now())
+        return case_types.update_case_type(self.db, self.calls, case_type_id, changes, expected_version, now=utc_now())
 
     @serve(cases.CREATE_CASE)
     def create_case(self, **command: Any) -> Record:
@@ -75,8 +76,8 @@ class RecordEntrypoints(Dependencies):
         return reading.get_case_facts(self.db, case_ids)
 
     @serve(cases.CHECK_MAPPING)
-    def check_mapping(self, field: str, question_kind: str) -> None:
-        answers.check_mapping(self.db, field=field, question_kind=question_kind)
+    def check_mapping(self, field: str, question_kind: str, options: Sequence[str] = ()) -> None:
+        answers.check_mapping(self.db, field=field, question_kind=question_kind, options=options)
 
     @on(tasks.TASK_COMPLETED, batch=BATCH)
     def apply_answers(self, events: list[ReceivedEvent]) -> None:

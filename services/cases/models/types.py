@@ -12,7 +12,7 @@ from services.cases.models.common import Base, FirmKeyed, Versioned
 
 
 class CaseType(FirmKeyed, Versioned, Base):
-    """A kind of case. Its statuses and custom fields are rows of their own."""
+    """A kind of case. Its statuses and custom fields are rows of their own. `default_form_ids` are tasks'."""
 
     __tablename__ = "case_type"
     __table_args__ = (
@@ -26,6 +26,7 @@ class CaseType(FirmKeyed, Versioned, Base):
     number_digits: Mapped[int] = mapped_column(default=6, server_default="6")
     number_yearly: Mapped[bool] = mapped_column(default=False, server_default=false())
     archived: Mapped[bool] = mapped_column(default=False, server_default=false())
+    default_form_ids: Mapped[list[str]] = mapped_column(Json, default=list, server_default="[]")
 
 
 class CaseStatus(FirmKeyed, Base):

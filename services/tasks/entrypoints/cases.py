@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from chassis.columns import utc_now
 from chassis.envelope import ReceivedEvent
 from chassis.events import on
 from chassis.timers import every
 from contracts import accounts, cases
-from services.tasks import known_cases
+from services.tasks import default_forms, known_cases
 
 
 class CasesEntrypoints:
@@ -20,7 +21,7 @@ class CasesEntrypoints:
 
     @on(cases.CASE_CREATED, batch=500)
     def follow_created_cases(self, events: list[ReceivedEvent]) -> None:
-        known_cases.follow_cases(self.db, self.calls, events)
+        default_forms.follow_created_cases(self.db, self.calls, self.firms, events, utc_now())
 
     @on(cases.CASE_CHANGED, batch=500)
     def follow_changed_cases(self, events: list[ReceivedEvent]) -> None:

@@ -30,6 +30,10 @@ class TemplatesEntrypoints:
     def list_task_templates(self, **query: Any) -> Answer:
         return templates.list_templates(self.db, **query)
 
+    @serve(tasks.COPY_TASK_TEMPLATE)
+    def copy_task_template(self, **command: Any) -> Answer:
+        return templates.copy_template(self.db, utc_now(), **command)
+
     @serve(tasks.UPDATE_TASK_TEMPLATE)
     def update_task_template(self, **command: Any) -> Answer:
         return templates.update_template(self.db, self.calls, utc_now(), **command)

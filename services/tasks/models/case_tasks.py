@@ -108,7 +108,7 @@ class CaseTask(Versioned, Base):
     item_key: Mapped[str | None] = mapped_column(String(60))
     section_position: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     position: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
-    condition: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
+    condition: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonOrNull)
     due_anchor_id: Mapped[str | None] = mapped_column(Id)
     draft: Mapped[Any | None] = mapped_column(JsonOrNull)
     draft_at: Mapped[dt.datetime | None]
@@ -161,6 +161,12 @@ class CaseTask(Versioned, Base):
         if seen is not None:
             raise Conflict("answered_meanwhile", case_task_id=self.id, answer_version=self.answer_version)
         return False
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether anybody has heard of it or done anything about it."""
+        untouched = self.status in ("to_do", "skipped") and self.answer_version == 0
+        return not untouched or self.draft is not None or self.notified_at is not None
 
     def set_due(self, rule: dict[str, Any] | None, due_at: dt.datetime | None) -> None:
         """`rule` in wire values; `due_at` is what it comes to."""

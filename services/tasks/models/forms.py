@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis.columns import Id, Json
+from chassis.columns import Id, Json, utc_now
 from chassis.database import FirmScoped
 from services.tasks.models.common import Base, Record, Versioned
 
@@ -25,7 +25,7 @@ class Form(Versioned, Base):
 
 
 class FormVersion(FirmScoped, Base):
-    """What a form asked once: its sections and tasks as on the wire. Never changed."""
+    """What a form asked once: its title, sections and tasks as on the wire. Never changed."""
 
     __tablename__ = "form_version"
     __table_args__ = (ForeignKeyConstraint(["firm_id", "form_id"], ["form.firm_id", "form.id"]),)
@@ -34,6 +34,7 @@ class FormVersion(FirmScoped, Base):
     form_id: Mapped[str] = mapped_column(Id, primary_key=True, sort_order=-1)
     version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     content: Mapped[dict[str, Any]] = mapped_column(Json)
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
 
 class CaseForm(Record, Base):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Index, String, Text
+from sqlalchemy import Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Json
+from contracts.errors import Conflict
 from services.tasks.models.common import Base, Versioned
 
 
 class TaskTemplate(Versioned, Base):
-    """A question that can be asked on any case. Limits of `checks` are kept as on the wire."""
+    """A question that can be asked on any case. Limits of `checks` are kept as on the wire. `archived`: not assigned
+    any more, but by forms that have it."""
 
     __tablename__ = "task_template"
     __table_args__ = (Index("ix_task_template_firm_id_title", "firm_id", "title", "id"),)
@@ -25,6 +27,7 @@ class TaskTemplate(Versioned, Base):
     checks: Mapped[dict[str, Any]] = mapped_column(Json)
     mapping_target: Mapped[str | None] = mapped_column(String(10))
     mapping_field: Mapped[str | None] = mapped_column(String(60))
+    archived: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     @property
     def mapping(self) -> dict[str, str] | None:
@@ -38,9 +41,15 @@ class TaskTemplate(Versioned, Base):
         self.mapping_target = mapping["target"] if mapping else None
         self.mapping_field = mapping["field"] if mapping else None
 
+    def demand_in_use(self) -> None:
+        """Raises Conflict `template_archived`."""
+        if self.archived:
+            raise Conflict("template_archived", task_template_id=self.id)
+
     def copy(self) -> dict[str, Any]:
         """What a case task takes over, by attribute: later changes of the template leave it as it is."""
         return {
+            "template_version": self.version,
             "title": self.title,
             "instructions": self.instructions,
             "kind": self.kind,

@@ -1,0 +1,24 @@
+"""Are these members of the firm's staff, and do they still work there?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from contracts.errors import invalid_field
+
+
+def demand_staff(calls: Any, named: Sequence[tuple[str, str]]) -> None:
+    """`named`: (path, staff id). Raises Invalid that names the place: `unknown_staff`, `inactive_staff`.
+
+    One call, whatever their number; none if nobody is named.
+    """
+    if not named:
+        return
+    wanted = sorted({staff_id for _, staff_id in named})
+    active = {entry["staff_id"]: entry["active"] for entry in calls.accounts.get_staff_facts(staff_ids=wanted)["staff"]}
+    for path, staff_id in named:
+        if staff_id not in active:
+            raise invalid_field(path, "There is no such staff member.", "unknown_staff")
+        if not active[staff_id]:
+            raise invalid_field(path, "This staff member is no longer active.", "inactive_staff")
