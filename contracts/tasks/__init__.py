@@ -5,6 +5,7 @@ from contracts.tasks.answers import *  # noqa: F403
 from contracts.tasks.assigning import *  # noqa: F403
 from contracts.tasks.case_tasks import *  # noqa: F403
 from contracts.tasks.common import *  # noqa: F403
+from contracts.tasks.due import *  # noqa: F403
 from contracts.tasks.forms import *  # noqa: F403
 from contracts.tasks.notifications import *  # noqa: F403
 from contracts.tasks.privacy import *  # noqa: F403

@@ -14,8 +14,9 @@ class CaseTask(Stamped):
     """`status` is as of the clock when read: an open task past `due_at` is overdue. `answer` is by kind: text, number
     (string of a decimal), ISO date, true/false, list of options, E.164, email; null is blank. `mapping`: the
     template's as it is now, null if none (a blank answer would clear that field). `rejection`: why the owner of a
-    mapped field refused the answer. `draft`: what was filled in since and not sent, saved at `draft_at`. `reopened`:
-    `reason` and `at`, until the task is completed again. `item_key`: what the form of `case_form_id` calls the task."""
+    mapped field refused the answer. `due` is the rule that gives `due_at`, as a `Due`; a task that waits for another
+    one has no date yet. `draft`: what was filled in since and not sent, saved at `draft_at`. `reopened`: `reason` and
+    `at`, until the task is completed again. `item_key`: what the form of `case_form_id` calls the task."""
 
     case_id = Id()
     template_id = Id()
@@ -32,6 +33,7 @@ class CaseTask(Stamped):
     section = fields.String(allow_none=True)
     assignee_id = Id(allow_none=True)
     status = Choice(*STATUSES)
+    due = fields.Dict(allow_none=True)
     due_at = Instant(allow_none=True)
     answer = fields.Raw(allow_none=True)
     answered_by = fields.String(allow_none=True)

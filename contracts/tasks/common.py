@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Choice, Flag, Id, Instant, ids
+from contracts.base import Choice, Flag, Id, Instant, Text, ids
 
 OWNER = "tasks"
 QUESTION_KINDS = (
@@ -19,12 +19,18 @@ CHANNELS = ("sms", "email", "phone")
 
 
 class Due(Schema):
-    """`fixed`: `at`; `relative`: `days` after assignment, `business` or calendar, ending with that day."""
+    """`fixed`: `at`; `relative`: `days` after assignment; `after_task`: `days` after another task of the case is
+    `finished`, or `from` its own time, `due`: there is no date until then, and it moves with it. The other task is a
+    `case_task_id`, or in a form the key of a `task` there. Days are calendar or `business` days; the last one's end
+    counts."""
 
-    mode = Choice("fixed", "relative", required=True)
+    mode = Choice("fixed", "relative", "after_task", required=True)
     at = Instant(load_default=None, allow_none=True)
     days = fields.Integer(strict=True, load_default=None, allow_none=True, validate=validate.Range(min=0, max=3650))
     business = Flag(load_default=False)
+    task = Text(longest=60, shortest=1, load_default=None, allow_none=True)
+    case_task_id = Id(load_default=None, allow_none=True)
+    from_ = Choice("finished", "due", data_key="from", attribute="from_", load_default=None, allow_none=True)
 
 
 class CaseTaskId(Schema):

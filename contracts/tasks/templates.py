@@ -8,6 +8,7 @@ from contracts.base import Choice, Flag, Id, Operation, PageRequest, Stamped, Te
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from contracts.mapping import Mapping
 from contracts.tasks.common import AN_ID, OWNER, QUESTION_KINDS
+from contracts.tasks.due import OverdueHandling
 
 
 class Checks(Schema):
@@ -34,6 +35,7 @@ class TaskTemplateFields(Schema):
     options = fields.List(Text(longest=200, shortest=1), validate=validate.Length(max=200))
     checks = fields.Nested(Checks)
     mapping = fields.Nested(Mapping, allow_none=True)
+    overdue = fields.Nested(OverdueHandling, allow_none=True)
 
 
 class TaskTemplate(TaskTemplateFields, Stamped):

@@ -24,6 +24,7 @@ expose(blueprint, "PATCH", "/case-tasks/<uuid:id>", tasks.UPDATE_CASE_TASK, rena
 expose(blueprint, "POST", "/case-tasks/<uuid:id>/answer", tasks.SUBMIT_ANSWER, rename=TASK, leave_out={"link_id"})
 expose(blueprint, "PUT", "/case-tasks/<uuid:id>/draft", tasks.SAVE_DRAFT, rename=TASK, leave_out={"client_id"})
 expose(blueprint, "POST", "/case-tasks/<uuid:id>/reopen", tasks.REOPEN_CASE_TASK, rename=TASK)
+expose(blueprint, "GET", "/case-tasks/<uuid:id>/changes", tasks.LIST_CASE_TASK_CHANGES, rename=TASK)
 
 expose(blueprint, "POST", "/case-tasks/bulk-assign", tasks.BULK_ASSIGN, status=202,
        location="/v1/case-tasks/bulk-assignments")  # fmt: skip

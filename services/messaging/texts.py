@@ -47,9 +47,19 @@ _NOTICES = {
         "Una respuesta puede significar que su autor no quiere más mensajes: decida, por favor.",
     ),
 }
+_ABOUT_WORK = {
+    "task_overdue": ("A task is overdue: {}", "Una tarea está vencida: {}"),
+    "task_escalated": ("A task of your team is overdue: {}", "Una tarea de su equipo está vencida: {}"),
+}
 
 
 def notice_title(kind: str, language: str) -> str:
     """What a notice of our own says, without a name: an email may be read by others."""
     english, spanish = _NOTICES[kind]
     return spanish if language == "es" else english
+
+
+def work_notice_title(kind: str, language: str, words: str) -> str:
+    """What a notice about work says, around the firm's own `words`; those alone where it is of no kind of ours."""
+    english, spanish = _ABOUT_WORK.get(kind, ("{}", "{}"))
+    return (spanish if language == "es" else english).format(words)

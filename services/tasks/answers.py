@@ -10,8 +10,8 @@ from chassis.database import Database, UnitOfWork
 from contracts.tasks import TASK_COMPLETED, TASK_REOPENED
 from services.tasks import flow
 from services.tasks.answer_checks import Question, check_answer
-from services.tasks.assigning import change_of
 from services.tasks.due_dates import Calendar
+from services.tasks.history import change_of
 from services.tasks.models import CaseTask
 from services.tasks.views import case_task_view
 

@@ -18,7 +18,8 @@ from chassis.value_sets import among
 from contracts.errors import Invalid, NotFound
 from contracts.tasks import BULK_ASSIGNMENT_REQUESTED, TASKS_ASSIGNED
 from services.tasks import due_dates, known_cases
-from services.tasks.assigning import due_to_wire, firm_calendar
+from services.tasks.assigning import firm_calendar
+from services.tasks.due_dates import due_to_wire
 from services.tasks.models import BulkAssignment, CaseTask
 from services.tasks.templates import load_templates
 

@@ -1,6 +1,6 @@
 """When a task is due. Pure: the firm's zone, working week and holidays are arguments.
 
-A day ends in the firm's zone, so `relative` gives the last second of a local day, whatever its length.
+A day ends in the firm's zone, so a rule with days gives the last second of a local day, whatever its length.
 """
 
 from __future__ import annotations
@@ -13,10 +13,15 @@ from zoneinfo import ZoneInfo
 
 from contracts.accounts import WEEKDAYS
 from contracts.errors import invalid_field
+from contracts.tasks import Due
 
+_schema = Due()
 _MONDAY_TO_FRIDAY = frozenset(range(5))
 _ONE_DAY = dt.timedelta(days=1)
-_LATEST = dt.datetime(9990, 1, 1, tzinfo=dt.UTC)
+_LONGEST = dt.timedelta(days=366 * 100)
+"""Longer than any rule's days, also where a firm works one day a week."""
+LATEST = dt.datetime(9990, 1, 1, tzinfo=dt.UTC)
+"""No date is later: days are added to it, and calendars end with the year 9999."""
 
 
 @dataclass(frozen=True)
@@ -47,37 +52,60 @@ class Calendar:
         return next_day.astimezone(dt.UTC) - dt.timedelta(seconds=1)
 
 
-def check_rule(rule: Mapping[str, Any] | None, field: str = "due") -> None:
-    """Raises `Invalid` where a rule lacks what its mode needs, or has what the other mode needs."""
+def check_rule(rule: Mapping[str, Any] | None, field: str = "due", *, anchor: str | None = None) -> None:
+    """Raises `Invalid` where a rule lacks what its mode needs, or has what another mode needs.
+
+    `anchor` is how another task is named here: `case_task_id`, in a form `task`; None where none can be.
+    """
     if rule is None:
         return
-    needed, other = ("at", "days") if rule["mode"] == "fixed" else ("days", "at")
-    if rule.get(needed) is None:
-        raise invalid_field(f"{field}.{needed}", f"Needed when the mode is {rule['mode']}.", "incomplete_due_rule")
-    if rule.get(other) is not None:
-        raise invalid_field(f"{field}.{other}", f"Not with the mode {rule['mode']}.", "contradictory_due_rule")
-    if rule["mode"] == "fixed" and rule["at"] > _LATEST:
+    mode = rule["mode"]
+    if mode == "after_task" and anchor is None:
+        raise invalid_field(f"{field}.mode", "Only for a task of one case, or in a form.", "due_needs_one_case")
+    needed = {"fixed": ("at",), "relative": ("days",)}.get(mode, ("days", anchor))
+    for name in ("at", "days", "task", "case_task_id", "from_"):
+        given, named = rule.get(name) is not None, f"{field}.{name.rstrip('_')}"
+        if name in needed and not given:
+            raise invalid_field(named, f"Needed when the mode is {mode}.", "incomplete_due_rule")
+        if given and name not in needed and (name, mode) != ("from_", "after_task"):
+            raise invalid_field(named, f"Not with the mode {mode} here.", "contradictory_due_rule")
+    if mode == "fixed" and rule["at"] > LATEST:
         raise invalid_field(f"{field}.at", "Too far in the future.", "due_too_late")
 
 
+def due_to_wire(due: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A due rule as it is stored."""
+    if due is None:
+        return None
+    return {name: value for name, value in _schema.dump(due).items() if value is not None}
+
+
 def needs_calendar(rule: Mapping[str, Any] | None) -> bool:
-    """Whether `due_at` must be told the firm's calendar."""
-    return rule is not None and rule["mode"] == "relative"
+    """Whether the firm's calendar is needed to work out a date."""
+    return rule is not None and rule["mode"] != "fixed"
 
 
 def due_at(rule: Mapping[str, Any] | None, assigned_at: dt.datetime, calendar: Calendar | None) -> dt.datetime | None:
-    """The instant after which a task with this rule is overdue, None if it never is.
-
-    `days` counts from the local day of the assignment, which is day 0. Business days leave out the firm's free
-    weekdays and holidays; day 0 is moved to the next business day if it is not one.
-    """
-    if rule is None:
+    """The instant after which a task with this rule is overdue, None if it never is, or not before another task is
+    done."""
+    if rule is None or rule["mode"] == "after_task":
         return None
     if rule["mode"] == "fixed":
         at: dt.datetime = rule["at"]
         return at
     assert calendar is not None
-    day = assigned_at.astimezone(calendar.zone).date()
+    return days_after(rule, assigned_at, calendar)
+
+
+def days_after(rule: Mapping[str, Any], start: dt.datetime, calendar: Calendar) -> dt.datetime:
+    """The end of the day that is the rule's `days` after the local day of `start`, which is day 0.
+
+    Business days leave out the firm's free weekdays and holidays; day 0 is moved to the next business day if it is not
+    one. What would be later than any date can be is the latest one.
+    """
+    if start > LATEST - _LONGEST:
+        return LATEST
+    day = start.astimezone(calendar.zone).date()
     if not rule.get("business"):
         return calendar.end_of(day + dt.timedelta(days=rule["days"]))
     for _ in range(rule["days"]):

@@ -10,6 +10,7 @@ from services.tasks.entrypoints.case_tasks import CaseTasksEntrypoints
 from services.tasks.entrypoints.cases import CasesEntrypoints
 from services.tasks.entrypoints.forms import FormsEntrypoints
 from services.tasks.entrypoints.outcomes import OutcomesEntrypoints
+from services.tasks.entrypoints.overdue import OverdueEntrypoints
 from services.tasks.entrypoints.sharing import SharingEntrypoints
 from services.tasks.entrypoints.templates import TemplatesEntrypoints
 from services.tasks.firms import Firms
@@ -23,6 +24,7 @@ class TasksService(
     BulkEntrypoints,
     SharingEntrypoints,
     OutcomesEntrypoints,
+    OverdueEntrypoints,
     CasesEntrypoints,
 ):
     """What clients are asked to do on their cases."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from chassis.database import Database
 from contracts.errors import invalid_field
-from services.tasks.assigning import change_of
+from services.tasks.history import change_of
 from services.tasks.open_cases import demand_open_case
 from services.tasks.views import case_task_view, load_case_task
 

@@ -14,6 +14,7 @@ from chassis.database import Database
 from contracts.clients import SYSTEM_FIELDS
 from contracts.errors import Invalid, NotFound, invalid_field
 from contracts.tasks import Checks
+from services.tasks import overdue_handling
 from services.tasks.models import TaskTemplate
 
 _WITH_OPTIONS = frozenset({"one_choice", "several_choices"})
@@ -36,7 +37,7 @@ _KINDS_OF_FIELD = {
 }
 """Which questions can fill a client's field. A short text is checked by the field's owner when it is applied."""
 _BLANK: dict[str, Any] = {
-    "instructions": None, "required": False, "options": [], "checks": {}, "mapping": None,
+    "instructions": None, "required": False, "options": [], "checks": {}, "mapping": None, "overdue": None,
 }  # fmt: skip
 
 
@@ -44,6 +45,7 @@ def create_template(db: Database, calls: Any, now: dt.datetime, **given: Any) ->
     """A new template. Raises Invalid on the field that does not fit the others, or that cannot be mapped to."""
     facts = _checked({**_BLANK, **given})
     _check_mapping(calls, facts)
+    facts["overdue_handling"] = overdue_handling.prepared(calls, facts.pop("overdue"), None)
     with db.unit_of_work() as uow:
         template = TaskTemplate(created_at=now, updated_at=now, **facts)
         uow.session.add(template)
@@ -97,6 +99,8 @@ def update_template(
     facts = _checked({**_facts_of(before), **changes})
     if not {"mapping", "kind", "options"}.isdisjoint(changes):
         _check_mapping(calls, facts)
+    if "overdue" in facts:
+        facts["overdue_handling"] = overdue_handling.prepared(calls, facts.pop("overdue"), before.overdue_handling)
     with db.unit_of_work() as uow:
         template = load_template(uow.session, task_template_id, lock=True)
         # What was checked together must still be together.
@@ -147,8 +151,11 @@ def load_templates(session: Session, template_ids: list[str]) -> list[TaskTempla
 
 def template_view(template: TaskTemplate) -> dict[str, Any]:
     """Python values of the contract's TaskTemplate."""
+    facts = _facts_of(template)
+    overdue = overdue_handling.shown(facts.pop("overdue_handling"))
     return {
-        **_facts_of(template),
+        **facts,
+        "overdue": overdue,
         "id": template.id,
         "version": template.version,
         "created_at": template.created_at,
@@ -159,7 +166,7 @@ def template_view(template: TaskTemplate) -> dict[str, Any]:
 
 
 def _facts_of(template: TaskTemplate) -> dict[str, Any]:
-    names = ("title", "instructions", "kind", "required", "options", "checks", "mapping")
+    names = ("title", "instructions", "kind", "required", "options", "checks", "mapping", "overdue_handling")
     return {name: getattr(template, name) for name in names}
 
 

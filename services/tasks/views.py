@@ -24,7 +24,7 @@ _COPIED = (
 def case_task_view(task: CaseTask, now: dt.datetime) -> dict[str, Any]:
     """Python values of the contract's CaseTask, its status as of `now`. The task's template must be loaded."""
     copied = {name: getattr(task, name) for name in _COPIED}
-    return {**copied, "status": task.status_at(now), "mapping": task.template.mapping}
+    return {**copied, "status": task.status_at(now), "mapping": task.template.mapping, "due": task.due_rule}
 
 
 def load_case_task(session: Session, case_task_id: str, *, lock: bool = False) -> CaseTask:

@@ -258,6 +258,11 @@ def bodies_with(ids: dict[str, str], own: dict[str, str]) -> Iterator[tuple[str,
         yield "POST", "/v1/case-tasks/bulk-assign", {"selector": selector, "template_ids": [own["task-templates"]]}
     own_case = {"case_ids": [own["cases"]]}
     yield "POST", "/v1/case-tasks/bulk-assign", {"selector": own_case, "template_ids": [template]}
+    due = {"mode": "after_task", "case_task_id": ids["case-tasks"], "days": 1}
+    yield "POST", f"/v1/cases/{own['cases']}/tasks", {"template_id": own["task-templates"], "due": due}
+    yield "PATCH", f"/v1/case-tasks/{own['case-tasks']}", {"due": due}
+    overdue = {"notify_staff_ids": [ids["staff"]]}
+    yield "POST", "/v1/task-templates", {"title": "x", "kind": "short_text", "overdue": overdue}
     yield "POST", "/v1/case-tasks/bulk-notify", {
         "selector": own_case, "channels": ["sms"], "message": {"template_id": ids["message-templates"]}}  # fmt: skip
 

@@ -104,6 +104,7 @@ class Office:
         self.foreign_db = database.for_firm(new_id())
         self.cases, self.messaging = Cases(), Messaging()
         self.staff = {self.staff_id: True}
+        self.supervisors: dict[str, str] = {}
         answers = {
             accounts.GET_FIRM: lambda: {"time_zone": "America/New_York", "holidays": [HOLIDAY]},
             accounts.GET_STAFF: self._staff,
@@ -126,12 +127,16 @@ class Office:
         return {"id": staff_id, "active": self.staff[staff_id]}
 
     def _staff_facts(self, staff_ids: list[str]) -> dict[str, Any]:
-        known = [id_ for id_ in staff_ids if id_ in self.staff]
-        return {
-            "staff": [
-                {"staff_id": id_, "active": self.staff[id_], "role": "member", "supervisor_id": None} for id_ in known
-            ]
-        }
+        known = [staff_id for staff_id in staff_ids if staff_id in self.staff]
+        facts = {id_: {"active": self.staff[id_], "supervisor_id": self.supervisors.get(id_)} for id_ in known}
+        return {"staff": [{"staff_id": id_, "role": "member", **facts[id_]} for id_ in known]}
+
+    def colleague(self, *, active: bool = True, supervisor: str | None = None) -> str:
+        staff_id = new_id()
+        self.staff[staff_id] = active
+        if supervisor is not None:
+            self.supervisors[staff_id] = supervisor
+        return staff_id
 
     def template(self, **facts: Any) -> str:
         given = {"title": "Your mobile number", "kind": "phone", **facts}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from services.clients.import_matching import find_stored
 from services.clients.models import Base as ClientsBase
 from services.clients.models import Client, ClientEmail, ClientPhone, Contact, ContactTie
 from services.tasks import facts as task_facts
-from services.tasks import outcomes
+from services.tasks import outcomes, overdue
 from services.tasks.models import Base as TasksBase
 from services.tasks.models import CaseTask, TaskTemplate
 from tests.service.plans import plan_of
@@ -134,4 +135,32 @@ def test_case_tasks_are_found_by_their_ids_alone(postgres_database: Callable[[],
         outcomes.record_deliveries(db, events, utc_now())
 
     assert "uq_case_task_id" in plan_of(db, "SELECT case_task", follow)
+    db.engines.dispose()
+
+
+def test_deadlines_to_announce_are_found_without_those_that_are_told_or_to_come(
+    postgres_database: Callable[[], str],
+) -> None:
+    db = open_database(postgres_database(), TasksBase, "case_task")
+    now, day = utc_now(), dt.timedelta(days=1)
+    asked = {"title": "Your county", "kind": "short_text", "required": True, "options": [], "checks": {}}
+    template_id = new_id()
+    dates = [
+        {"due_at": now - day, "announced_due_at": now - day},
+        {"due_at": now + day, "announced_due_at": None},
+        {"due_at": None, "announced_due_at": None},
+    ]
+    with db.unit_of_work() as uow:
+        uow.insert(TaskTemplate, [{"id": template_id, **asked}])
+        same = {"template_id": template_id, **asked}
+        rows = [{"case_id": new_id(), **same, **dates[number % len(dates)]} for number in range(MANY)]
+        uow.insert(CaseTask, rows)
+    everywhere = Database(db.url, db.base)
+
+    def look() -> None:
+        assert overdue.announce_due(everywhere, None, now) is False
+
+    plan = plan_of(everywhere, "SELECT case_task.firm_id, case_task.id \nFROM", look)
+    assert "ix_case_task_due_to_tell" in plan
+    assert "Sort" not in plan
     db.engines.dispose()

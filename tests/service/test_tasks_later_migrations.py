@@ -6,6 +6,9 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+from sqlalchemy.exc import IntegrityError
+
 from chassis.columns import new_id, utc_now
 from tests.service.old_rows import OldDatabase, old, versions_postgresql, versions_sqlite
 
@@ -81,3 +84,24 @@ def test_templates_there_are_in_use(old: Old) -> None:
     assert "created_at" in database.columns("form_version")
     database.back_to("0007")
     assert database.rows("task_template", "id", "title") == [(template_id, "Your name")]
+
+
+def test_deadlines_are_announced_once_from_then_on(old: Old) -> None:
+    database = old("tasks", "0008")
+    firm_id, template_id, task_id = (new_id() for _ in range(3))
+    database.put("task_template", firm_id=firm_id, id=template_id, title="Your name", kind="short_text")
+    about = {"case_id": new_id(), "template_id": template_id, "title": "Your name", "kind": "short_text"}
+    database.put("case_task", firm_id=firm_id, id=task_id, status="to_do", due_at=utc_now(), **about)
+    change = {"firm_id": firm_id, "case_task_id": task_id, "actor_kind": "system"}
+    for _ in range(2):
+        database.put("case_task_change", kind="due_changed", **change)
+    database.to("0009")
+    assert database.rows("task_template", "id", "overdue_handling") == [(template_id, None)]
+    assert database.rows("case_task", "id", "due_counted_from") == [(task_id, None)]
+    assert database.rows("case_task_change", "kind", "deadline") == [("due_changed", None)] * 2
+    deadline = utc_now()
+    database.put("case_task_change", kind="overdue", deadline=deadline, **change)
+    with pytest.raises(IntegrityError):
+        database.put("case_task_change", kind="overdue", deadline=deadline, **change)
+    database.back_to("0008")
+    assert {*database.rows("case_task_change", "case_task_id")} == {(task_id,)}

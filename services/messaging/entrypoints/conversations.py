@@ -9,7 +9,17 @@ from chassis.events import ReceivedEvent, on
 from chassis.rpc import serve
 from chassis.timers import every
 from contracts import messaging as contract
-from services.messaging import client_contact, communications, conversations, filing, media, notices, threads
+from contracts import tasks
+from services.messaging import (
+    client_contact,
+    communications,
+    conversations,
+    filing,
+    media,
+    notices,
+    threads,
+    work_notices,
+)
 from services.messaging.dependencies import Answer, Dependencies
 
 
@@ -77,6 +87,10 @@ class ConversationEntrypoints(Dependencies):
     @serve(contract.NOTIFY_STAFF)
     def notify_staff(self, **command: Any) -> Answer:
         return notices.notify_staff(self.db, self.calls, **command)
+
+    @on(tasks.STAFF_NOTICE_REQUESTED, batch=50)
+    def tell_staff(self, events: list[ReceivedEvent]) -> None:
+        work_notices.tell_staff(self.db, self.calls, events, utc_now())
 
     @serve(contract.LIST_NOTICES)
     def list_notices(self, **query: Any) -> Answer:

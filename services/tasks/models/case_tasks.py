@@ -22,6 +22,7 @@ LAST_SECOND = dt.timedelta(seconds=1)
 # A partial index serves where the query says the same: see `statuses.is_open` and `statuses.present`.
 _OPEN = "status IN ('to_do', 'in_progress')"
 _TOLD = {"sqlite": "announced_due_at IS NOT due_at", "postgresql": "announced_due_at IS DISTINCT FROM due_at"}
+_WITH_DEADLINE = text("deadline IS NOT NULL")
 _PRESENT = {"sqlite": "archived = 0", "postgresql": "NOT archived"}
 
 
@@ -37,9 +38,10 @@ class CaseTask(Versioned, Base):
     answer. `notified_at` is when `last_notification` happened, for an older event must not replace it.
 
     `case_form_id`, `item_key`, the positions and `condition` are of a task that came with a form. `due_anchor_id` is
-    the task after which this one is due. `announced_due_at` is the deadline whose passing was announced. `archived`
-    says that its case is. `draft` null with a `draft_at` is a blank draft; `draft_client_id` says whose it is, if it is
-    a client's. `reopened` holds `reason` and `at` until the task is completed again.
+    the task after which this one is due, and `due_counted_from` the instant of it that counts. `announced_due_at` is
+    the deadline whose passing was announced. `archived` says that its case is. `draft` null with a `draft_at` is a
+    blank draft; `draft_client_id` says whose it is, if it is a client's. `reopened` holds `reason` and `at` until the
+    task is completed again.
     """
 
     __tablename__ = "case_task"
@@ -110,6 +112,7 @@ class CaseTask(Versioned, Base):
     position: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     condition: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonOrNull)
     due_anchor_id: Mapped[str | None] = mapped_column(Id)
+    due_counted_from: Mapped[dt.datetime | None]
     draft: Mapped[Any | None] = mapped_column(JsonOrNull)
     draft_at: Mapped[dt.datetime | None]
     draft_client_id: Mapped[str | None] = mapped_column(Id)
@@ -168,9 +171,20 @@ class CaseTask(Versioned, Base):
         untouched = self.status in ("to_do", "skipped") and self.answer_version == 0
         return not untouched or self.draft is not None or self.notified_at is not None
 
-    def set_due(self, rule: dict[str, Any] | None, due_at: dt.datetime | None) -> None:
-        """`rule` in wire values; `due_at` is what it comes to."""
+    def set_due(
+        self,
+        rule: dict[str, Any] | None,
+        due_at: dt.datetime | None,
+        anchor_id: str | None = None,
+        counted_from: dt.datetime | None = None,
+    ) -> None:
+        """`rule` in wire values; `due_at` is what it comes to, counted from an instant of the task that it follows."""
         self.due_rule, self.due_at = rule, due_at
+        self.due_anchor_id, self.due_counted_from = anchor_id, counted_from
+
+    def move_due(self, due_at: dt.datetime | None, counted_from: dt.datetime | None) -> None:
+        """The date moves with the task that it follows; the rule stays."""
+        self.due_at, self.due_counted_from = due_at, counted_from
 
     def complete(
         self, answer: Any, *, answered_by: str, client_id: str | None, link_id: str | None, now: dt.datetime
@@ -210,13 +224,26 @@ class CaseTask(Versioned, Base):
 
 
 class CaseTaskChange(Record, Base):
-    """What happened to a case task and why: `kind` is `reopened` (facts: reason), `due_changed` (facts: from, to) or
-    `shared` (facts: channel, and the message_id or the link_id)."""
+    """What happened to a case task and why: `kind` is `reopened` (facts: reason), `due_changed` (facts: from, to and,
+    where it moved with another task, because), `overdue` (facts: due_at, outcomes) or `shared` (facts: channel, and the
+    message_id or the link_id).
+
+    `deadline` is the one that an `overdue` announces: each once.
+    """
 
     __tablename__ = "case_task_change"
     __table_args__ = (
         ForeignKeyConstraint(["firm_id", "case_task_id"], ["case_task.firm_id", "case_task.id"]),
         Index("ix_case_task_change_firm_id_case_task_id", "firm_id", "case_task_id", "created_at"),
+        Index(
+            "uq_case_task_change_deadline",
+            "firm_id",
+            "case_task_id",
+            "deadline",
+            unique=True,
+            sqlite_where=_WITH_DEADLINE,
+            postgresql_where=_WITH_DEADLINE,
+        ),
     )
 
     case_task_id: Mapped[str] = mapped_column(Id)
@@ -224,3 +251,4 @@ class CaseTaskChange(Record, Base):
     actor_kind: Mapped[str] = mapped_column(String(20))
     actor_id: Mapped[str | None] = mapped_column(Id)
     facts: Mapped[dict[str, Any]] = mapped_column(Json)
+    deadline: Mapped[dt.datetime | None]

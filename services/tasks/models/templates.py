@@ -7,14 +7,15 @@ from typing import Any
 from sqlalchemy import Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis.columns import Json
+from chassis.columns import Json, JsonOrNull
 from contracts.errors import Conflict
 from services.tasks.models.common import Base, Versioned
 
 
 class TaskTemplate(Versioned, Base):
-    """A question that can be asked on any case. Limits of `checks` are kept as on the wire. `archived`: not assigned
-    any more, but by forms that have it."""
+    """A question that can be asked on any case. Limits of `checks` are kept as on the wire, and so is what is done when
+    its time has passed, with the `content_id` of a reminder's words. `archived`: not assigned any more, but by forms
+    that have it."""
 
     __tablename__ = "task_template"
     __table_args__ = (Index("ix_task_template_firm_id_title", "firm_id", "title", "id"),)
@@ -28,6 +29,7 @@ class TaskTemplate(Versioned, Base):
     mapping_target: Mapped[str | None] = mapped_column(String(10))
     mapping_field: Mapped[str | None] = mapped_column(String(60))
     archived: Mapped[bool] = mapped_column(default=False, server_default=false())
+    overdue_handling: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
 
     @property
     def mapping(self) -> dict[str, str] | None:
@@ -56,4 +58,13 @@ class TaskTemplate(Versioned, Base):
             "required": self.required,
             "options": self.options,
             "checks": self.checks,
+            "overdue_handling": self._handling_of_tasks(),
         }
+
+    def _handling_of_tasks(self) -> dict[str, Any] | None:
+        """All but the words of a reminder, which go by their `content_id`."""
+        handling = self.overdue_handling
+        if handling is None or handling["remind_client"] is None:
+            return handling
+        reminder = {name: value for name, value in handling["remind_client"].items() if name != "message"}
+        return {**handling, "remind_client": reminder}
