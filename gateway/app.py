@@ -28,6 +28,7 @@ from gateway import (
 from gateway.credentials import CredentialCache, authenticate
 from gateway.routes import (
     accounts,
+    automation,
     card,
     case_lists,
     case_types,
@@ -56,7 +57,8 @@ from gateway.routes import (
 from gateway.settings import EdgeSettings
 
 API_BLUEPRINTS = (
-    accounts.blueprint, clients.blueprint, client_fields.blueprint, client_merges.blueprint, exports.blueprint,
+    accounts.blueprint, automation.blueprint,
+    clients.blueprint, client_fields.blueprint, client_merges.blueprint, exports.blueprint,
     imports.blueprint, case_types.blueprint, case_lists.blueprint, cases.blueprint, tasks.blueprint,
     tasks_of_cases.blueprint, forms.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint,
     portal.blueprint, share.blueprint, groups.blueprint, contacts.blueprint, privacy.blueprint, companies.blueprint,

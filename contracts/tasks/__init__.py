@@ -3,6 +3,7 @@ One module for each; all of them are imported from here."""
 
 from contracts.tasks.answers import *  # noqa: F403
 from contracts.tasks.assigning import *  # noqa: F403
+from contracts.tasks.automation import *  # noqa: F403
 from contracts.tasks.case_tasks import *  # noqa: F403
 from contracts.tasks.common import *  # noqa: F403
 from contracts.tasks.due import *  # noqa: F403

@@ -29,6 +29,7 @@ _MEMBER = _READ | {
     "tasks.write",
 }
 _SUPERVISOR = _MEMBER | {
+    "automation_rules.write",
     "client_fields.write",
     "clients.delete",
     "clients.merge",

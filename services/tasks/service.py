@@ -5,6 +5,7 @@ from __future__ import annotations
 from chassis.database import Data
 from chassis.rpc import Calls
 from contracts import accounts, cases, messaging
+from services.tasks.entrypoints.automation import AutomationEntrypoints
 from services.tasks.entrypoints.bulk import BulkEntrypoints
 from services.tasks.entrypoints.case_tasks import CaseTasksEntrypoints
 from services.tasks.entrypoints.cases import CasesEntrypoints
@@ -18,6 +19,7 @@ from services.tasks.models import Base
 
 
 class TasksService(
+    AutomationEntrypoints,
     TemplatesEntrypoints,
     FormsEntrypoints,
     CaseTasksEntrypoints,

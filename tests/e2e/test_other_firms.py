@@ -65,6 +65,9 @@ class Firm:
         called = make(f"/v1/clients/{ids['clients']}/communications", {"kind": "call", "notes": "Rang."})
         ids["communications"] = called["id"]
         request = {"selector": selector, "channels": ["sms"], "message": {"body": "Now: {{ task.link }}"}}
+        told = {"kind": "notify_staff", "title": "Done", "staff_ids": [ids["staff"]]}
+        rule = {"name": "Tell", "trigger": {"kind": "task_completed"}, "actions": [told]}
+        ids["automation-rules"] = make("/v1/automation-rules", rule)["id"]
         ids["message-batches"] = make("/v1/case-tasks/bulk-notify", request)["batch_id"]
         scope = {"kind": "task", "case_task_id": ids["case-tasks"]}
         ids["portal-links"] = make("/v1/portal-links", {"client_id": ids["clients"], "scope": scope})["id"]
@@ -217,6 +220,17 @@ def bodies_with(ids: dict[str, str], own: dict[str, str]) -> Iterator[tuple[str,
     yield "PATCH", f"/v1/forms/{own['forms']}", {"sections": asked}
     yield "POST", "/v1/case-lists", {"name": "x", "include_ids": [case]}
     yield "POST", "/v1/case-lists", {"name": "y", "filter": {"saved_filter_id": ids["saved-filters"]}}
+    completed, told = {"kind": "task_completed"}, {"kind": "notify_staff", "title": "x", "staff_ids": [own["staff"]]}
+    for number, named in enumerate((
+        {"trigger": {**completed, "template_id": template}},
+        {"trigger": {"kind": "case_status_changed", "case_type_id": ids["case-types"]}},
+        {"filter": {"saved_filter_id": ids["saved-filters"]}},
+        {"actions": [{"kind": "assign_task", "template_id": template}]},
+        {"actions": [{"kind": "assign_task", "template_id": own["task-templates"], "assignee_id": ids["staff"]}]},
+        {"actions": [{**told, "staff_ids": [ids["staff"]]}]},
+    )):  # fmt: skip
+        rule = {"name": f"R{number}", "trigger": completed, "actions": [told], **named}
+        yield "POST", "/v1/automation-rules", rule
     yield "POST", "/v1/messages", {"client_id": client, "channel": "sms", "body": "x"}
     yield (
         "POST",

@@ -3,6 +3,7 @@
 Every key begins with the firm, and so does every reference: a row of one firm cannot name a row of another.
 """
 
+from services.tasks.models.automation import *  # noqa: F403
 from services.tasks.models.bulk import *  # noqa: F403
 from services.tasks.models.case_tasks import *  # noqa: F403
 from services.tasks.models.client_merges import *  # noqa: F403

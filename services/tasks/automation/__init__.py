@@ -1,0 +1,1 @@
+"""Automation rules: kept, and checked against what they name."""

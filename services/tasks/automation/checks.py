@@ -1,0 +1,117 @@
+"""Whether a rule can do what it says. What it names may be gone when it runs: that is an outcome of the run then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from contracts.errors import Invalid, invalid_field
+from services.tasks import due_dates
+from services.tasks.staff import demand_staff
+from services.tasks.templates import load_templates
+
+Rule = Mapping[str, Any]
+
+_OF_TRIGGER = {"task_completed": {"template_id"}, "case_status_changed": {"case_type_id", "to_status"}}
+_OF_ACTION: Mapping[str, tuple[set[str], set[str]]] = {
+    "assign_task": ({"template_id"}, {"due", "assignee_id"}),
+    "change_status": ({"status"}, set()),
+    "notify_staff": ({"title"}, {"staff_ids", "notify_responsible"}),
+}
+"""What an action of each kind needs, and what it may have besides."""
+_CASE_TYPES_AT_ONCE = 200
+
+
+def check_shape(rule: Rule) -> None:
+    """Raises Invalid that names the place: `not_of_this_kind`, `incomplete_action`, `two_statuses`, and what
+    `check_rule` of due dates says."""
+    if not rule["name"].strip():
+        raise invalid_field("name", "Cannot be blank.")
+    trigger = rule["trigger"]
+    for name in sorted(trigger.keys() - {"kind"} - _OF_TRIGGER[trigger["kind"]]):
+        raise invalid_field(f"trigger.{name}", f"Not with the trigger {trigger['kind']}.", "not_of_this_kind")
+    for path, action in _actions(rule):
+        needed, possible = _OF_ACTION[action["kind"]]
+        for name in sorted(needed - action.keys()):
+            raise invalid_field(f"{path}.{name}", f"The action {action['kind']} needs it.", "incomplete_action")
+        for name in sorted(action.keys() - {"kind"} - needed - possible):
+            raise invalid_field(f"{path}.{name}", f"Not with the action {action['kind']}.", "not_of_this_kind")
+        if action["kind"] == "notify_staff" and not (action.get("staff_ids") or action.get("notify_responsible")):
+            raise invalid_field(f"{path}.staff_ids", "Somebody must be told.", "incomplete_action")
+        due_dates.check_rule(action.get("due"), f"{path}.due")
+    changing = [path for path, action in _actions(rule) if action["kind"] == "change_status"]
+    if len(changing) > 1:
+        raise invalid_field(changing[1], "A rule can change the status once.", "two_statuses")
+
+
+def check_names(calls: Any, rule: Rule) -> None:
+    """What other services know. Raises Invalid `unknown_staff`, `inactive_staff`, `unknown_status` and what is wrong
+    with the filter, NotFound `case_type_not_found` and what the filter names, and Unavailable."""
+    _check_staff(calls, rule)
+    _check_statuses(calls, rule)
+    if rule["filter"] is not None:
+        check_filter(calls, rule["filter"])
+
+
+def check_filter(calls: Any, given: Mapping[str, Any]) -> None:
+    """Raises what a selection with this filter does, naming the place in `filter`."""
+    try:
+        calls.cases.select_cases(selector={"case_filter": given}, limit=1)
+    except Invalid as refused:
+        fields = [
+            {**entry, "field": entry["field"].replace("selector.case_filter", "filter", 1)} for entry in refused.fields
+        ]
+        raise Invalid(refused.code, fields=fields, **refused.meta) from None
+
+
+def check_templates(session: Session, rule: Rule) -> None:
+    """Raises NotFound `task_template_not_found`, Conflict `template_archived` for one that would be assigned."""
+    places = [rule["trigger"], *rule["actions"]]
+    named = [place["template_id"] for place in places if "template_id" in place]
+    assigned = {action["template_id"] for action in rule["actions"] if "template_id" in action}
+    for template in load_templates(session, named):
+        if template.id in assigned:
+            template.demand_in_use()
+
+
+def _check_staff(calls: Any, rule: Rule) -> None:
+    named = []
+    for path, action in _actions(rule):
+        named += [(f"{path}.staff_ids.{number}", id_) for number, id_ in enumerate(action.get("staff_ids") or ())]
+        if "assignee_id" in action:
+            named.append((f"{path}.assignee_id", action["assignee_id"]))
+    demand_staff(calls, named)
+
+
+def _check_statuses(calls: Any, rule: Rule) -> None:
+    trigger = rule["trigger"]
+    named = [(f"{path}.status", action["status"]) for path, action in _actions(rule) if "status" in action]
+    if "to_status" in trigger:
+        named.append(("trigger.to_status", trigger["to_status"]))
+    if "case_type_id" in trigger:
+        types = iter([calls.cases.get_case_type(case_type_id=trigger["case_type_id"])])
+    elif named:
+        types = _case_types(calls)
+    else:
+        return
+    known = {status["name"] for case_type in types for status in case_type["statuses"]}
+    for path, status in named:
+        if status not in known:
+            raise invalid_field(path, "No such status.", "unknown_status")
+
+
+def _case_types(calls: Any) -> Iterator[dict[str, Any]]:
+    cursor: str | None = None
+    while True:
+        page = calls.cases.list_case_types(limit=_CASE_TYPES_AT_ONCE, cursor=cursor)
+        yield from page["data"]
+        cursor = page["meta"]["next_cursor"]
+        if cursor is None:
+            return
+
+
+def _actions(rule: Rule) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, action in enumerate(rule["actions"]):
+        yield f"actions.{number}", action

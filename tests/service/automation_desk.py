@@ -1,0 +1,80 @@
+"""An office whose rules act: what other services answer when a rule is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chassis.columns import new_id
+from chassis.context import use
+from chassis.database import Database
+from contracts import accounts, cases
+from contracts.errors import NotFound, invalid_field
+from services.tasks.automation import rules
+from tests.service.tasks_office import NOW, Office
+
+STATUSES = ("New", "In court", "Closed")
+
+
+class Desk(Office):
+    """An office with one type of case. A filter is `{"field": "state", "op": "eq", "value": …}`; of what `case_states`
+    says, a case that it does not name is open."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.case_type_id = new_id()
+        self.case_states: dict[str, str] = {}
+        case_type = {
+            "id": self.case_type_id, "name": "Probate", "statuses": [{"name": name} for name in STATUSES],
+            "custom_fields": [],
+        }  # fmt: skip
+        page = {"data": [case_type], "meta": {"next_cursor": None, "total": 1}}
+        self.calls.answers |= {
+            accounts.GET_STAFF_FACTS: self._facts,
+            cases.GET_CASE_TYPE: lambda case_type_id: self._case_type(case_type_id, case_type),
+            cases.LIST_CASE_TYPES: lambda **query: page,
+            cases.SELECT_CASES: self.select,
+        }
+
+    def rule(self, *actions: dict[str, Any], on: dict[str, Any] | None = None, **given: Any) -> dict[str, Any]:
+        command = {
+            "name": f"Rule {new_id()}", "active": True, "filter": None, "trigger": on or {"kind": "task_completed"},
+            "actions": list(actions) or [self.tell()], **given,
+        }  # fmt: skip
+        made: dict[str, Any] = rules.create_rule(self.db, self.calls, NOW, **command)
+        return made
+
+    def tell(self) -> dict[str, Any]:
+        return {"kind": "notify_staff", "title": "Look at it", "staff_ids": [self.staff_id]}
+
+    def select(self, selector: dict[str, Any], limit: int, cursor: str | None) -> dict[str, Any]:
+        chosen = selector.get("include_case_ids", sorted(self.cases.clients))
+        for case_id in chosen:
+            if case_id not in self.cases.clients:
+                raise NotFound("case_not_found", case_id=case_id)
+        if (node := selector.get("case_filter")) is not None:
+            if node.get("field") != "state":
+                raise invalid_field("selector.case_filter.field", "Unknown.", "invalid_filter")
+            chosen = [id_ for id_ in chosen if self.case_states.get(id_, "open") == node["value"]]
+        chosen = [id_ for id_ in chosen if self.case_states.get(id_) not in ("archived", "pending")]
+        data = [{"case_id": id_, "case_type_id": self.case_type_id, "client_ids": []} for id_ in chosen[:limit]]
+        return {"data": data, "meta": {"next_cursor": None, "total": len(chosen)}}
+
+    def _facts(self, staff_ids: list[str]) -> dict[str, Any]:
+        known = [id_ for id_ in staff_ids if id_ in self.staff]
+        facts = {"role": "member", "supervisor_id": None}
+        return {"staff": [{"staff_id": id_, "active": self.staff[id_], **facts} for id_ in known]}
+
+    def _case_type(self, case_type_id: str, case_type: dict[str, Any]) -> dict[str, Any]:
+        if case_type_id != self.case_type_id:
+            raise NotFound("case_type_not_found", case_type_id=case_type_id)
+        return case_type
+
+
+@pytest.fixture
+def desk(database: Database) -> Iterator[Desk]:
+    desk = Desk(database)
+    with use(desk.context):
+        yield desk
