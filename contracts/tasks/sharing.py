@@ -13,8 +13,9 @@ SHARED_BY = ("sms", "email", "copy", "portal")
 """A message with a link; a link to copy; a link to all that the client has to do."""
 
 
-class CheckSharing(CaseTaskId):
-    """`client_id` null: the primary client of the case."""
+class PrepareSharing(CaseTaskId):
+    """`client_id` null: the primary client of the case. (Not named as a question, which a repeated request would ask
+    anew.)"""
 
     client_id = Id(load_default=None, allow_none=True)
 
@@ -35,8 +36,8 @@ class RecordSharing(CaseTaskId):
     link_id = Id(load_default=None, allow_none=True)
 
 
-CHECK_SHARING = Operation(
-    OWNER, "check_sharing", CheckSharing, ShareRecipient, (Invalid, NotFound, Conflict, Unavailable),
+PREPARE_SHARING = Operation(
+    OWNER, "prepare_sharing", PrepareSharing, ShareRecipient, (Invalid, NotFound, Conflict, Unavailable),
     permission="tasks.write", example={"case_task_id": AN_ID, "client_id": None},
 )  # fmt: skip
 RECORD_SHARING = Operation(

@@ -54,7 +54,7 @@ def share_case_task(body: dict[str, Any], id: Any) -> Response:
         if body[name] is not None and channel not in channels:
             raise invalid_field(name, f"Not for {channel}.", "not_for_channel")
     task = {"case_task_id": str(id)}
-    client_id = call(tasks.CHECK_SHARING, **task, client_id=body["client_id"])["client_id"]
+    client_id = call(tasks.PREPARE_SHARING, **task, client_id=body["client_id"])["client_id"]
     # What the caller sent goes on as it was sent: it has been checked, and is wire values.
     given = {name: value for name, value in request.get_json().items() if name in _ONLY_FOR and value is not None}
     if by_message:

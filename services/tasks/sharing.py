@@ -16,8 +16,9 @@ from services.tasks.open_cases import demand_open_case
 from services.tasks.views import case_task_view, load_case_task
 
 
-def check_sharing(db: Database, calls: Any, *, case_task_id: str, client_id: str | None) -> dict[str, Any]:
-    """`contracts.tasks.ShareRecipient`: that client of the case, else its primary one.
+def prepare_sharing(db: Database, calls: Any, *, case_task_id: str, client_id: str | None) -> dict[str, Any]:
+    """`contracts.tasks.ShareRecipient`: that client of the case, else its primary one. A repeat of the request gets the
+    same, whatever has become of the task.
 
     Raises NotFound `case_task_not_found`, Conflict `task_not_open`, `case_archived` or `case_pending`, Invalid
     on `client_id`, Unavailable.

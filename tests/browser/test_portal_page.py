@@ -98,10 +98,10 @@ def test_a_client_goes_on_later_on_another_phone(fake, visit):
     fake.add("token", case_task(1, "long_text", "What happened?"), case_task(2, "yes_no", "Was it wet?"))
     page = visit("/p/token")
     page.get_by_label("What happened?").fill("It rained, and")
-    page.get_by_role("button", name="Save for later: What happened?").tap()
+    page.locator("form").first.get_by_role("button", name="Save for later").tap()
     expect(page.get_by_role("status")).to_contain_text("Saved. Come back to this page")
     page.get_by_role("group", name="Was it wet?").get_by_label("Yes").check()
-    page.get_by_role("button", name="Save for later: Was it wet?").tap()
+    page.locator("form").nth(1).get_by_role("button", name="Save for later").tap()
     other = visit("/p/token", viewport=SMALL)
     expect(other.get_by_role("group", name="Was it wet?").get_by_label("Yes")).to_be_checked()
     story = other.get_by_label("What happened?")
@@ -178,7 +178,7 @@ def test_the_keyboard_is_enough(fake, visit):
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("radio", name="No")).to_be_checked()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("button")).to_be_focused()
+    expect(page.get_by_role("button", name="Send my answer")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, Ana")
     assert fake.answer_of(id_of(1)) is False
@@ -211,7 +211,7 @@ def test_the_firms_color_and_the_dark_are_followed(fake, visit):
         expect(page.locator(".bar")).to_have_css("color", "rgb(0, 0, 0)")
     expect(light.locator("body")).to_have_css("background-color", "rgb(243, 244, 247)")
     expect(dark.locator("body")).to_have_css("background-color", "rgb(18, 20, 25)")
-    expect(dark.get_by_role("button")).to_have_css("background-color", "rgb(242, 194, 0)")
+    expect(dark.get_by_role("button", name="Send my answer")).to_have_css("background-color", "rgb(242, 194, 0)")
 
 
 def test_a_link_that_does_not_open_offers_a_new_one_in_the_clients_language(fake, visit):

@@ -12,7 +12,7 @@ from contracts.accounts import RESOLVE_API_KEY
 from contracts.errors import Conflict, Invalid
 from contracts.messaging import SEND_MESSAGE
 from contracts.portal import CREATE_LINK
-from contracts.tasks import CHECK_SHARING, RECORD_SHARING
+from contracts.tasks import PREPARE_SHARING, RECORD_SHARING
 from tests.service.test_gateway_edge import CLIENT, FIRM, PUBLIC, STAFF, Edge, problem
 
 TASK = "018f4e9a-0000-7000-8000-000000000030"
@@ -28,7 +28,7 @@ def edge_of(*role_may: str) -> Edge:
         "permissions": list(role_may),
     }  # fmt: skip
     edge.answer(RESOLVE_API_KEY, lambda key_hash: credential)
-    edge.answer(CHECK_SHARING, lambda case_task_id, client_id: {
+    edge.answer(PREPARE_SHARING, lambda case_task_id, client_id: {
         "case_task_id": case_task_id, "case_id": MADE, "client_id": client_id or CLIENT,
     })  # fmt: skip
     edge.answer(SEND_MESSAGE, lambda **_: {"id": MADE, "version": 1, "state": "accepted", "reason": None})
@@ -117,7 +117,7 @@ def test_a_task_that_is_not_open_is_not_shared(edge: Edge) -> None:
     def refuse(**_: Any) -> None:
         raise Conflict("task_not_open", status="completed")
 
-    edge.answer(CHECK_SHARING, refuse)
+    edge.answer(PREPARE_SHARING, refuse)
     problem(share(edge, {"channel": "sms"}), 409, "task_not_open")
     assert edge.calls.asked(SEND_MESSAGE) == []
 
@@ -137,7 +137,7 @@ def test_a_task_that_is_not_open_is_not_shared(edge: Edge) -> None:
 def test_what_does_not_go_with_the_channel_is_refused(edge: Edge, body: dict[str, Any], field: str) -> None:
     refused = share(edge, body)
     assert (refused.status_code, refused.json["errors"][0]["field"]) == (422, field)
-    assert edge.calls.asked(CHECK_SHARING) == []
+    assert edge.calls.asked(PREPARE_SHARING) == []
 
 
 @pytest.mark.parametrize(("channel", "missing"), [("sms", "messages.write"), ("copy", "links.write")])

@@ -19,7 +19,7 @@ __all__ = ["database", "office"]
 
 
 def check(office: Office, task_id: str, client_id: str | None = None) -> str:
-    found = sharing.check_sharing(office.db, office.calls, case_task_id=task_id, client_id=client_id)
+    found = sharing.prepare_sharing(office.db, office.calls, case_task_id=task_id, client_id=client_id)
     assert found["case_task_id"] == task_id
     return str(found["client_id"])
 
@@ -53,7 +53,7 @@ def test_only_what_is_open_is_shared_overdue_too(office: Office) -> None:
 def test_a_task_of_an_archived_case_and_of_another_firm_is_not_shared(office: Office) -> None:
     task_id = office.assign()["id"]
     with pytest.raises(NotFound, match="case_task_not_found"):
-        sharing.check_sharing(office.foreign_db, office.calls, case_task_id=task_id, client_id=None)
+        sharing.prepare_sharing(office.foreign_db, office.calls, case_task_id=task_id, client_id=None)
     known = office.calls.answers[cases.GET_CASE_FACTS]
     office.calls.answers[cases.GET_CASE_FACTS] = lambda case_ids: {
         "cases": [{**case, "state": "archived"} for case in known(case_ids=case_ids)["cases"]]

@@ -26,9 +26,9 @@ class SharingEntrypoints:
     def list_form_tasks(self, case_form_id: str) -> Answer:
         return form_tasks.list_form_tasks(self.db, utc_now(), case_form_id)
 
-    @serve(tasks.CHECK_SHARING)
-    def check_sharing(self, **query: Any) -> Answer:
-        return sharing.check_sharing(self.db, self.calls, **query)
+    @serve(tasks.PREPARE_SHARING)
+    def prepare_sharing(self, **query: Any) -> Answer:
+        return sharing.prepare_sharing(self.db, self.calls, **query)
 
     @serve(tasks.RECORD_SHARING)
     def record_sharing(self, **command: Any) -> Answer:
