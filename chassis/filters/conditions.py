@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chassis.filters.fields import ALL_OPERATORS, CUSTOM, DAYS, EMPTINESS, OPERATORS, Catalogue, Field, Reading
+from chassis.filters.fields import ALL_OPERATORS, CUSTOM, DAYS, EMPTINESS, Catalogue, Field, Reading
 from chassis.filters.values import MESSAGES, read_value
 
 MOST_VALUES = 1000
@@ -73,8 +73,8 @@ def _fitting(field: Field, operator: str, value: Any) -> tuple[Any, set[int]]:
 
 
 def _reading(field: Field, operator: str, positive: str, value: Any) -> Reading:
-    if operator not in OPERATORS[field.kind]:
-        raise Wrong("op", f"This field takes: {', '.join(OPERATORS[field.kind])}.")
+    if operator not in field.operators:
+        raise Wrong("op", f"This field takes: {', '.join(field.operators)}.")
     if positive == "is_not_empty":
         return Reading(field, "any")
     if positive == "in":

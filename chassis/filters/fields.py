@@ -43,7 +43,8 @@ class Reach(Protocol):
 
 @dataclass(frozen=True)
 class Field:
-    """A field that a filter may name. `options`: the only words it can hold, where they are fixed.
+    """A field that a filter may name. `options`: the only words it can hold, where they are fixed. `narrow`: it takes
+    equality and emptiness only.
 
     A custom field is one `Field` for each kind that it has, all with one name.
     """
@@ -52,6 +53,13 @@ class Field:
     kind: Kind
     reach: Reach
     options: tuple[str, ...] = ()
+    narrow: bool = False
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """What its kind takes, as far as it does."""
+        taken = OPERATORS[self.kind]
+        return tuple(op for op in taken if op in (*EQUALITY, *EMPTINESS)) if self.narrow else taken
 
 
 @dataclass(frozen=True)

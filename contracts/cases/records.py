@@ -7,7 +7,7 @@ from marshmallow import Schema, fields, validate
 from contracts.base import Choice, Count, Event, Flag, Id, Instant, Operation, PageRequest, Stamped, Text, ids, page_of
 from contracts.cases.common import A_CASE, OWNER, CaseId, CasePageMeta
 from contracts.clients import CreateClient
-from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 
 class CaseClient(Schema):
@@ -40,9 +40,11 @@ class CaseFields(Schema):
 
 
 class Case(CaseFields, Stamped):
-    """`state` follows from whether the status is a closed one. `pending`: its new client is still being created."""
+    """`state` follows from whether the status is a closed one. `pending`: its new client is still being created.
+    `hidden`: names of sensitive fields with a value that the caller may not see."""
 
     case_type_id = Id()
+    hidden = fields.List(fields.String())
     state = Choice("open", "closed", "pending")
     archived_at = Instant(allow_none=True)
 
@@ -118,12 +120,13 @@ _CASE_EVENT = {
     "changed": [], "previous_status": None, "archived": False, "responsible_staff_id": None, "staff_ids": [A_CASE],
 }  # fmt: skip
 CREATE_CASE = Operation(
-    OWNER, "create_case", CreateCase, Case, (Invalid, NotFound, Conflict, Unavailable), deadline=10.0,
+    OWNER, "create_case", CreateCase, Case, (Invalid, Forbidden, NotFound, Conflict, Unavailable), deadline=10.0,
     permission="cases.write", example={"case_type_id": A_CASE, "name": "A case", "clients": [{"client_id": A_CASE}]},
 )  # fmt: skip
 GET_CASE = Operation(OWNER, "get_case", CaseId, Case, (NotFound,), permission="cases.read", example={"case_id": A_CASE})
 UPDATE_CASE = Operation(
-    OWNER, "update_case", UpdateCase, Case, (Invalid, NotFound, Conflict, Unavailable), permission="cases.write",
+    OWNER, "update_case", UpdateCase, Case, (Invalid, Forbidden, NotFound, Conflict, Unavailable),
+    permission="cases.write",
     example={"case_id": A_CASE, "changes": {"status": "Closed"}},
 )  # fmt: skip
 ARCHIVE_CASE = Operation(

@@ -18,7 +18,8 @@ from contracts.errors import invalid_field
 from services.cases.case_events import emit_changed
 from services.cases.custom_fields import FITTING_QUESTIONS
 from services.cases.models import AppliedAnswer, Case, CustomField
-from services.cases.records import write_values
+from services.cases.sealed_values import opened
+from services.cases.stored_values import keep_values
 from services.cases.type_fields import fields_of
 
 Answer = dict[str, Any]
@@ -83,26 +84,25 @@ def _apply(uow: UnitOfWork, answers: Sequence[Answer], now: dt.datetime) -> None
     locked = select(Case).where(among(uow.session, Case.id, ids)).order_by(Case.id).with_for_update()
     cases = {case.id: case for case in uow.session.scalars(locked)}
     fields = fields_of(uow.session, {case.case_type_id for case in cases.values()})
-    before = {case.id: case.custom_fields for case in cases.values()}
+    before = opened(uow.session, {case.id: case.custom_fields for case in cases.values()})
+    values = dict(before)
     changed: dict[str, list[str]] = {}
     for answer in answers:
         case = cases.get(answer["case_id"])
         try:
             if case is None:
                 raise Refused("case_not_found", "There is no such case.")
-            after = _merged(fields[case.case_type_id], case.custom_fields, answer)
+            after = _merged(fields[case.case_type_id], values[case.id], answer)
         except Refused as refused:
             _reject(uow, answer, refused.code)
             continue
-        if after != case.custom_fields:
-            case.custom_fields = after
+        if after != values[case.id]:
+            values[case.id] = after
             changed.setdefault(case.id, []).append(f"custom_fields.{answer['field']}")
     for case_id in changed:
         cases[case_id].touch(now)
-    write_values(
-        uow,
-        {id_: (fields[cases[id_].case_type_id], before[id_], cases[id_].custom_fields) for id_ in changed},
-    )
+    written = {id_: (fields[cases[id_].case_type_id], before[id_], values[id_]) for id_ in changed}
+    keep_values(uow, [cases[id_] for id_ in changed], written)
     emit_changed(uow, {case_id: list(dict.fromkeys(names)) for case_id, names in changed.items()})
 
 

@@ -21,19 +21,32 @@ def merged(
     return values, [{"field": path, "message": message} for path, _, message in problems]
 
 
-def index_rows(field: CustomField, value: Any) -> list[dict[str, Any]]:
-    """The rows of `case_field_value` for a kept value, without case and key."""
-    empty = {"text": None, "folded": None, "start": None, "number": None, "day": None}
+_EMPTY = {"text": None, "folded": None, "start": None, "number": None, "day": None}
+
+
+def words_of(field: CustomField, value: Any) -> list[Any]:
+    """The single values of a value in clear, as a filter has them."""
     if field.type in ("number", "money"):
-        return [{**empty, "position": 0, "number": Decimal(str(value))}]
+        return [Decimal(str(value))]
+    return value if isinstance(value, list) else [value]
+
+
+def sealed_rows(hashes: Iterable[str]) -> list[dict[str, Any]]:
+    """The rows of `case_field_value` for a sensitive value, by its blind indexes, without case and key."""
+    return [{**_EMPTY, "position": position, "start": start} for position, start in enumerate(hashes)]
+
+
+def index_rows(field: CustomField, value: Any) -> list[dict[str, Any]]:
+    """The rows of `case_field_value` for a value in clear, without case and key."""
+    if field.type in ("number", "money"):
+        return [{**_EMPTY, "position": 0, "number": Decimal(str(value))}]
     if field.type == "yes_no":
-        return [{**empty, "position": 0, "number": Decimal(int(value))}]
+        return [{**_EMPTY, "position": 0, "number": Decimal(int(value))}]
     if field.type == "date":
-        return [{**empty, "position": 0, "day": dt.date.fromisoformat(value)}]
-    words = value if isinstance(value, list) else [value]
+        return [{**_EMPTY, "position": 0, "day": dt.date.fromisoformat(value)}]
     return [
-        {**empty, "position": position, "text": word, "folded": fold(word), "start": fold(word)[:START_LENGTH]}
-        for position, word in enumerate(words)
+        {**_EMPTY, "position": position, "text": word, "folded": fold(word), "start": fold(word)[:START_LENGTH]}
+        for position, word in enumerate(words_of(field, value))
     ]
 
 

@@ -10,6 +10,7 @@ from chassis.database import Database
 from chassis.sections import Section, plain, read_sections
 from services.cases.client_merges import following
 from services.cases.models import Case, CaseClient, ClientConsent, ClientFacts, ClientTag, KeyDate, StatusChange
+from services.cases.sealed_values import opened
 
 _FOLDED = ("number_folded", "name_folded", "description_folded", "source_folded")
 
@@ -32,5 +33,9 @@ def export_client_data(db: Database, *, client_id: str, limit: int = 200, cursor
                 Section("client_consent", ClientConsent, ClientConsent.client_id == id_, ClientConsent.channel),
             ]
         rows, next_cursor = read_sections(session, sections, limit=limit, cursor=cursor)
-    entries = [{"kind": section.kind, "data": section.show(row)} for section, row in rows]
+        values = opened(session, {row.id: row.custom_fields for section, row in rows if section.model is Case})
+    entries = []
+    for section, row in rows:
+        clear = {"custom_fields": values[row.id]} if section.model is Case else {}
+        entries.append({"kind": section.kind, "data": {**section.show(row), **clear}})
     return {"entries": entries, "files": [], "next_cursor": next_cursor}

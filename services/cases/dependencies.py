@@ -7,8 +7,10 @@ from typing import Any
 from chassis.context import current
 from chassis.database import Data
 from chassis.rpc import Calls
+from chassis.sealing import Keys
 from contracts import accounts, clients, tasks
 from services.cases.models import Base
+from services.cases.sealed_values import SEALING
 
 Record = dict[str, Any]
 BATCH = 500
@@ -19,6 +21,7 @@ class Dependencies:
 
     db = Data(Base)
     calls = Calls(accounts, clients, tasks)
+    keys = Keys(Base, SEALING)
 
     @property
     def _actor(self) -> str | None:

@@ -31,6 +31,7 @@ from services.cases.models import (
     KeyDate,
     NewClientRequest,
 )
+from services.cases.sealed_values import destroy_keys
 
 Record = dict[str, Any]
 
@@ -166,5 +167,6 @@ def _empty(uow: UnitOfWork, case_ids: Sequence[str], now: dt.datetime) -> None:
     for model in _ROWS:
         theirs = delete(model).where(among(uow.session, model.case_id, case_ids))
         uow.session.execute(theirs, execution_options=_QUIET)
+    destroy_keys(uow, case_ids)
     uow.update_each(Case, rows)
     emit_changed(uow, {row["id"]: _EMPTIED for row in rows})

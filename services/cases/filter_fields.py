@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.selectable import Select
 
 from chassis.filters.fields import CUSTOM, Catalogue, Field, Kind
@@ -28,6 +28,7 @@ from services.cases.models import (
     CustomField,
     KeyDate,
 )
+from services.cases.sealed_values import SealedRows
 
 
 def _rows(of_case: InstrumentedAttribute[str]) -> Select[Any]:
@@ -91,17 +92,19 @@ _VALUES = TypedColumns(
 )
 
 
-def custom_meanings(key: str, definitions: Sequence[CustomField]) -> list[Field]:
+def custom_meanings(key: str, definitions: Sequence[CustomField], session: Session | None = None) -> list[Field]:
     """A custom field in each kind that it has on the firm's types of case, bound to the types of case where it has it
     (where it has one kind only, and was removed from none: wherever it is stored). `definitions`: all with this key,
-    removed ones too."""
+    removed ones too. A sensitive one is a field only with a `session` that its values can be looked for with."""
     by_kind: dict[Kind, list[str]] = {}
+    sealed: dict[Kind, list[str]] = {}
     for definition in definitions:
         if definition.removed_at is None:
-            by_kind.setdefault(CUSTOM_KINDS[definition.type], []).append(definition.case_type_id)
-    uniform = len(by_kind) == 1 and all(definition.removed_at is None for definition in definitions)
+            kinds = sealed if definition.sensitive else by_kind
+            kinds.setdefault(CUSTOM_KINDS[definition.type], []).append(definition.case_type_id)
+    uniform = len(by_kind) == 1 and not sealed and all(definition.removed_at is None for definition in definitions)
     held = _rows(CaseFieldValue.case_id).where(CaseFieldValue.key == key)
-    return [
+    meanings = [
         Field(
             f"{CUSTOM}{key}",
             kind,
@@ -109,3 +112,14 @@ def custom_meanings(key: str, definitions: Sequence[CustomField]) -> list[Field]
         )
         for kind, case_type_ids in sorted(by_kind.items())
     ]
+    if session is not None:
+        meanings += [
+            Field(
+                f"{CUSTOM}{key}",
+                kind,
+                SealedRows(session, key, held, Case.case_type_id.in_(sorted(case_type_ids))),
+                narrow=True,
+            )
+            for kind, case_type_ids in sorted(sealed.items())
+        ]
+    return meanings

@@ -16,6 +16,7 @@ from chassis.filters.tree import Node
 from services.cases.filter_fields import CASE_FIELDS, custom_meanings
 from services.cases.freshness import sources_of
 from services.cases.models import CustomField, SavedFilter
+from services.cases.sealed_values import may_look_for_sensitive
 
 
 def read_filter(
@@ -49,4 +50,6 @@ def _load_custom_fields(session: Session, keys: Sequence[str]) -> dict[str, list
     definitions: dict[str, list[CustomField]] = {}
     for definition in session.scalars(select(CustomField).where(CustomField.key.in_(keys))):
         definitions.setdefault(definition.key, []).append(definition)
-    return {key: custom_meanings(key, of_key) for key, of_key in definitions.items()}
+    # Who may not see a value may not find it out by asking for cases that have it either.
+    looking = session if may_look_for_sensitive() else None
+    return {key: custom_meanings(key, of_key, looking) for key, of_key in definitions.items()}

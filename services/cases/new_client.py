@@ -33,6 +33,7 @@ from services.cases.models import (
     Case,
     CaseClient,
     CaseFieldValue,
+    CaseKey,
     CaseListMember,
     CaseStaff,
     KeyDate,
@@ -40,7 +41,7 @@ from services.cases.models import (
     StatusChange,
 )
 from services.cases.numbering import day_of_numbers
-from services.cases.reading import find_case, get_case, records
+from services.cases.reading import answer, find_case, get_case
 from services.cases.records import add_case
 from services.cases.type_statuses import statuses_of
 from services.cases.uniqueness import typed_clashes
@@ -52,6 +53,11 @@ PATIENCE = dt.timedelta(seconds=30)
 SHORTEST_WAIT = dt.timedelta(seconds=5)
 LONGEST_WAIT = dt.timedelta(hours=1)
 AT_ONCE = 50
+
+_ROWS: tuple[type[Any], ...] = (
+    NewClientRequest, CaseKey, CaseClient, CaseStaff, CaseFieldValue, KeyDate, CaseListMember, StatusChange
+)  # fmt: skip
+"""What there may be of a pending case."""
 
 _schema = CreateCase().fields["new_client"].schema  # type: ignore[attr-defined]
 _log = log_of(__name__)
@@ -106,7 +112,7 @@ def finish(db: Database, calls: Any, case_id: str, *, now: dt.datetime) -> Recor
             keep_facts(uow, facts)
             uow.session.flush()
             emit_case(uow, CASE_CREATED, case)
-        return uow.answer(records(uow.session, [case])[0])
+        return answer(uow, case)
 
 
 def finish_due(db: Database, calls: Any, *, now: dt.datetime) -> int:
@@ -196,7 +202,7 @@ def _take_away(db: Database, case_id: str) -> None:
         ).one_or_none()
         if case is None:
             return
-        for model in (NewClientRequest, CaseClient, CaseStaff, CaseFieldValue, KeyDate, CaseListMember, StatusChange):
+        for model in _ROWS:
             uow.session.execute(delete(model).where(model.case_id == case_id))
         uow.session.delete(case)
 

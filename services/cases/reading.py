@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
-from chassis.custom_fields import visible
-from chassis.database import Database
+from chassis.database import Database, UnitOfWork
 from chassis.filters.sql import condition
 from chassis.paging import page
 from chassis.texts import fold
@@ -22,6 +21,7 @@ from services.cases.filter_lookup import read_filter
 from services.cases.freshness import freshness
 from services.cases.key_dates import key_dates_of
 from services.cases.models import Case, CaseClient, StatusChange
+from services.cases.sealed_values import opened, shown
 from services.cases.type_fields import fields_of
 
 Record = dict[str, Any]
@@ -102,13 +102,14 @@ def list_status_changes(db: Database, case_id: str, **paging: Any) -> Record:
 
 
 def get_case_facts(db: Database, case_ids: Sequence[str]) -> Record:
-    """The facts of up to 1,000 cases in four queries; unknown ids are left out. `state` of an archived case is
-    `archived`."""
+    """The facts of up to 1,000 cases in a few queries, without sensitive values; unknown ids are left out. `state` of
+    an archived case is `archived`."""
     with db.read() as session:
         cases = session.scalars(select(Case).where(among(session, Case.id, case_ids))).all()
         ids = [case.id for case in cases]
         clients, staff = client_ids_of(session, ids), staff_ids_of(session, ids)
         fields = fields_of(session, {case.case_type_id for case in cases})
+        values = opened(session, {case.id: case.custom_fields for case in cases})
     facts = {
         case.id: {
             "case_id": case.id,
@@ -122,7 +123,7 @@ def get_case_facts(db: Database, case_ids: Sequence[str]) -> Record:
             "responsible_staff_id": case.responsible_staff_id,
             "staff_ids": staff[case.id],
             "client_ids": clients[case.id],
-            "custom_fields": visible(fields[case.case_type_id], case.custom_fields),
+            "custom_fields": shown(fields[case.case_type_id], values[case.id], to_all=True)[0],
         }
         for case in cases
     }
@@ -138,8 +139,13 @@ def find_case(session: Session, case_id: str, *, lock: bool = False) -> Case:
     return found
 
 
-def records(session: Session, cases: Sequence[Case]) -> list[Record]:
-    """Cases as they are on the wire, in a constant number of queries."""
+def answer(uow: UnitOfWork, case: Case) -> Record:
+    """What a use case answers about a case: what the caller may see, and what anybody may to a repeat."""
+    return uow.answer(records(uow.session, [case])[0], kept=lambda: records(uow.session, [case], to_all=True)[0])
+
+
+def records(session: Session, cases: Sequence[Case], *, to_all: bool = False) -> list[Record]:
+    """Cases as they are on the wire, in a constant number of queries: as the caller may see them, or anybody may."""
     ids = [case.id for case in cases]
     if not ids:
         return []
@@ -149,13 +155,16 @@ def records(session: Session, cases: Sequence[Case]) -> list[Record]:
         clients[case_id].append({"client_id": client_id, "role": role, "label": label})
     # Of those alone that have values to show.
     fields = fields_of(session, {case.case_type_id for case in cases if case.custom_fields})
+    values = opened(session, {case.id: case.custom_fields for case in cases})
+    seen = {case.id: shown(fields.get(case.case_type_id, ()), values[case.id], to_all=to_all) for case in cases}
     return [
         {
             **{name: getattr(case, name) for name in _PLAIN},
             "clients": clients[case.id],
             "staff_ids": staff[case.id],
             "key_dates": dates[case.id],
-            "custom_fields": visible(fields.get(case.case_type_id, ()), case.custom_fields),
+            "custom_fields": seen[case.id][0],
+            "hidden": seen[case.id][1],
         }
         for case in cases
     ]

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete
-
 from chassis.columns import fits, new_id
-from chassis.custom_fields import Values
 from chassis.database import Database, UnitOfWork
-from chassis.value_sets import among
 from contracts.cases import CASE_CHANGED, CASE_CREATED
 from contracts.errors import Conflict, Invalid, invalid_field
 from services.cases.case_clients import check_clients, placed, present_clients, set_clients, set_staff
@@ -19,11 +15,13 @@ from services.cases.case_events import emit_case
 from services.cases.case_staff import OTHERS, RESPONSIBLE, demand_staff, present_staff
 from services.cases.case_types import find_case_type
 from services.cases.client_facts import keep_facts
-from services.cases.custom_fields import index_rows, merged
+from services.cases.custom_fields import merged
 from services.cases.key_dates import check_key_dates, set_key_dates
-from services.cases.models import Case, CaseFieldValue, CaseStatus, CustomField, StatusChange
+from services.cases.models import Case, CaseStatus, StatusChange
 from services.cases.numbering import day_of_numbers, next_number
-from services.cases.reading import find_case, records
+from services.cases.reading import answer, find_case
+from services.cases.sealed_values import opened, refuse_sensitive_changes
+from services.cases.stored_values import keep_values
 from services.cases.type_fields import fields_of
 from services.cases.type_statuses import statuses_of
 from services.cases.uniqueness import typed_clashes
@@ -48,7 +46,7 @@ def create_case(db: Database, calls: Any, command: Record, *, actor_id: str | No
         keep_facts(uow, facts)
         case = add_case(uow, command, clients, actor_id=actor_id, now=now, today=today)
         emit_case(uow, CASE_CREATED, case)
-        return uow.answer(records(uow.session, [case])[0])
+        return answer(uow, case)
 
 
 def add_case(
@@ -63,7 +61,8 @@ def add_case(
 ) -> Case:
     """Writes the rows of a new case. `today`: the firm's day, if not that of `now`.
 
-    Raises Invalid, NotFound, Conflict `case_type_archived`, and what the session raises for what is taken.
+    Raises Invalid, NotFound, Conflict `case_type_archived`, Forbidden for a sensitive field that the caller may not
+    change, and what the session raises for what is taken.
     """
     check_key_dates(command)
     case_type = find_case_type(uow.session, command["case_type_id"])
@@ -72,7 +71,9 @@ def add_case(
     _check_value(command)
     status = _status(uow, case_type.id, command.get("status"))
     fields = fields_of(uow.session, [case_type.id])[case_type.id]
-    values, errors = merged(fields, {}, command.get("custom_fields") or {}, creating=True)
+    given_values = command.get("custom_fields") or {}
+    refuse_sensitive_changes(fields, given_values)
+    values, errors = merged(fields, {}, given_values, creating=True)
     if errors:
         raise Invalid("invalid_input", fields=errors)
     given = {name: command.get(name) for name in _PLAIN}
@@ -82,7 +83,7 @@ def add_case(
         case_type_id=case_type.id,
         status=status.name,
         state="pending" if pending else status.state,
-        custom_fields=values,
+        custom_fields={},
         created_at=now,
         updated_at=now,
     )
@@ -92,7 +93,7 @@ def add_case(
     set_staff(uow, case.id, command.get("staff_ids") or [])
     if command.get("key_dates"):
         set_key_dates(uow, case.id, command["key_dates"])
-    write_values(uow, {case.id: (fields, {}, values)})
+    keep_values(uow, [case], {case.id: (fields, {}, values)})
     _note_status(uow, case, None, actor_id, now)
     return case
 
@@ -130,7 +131,7 @@ def update_case(
             case.touch(now)
             uow.session.flush()
             emit_case(uow, CASE_CHANGED, case, changed, previous_status=before if "status" in changed else None)
-        return uow.answer(records(uow.session, [case])[0])
+        return answer(uow, case)
 
 
 def demand_changeable(case: Case) -> None:
@@ -164,7 +165,7 @@ def archive_case(db: Database, case_id: str, *, now: dt.datetime) -> Record:
         if case.archive(now):
             uow.session.flush()
             emit_case(uow, CASE_CHANGED, case, ["archived_at"])
-        return uow.answer(records(uow.session, [case])[0])
+        return answer(uow, case)
 
 
 def unarchive_case(db: Database, case_id: str, *, now: dt.datetime) -> Record:
@@ -174,25 +175,7 @@ def unarchive_case(db: Database, case_id: str, *, now: dt.datetime) -> Record:
         if case.unarchive(now):
             uow.session.flush()
             emit_case(uow, CASE_CHANGED, case, ["archived_at"])
-        return uow.answer(records(uow.session, [case])[0])
-
-
-def write_values(uow: UnitOfWork, changes: Mapping[str, tuple[Sequence[CustomField], Values, Values]]) -> None:
-    """Brings `case_field_value` to the values of cases, set-based: {case id: (fields, before, after)}."""
-    rows, stale = [], []
-    for case_id, (fields, before, after) in changes.items():
-        for field in fields:
-            if before.get(field.key) == after.get(field.key):
-                continue
-            if field.key in before:
-                stale.append((case_id, field.key))
-            if field.key in after:
-                rows += [{"case_id": case_id, "key": field.key, **row} for row in index_rows(field, after[field.key])]
-    for key in sorted({key for _, key in stale}):
-        of_cases = among(uow.session, CaseFieldValue.case_id, [id_ for id_, stale_key in stale if stale_key == key])
-        outdated = delete(CaseFieldValue).where(CaseFieldValue.key == key, of_cases)
-        uow.session.execute(outdated, execution_options={"synchronize_session": False})
-    uow.insert(CaseFieldValue, rows)
+        return answer(uow, case)
 
 
 def _apply(uow: UnitOfWork, case: Case, changes: Record, actor_id: str | None, now: dt.datetime) -> list[str]:
@@ -207,7 +190,8 @@ def _apply(uow: UnitOfWork, case: Case, changes: Record, actor_id: str | None, n
         changed.append("status")
     if "custom_fields" in changes:
         fields = fields_of(uow.session, [case.case_type_id])[case.case_type_id]
-        stored = case.custom_fields
+        refuse_sensitive_changes(fields, changes["custom_fields"])
+        stored = opened(uow.session, {case.id: case.custom_fields})[case.id]
         values, errors = merged(fields, stored, changes["custom_fields"], creating=False)
         if errors:
             raise Invalid("invalid_input", fields=errors)
@@ -215,8 +199,7 @@ def _apply(uow: UnitOfWork, case: Case, changes: Record, actor_id: str | None, n
             f"custom_fields.{key}" for key in sorted(changes["custom_fields"]) if stored.get(key) != values.get(key)
         ]
         if names:
-            case.custom_fields = values
-            write_values(uow, {case.id: (fields, stored, values)})
+            keep_values(uow, [case], {case.id: (fields, stored, values)})
             changed += names
     uow.session.flush()
     if "staff_ids" in changes and set_staff(uow, case.id, changes["staff_ids"]):

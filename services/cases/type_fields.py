@@ -2,7 +2,7 @@
 
 A removed field keeps its stored values, hidden; the same field added again shows them. The type of a field with stored
 values cannot change. An option that is taken away stays where it is stored. A field made required binds the next change
-that names it.
+that names it. The values of one that becomes sensitive, or is so no longer, are moved in the background.
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ def replace_fields(session: Session, case_type_id: str, wanted: Sequence[Record]
             message = f"The field {field.key} has values of its present type."
             fields = [{"field": f"custom_fields.{position}.type", "message": message}]
             raise Conflict("custom_field_in_use", fields=fields, key=field.key)
+        if field.sensitive != entry.get("sensitive", False):
+            field.resealing = True
         for name, value in _field_values(entry).items():
             setattr(field, name, value)
         field.position = position

@@ -29,3 +29,15 @@ def test_the_series_there_is_the_firms_and_types_go_on_with_it(old: Old) -> None
     assert database.rows("number_series", "firm_id", "last") == [(firm_id, 41)]
     assert sorted(database.columns("case_type")) == before
     assert database.rows("case_type", *before) == kept
+
+
+def test_values_there_of_sensitive_fields_are_waiting_to_be_sealed(old: Old) -> None:
+    database = old("cases", "0009")
+    firm_id, kind_id = new_id(), new_id()
+    database.put("case_type", firm_id=firm_id, id=kind_id, name="Probate")
+    for key, sensitive in (("notes", False), ("diagnosis", True)):
+        database.put("custom_field", firm_id=firm_id, case_type_id=kind_id, key=key, type="text", sensitive=sensitive)
+    database.to("0010")
+    assert database.rows("custom_field", "key", "resealing") == [("diagnosis", True), ("notes", False)]
+    database.back_to("0009")
+    assert database.rows("custom_field", "key", "sensitive") == [("diagnosis", True), ("notes", False)]

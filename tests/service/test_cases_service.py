@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,8 +49,15 @@ class Caller:
 
 
 @pytest.fixture
-def calls(embedded_bus: str, start: Callable[..., ServiceRunner]) -> Any:
-    runner = start(CasesService, Desk, Caller, bus=embedded_bus, DATABASE_URL=make_database(Base).url)
+def keys(tmp_path: Path) -> str:
+    (tmp_path / "keys").write_text("A" * 43)
+    return f"file://{tmp_path / 'keys'}"
+
+
+@pytest.fixture
+def calls(embedded_bus: str, start: Callable[..., ServiceRunner], keys: str) -> Any:
+    url = make_database(Base).url
+    runner = start(CasesService, Desk, Caller, bus=embedded_bus, DATABASE_URL=url, SEALING_KEYS_URL=keys)
     (provider,) = [entry for entry in runner.service_map["caller"].dependencies if isinstance(entry, Calls)]
     with use(Context(firm_id=new_id(), actor_id=new_id(), actor_kind="staff")):
         yield provider.get_dependency(None)
@@ -71,7 +79,9 @@ def test_a_case_with_a_new_client_over_the_bus(calls: Any) -> None:
     assert calls.cases.list_cases()["meta"]["total"] == 1
 
 
-def test_a_pending_case_is_finished_after_a_restart(embedded_bus: str, start: Callable[..., ServiceRunner]) -> None:
+def test_a_pending_case_is_finished_after_a_restart(
+    embedded_bus: str, start: Callable[..., ServiceRunner], keys: str
+) -> None:
     office = Office(make_database(Base))
 
     def unavailable(**command: Any) -> Any:
@@ -82,6 +92,6 @@ def test_a_pending_case_is_finished_after_a_restart(embedded_bus: str, start: Ca
     with office.db.unit_of_work() as uow:
         uow.session.execute(update(NewClientRequest).values(due_at=utc_now()))
     start(Desk, bus=embedded_bus, DATABASE_URL=office.db.url)
-    start(CasesService, bus=embedded_bus, DATABASE_URL=office.db.url)
+    start(CasesService, bus=embedded_bus, DATABASE_URL=office.db.url, SEALING_KEYS_URL=keys)
     eventually(lambda: office.service.get_case(pending["id"])["state"] == "open", what="the case is active")
     assert pending["clients"][0]["client_id"] in Desk.known

@@ -17,9 +17,10 @@ from sqlalchemy.exc import IntegrityError
 from chassis.columns import new_id
 from chassis.sealing import KmsKeys, LocalKeys, forget_rings, key_store_at, rotation, use_key_store
 from chassis.sealing.firm_keys import FRESH_SECONDS, SEAL, ring_to_write
-from chassis.testing import Clock, eventually
+from chassis.testing import Clock, eventually, make_database
 from deploy import keys
 from deploy.keys import act
+from services.cases import models as cases_models
 from services.clients.client_keys import SEALING
 from services.clients.models import ClientKey, FirmKey
 from services.messaging import address_keys
@@ -257,7 +258,7 @@ def test_the_command_shows_and_rotates(
     file, other = tmp_path / "keys", tmp_path / "other"
     file.write_text("A" * 43 + "\n")
     other.write_text("B" * 43 + "\n")
-    urls = {"clients": desk.everywhere.url}
+    urls = {"clients": desk.everywhere.url, "cases": make_database(cases_models.Base).url}
     before = firm_keys(desk)
     assert act("status", urls, f"file://{file}", None) == 0
     assert f"{desk.firm_id}  since" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from chassis.rpc import serve
 from chassis.timers import every
 from contracts import cases, tasks
 from contracts.errors import invalid_field
-from services.cases import answers, case_types, new_client, reading, records, selecting
+from services.cases import answers, case_types, new_client, reading, records, selecting, stored_values
 from services.cases.dependencies import BATCH, Dependencies, Record
 
 
@@ -82,6 +82,10 @@ class RecordEntrypoints(Dependencies):
     @on(tasks.TASK_COMPLETED, batch=BATCH)
     def apply_answers(self, events: list[ReceivedEvent]) -> None:
         answers.apply_answers(self.db, self.calls, events, now=utc_now())
+
+    @every(30, "reseal_custom_fields")
+    def reseal_custom_fields(self) -> bool:
+        return stored_values.reseal(self.db, utc_now())
 
     @every(10, "finish_new_clients")
     def finish_new_clients(self) -> None:

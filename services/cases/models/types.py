@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import ForeignKeyConstraint, Index, String, UniqueConstraint, false
+from sqlalchemy import ForeignKeyConstraint, Index, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Json, new_id
 from services.cases.models.common import Base, FirmKeyed, Versioned
+
+_RESEALING = text("resealing")
 
 
 class CaseType(FirmKeyed, Versioned, Base):
@@ -47,12 +49,14 @@ class CaseStatus(FirmKeyed, Base):
 
 
 class CustomField(FirmKeyed, Base):
-    """A field that a firm adds to a case type. A removed one is kept: its values stay stored, and are hidden."""
+    """A field that a firm adds to a case type. A removed one is kept: its values stay stored, and are hidden.
+    `resealing`: it became sensitive, or is so no longer, and some values are as before."""
 
     __tablename__ = "custom_field"
     __table_args__ = (
         ForeignKeyConstraint(["firm_id", "case_type_id"], ["case_type.firm_id", "case_type.id"]),
         Index("ix_custom_field_firm_id_key", "firm_id", "key"),
+        Index("ix_custom_field_resealing", "resealing", sqlite_where=_RESEALING, postgresql_where=_RESEALING),
     )
 
     case_type_id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -62,5 +66,6 @@ class CustomField(FirmKeyed, Base):
     type: Mapped[str] = mapped_column(String(20))
     required: Mapped[bool] = mapped_column(default=False)
     sensitive: Mapped[bool] = mapped_column(default=False)
+    resealing: Mapped[bool] = mapped_column(default=False, server_default=false())
     options: Mapped[list[str]] = mapped_column(Json, default=list)
     removed_at: Mapped[dt.datetime | None] = mapped_column(default=None)
