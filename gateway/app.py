@@ -51,6 +51,7 @@ from gateway.routes import (
     privacy,
     saved_filters,
     share,
+    task_files,
     tasks,
     tasks_of_cases,
 )
@@ -62,7 +63,7 @@ API_BLUEPRINTS = (
     imports.blueprint, case_types.blueprint, case_lists.blueprint, cases.blueprint, tasks.blueprint,
     tasks_of_cases.blueprint, forms.blueprint, messaging.blueprint, consents.blueprint, conversations.blueprint,
     portal.blueprint, share.blueprint, groups.blueprint, contacts.blueprint, privacy.blueprint, companies.blueprint,
-    saved_filters.blueprint, notes.blueprint, card.blueprint, photos.blueprint,
+    saved_filters.blueprint, notes.blueprint, card.blueprint, photos.blueprint, task_files.blueprint,
 )  # fmt: skip
 
 SEES_SENSITIVE = "clients.read_sensitive"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,9 +19,11 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from contracts.errors import Invalid, invalid_field
+from contracts.tasks import MOST_FILES
 
 SHORT_TEXT_LENGTH = 500
 LONG_TEXT_LENGTH = 20_000
+SIGNED_NAME_LENGTH = 200
 ADDRESS_PARTS = {"line1": 200, "line2": 200, "city": 120, "state": 60, "postal_code": 20, "country": 2}
 """Parts of a structured address and their longest lengths. `country` is ISO 3166, two letters."""
 
@@ -28,7 +31,6 @@ _NUMBER = re.compile(r"[+-]?(\d{1,18}(\.\d{0,12})?|\.\d{1,12})")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _YES = frozenset({"yes", "true"})
 _NO = frozenset({"no", "false"})
-_NOT_YET = frozenset({"file_upload", "signature"})
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,11 @@ def _is_empty(part: Any) -> bool:
 
 def check_answer(question: Question, answer: Any) -> Any:
     """The answer as it is kept: text trimmed, number as the string of a decimal, ISO date, true/false, list of options
-    in their own order, E.164, email address, address as text or parts. None if blank.
+    in their own order, E.164, email address, address as text or parts, list of file ids, signature by parts. None if
+    blank.
 
     Raises `Invalid` (`answer_required` if a required question is left blank).
     """
-    if question.kind in _NOT_YET:
-        raise _refused("not_available_yet", "This kind of question cannot be answered here yet.")
     if is_blank(answer):
         if question.required:
             raise _refused("answer_required", "Please answer this question.")
@@ -218,6 +219,36 @@ def _address(question: Question, answer: Any) -> str | dict[str, str]:
     return address
 
 
+def _file_upload(question: Question, answer: Any) -> list[str]:
+    """Which files: whether they are there is known elsewhere."""
+    # A form with one file sends one text instead of a list.
+    named = [answer] if isinstance(answer, str) else answer
+    if not isinstance(named, list):
+        raise _refused("invalid_files", "Please name the files by their ids.")
+    ids = list(dict.fromkeys(_file_id(one) for one in named if not _is_empty(one)))
+    most = min(question.checks.get("max_files") or MOST_FILES, MOST_FILES)
+    if len(ids) > most:
+        raise _refused("too_many_files", f"Please send at most {most} files.", most=most)
+    return ids
+
+
+def _file_id(written: Any) -> str:
+    try:
+        return str(uuid.UUID(written))
+    except (ValueError, TypeError, AttributeError):
+        raise _refused("invalid_files", "Please name the files by their ids.") from None
+
+
+def _signature(question: Question, answer: Any) -> dict[str, Any]:
+    """A name in full and that it is meant as a signature, perhaps with the file of its picture."""
+    if not isinstance(answer, dict) or answer.keys() - {"name", "agreed", "file_id", "signed_at"}:
+        raise _refused("not_signed", "Please sign with your full name.")
+    name = _line(answer.get("name") or "", SIGNED_NAME_LENGTH)
+    if not any(character.isalpha() for character in name) or _flag(answer.get("agreed")) is not True:
+        raise _refused("not_signed", "Please write your full name and tick the box to sign.")
+    return {"name": name, "agreed": True, "file_id": _file_id(answer["file_id"]) if answer.get("file_id") else None}
+
+
 _CHECKS: dict[str, Callable[[Question, Any], Any]] = {
     "short_text": _short_text,
     "long_text": _long_text,
@@ -230,4 +261,6 @@ _CHECKS: dict[str, Callable[[Question, Any], Any]] = {
     "email": _email,
     "address": _address,
     "acknowledgement": _acknowledgement,
+    "file_upload": _file_upload,
+    "signature": _signature,
 }

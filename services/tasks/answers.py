@@ -8,7 +8,7 @@ from typing import Any
 from chassis.context import Context, current
 from chassis.database import Database, UnitOfWork
 from contracts.tasks import TASK_COMPLETED, TASK_REOPENED
-from services.tasks import flow
+from services.tasks import flow, task_files
 from services.tasks.answer_checks import Question, check_answer
 from services.tasks.due_dates import Calendar
 from services.tasks.history import change_of
@@ -43,6 +43,7 @@ def submit_answer(
     with db.unit_of_work() as uow:
         case, task = flow.lock_task(uow, case_task_id)
         checked = check_answer(question_of(task), answer)
+        checked = task_files.take_named(uow, task, checked, now, client_id=client_id, by_staff=by_staff)
         answered_by = "staff" if by_staff else "client"
         if task.is_answered(checked, answered_by, client_id, seen=answer_version if by_staff else None):
             return uow.answer(case_task_view(task, now))

@@ -1,4 +1,4 @@
-"""Clients that were merged: what the one answered is the survivor's answer, and goes back with an undo."""
+"""Clients that were merged: what the one answered or uploaded is the survivor's, and goes back with an undo."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
 from chassis.redirects import Following, Redirect, Rows
-from services.tasks.models import CaseTask, ClientMerge, ClientMergeMove
+from services.tasks.models import CaseTask, ClientMerge, ClientMergeMove, TaskFile
 
 following = Following(
     ClientMerge,
@@ -15,6 +15,7 @@ following = Following(
     [
         Rows("case_task", CaseTask, CaseTask.client_id, {"version": CaseTask.version + 1}),
         Rows("draft", CaseTask, CaseTask.draft_client_id),
+        Rows("task_file", TaskFile, TaskFile.client_id),
     ],
 )
 

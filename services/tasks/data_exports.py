@@ -9,18 +9,21 @@ from sqlalchemy import or_, select
 from chassis.database import Database
 from chassis.sections import Section, plain, read_sections
 from chassis.value_sets import among
-from services.tasks.models import CaseTask, CaseTaskChange
+from services.tasks.models import CaseTask, CaseTaskChange, TaskFile
 
 
 def export_client_data(
     db: Database, calls: Any, *, client_id: str, limit: int = 200, cursor: str | None = None
 ) -> dict[str, Any]:
-    """`contracts.exporting.ExportedPage`: what the client answered or saved, and every task of cases that are nobody
-    else's. Raises Invalid, Unavailable."""
+    """`contracts.exporting.ExportedPage`: what the client answered, saved or uploaded, and every task of cases that are
+    nobody else's. Raises Invalid, Unavailable."""
     cases = calls.cases.get_client_cases(client_ids=[client_id])["cases"]
     alone = [case["case_id"] for case in cases if case["alone"]]
     with db.read() as session:
         theirs = or_(CaseTask.client_id == client_id, among(session, CaseTask.case_id, alone))
+        # A file that is answered is whose the answer is.
+        on_own_case = TaskFile.case_task_id.in_(select(CaseTask.id).where(among(session, CaseTask.case_id, alone)))
+        files = or_(TaskFile.client_id == client_id, on_own_case)
         sections = [
             Section("case_task", CaseTask, theirs, CaseTask.id, lambda task: _but_drafts_of_others(task, client_id)),
             Section("draft", CaseTask, CaseTask.draft_client_id == client_id, CaseTask.id, _draft),
@@ -30,10 +33,16 @@ def export_client_data(
                 CaseTaskChange.case_task_id.in_(select(CaseTask.id).where(theirs)),
                 CaseTaskChange.id,
             ),
+            Section("task_file", TaskFile, TaskFile.state.in_(("stored", "answered")) & files, TaskFile.id),
         ]
         rows, following = read_sections(session, sections, limit=limit, cursor=cursor)
     entries = [{"kind": section.kind, "data": section.show(row)} for section, row in rows]
-    return {"entries": entries, "files": [], "next_cursor": following}
+    kept = [
+        {"file_key": row.file_key, "name": f"{section.kind}/{row.id}-{row.filename}"}
+        for section, row in rows
+        if isinstance(row, TaskFile)
+    ]
+    return {"entries": entries, "files": kept, "next_cursor": following}
 
 
 def _but_drafts_of_others(task: CaseTask, client_id: str) -> dict[str, Any]:

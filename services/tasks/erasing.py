@@ -1,4 +1,7 @@
-"""A client is erased: its answers go, and so do those about it on cases that are nobody else's."""
+"""A client is erased: its answers and files go, and so do those about it on cases that are nobody else's.
+
+Files go first, then the rows that name them: who is interrupted in between finds them again.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +10,35 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import null, or_, select, update
+from sqlalchemy import Select, delete, null, or_, select, update
+from sqlalchemy.orm import Session
 
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
+from chassis.files import Files
 from chassis.forgetting import forget_deleted
 from chassis.value_sets import among
+from contracts.errors import Unavailable
 from contracts.tasks import ERASURE_REPORTED, OWNER
-from services.tasks.models import CaseTask, CaseTaskChange
+from services.tasks.models import CaseTask, CaseTaskChange, TaskFile
 
 _ASKED_AT_ONCE = 500
 _QUIET = {"synchronize_session": False}
 _NO_DRAFT = {"draft": null(), "draft_at": null(), "draft_client_id": null()}
 
 
-def forget_clients(db: Database, calls: Any, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
-    """`client.erased.v1`: forgets what was answered and reports how many answers. That a task was completed, and when,
-    stays. Which cases are the clients' alone is asked first.
+def forget_clients(db: Database, files: Files, calls: Any, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
+    """`client.erased.v1`: forgets what was answered and uploaded, and reports how much. That a task was completed, and
+    when, stays. Which cases are the clients' alone is asked first.
 
     Raises Unavailable, DeadlineExceeded; then it is done later.
     """
     ids = sorted({client_id for event in events for client_id in event.data["client_ids"]})
     alone = _cases_of_nobody_else(calls, ids)
+    removed = _remove_contents(db, files, ids, alone)
     with db.unit_of_work(once=events) as uow:
         answers = _forget_answers(uow, ids, alone, now)
+        gone = _forget_files(uow, ids, alone, removed)
         uow.forget_mentions([*ids, *alone])
         for event in uow.fresh:
             mine = set(event.data["client_ids"])
@@ -40,7 +48,10 @@ def forget_clients(db: Database, calls: Any, events: Sequence[ReceivedEvent], no
                 "client_id": event.data["client_id"],
                 "service": OWNER,
                 "outcome": "done",
-                "counts": {"answers": sum(answers[key] for key in (*mine, *cases))},
+                "counts": {
+                    "answers": sum(answers[key] for key in (*mine, *cases)),
+                    "files": sum(gone[key] for key in (*mine, *cases)),
+                },
             }
             uow.emit(ERASURE_REPORTED, event.data["client_id"], report)
         forget_deleted(uow, db)
@@ -86,3 +97,37 @@ def _forget_answers(uow: UnitOfWork, ids: Sequence[str], alone: dict[str, Any], 
     )
     uow.session.execute(said.values(facts={}), execution_options=_QUIET)
     return Counter(row.case_id if row.case_id in alone else row.client_id for row in affected if row.answered)
+
+
+def _files_of(session: Session, ids: Sequence[str], alone: dict[str, Any]) -> Select[Any]:
+    """Those that the clients uploaded or answered with, and all of cases that are nobody else's."""
+    theirs = select(CaseTask.id).where(among(session, CaseTask.case_id, alone))
+    mine = or_(among(session, TaskFile.client_id, ids), TaskFile.case_task_id.in_(theirs))
+    return select(TaskFile).where(mine).order_by(TaskFile.id)
+
+
+def _remove_contents(db: Database, files: Files, ids: Sequence[str], alone: dict[str, Any]) -> set[str]:
+    """Removes what the object store has of them; the ids of the files."""
+    with db.read() as session:
+        found = session.scalars(_files_of(session, ids, alone)).all()
+    for file in found:
+        files.delete(file.file_key)
+    return {file.id for file in found}
+
+
+def _forget_files(uow: UnitOfWork, ids: Sequence[str], alone: dict[str, Any], removed: set[str]) -> Counter[str]:
+    """How many files went, by the case that was nobody else's, else by the client. (Whoever is still storing one finds
+    its row gone, and removes it.)"""
+    found = uow.session.scalars(_files_of(uow.session, ids, alone).with_for_update()).all()
+    if any(file.state != "coming" and file.id not in removed for file in found):
+        raise Unavailable("files_still_coming")
+    case_of = dict(
+        uow.session.execute(
+            select(CaseTask.id, CaseTask.case_id).where(CaseTask.id.in_({file.case_task_id for file in found}))
+        ).all()
+    )
+    uow.session.execute(
+        delete(TaskFile).where(among(uow.session, TaskFile.id, [file.id for file in found])), execution_options=_QUIET
+    )
+    cases = {file.id: case_of.get(file.case_task_id) for file in found}
+    return Counter(str(cases[file.id] if cases[file.id] in alone else file.client_id) for file in found)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from chassis.database import Data
+from chassis.files import FilesProvider
 from chassis.rpc import Calls
 from contracts import accounts, cases, messaging
 from services.tasks.entrypoints.automation import AutomationEntrypoints
 from services.tasks.entrypoints.bulk import BulkEntrypoints
 from services.tasks.entrypoints.case_tasks import CaseTasksEntrypoints
 from services.tasks.entrypoints.cases import CasesEntrypoints
+from services.tasks.entrypoints.files import FilesEntrypoints
 from services.tasks.entrypoints.forms import FormsEntrypoints
 from services.tasks.entrypoints.outcomes import OutcomesEntrypoints
 from services.tasks.entrypoints.overdue import OverdueEntrypoints
@@ -23,6 +25,7 @@ class TasksService(
     TemplatesEntrypoints,
     FormsEntrypoints,
     CaseTasksEntrypoints,
+    FilesEntrypoints,
     BulkEntrypoints,
     SharingEntrypoints,
     OutcomesEntrypoints,
@@ -34,6 +37,7 @@ class TasksService(
     name = "tasks"
 
     db = Data(Base)
+    files = FilesProvider()
     calls = Calls(accounts, cases, messaging)
     # For thousands of ids at a time, which are passed on as they come.
     raw_calls = Calls(cases, messaging, raw=True)

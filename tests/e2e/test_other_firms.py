@@ -55,6 +55,10 @@ class Firm:
         form = make("/v1/forms", {"title": "Intake", "sections": [{"title": "You", "tasks": asked}]})
         ids["forms"] = form["id"]
         ids["case-forms"] = make(f"/v1/cases/{ids['cases']}/forms", {"form_id": form["id"]})["id"]
+        wanted = make("/v1/task-templates", {"title": "Your deed", "kind": "file_upload"})["id"]
+        deed = make(f"/v1/cases/{ids['cases']}/tasks", {"template_id": wanted})["id"]
+        file = {"file": ("deed.png", PICTURE)}
+        ids["task-files"] = make(f"/v1/case-tasks/{deed}/files", files=file)["id"]
         selector = {"case_ids": [ids["cases"]]}
         assigned = make("/v1/case-tasks/bulk-assign", {"selector": selector, "template_ids": [ids["task-templates"]]})
         ids["bulk-assignments"] = assigned["id"]
@@ -178,7 +182,7 @@ def test_every_route_with_an_id_in_its_path(system: Embedded, owner: Firm, stran
         if path == "/v1/clients/{id}/company":
             body = {"company_id": NOBODY}
         kwargs: dict[str, Any] = {} if method in ("GET", "DELETE") else {"json": body}
-        if (method, path) == ("PUT", "/v1/clients/{id}/photo"):
+        if (method, path) in (("PUT", "/v1/clients/{id}/photo"), ("POST", "/v1/case-tasks/{id}/files")):
             kwargs = {"files": {"file": ("photo.png", PICTURE)}}
         nobodys = str(uuid.uuid4())
         foreign = answer(stranger.api, method, path.replace("{id}", owner.ids[kind]), **kwargs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.database import Database
+from chassis.files import FolderFiles
 from chassis.testing import FakeCalls, make_service, outbox_events
 from contracts import accounts, cases, messaging
 from contracts.base import Event
@@ -96,8 +98,8 @@ class Messaging:
 class Office:
     """One firm, and another one's staff that must not see it."""
 
-    def __init__(self, database: Database) -> None:
-        self.everywhere = database
+    def __init__(self, database: Database, files: FolderFiles) -> None:
+        self.everywhere, self.files = database, files
         self.firm_id, self.staff_id = new_id(), new_id()
         self.context = Context(firm_id=self.firm_id, actor_id=self.staff_id, actor_kind="staff")
         self.db = database.for_firm(self.firm_id)
@@ -118,7 +120,7 @@ class Office:
         self.calls = FakeCalls(accounts, cases, messaging, answers=answers)
         self.raw_calls = FakeCalls(cases, messaging, answers=answers, raw=True)
         self.service = make_service(
-            TasksService, db=self.db, calls=self.calls, raw_calls=self.raw_calls, firms=Calendars()
+            TasksService, db=self.db, files=files, calls=self.calls, raw_calls=self.raw_calls, firms=Calendars()
         )
 
     def _staff(self, staff_id: str) -> dict[str, Any]:
@@ -166,7 +168,7 @@ def database(request: pytest.FixtureRequest) -> Database:
 
 
 @pytest.fixture
-def office(database: Database) -> Iterator[Office]:
-    office = Office(database)
+def office(database: Database, tmp_path: Path) -> Iterator[Office]:
+    office = Office(database, FolderFiles(tmp_path))
     with use(office.context):
         yield office

@@ -10,7 +10,8 @@ from chassis.columns import new_id
 from chassis.testing import deliver, outbox_events, received
 from contracts import cases, clients, tasks
 from contracts.errors import Unavailable
-from services.tasks import answers, facts, views
+from services.tasks import answers, client_merges, data_exports, erasing, facts, views
+from services.tasks.models import Base
 from tests.service.canaries import found_in, publish_all
 from tests.service.tasks_office import NOW, Office, database, office
 
@@ -61,7 +62,7 @@ def test_answers_go_and_what_was_done_stays(office: Office) -> None:
     assert found_in(office.everywhere, words) == words
     publish_all(office.everywhere)
     (report,) = erase(office, client_id)
-    assert report["counts"] == {"answers": 2}
+    assert report["counts"] == {"answers": 2, "files": 0}
     assert found_in(office.everywhere, words) == []
     shown = views.get_case_task(office.db, NOW, own)
     assert (shown["status"], shown["answer"], shown["completed_at"]) == ("completed", None, NOW)
@@ -75,7 +76,7 @@ def test_on_a_case_of_others_too_only_the_persons_own_answers_go(office: Office)
     submit(office, others, "Quahogport", other)
     submit(office, staffs, "Wurlitzer", None)
     (report,) = erase(office, one)
-    assert report["counts"] == {"answers": 1}
+    assert report["counts"] == {"answers": 1, "files": 0}
     assert found_in(office.everywhere, ["Marzipan", "Quahogport", "Wurlitzer"]) == ["Quahogport", "Wurlitzer"]
     reports = erase(office, one, other)
     assert found_in(office.everywhere, ["Marzipan", "Quahogport", "Wurlitzer"]) == []
@@ -122,3 +123,11 @@ def test_without_an_answer_from_cases_nothing_is_half_done(office: Office) -> No
     assert found_in(office.everywhere, ["Marzipan"]) == ["Marzipan"]
     erase(office, client_id)
     assert found_in(office.everywhere, ["Marzipan"]) == []
+
+
+def test_every_table_that_names_clients_is_known_to_what_becomes_of_them() -> None:
+    """A table that is added must be thought of in an erasure, a merge and an export."""
+    tables = {table.name for table in Base.metadata.tables.values() if "client_id" in table.c}
+    assert tables == {kind.name for kind in client_merges.following._kinds}
+    for module in (erasing, data_exports):
+        assert tables <= {model.__tablename__ for model in vars(module).values() if hasattr(model, "__tablename__")}

@@ -12,6 +12,7 @@ from contracts.errors import Invalid
 from contracts.tasks import QUESTION_KINDS
 from services.tasks.answer_checks import Question, check_answer
 
+A_FILE = "018f4e9a-0000-7000-8000-00000000000a"
 OPTIONS = ("Red", "Green", "Blue")
 SOME_ANSWERS = st.recursive(
     st.one_of(
@@ -51,6 +52,14 @@ def ask(kind: str, answer: Any, **question: Any) -> Any:
         ("address", {"line1": " 1 Main St ", "city": "", "country": "us"}, {"line1": "1 Main St", "country": "US"}),
         ("acknowledgement", True, True),
         ("acknowledgement", "yes", True),
+        ("file_upload", A_FILE, [A_FILE]),
+        ("file_upload", ["", A_FILE.upper(), A_FILE], [A_FILE]),
+        ("signature", {"name": " Ann  Lane ", "agreed": "yes"}, {"name": "Ann Lane", "agreed": True, "file_id": None}),
+        (
+            "signature",
+            {"name": "李明", "agreed": True, "file_id": A_FILE, "signed_at": "2020-01-01T00:00:00Z"},
+            {"name": "李明", "agreed": True, "file_id": A_FILE},
+        ),
     ],
 )
 def test_an_answer_is_kept_in_one_form(kind: str, given: Any, kept: Any) -> None:
@@ -97,8 +106,17 @@ def test_an_answer_is_kept_in_one_form(kind: str, given: Any, kept: Any) -> None
         ("address", {"line1": "1 Main St", "country": "USA"}, "too_long"),
         ("acknowledgement", False, "not_acknowledged"),
         ("acknowledgement", "no", "not_acknowledged"),
-        ("file_upload", "x", "not_available_yet"),
-        ("signature", None, "not_available_yet"),
+        ("file_upload", "x", "invalid_files"),
+        ("file_upload", [A_FILE, 7], "invalid_files"),
+        ("file_upload", {"id": A_FILE}, "invalid_files"),
+        ("file_upload", [f"018f4e9a-0000-7000-8000-{number:012d}" for number in range(21)], "too_many_files"),
+        ("signature", "Ann Lane", "not_signed"),
+        ("signature", {"name": "Ann Lane"}, "not_signed"),
+        ("signature", {"name": "Ann Lane", "agreed": False}, "not_signed"),
+        ("signature", {"name": " ", "agreed": True}, "not_signed"),
+        ("signature", {"name": "...", "agreed": True}, "not_signed"),
+        ("signature", {"name": "Ann Lane", "agreed": True, "on_behalf_of": "Bea"}, "not_signed"),
+        ("signature", {"name": "Ann Lane", "agreed": True, "file_id": "x"}, "invalid_files"),
     ],
 )
 def test_what_is_no_answer_is_refused_with_a_code_and_a_sentence(kind: str, given: Any, code: str) -> None:
@@ -146,7 +164,7 @@ def test_a_number_without_a_country_code_is_of_the_country_that_the_question_nam
         ask("phone", "55 5123 4567")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in QUESTION_KINDS if kind not in ("file_upload", "signature")])
+@pytest.mark.parametrize("kind", QUESTION_KINDS)
 @pytest.mark.parametrize("blank", [None, "", " \n", [], ["", " "], {}, {"line1": ""}])
 def test_a_blank_answer_is_none_unless_one_is_required(kind: str, blank: Any) -> None:
     assert ask(kind, blank) is None
@@ -165,3 +183,11 @@ def test_whatever_is_sent_is_kept_stably_or_refused_without_repeating_it(kind: s
         meta = {}
         assert kept is None or ask(kind, kept) == kept
     assert meta.keys() <= {"longest", "shortest", "minimum", "maximum"}
+
+
+def test_a_question_may_take_fewer_files() -> None:
+    two = ["018f4e9a-0000-7000-8000-000000000001", "018f4e9a-0000-7000-8000-000000000002"]
+    assert ask("file_upload", two, checks={"max_files": 2}) == two
+    with pytest.raises(Invalid) as refused:
+        ask("file_upload", two, checks={"max_files": 1})
+    assert (refused.value.code, refused.value.meta) == ("too_many_files", {"most": "1"})

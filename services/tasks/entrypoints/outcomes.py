@@ -18,6 +18,7 @@ class OutcomesEntrypoints:
     """Refused answers, deliveries, and clients that are merged, exported or erased."""
 
     db: Any
+    files: Any
     calls: Any
 
     @on(clients.FIELD_UPDATE_REJECTED)
@@ -34,7 +35,7 @@ class OutcomesEntrypoints:
 
     @on(clients.CLIENT_ERASED, batch=100)
     def forget_clients(self, events: list[ReceivedEvent]) -> None:
-        erasing.forget_clients(self.db, self.calls, events, utc_now())
+        erasing.forget_clients(self.db, self.files, self.calls, events, utc_now())
 
     @on(clients.CLIENTS_MERGED, batch=20)
     def follow_merges(self, events: list[ReceivedEvent]) -> None:

@@ -13,6 +13,6 @@ class ClientMerge(RedirectRow, Base):
 
 
 class ClientMergeMove(MovedRow, Base):
-    """A case task whose answer became the survivor's."""
+    """A case task whose answer became the survivor's, or a file."""
 
     __tablename__ = "client_merge_move"
