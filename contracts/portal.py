@@ -11,7 +11,7 @@ from contracts.base import Choice, Empty, Event, Id, Instant, Operation, Stamped
 from contracts.erasing import ErasureReported, a_report
 from contracts.errors import Conflict, Gone, Invalid, NotFound, Unavailable
 from contracts.exporting import export_operation
-from contracts.tasks import CaseTask, SectionProgress
+from contracts.tasks import MOST_FILES, AttachedFiles, CaseTask, SectionProgress, TaskFile, Upload
 
 OWNER = "portal"
 _HASH = validate.Regexp(r"^[0-9a-f]{64}$", error="Not a SHA-256 in hex.")
@@ -93,7 +93,8 @@ class PageBranding(Schema):
 
 class PortalPage(Schema):
     """What the page behind a link shows. `language` is the client's if the pages speak it, else the firm's. `progress`:
-    how far the cases are whose open tasks it shows; nothing for a link to one task."""
+    how far the cases are whose open tasks it shows; nothing for a link to one task. `files`: those of answers, and what
+    this client has uploaded for the next one."""
 
     link_id = Id()
     branding = fields.Nested(PageBranding)
@@ -101,6 +102,14 @@ class PortalPage(Schema):
     first_name = fields.String(allow_none=True)
     case_tasks = fields.List(fields.Nested(CaseTask))
     progress = fields.List(fields.Nested(SectionProgress))
+    files = fields.List(fields.Nested(TaskFile))
+
+
+class AttachOwnFiles(LinkId):
+    """Files for an answer to a case task of the page; the answer then names them by their ids."""
+
+    case_task_id = Id(required=True)
+    uploads = fields.List(fields.Nested(Upload), required=True, validate=validate.Length(min=1, max=MOST_FILES))
 
 
 class SubmitAnswers(LinkId):
@@ -202,6 +211,11 @@ SUBMIT_ANSWERS = Operation(
 SAVE_DRAFT = Operation(
     OWNER, "save_draft", SaveDraft, PortalPage, (Gone, Invalid, Conflict, Unavailable), firm=False, deadline=10.0,
     example={"link_id": _ID, "case_task_id": _ID, "draft": "It was raining, and"},
+)  # fmt: skip
+ATTACH_OWN_FILES = Operation(
+    OWNER, "attach_own_files", AttachOwnFiles, AttachedFiles, (Gone, Invalid, Conflict, Unavailable), firm=False,
+    deadline=30.0,
+    example={"link_id": _ID, "case_task_id": _ID, "uploads": [{"file_key": f"uploads/{_ID}", "filename": "deed.pdf"}]},
 )  # fmt: skip
 GET_CONTACT_PAGE = Operation(
     OWNER, "get_contact_page", LinkId, ContactPage, (Gone, Unavailable), firm=False, deadline=10.0,

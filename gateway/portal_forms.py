@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
+from gateway.portal_uploads import (
+    WITH_FILES,
+    ShownFile,
+    attributes_of,
+    hints_of,
+    shown_answer,
+    shown_files,
+    typed_signature,
+)
 from gateway.portal_words import REFUSALS, Words
 
 Record = dict[str, Any]
 
-NOT_HERE = frozenset({"file_upload", "signature"})
-"""Question kinds that need more than a form."""
 _TEXT_TYPES = {"short_text": "text", "number": "text", "date": "date", "phone": "tel", "email": "email"}
 _LONGEST = {"short_text": 500, "long_text": 20_000, "address": 500, "phone": 40, "email": 320, "number": 40}
 _AUTOCOMPLETE = {"first_name": "given-name", "last_name": "family-name", "phone": "tel", "email": "email"}
@@ -31,7 +39,7 @@ class Choice:
 class Question:
     """One case task as the page shows it.
 
-    `widget` says which fields: input, textarea, choices, tick or later (not on this page). `done`: it is answered;
+    `widget` says which fields: input, textarea, choices, tick, files or signature. `done`: it is answered;
     `answer` says how, in lines, and `left_blank` that it was not. `blank_effect`: what a blank answer would do.
     `draft`: what is filled in was saved and not sent. `can_wait`: it can be saved. `again`: why it is asked again.
     """
@@ -56,6 +64,9 @@ class Question:
     draft: bool = False
     can_wait: bool = False
     again: str | None = None
+    files: list[ShownFile] = field(default_factory=list)
+    signed_name: str = ""
+    agreed: bool = False
 
     @property
     def field_id(self) -> str:
@@ -65,7 +76,7 @@ class Question:
     @property
     def answerable(self) -> bool:
         """Whether there is anything to do here."""
-        return not self.done and self.widget != "later"
+        return not self.done
 
     @property
     def described_by(self) -> str:
@@ -74,7 +85,9 @@ class Question:
 
 
 def typed_answer(form: MultiDict[str, str]) -> Any:
-    """What was filled in: a text, a list of several texts, or None for nothing."""
+    """What was filled in: a text, a list of several texts, a signature, or None for nothing."""
+    if "signed_name" in form:
+        return typed_signature(form)
     values = form.getlist("answer")
     return values if len(values) > 1 else values[0] if values else None
 
@@ -88,13 +101,15 @@ def question_of(
     was_typed: bool = False,
     error: str | None = None,
     reopened: bool = False,
+    files: Sequence[Record] = (),
 ) -> Question:
     """The page's view of a case task (wire form). `typed` is what a refused form held; `reopened`: the client wants
-    to change an answer that was given."""
+    to change an answer that was given. `files`: those of the case task that are there."""
     kind = case_task["kind"]
     kept = case_task.get("answer")
     draft = case_task.get("draft_at") is not None
     current = typed if was_typed else case_task.get("draft") if draft else kept
+    signed = current if kind == "signature" and isinstance(current, dict) else {}
     rejection = case_task.get("rejection") or {}
     if error is None and rejection.get("code") in REFUSALS:
         error, reopened = words.refusal(rejection["code"], {}), True
@@ -112,7 +127,7 @@ def question_of(
         blank_effect=_blank_effect(case_task, words),
         error=error,
         value=_as_text(current),
-        answer=_shown(kind, kept, words),
+        answer=shown_answer(kept, files, words) if kind in WITH_FILES and kept else _shown(kind, kept, words),
         left_blank=_left_blank(case_task, words),
         attributes=_attributes(case_task),
         choices=_choices(case_task, current, words),
@@ -120,12 +135,15 @@ def question_of(
         draft=draft and not was_typed,
         can_wait=_widget(kind) in ("input", "textarea", "choices") and case_task["status"] != "completed",
         again=(case_task.get("reopened") or {}).get("reason"),
+        files=shown_files(files, current, was_typed, words),
+        signed_name=str(signed.get("name") or ""),
+        agreed=bool(signed.get("agreed")) and was_typed,
     )
 
 
 def _widget(kind: str) -> str:
-    if kind in NOT_HERE:
-        return "later"
+    if kind in WITH_FILES:
+        return "files" if kind == "file_upload" else kind
     if kind in ("long_text", "address"):
         return "textarea"
     if kind in ("yes_no", "one_choice", "several_choices"):
@@ -137,6 +155,8 @@ def _attributes(case_task: Record) -> dict[str, str]:
     """Attributes of the input or text area."""
     kind, checks = case_task["kind"], case_task.get("checks") or {}
     mapped = (case_task.get("mapping") or {}).get("field", "")
+    if kind in WITH_FILES:
+        return attributes_of(case_task)
     attributes: dict[str, str] = {}
     if kind in _TEXT_TYPES:
         attributes["type"] = _TEXT_TYPES[kind]
@@ -194,13 +214,13 @@ def _hints(case_task: Record, words: Words) -> list[str]:
         hints.append(words.say("Choose all that apply."))
     if kind in ("short_text", "long_text") and checks.get("max_length"):
         hints.append(words.say("At most %(longest)s characters.", longest=checks["max_length"]))
-    return hints
+    return [*hints, *hints_of(case_task, words)] if kind in WITH_FILES else hints
 
 
 def _blank_effect(case_task: Record, words: Words) -> str | None:
     """A blank answer to a mapped question clears what it is mapped to: whoever leaves it blank must know."""
     mapping = case_task.get("mapping")
-    if case_task.get("required") or not mapping or case_task["kind"] in NOT_HERE:
+    if case_task.get("required") or not mapping:
         return None
     effects = {
         "phone": words.say("If you leave this blank, we remove the phone number that we have for you."),

@@ -3,7 +3,8 @@
 Opening a link answers 303 to /p with a signed cookie and writes nothing, so that previews and scanners may open it. The
 page has one form for each case task:
 
-    POST /p   csrf_token, task (the case task's id), answer (none, one or several), save (to go on later)
+    POST /p   csrf_token, task (the case task's id), answer (none, one or several), save (to go on later); of files: see
+              portal_uploads.py
 
 which answers 303 to /p, or 422 with the page again. Whatever is wrong with a link, the answer is one and the same 410.
 """
@@ -11,7 +12,6 @@ which answers 303 to /p, or 422 with the page again. Whatever is wrong with a li
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
 from typing import Any
 
 from flask import Blueprint, Response, current_app, g, make_response, redirect, request, url_for
@@ -23,6 +23,7 @@ from chassis.tokens import hash_token
 from contracts.errors import CasewireError, Conflict, DeadlineExceeded, Gone, Invalid, Unavailable
 from gateway.portal_forms import typed_answer
 from gateway.portal_session import OpenLink, PortalSession, session_for
+from gateway.portal_uploads import TOO_LARGE, kept_fields, send_files
 from gateway.portal_view import action, language_asked, own_words, page_response, render
 
 portal_pages = Blueprint(
@@ -64,11 +65,18 @@ def show() -> Response:
 def answer() -> Response:
     """Takes one answer, or keeps what there is of it for later."""
     link = held_link()
+    if TOO_LARGE in request.environ:
+        return _show(link, too_large=True, status=413)
     case_task_id, typed = request.form.get("task", ""), typed_answer(request.form)
     later = "save" in request.form
     if not (own_session().is_own_form(link, request.form.get("csrf_token")) and _is_id(case_task_id)):
         return _show(link, typed={case_task_id: typed}, stale=True, status=400)
+    sent = [file for file in request.files.getlist("file") if file.filename]
     try:
+        typed, unfit = send_files(link.link_id, case_task_id, typed, sent)
+        sent = []
+        if unfit is not None:
+            raise unfit
         if later:
             g.calls.portal.save_draft(link_id=link.link_id, case_task_id=case_task_id, draft=typed)
         else:
@@ -79,7 +87,7 @@ def answer() -> Response:
         # Closed by somebody else meanwhile: the page says how things are.
         return see_other(".show")
     except (Unavailable, DeadlineExceeded, RemoteFault) as error:
-        return trouble(error, kept=[("csrf_token", own_session().form_token(link)), *_typed_fields()])
+        return trouble(error, kept=None if sent else _fields_again(link, typed), unsent=bool(sent))
     return see_other(".show", **{"saved" if later else "done": case_task_id})
 
 
@@ -158,11 +166,12 @@ def _gone(token_hash: str | None) -> Response:
     return response
 
 
-def trouble(error: Exception, kept: list[tuple[str, str]] | None = None) -> Response:
-    """The page for what is not to be had just now. `kept`: the fields of a form, to be sent again."""
+def trouble(error: Exception, kept: list[tuple[str, str]] | None = None, unsent: bool = False) -> Response:
+    """The page for what is not to be had just now. `kept`: the fields of a form, to be sent again; `unsent`: it had
+    files, which nobody can keep for it."""
     code = error.code if isinstance(error, CasewireError) else "remote_fault"
     _log.warning("portal_page_failed", code=code)
-    response = render("portal/trouble.html", own_words(), action=action(), kept=kept, status=503)
+    response = render("portal/trouble.html", own_words(), action=action(), kept=kept, unsent=unsent, status=503)
     response.headers["Retry-After"] = "5"
     return response
 
@@ -179,12 +188,10 @@ def _is_id(text: str) -> bool:
         return False
 
 
-def _typed_fields() -> Iterable[tuple[str, str]]:
-    for name in ("task", "save"):
-        if name in request.form:
-            yield name, request.form[name]
-    for value in request.form.getlist("answer"):
-        yield "answer", value
+def _fields_again(link: OpenLink, typed: Any) -> list[tuple[str, str]]:
+    """The fields of the form, with the files that were taken by their ids."""
+    named = [(name, request.form[name]) for name in ("task", "save") if name in request.form]
+    return [("csrf_token", own_session().form_token(link)), *named, *kept_fields(typed)]
 
 
 def _show(link: OpenLink, **how: Any) -> Response:

@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from flask import Response, g, make_response, render_template, request, url_for
+from flask import Response, current_app, g, make_response, render_template, request, url_for
 from markupsafe import Markup
 
 from contracts.errors import Invalid
@@ -31,13 +31,14 @@ def page_response(
     thanks: bool = False,
     saved: bool = False,
     stale: bool = False,
+    too_large: bool = False,
     status: int = 200,
 ) -> Response:
     """The page of a link, from portal's wire answer.
 
     `typed`: what a form held that was not taken, by case task; `refused`: why. `reopened`: a case task whose answer is
     to be changed. `thanks`, `saved`: an answer was taken, or kept for later. `stale`, or a form for a task that is not
-    here: the form came from another page.
+    here: the form came from another page. `too_large`: what was sent could not be read.
     """
     spoken = words(best_language(request.args.get("lang"), lambda: page["language"]))
     typed = typed or {}
@@ -51,6 +52,7 @@ def page_response(
             was_typed=case_task["id"] in typed,
             error=spoken.refusal(refused.code, refused.meta) if refused and case_task["id"] in typed else None,
             reopened=reopened == case_task["id"] or case_task["id"] in typed,
+            files=[file for file in page.get("files") or () if file["case_task_id"] == case_task["id"]],
         )
         for case_task in page["case_tasks"]
     ]
@@ -83,7 +85,7 @@ def page_response(
             len(still_open),
             firm=branding["firm_name"],
         ),
-        notice=spoken.say("This page was out of date. Please check your answer and send it again.") if stale else None,
+        notice=_notice(spoken, stale, too_large),
         thanks=thanks,
         saved=saved,
         form_token=form_token,
@@ -91,6 +93,13 @@ def page_response(
         contact_href=url_for(".show_contact", **language_asked()),
         change_href=lambda case_task_id: url_for(".show", change=case_task_id, **language_asked()),
     )
+
+
+def _notice(spoken: Words, stale: bool, too_large: bool) -> str | None:
+    if too_large:
+        megabytes = f"{current_app.config['CASEWIRE'].max_upload_bytes / 2**20:.3g}"
+        return spoken.say("These files are too large together. Send at most %(megabytes)s MB.", megabytes=megabytes)
+    return spoken.say("This page was out of date. Please check your answer and send it again.") if stale else None
 
 
 def render(template: str, spoken: Words, *, status: int = 200, color: str | None = None, **values: Any) -> Response:

@@ -46,7 +46,19 @@ REFUSALS: dict[str, str] = {
     "invalid_phone": _("Check the phone number: it needs its area code, like (212)\u00a0555\u20110123."),
     "invalid_email": _("Check the email address: it looks like name@example.com."),
     "invalid_address": _("Check the address: street and number, city, postal code."),
-    "not_available_yet": _("This cannot be answered here yet."),
+    "file_empty": _("The file is empty. Send it again, please."),
+    "file_too_large": _("A file may have at most %(megabytes)s MB. Send a smaller one, please."),
+    "file_type_not_allowed": _("We cannot take this kind of file. We take: %(types)s."),
+    "file_damaged": _("The file is damaged and cannot be opened. Send it again, please."),
+    "file_encrypted": _("The file is protected by a password. Send it without one, please."),
+    "file_not_safe": _("We cannot take this file. Send it as a PDF, please."),
+    "file_unpacks_too_large": _("We cannot take this file. Send it as a PDF, please."),
+    "file_not_found": _("A file is not here any more. Send it again, please."),
+    "too_many_files": _("Send at most %(most)s files."),
+    "picture_too_large": _("The picture is too large. Send it in a smaller size, please."),
+    "not_a_picture": _("Send the picture as JPEG or PNG, please."),
+    "not_signed": _("To sign, write your full name and tick the box."),
+    "signature_blank": _("There is no signature to be seen in the picture."),
 }
 """What to say to the client, by the code of the service that refused."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from typing import Any
 
 import eventlet
@@ -19,10 +20,15 @@ from chassis.rpc import Calls
 from contracts import accounts, cases, clients, messaging, portal, tasks
 from gateway.app import create_app
 from gateway.credentials import CredentialCache
+from gateway.portal_uploads import TOO_LARGE, is_of_portal
 from gateway.settings import EdgeSettings
 
 METHODS = "GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS"
 _IN_MEMORY = 256 * 1024
+SLOWEST = 32 * 1024
+"""Bytes a second that a body may come at when its time is over: pictures from a phone take longer than that."""
+PATIENCE = 4
+"""Times the largest body that a client's page may send, to be told on the page that it was too large."""
 
 
 class _TooSlow(Exception):
@@ -40,8 +46,7 @@ class EdgeRequest(HttpRequestHandler):
         limit = int(config.get("MAX_UPLOAD_BYTES", 50 * 1024 * 1024))
         seconds = float(config.get("BODY_TIMEOUT", 20))
         try:
-            with eventlet.Timeout(seconds, _TooSlow):
-                refused = _take_in(request, limit)
+            refused = _take_in(request, limit, seconds)
         except _TooSlow:
             refused = BaseResponse("The body did not arrive in time.\n", status=408, content_type="text/plain")
         if refused is not None:
@@ -56,25 +61,38 @@ class EdgeRequest(HttpRequestHandler):
         """Both methods take the request and nothing else; to look at each call costs more than to find its route."""
 
 
-def _take_in(request: Request, limit: int) -> BaseResponse | None:
-    """Read the body into memory or a file; what is not taken in is answered here."""
+def _take_in(request: Request, limit: int, seconds: float) -> BaseResponse | None:
+    """Read the body into memory or a file; what is not taken in is answered here. Raises _TooSlow for one that takes
+    `seconds` and comes at less than SLOWEST."""
     if request.environ.get("CONTENT_LENGTH") in (None, "", "0") and not request.environ.get("HTTP_TRANSFER_ENCODING"):
         return None
     declared = request.content_length
     if declared is None:
         return BaseResponse("Send a Content-Length.\n", status=411, content_type="text/plain")
-    if declared > limit:
+    if declared > limit and not (is_of_portal(request.path) and declared <= PATIENCE * limit):
         return BaseResponse("The body is too large.\n", status=413, content_type="text/plain")
+    began = time.monotonic()
     body = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - lives as long as its request
     source, left = request.environ["wsgi.input"], declared
     while left > 0:
-        chunk = source.read(min(left, 65536))
+        until = began + seconds + (declared - left) / SLOWEST
+        try:
+            with eventlet.Timeout(max(0.0, until - time.monotonic()), _TooSlow):
+                chunk = source.read(min(left, 65536))
+        except _TooSlow:
+            body.close()
+            raise
         if not chunk:
+            body.close()
             return BaseResponse("The body was cut off.\n", status=400, content_type="text/plain")
-        body.write(chunk)
+        if declared <= limit:
+            body.write(chunk)
         left -= len(chunk)
     body.seek(0)
     request.environ["wsgi.input"] = body
+    if declared > limit:
+        # Read and thrown away: a browser shows no answer to what it is still sending.
+        request.environ |= {TOO_LARGE: True, "CONTENT_LENGTH": "0"}
     return None
 
 

@@ -25,7 +25,7 @@ SETTINGS = (
     Setting("CORS_ORIGINS", text, "origins, with commas between them, whose pages may call the API", None),
     Setting("MAX_JSON_BYTES", whole(1024), "the largest body that is not an upload", 2 * 1024 * 1024),
     Setting("MAX_UPLOAD_BYTES", whole(1024), "the largest upload", 50 * 1024 * 1024),
-    Setting("BODY_TIMEOUT", whole(1, 600), "seconds in which a request's body must have arrived", 20),
+    Setting("BODY_TIMEOUT", whole(1, 600), "seconds for a request's body, then 32 KB/s", 20),
     Setting("WEB_SERVER_ADDRESS", text, "host:port to listen on", "127.0.0.1:8000"),
 )
 

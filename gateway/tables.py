@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from flask import Response, g
 
@@ -60,6 +62,16 @@ def attachment(parts: Iterable[str] | Iterable[bytes], content_type: str, filena
     response = Response(parts, content_type=content_type)
     response.headers.set("Content-Disposition", "attachment", filename=filename)
     return response
+
+
+def name_attachment(response: Response, filename: str) -> None:
+    """Says that the answer is to be kept as a file of this name. A header holds ASCII alone: other letters are said
+    besides, as RFC 8187 has them."""
+    plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode().strip()
+    names = {"filename": plain if not plain.startswith(".") else f"file{plain}"}
+    if plain != filename:
+        names["filename*"] = f"UTF-8''{quote(filename, safe='')}"
+    response.headers.set("Content-Disposition", "attachment", **names)
 
 
 def _row(names: list[str], cells: Mapping[str, Any]) -> list[str]:

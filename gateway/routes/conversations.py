@@ -10,6 +10,7 @@ from werkzeug.wsgi import FileWrapper
 
 from contracts import messaging
 from gateway.endpoints import call, expose, permitted
+from gateway.tables import name_attachment
 
 blueprint = Blueprint("conversations", __name__, url_prefix="/v1", description="Conversations across channels.")
 CONVERSATION = {"id": "conversation_id"}
@@ -37,7 +38,7 @@ def get_media(id: Any, media_id: Any) -> Response:
     found = call(messaging.GET_MEDIA, message_id=str(id), media_id=str(media_id))
     file = g.files.get(found["file_key"])
     response = Response(FileWrapper(file, 64 * 1024), content_type=found["content_type"], direct_passthrough=True)
-    response.headers.set("Content-Disposition", "attachment", filename=found["filename"])
+    name_attachment(response, found["filename"])
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.content_length = found["size"]
     return response

@@ -16,6 +16,7 @@ from chassis.columns import new_id
 from contracts import tasks
 from contracts.errors import Invalid, Unavailable
 from gateway.endpoints import call, expose, permitted
+from gateway.tables import name_attachment
 from gateway.wire import record_response
 
 blueprint = Blueprint("task_files", __name__, url_prefix="/v1", description="Files that answer tasks.")
@@ -68,7 +69,7 @@ def get_file(id: object) -> Response:
     found = call(tasks.GET_TASK_FILE, file_id=str(id))
     content = FileWrapper(g.files.get(found["file_key"]), 64 * 1024)
     response = Response(content, content_type=found["content_type"], direct_passthrough=True)
-    response.headers.set("Content-Disposition", "attachment", filename=found["filename"])
+    name_attachment(response, found["filename"])
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.content_length = found["size"]

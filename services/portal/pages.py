@@ -15,6 +15,7 @@ from typing import Any
 from chassis.context import Context, use
 from chassis.database import Database
 from contracts.errors import CasewireError, Conflict, Gone, Invalid, NotFound, invalid_field
+from services.portal.files_shown import files_shown
 from services.portal.firms import FirmCache
 from services.portal.links import live_link, record_use
 from services.portal.models import Link
@@ -43,7 +44,7 @@ def submit_answers(
     """
     link = live_link(db, now, link_id)
     with in_the_name_of(db, link):
-        _use_for(db, calls, now, link, {case_task_id: f"answers.{case_task_id}" for case_task_id in answers})
+        use_for(db, calls, now, link, {case_task_id: f"answers.{case_task_id}" for case_task_id in answers})
         replies = {
             case_task_id: calls.tasks.submit_answer.start(
                 case_task_id=case_task_id, answer=answer, client_id=link.client_id, link_id=link.id
@@ -63,7 +64,7 @@ def save_draft(
     """
     link = live_link(db, now, link_id)
     with in_the_name_of(db, link):
-        _use_for(db, calls, now, link, {case_task_id: "case_task_id"})
+        use_for(db, calls, now, link, {case_task_id: "case_task_id"})
         try:
             calls.tasks.save_draft(case_task_id=case_task_id, draft=draft, client_id=link.client_id)
         except NotFound as error:
@@ -71,7 +72,7 @@ def save_draft(
         return _compose(calls, firms, link)
 
 
-def _use_for(db: Database, calls: Any, now: dt.datetime, link: Link, named: Record) -> None:
+def use_for(db: Database, calls: Any, now: dt.datetime, link: Link, named: Record) -> None:
     """Notes that the link is used for these tasks: {case task id: the field that names it}. Raises Gone, or Invalid
     `task_not_in_link` for one that its page does not show."""
     asked = ask_client(calls, link)
@@ -94,7 +95,8 @@ def in_the_name_of(db: Database, link: Link) -> Iterator[None]:
 def _compose(calls: Any, firms: FirmCache, link: Link) -> Record:
     asked = ask_client(calls, link)
     shown = _shown(calls, link)
-    return {**page_head(firms.get(link.firm_id, calls.accounts.get_firm), found(asked), link), **shown}
+    head = page_head(firms.get(link.firm_id, calls.accounts.get_firm), found(asked), link)
+    return {**head, **shown, "files": files_shown(calls, link, shown["case_tasks"])}
 
 
 @dataclass(frozen=True)

@@ -102,15 +102,24 @@ def test_what_is_refused_says_why_and_leaves_nothing(edge: Edge, http: Any, monk
     assert edge.left() == []
 
 
-def test_a_file_is_served_so_that_nothing_in_it_can_run(edge: Edge, http: Any) -> None:
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("deed.pdf", "attachment; filename=deed.pdf"),
+        ("señas.pdf", "attachment; filename=senas.pdf; filename*=UTF-8''se%C3%B1as.pdf"),
+        ("李明.pdf", "attachment; filename=file.pdf; filename*=UTF-8''%E6%9D%8E%E6%98%8E.pdf"),
+    ],
+)
+def test_a_file_is_served_so_that_nothing_in_it_can_run(edge: Edge, http: Any, name: str, named: str) -> None:
     edge.store.put(f"answers/{edge.firm_id}/x", b"content")
+    edge.file["filename"] = name
     answer = http.get(f"/v1/task-files/{edge.file['id']}")
     assert (answer.status_code, answer.data, answer.content_type) == (200, b"content", "application/pdf")
-    assert answer.headers["Content-Disposition"] == "attachment; filename*=UTF-8''se%C3%B1as.pdf; filename=senas.pdf"
+    answer.close()
+    assert answer.headers["Content-Disposition"] == named
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     assert answer.headers["Cache-Control"] == "no-store"
-    answer.close()
 
 
 def test_the_files_of_a_task_are_listed_and_one_that_is_answered_is_not_deleted(edge: Edge, http: Any) -> None:

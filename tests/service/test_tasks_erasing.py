@@ -128,6 +128,6 @@ def test_without_an_answer_from_cases_nothing_is_half_done(office: Office) -> No
 def test_every_table_that_names_clients_is_known_to_what_becomes_of_them() -> None:
     """A table that is added must be thought of in an erasure, a merge and an export."""
     tables = {table.name for table in Base.metadata.tables.values() if "client_id" in table.c}
-    assert tables == {kind.name for kind in client_merges.following._kinds}
+    assert tables == {kind.model.__tablename__ for kind in client_merges.following._kinds}
     for module in (erasing, data_exports):
         assert tables <= {model.__tablename__ for model in vars(module).values() if hasattr(model, "__tablename__")}

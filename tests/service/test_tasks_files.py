@@ -62,10 +62,12 @@ def one(office: Office, task_id: str, content: bytes = b"", **given: Any) -> str
 
 def submit(office: Office, task_id: str, answer: Any, client_id: str | None = None, **given: Any) -> dict[str, Any]:
     kind = "client" if client_id else "staff"
+    seen = given.get("seen", views.get_case_task(office.db, NOW, task_id)["answer_version"])
     with use(Context(firm_id=office.firm_id, actor_id=client_id or office.staff_id, actor_kind=kind)):
         return answers.submit_answer(
-            office.db, given.get("at", NOW), case_task_id=task_id, answer=answer, client_id=client_id, link_id=None
-        )
+            office.db, given.get("at", NOW), case_task_id=task_id, answer=answer, client_id=client_id, link_id=None,
+            answer_version=seen,
+        )  # fmt: skip
 
 
 def stored(office: Office) -> set[str]:
@@ -276,7 +278,9 @@ def test_a_signature_keeps_who_signed_and_when(office: Office) -> None:
     task_id = question(office, "signature")
     done = submit(office, task_id, {"name": "Ann Lane", "agreed": True})["answer"]
     assert done == {"name": "Ann Lane", "agreed": True, "file_id": None, "signed_at": "2026-11-21T15:00:00Z"}
-    assert submit(office, task_id, {"name": "Ann Lane", "agreed": True}, at=NOW + DAY)["answer"] == done
+    for seen in (0, 1):
+        again = submit(office, task_id, {"name": "Ann Lane", "agreed": True}, at=NOW + DAY, seen=seen)
+        assert again["answer"] == done
     anew = submit(office, task_id, {"name": "Ann B. Lane", "agreed": True}, at=NOW + DAY)["answer"]
     assert anew["signed_at"] == "2026-11-22T15:00:00Z"
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import io
 from typing import Any
 
 from flask import Flask, g
 
+from chassis.file_kinds import clean_name, judge
 from chassis.testing import FakeCalls
 from chassis.tokens import hash_token
 from contracts import portal
@@ -50,6 +52,34 @@ def case_task(number: int, kind: str, title: str, **values: Any) -> Record:
     }
 
 
+def stored_file(number: int, case_task_id: str, filename: str, size: int) -> Record:
+    """An uploaded file in Python values."""
+    return {
+        "id": id_of(number),
+        "case_task_id": case_task_id,
+        "client_id": NOBODY,
+        "filename": filename,
+        "content_type": "image/jpeg",
+        "size": size,
+        "sha256": "0" * 64,
+        "answered": False,
+        "created_at": dt.datetime(2026, 11, 21, tzinfo=dt.UTC),
+    }
+
+
+class Store:
+    """Files by key, in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def put(self, key: str, content: Any) -> None:
+        self.kept[key] = content.read()
+
+    def delete(self, key: str) -> None:
+        self.kept.pop(key, None)
+
+
 class FakePortal:
     """`links`: token to page. `trouble`: what the next calls raise. `asked`: hashes for which a new link was wanted.
     `written`: messages, by their form's own id; `preferences`: what the client wants."""
@@ -57,6 +87,7 @@ class FakePortal:
     def __init__(self) -> None:
         self.links: dict[str, Record] = {}
         self.writes = 0
+        self.files = Store()
         self.asked: list[str] = []
         self.written: dict[str, str] = {}
         self.preferences: Record = {"sms": "opted_in", "email": None, "phone": None}
@@ -68,6 +99,7 @@ class FakePortal:
                 portal.GET_PAGE: self._get,
                 portal.SUBMIT_ANSWERS: self._submit,
                 portal.SAVE_DRAFT: self._save,
+                portal.ATTACH_OWN_FILES: self._attach,
                 portal.REQUEST_NEW_LINK: self._ask,
                 portal.GET_CONTACT_PAGE: self._contact,
                 portal.WRITE_MESSAGE: self._write,
@@ -85,6 +117,7 @@ class FakePortal:
             "language": "en",
             "first_name": "Ana",
             "case_tasks": list(case_tasks),
+            "files": [],
             **page,
         }
         return self.links[token]
@@ -144,9 +177,25 @@ class FakePortal:
         self.writes += 1
         return copy.deepcopy(page)
 
+    def _attach(self, link_id: str, case_task_id: str, uploads: list[Record]) -> Record:
+        page = self._page(link_id)
+        made: list[Record] = []
+        refused: list[Record] = []
+        for position, upload in enumerate(uploads):
+            content = self.files.kept.pop(upload["file_key"])
+            kind = judge(io.BytesIO(content))
+            if kind is None:
+                why = {"code": "file_type_not_allowed", "message": "No.", "limits": {"types": "jpg, pdf"}}
+                refused.append({"position": position, **why})
+                continue
+            name = clean_name(upload["filename"], "file", kind)
+            made.append(stored_file(500 + len(page["files"]), case_task_id, name, len(content)))
+            page["files"].append(made[-1])
+        return {"files": made, "refused": refused}
+
     def _contact(self, link_id: str) -> Record:
         page = copy.deepcopy(self._page(link_id))
-        del page["case_tasks"]
+        del page["case_tasks"], page["files"]
         return {**page, "channels": ["sms", "email"], "preferences": self.preferences}
 
     def _write(self, link_id: str, body: str, once: str) -> None:
@@ -181,7 +230,7 @@ def make_app(fake: FakePortal, public_url: str = "http://127.0.0.1") -> Flask:
 
     @app.before_request
     def _calls() -> None:
-        g.calls = fake.calls
+        g.calls, g.files = fake.calls, fake.files
 
     app.register_blueprint(portal_pages)
     return app

@@ -263,8 +263,8 @@ def test_a_link_that_ends_while_its_page_is_open_can_be_asked_for_again(fake, br
         ("one_choice", {"options": ["North", "South"]}, ('type="radio" name="answer" value="North"', "<legend>")),
         ("several_choices", {"options": ["a", "b"]}, ('type="checkbox" name="answer" value="b"', "<legend>")),
         ("acknowledgement", {}, ('type="checkbox" name="answer" value="yes"',)),
-        ("file_upload", {}, ("cannot be done on this page yet",)),
-        ("signature", {}, ("cannot be done on this page yet",)),
+        ("file_upload", {}, ('type="file"', 'enctype="multipart/form-data"', "application/pdf", " multiple=")),
+        ("signature", {}, ('name="signed_name"', 'name="agreed"', 'accept=".jpg,image/jpeg,.png,image/png"')),
     ],
 )
 def test_each_kind_of_question_has_its_native_field(fake, browser, kind, values, expected):
