@@ -12,10 +12,10 @@ from chassis.columns import new_id
 from contracts.cases import GET_CASE_FACTS
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from contracts.tasks import TASK_COMPLETED, TASKS_ASSIGNED
-from services.tasks import answers, assigning, case_forms, form_assigning, forms, sharing, templates
+from services.tasks import answers, assigning, case_forms, form_assigning, forms, known_cases, sharing, templates
 from services.tasks.form_assigning import LeftOut
 from services.tasks.freezing import Frozen, freeze
-from services.tasks.models import CaseForm, CaseTask
+from services.tasks.models import CaseForm, CaseTask, KnownCase
 from tests.service.forms_desk import (
     assign,
     calendar,
@@ -28,7 +28,7 @@ from tests.service.forms_desk import (
     task,
     tasks_of,
 )
-from tests.service.tasks_office import NOW, Office, database, office
+from tests.service.tasks_office import NOW, Office, a_case, database, office
 
 __all__ = ["database", "office"]
 
@@ -231,6 +231,17 @@ def test_many_cases_get_forms_and_templates_once(office: Office) -> None:
         LeftOut(case_id, what_id, "already_assigned") for case_id in cases for what_id in (form["id"], template_id)
     )
     assert len(tasks_of(office)) == 20
+
+
+def test_a_case_that_got_archived_meanwhile_gets_its_tasks_as_archived_ones(office: Office) -> None:
+    case_id, open_id = office.cases.open(), office.cases.open()
+    with office.db.unit_of_work() as uow:
+        known_cases.keep(uow, [{**a_case(case_id), "version": 2, "archived": True}])
+    add(office, frozen_of(office, intake(office)["id"], templates=(office.template(),)), [case_id, open_id])
+    assert {(each.case_id, each.archived) for each in tasks_of(office)} == {(case_id, True), (open_id, False)}
+    with office.db.read() as session:
+        linked = dict(session.execute(select(KnownCase.case_id, KnownCase.linked)).all())
+    assert linked == {case_id: True, open_id: True}, "answers settle what follows from them"
 
 
 def test_what_came_by_hand_is_there_already_but_a_forms_task_is_not_its_template(office: Office) -> None:

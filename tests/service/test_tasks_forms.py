@@ -151,6 +151,20 @@ def test_a_stale_version_is_refused(office: Office) -> None:
     assert forms.get_form(office.db, made["id"])["title"] == "Second"
 
 
+def test_a_change_while_another_is_being_checked_is_not_overwritten(office: Office) -> None:
+    made = make(office, section("A", task(office, "a")))
+    told = office.calls.answers[GET_STAFF_FACTS]
+
+    def overtaken(staff_ids: list[str]) -> Any:
+        update(office, made["id"], title="Faster")
+        return told(staff_ids)
+
+    office.calls.answers[GET_STAFF_FACTS] = overtaken
+    with pytest.raises(Conflict, match="stale_version"):
+        update(office, made["id"], sections=[section("A", task(office, "a", assignee_id=office.staff_id))])
+    assert forms.get_form(office.db, made["id"])["title"] == "Faster"
+
+
 def test_a_template_or_colleague_that_left_since_may_stay_where_it_is(office: Office) -> None:
     colleague = new_id()
     office.staff[colleague] = True
