@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from chassis.value_sets import among
 from contracts.errors import Invalid, invalid_field
 from contracts.tasks import MOST_FORM_TASKS, Due, FormSection
-from services.tasks import conditions, due_dates
+from services.tasks import conditions, dependents
 from services.tasks.models import TaskTemplate
 
 Wire = dict[str, Any]
@@ -65,8 +65,8 @@ def templates_in(sections: Sections) -> set[str]:
 
 
 def check_shape(title: str | None, sections: Sections) -> None:
-    """Raises Invalid on what can be seen without asking anybody: blank titles, `duplicate_key`, `too_many_tasks`, and
-    due rules that lack something."""
+    """Raises Invalid on what can be seen without asking anybody: blank titles, `duplicate_key`, `too_many_tasks`, due
+    rules that lack something, name no task of the form (`unknown_due_task`) or go round (`due_cycle`)."""
     if title is not None and not title.strip():
         raise invalid_field("title", "Cannot be blank.")
     for number, section in enumerate(sections):
@@ -74,8 +74,6 @@ def check_shape(title: str | None, sections: Sections) -> None:
             raise invalid_field(f"sections.{number}.title", "Cannot be blank.")
     if count_tasks(sections) > MOST_FORM_TASKS:
         raise invalid_field("sections", f"At most {MOST_FORM_TASKS} tasks in a form.", "too_many_tasks")
-    for path, _, task in placed_tasks(sections):
-        due_dates.check_rule(task.get("due"), f"{path}.due")
     counted = Counter(task["key"] for _, _, task in placed_tasks(sections))
     twice = [
         {"field": f"{path}.key", "message": "Another task of the form has this key."}
@@ -84,11 +82,12 @@ def check_shape(title: str | None, sections: Sections) -> None:
     ]
     if twice:
         raise Invalid("duplicate_key", fields=twice)
+    dependents.check({"sections": sections})
 
 
 def check_templates(session: Session, sections: Sections, known: Collection[str] = ()) -> None:
     """Raises Invalid: `template_not_found`, `template_archived` (but for `known`, which the form has already), and what
-    is wrong with conditions and due rules."""
+    is wrong with conditions."""
     found = load_questions(session, templates_in(sections))
     for path, _, task in placed_tasks(sections):
         template = found.get(task["template_id"])
@@ -97,12 +96,7 @@ def check_templates(session: Session, sections: Sections, known: Collection[str]
             raise invalid_field(field, "There is no such task template.", "template_not_found")
         if template.archived and template.id not in known:
             raise invalid_field(field, "This task template is archived.", "template_archived")
-    check_rules(sections, found)
-
-
-def check_rules(sections: Sections, questions: Mapping[str, TaskTemplate]) -> None:
-    """Whether conditions and due rules fit the questions. Raises Invalid that names the place."""
-    conditions.check(sections, questions)
+    conditions.check(sections, found)
 
 
 def load_questions(session: Session, template_ids: Iterable[str]) -> dict[str, TaskTemplate]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from contracts.errors import Conflict, Invalid, NotFound, invalid_field
 from contracts.tasks import Due
-from services.tasks import conditions, due_dates, form_contents, forms
+from services.tasks import conditions, dependents, due_dates, form_contents, forms
 from services.tasks.answer_checks import Question, check_answer
 from services.tasks.due_dates import Calendar
 from services.tasks.models import Form, TaskTemplate
@@ -20,7 +20,7 @@ from services.tasks.templates import load_templates
 
 Row = dict[str, Any]
 
-_INSTANTS = ("due_at",)
+_INSTANTS = ("due_at", "due_counted_from")
 """What of a row is no JSON."""
 
 
@@ -162,12 +162,16 @@ def _freeze_form(
     known = _known(rows, given.answers)
     items = [conditions.Item(row["item_key"], row["kind"], row["condition"] or ()) for row in rows]
     shown = conditions.visible(items, known, given.now.astimezone(given.calendar.zone).date())
+    rules = {task["key"]: given.rule(task) for _, _, task in form_contents.placed_tasks(sections)}
+    hidden = {key for key, is_shown in shown.items() if not is_shown}
+    # What is hidden gets its date when it is shown.
+    dates = dependents.first_dates(rules, given.now, given.calendar, hidden)
     for row in rows:
-        if not shown[row["item_key"]]:
-            # It gets its date when it is shown.
-            row |= {"status": "skipped", "due_at": None}
+        key = row["item_key"]
+        row["due_at"], row["due_counted_from"] = dates[key]
+        row["status"] = "skipped" if key in hidden else "to_do"
     for key in known:
-        if not shown[key]:
+        if key in hidden:
             message = "The other answers hide this task, so that it has no answer."
             raise invalid_field(f"answers.{key}", message, "task_skipped")
     return FrozenForm(form.id, form.version, form.title, rows, known)

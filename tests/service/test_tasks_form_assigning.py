@@ -11,7 +11,7 @@ from sqlalchemy import select
 from chassis.columns import new_id
 from contracts.cases import GET_CASE_FACTS
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
-from contracts.tasks import TASK_COMPLETED, TASKS_ASSIGNED
+from contracts.tasks import TASK_COMPLETED, TASKS_ASSIGNED, Due
 from services.tasks import answers, assigning, case_forms, form_assigning, forms, known_cases, sharing, templates
 from services.tasks.form_assigning import LeftOut
 from services.tasks.freezing import Frozen, freeze
@@ -33,7 +33,7 @@ from tests.service.tasks_office import NOW, Office, a_case, database, office
 __all__ = ["database", "office"]
 
 END_OF_TODAY = dt.datetime(2026, 11, 22, 4, 59, 59, tzinfo=dt.UTC)
-IN_A_WEEK = {"mode": "relative", "days": 7, "business": False, "at": None}
+IN_A_WEEK = Due().load({"mode": "relative", "days": 7})
 
 
 def answer(office: Office, case_task_id: str, given: Any) -> None:
@@ -111,6 +111,42 @@ def test_dates_count_from_the_start_that_is_given(office: Office) -> None:
     assert tasks_of(office, made["id"])[0].due_at == END_OF_TODAY + dt.timedelta(days=17)
 
 
+def test_a_date_after_another_task_comes_with_its_time_or_when_it_is_finished(office: Office) -> None:
+    after = {**IN_A_WEEK, "mode": "after_task", "days": 1, "task": "first"}
+    form = make(
+        office,
+        section(
+            "A",
+            task(office, "last", due={**after, "task": "then", "from_": "due"}),
+            task(office, "first", due=IN_A_WEEK),
+            task(office, "then", due={**after, "from_": "due"}),
+            task(office, "finished", due={**after, "from_": "finished"}),
+        ),
+    )
+    in_a_week = END_OF_TODAY + dt.timedelta(days=7)
+    one = dt.timedelta(days=1)
+    made = assign(office, form)
+    found = {each.item_key: each for each in tasks_of(office, made["id"])}
+    assert {key: each.due_at for key, each in found.items()} == {
+        "first": in_a_week, "then": in_a_week + one, "last": in_a_week + 2 * one, "finished": None
+    }  # fmt: skip
+    assert found["finished"].due_anchor_id == found["then"].due_anchor_id == found["first"].id
+    answer(office, found["first"].id, "x")
+    assert tasks_of(office, made["id"])[3].due_at == END_OF_TODAY + one
+    known = assign(office, form, answers={"first": "x"})
+    assert tasks_of(office, known["id"])[3].due_at == END_OF_TODAY + one, "known is finished at once"
+
+
+def test_a_form_whose_tasks_another_task_follows_stays(office: Office) -> None:
+    made = assign(office, intake(office))
+    first = tasks_of(office, made["id"])[0]
+    follows = {**IN_A_WEEK, "mode": "after_task", "case_task_id": first.id}
+    office.assign(made["case_id"], due=follows)
+    with pytest.raises(Conflict, match="form_depended_on"):
+        case_forms.remove_case_form(office.db, made["id"])
+    assert len(tasks_of(office, made["id"])) == 4
+
+
 def test_a_case_keeps_the_form_and_the_templates_as_they_were(office: Office) -> None:
     form = intake(office)
     made = assign(office, form)
@@ -176,7 +212,9 @@ def test_what_cannot_be_assigned(office: Office) -> None:
     with pytest.raises(Invalid, match="unknown_staff"):
         assign(office, form, assignee_id=new_id())
     with pytest.raises(Invalid, match="incomplete_due_rule"):
-        assign(office, form, due={"mode": "relative", "days": None, "at": None})
+        assign(office, form, due={**IN_A_WEEK, "days": None})
+    with pytest.raises(Invalid, match="due_needs_one_case"):
+        assign(office, form, due={**IN_A_WEEK, "mode": "after_task", "task": "will"})
     with pytest.raises(Unavailable, match="calendar_unavailable"):
         case_forms.assign_form(
             office.db, office.calls, NOW, case_id=office.cases.open(), form_id=form["id"], answers={}, due=None,

@@ -80,6 +80,17 @@ def wrong_forms(office: Office) -> dict[str, tuple[list[dict[str, Any]], str, st
             [section("A", a, {**b, "condition": when("z", "x")})], "invalid_filter",
             "sections.0.tasks.1.condition.field",
         ),
+        "due after nothing": (
+            [section("A", {**a, "due": {"mode": "after_task", "days": 1, "task": "z"}})], "unknown_due_task",
+            "sections.0.tasks.0.due.task",
+        ),
+        "due round": (
+            [
+                section("A", {**a, "due": {"mode": "after_task", "days": 1, "task": "b"}}),
+                section("B", {**b, "due": {"mode": "after_task", "days": 1, "task": "a"}}),
+            ],
+            "due_cycle", "sections.0.tasks.0.due.task",
+        ),
         "due lacks days": (
             [section("A", {**a, "due": {"mode": "relative", "days": None, "at": None}})], "incomplete_due_rule",
             "sections.0.tasks.0.due.days",
@@ -91,7 +102,7 @@ def wrong_forms(office: Office) -> dict[str, tuple[list[dict[str, Any]], str, st
     "what",
     [
         "blank section", "key twice", "too many", "template unknown", "template archived", "staff unknown",
-        "staff left", "later task", "own section", "unknown key", "due lacks days",
+        "staff left", "later task", "own section", "unknown key", "due lacks days", "due after nothing", "due round",
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_with_its_place_and_nothing_is_kept(office: Office, what: str) -> None:
