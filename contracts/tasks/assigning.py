@@ -70,7 +70,7 @@ ASSIGN_TASK = Operation(
     example={"case_id": AN_ID, "template_id": AN_ID, "due": {"mode": "relative", "days": 7}},
 )  # fmt: skip
 BULK_ASSIGN = Operation(
-    OWNER, "bulk_assign", BulkAssign, BulkAssignment, (Invalid, NotFound, Unavailable), deadline=30.0,
+    OWNER, "bulk_assign", BulkAssign, BulkAssignment, (Invalid, NotFound, Conflict, Unavailable), deadline=30.0,
     permission="tasks.write", example={"selector": A_SELECTOR, "template_ids": [AN_ID]},
 )  # fmt: skip
 GET_BULK_ASSIGNMENT = Operation(

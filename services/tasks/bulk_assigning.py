@@ -43,7 +43,7 @@ def bulk_assign(
     """Begins a bulk assignment and returns its record; the work goes on by an event.
 
     Selector, templates and due rule are frozen as they are now. A selector that `cases` refuses is refused here: its
-    first case is asked for. Raises Invalid, NotFound.
+    first case is asked for. Raises Invalid, NotFound, Conflict `template_archived`.
     """
     due_dates.check_rule(due)
     calendar = firm_calendar(calls) if due_dates.needs_calendar(due) else None

@@ -138,7 +138,8 @@ def load_template(session: Session, task_template_id: str, *, lock: bool = False
 
 
 def load_templates(session: Session, template_ids: list[str]) -> list[TaskTemplate]:
-    """In the order of the ids, each once. Raises NotFound `task_template_not_found`."""
+    """To be assigned, in the order of the ids, each once. Raises NotFound `task_template_not_found`, Conflict
+    `template_archived`."""
     wanted = list(dict.fromkeys(template_ids))
     found = {
         template.id: template for template in session.scalars(select(TaskTemplate).where(TaskTemplate.id.in_(wanted)))
@@ -146,6 +147,7 @@ def load_templates(session: Session, template_ids: list[str]) -> list[TaskTempla
     for template_id in wanted:
         if template_id not in found:
             raise NotFound("task_template_not_found", task_template_id=template_id)
+        found[template_id].demand_in_use()
     return [found[template_id] for template_id in wanted]
 
 

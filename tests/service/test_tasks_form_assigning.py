@@ -252,6 +252,10 @@ def test_a_form_with_an_archived_template_goes_on_and_the_template_alone_does_no
         office.assign(template_id=template_id)
     with pytest.raises(Conflict, match="template_archived"):
         frozen_of(office, templates=(template_id,))
+    with pytest.raises(Conflict, match="template_archived"):
+        office.service.bulk_assign(
+            selector={"case_ids": list(office.cases.clients)}, template_ids=[template_id], due=None
+        )
 
 
 def test_many_cases_get_forms_and_templates_once(office: Office) -> None:
