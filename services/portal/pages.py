@@ -24,6 +24,7 @@ Record = dict[str, Any]
 
 LANGUAGES = ("en", "es")
 MOST_CASES = 200
+_NOTHING: Record = {"case_tasks": [], "progress": []}
 _OWN = ("first_name", "sms", "phone", "email")
 
 
@@ -159,25 +160,25 @@ def _shown(calls: Any, link: Link) -> Record:
         case_ids = _open_cases(calls, link, link.client_id)
         if not case_ids and (survivor := _survivor(calls, link)):
             case_ids = _open_cases(calls, link, survivor)
-        return calls.tasks.list_open_tasks(case_ids=case_ids) if case_ids else {"case_tasks": [], "progress": []}
+        return calls.tasks.list_open_tasks(case_ids=case_ids) if case_ids else _NOTHING
     try:
         if link.kind == "form":
             of_form: Record = calls.tasks.list_form_tasks(case_form_id=link.case_form_id)
-            _demand_tie(calls, link, of_form.pop("case_id"))
-            return of_form
+            return of_form if _is_present(calls, link, of_form.pop("case_id")) else _NOTHING
         case_task = calls.tasks.get_case_task(case_task_id=link.case_task_id)
     except NotFound as error:
         raise Gone("link_gone") from error
-    _demand_tie(calls, link, case_task["case_id"])
-    return {"case_tasks": [] if case_task["status"] == "skipped" else [case_task], "progress": []}
+    present = _is_present(calls, link, case_task["case_id"])
+    return {**_NOTHING, "case_tasks": [case_task]} if present and case_task["status"] != "skipped" else _NOTHING
 
 
-def _demand_tie(calls: Any, link: Link, case_id: str) -> None:
-    """Raises Gone `link_gone` unless the link's client, or whom it was merged into, is one of the case's now."""
-    if not is_tied(calls, link.client_id, case_id):
-        survivor = _survivor(calls, link)
-        if survivor is None or not is_tied(calls, survivor, case_id):
-            raise Gone("link_gone")
+def _is_present(calls: Any, link: Link, case_id: str) -> bool:
+    """Whether anything of the case is still asked: it is not archived. Raises Gone `link_gone` unless the link's
+    client, or whom it was merged into, is one of the case's now."""
+    [case] = calls.cases.get_case_facts(case_ids=[case_id])["cases"] or [{"client_ids": []}]
+    if link.client_id not in case["client_ids"] and _survivor(calls, link) not in case["client_ids"]:
+        raise Gone("link_gone")
+    return bool(case["state"] != "archived")
 
 
 def _survivor(calls: Any, link: Link) -> str | None:
@@ -185,12 +186,6 @@ def _survivor(calls: Any, link: Link) -> str | None:
     recipient = calls.clients.get_recipients(client_ids=[link.client_id])["recipients"][0]
     surviving_id: str | None = recipient.get("surviving_id")
     return surviving_id
-
-
-def is_tied(calls: Any, client_id: str, case_id: str) -> bool:
-    """Whether the client is one of the case's clients now."""
-    cases = calls.cases.get_case_facts(case_ids=[case_id])["cases"]
-    return any(client_id in case["client_ids"] for case in cases)
 
 
 def _open_cases(calls: Any, link: Link, client_id: str) -> list[str]:

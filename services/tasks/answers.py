@@ -35,13 +35,15 @@ def submit_answer(
     name the client whose answer they write down; it remains theirs, and came by no link. `calendar`: the firm's, for
     dates that follow.
 
-    Raises NotFound `case_task_not_found`, Conflict `task_skipped` or `answered_meanwhile`, and Invalid on the field
-    `answer`.
+    Raises NotFound `case_task_not_found`, Conflict `task_skipped`, `answered_meanwhile`, or for a client
+    `case_archived`, and Invalid on the field `answer`.
     """
     actor = current() or Context()
     by_staff = client_id is None or actor.actor_kind in ("staff", "api_key")
     with db.unit_of_work() as uow:
         case, task = flow.lock_task(uow, case_task_id)
+        if not by_staff:
+            task.demand_present()
         checked = check_answer(question_of(task), answer)
         checked = task_files.take_named(uow, task, checked, now, client_id=client_id, by_staff=by_staff)
         answered_by = "staff" if by_staff else "client"

@@ -46,7 +46,7 @@ class Office:
         self.client = {"state": "found", "first_name": "Ana", "language": "es-MX"}
         self.on_case = [self.client_id]
         self.case_tasks = {task["id"]: task for task in (self._task("Your number"), self._task("Your street"))}
-        self.case_form_id = new_id()
+        self.case_form_id, self.state = new_id(), "open"
         self.given_by: dict[str, str] = {}
         self.asked_for: list[Context | None] = []
         self.calls = FakeCalls(
@@ -144,7 +144,7 @@ class Office:
         return {"recipients": [{"client_id": id_, **self.client} for id_ in client_ids]}
 
     def _case_facts(self, case_ids):
-        found = {"case_id": self.case_id, "state": "open", "client_ids": self.on_case}
+        found = {"case_id": self.case_id, "state": self.state, "client_ids": self.on_case}
         return {"cases": [found] if self.case_id in case_ids else []}
 
     def _case_task(self, case_task_id):

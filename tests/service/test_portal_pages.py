@@ -200,3 +200,14 @@ def test_a_form_that_was_removed_or_is_of_others_now_is_gone(office):
     office.on_case, office.case_form_id = [office.client_id], new_id()
     with pytest.raises(Gone):
         office.page(link)
+
+
+def test_nothing_of_an_archived_case_is_asked(office):
+    one, form = office.link(), office.link(scope=of_form(office))
+    office.state = "archived"
+    for link in (one, form):
+        assert office.page(link)["case_tasks"] == []
+        with pytest.raises(Invalid, match="task_not_in_link"):
+            office.submit(link, {next(iter(office.case_tasks)): "x"})
+    office.state = "closed"
+    assert len(office.page(one)["case_tasks"]) == 1

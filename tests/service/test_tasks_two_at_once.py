@@ -13,7 +13,7 @@ from contracts.tasks import TASK_COMPLETED
 from services.tasks import answers, views
 from services.tasks.models import CaseTask
 from tests.service.tasks_office import NOW, Office, database, office
-from tests.service.test_tasks_drafts import LATER, STORY, send
+from tests.service.test_tasks_drafts import LATER, STORY, save, send
 
 __all__ = ["database", "office"]
 
@@ -90,3 +90,15 @@ def test_of_two_who_answer_what_was_reopened_one_is_told(office: Office) -> None
     assert send(office, task_id, "On Monday.")["answer_version"] == 2
     with pytest.raises(Conflict, match="answered_meanwhile"):
         send(office, task_id, "On Tuesday.", version=1)
+
+
+def test_a_client_has_no_way_into_an_archived_case_and_staff_have(office: Office) -> None:
+    task_id, client_id = asked(office), new_id()
+    with office.db.unit_of_work() as uow:
+        views.load_case_task(uow.session, task_id).archived = True
+    with pytest.raises(Conflict, match="case_archived"):
+        send(office, task_id, "It rained.", client_id)
+    with pytest.raises(Conflict, match="case_archived"):
+        save(office, task_id, "It rained.", client_id)
+    assert save(office, task_id, "It rained.")["draft"] == "It rained."
+    assert send(office, task_id, "It rained.")["status"] == "completed"

@@ -146,6 +146,11 @@ class CaseTask(Versioned, Base):
         self.status = "in_progress"
         self.touch(now)
 
+    def demand_present(self) -> None:
+        """Raises Conflict `case_archived`: a client has no way into what was put away."""
+        if self.archived:
+            raise Conflict("case_archived", case_id=self.case_id)
+
     def drop_draft(self) -> None:
         """Forgets what was filled in and not sent."""
         self.draft, self.draft_at, self.draft_client_id = None, None, None
