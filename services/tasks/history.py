@@ -19,13 +19,14 @@ _SHOWN = ("id", "created_at", "kind", "actor_kind", "actor_id", "facts")
 
 
 def change_of(task: CaseTask, kind: str, facts: dict[str, Any], now: dt.datetime) -> CaseTaskChange:
-    """An entry of a case task's history, by whoever the running work is for."""
+    """An entry of a case task's history, by whoever the running work is for. A client is not named: the history stays
+    when the client is erased or merged, and whose answer it is says the task."""
     actor = current() or Context()
     return CaseTaskChange(
         case_task_id=task.id,
         kind=kind,
         actor_kind=actor.actor_kind,
-        actor_id=actor.actor_id,
+        actor_id=None if actor.actor_kind == "client" else actor.actor_id,
         facts=facts,
         created_at=now,
     )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import eventlet
 import pytest
 
 from chassis.columns import new_id
-from chassis.context import use
+from chassis.context import Context, use
 from contracts.errors import Conflict, Invalid, NotFound
 from contracts.tasks import TASK_DUE_CHANGED, Due
-from services.tasks import answers, assigning, history, views
+from services.tasks import answers, assigning, flow, history, views
 from services.tasks.due_dates import Calendar
+from tests.service.races import until_held_up
 from tests.service.tasks_office import HOLIDAY, NOW, Office, database, office
 
 __all__ = ["database", "office"]
@@ -105,6 +107,63 @@ def test_a_task_can_stop_following_and_begin_to(office: Office) -> None:
     assert due(office, second) is None
     answer(office, first)
     assert update(office, second, due=after(first, 0))["due_at"] == END_OF_TODAY, "what is finished counts at once"
+
+
+def test_a_client_whose_answer_moves_a_date_is_not_named_in_the_history(office: Office) -> None:
+    first = office.assign()
+    second = office.assign(first["case_id"], due=after(first))
+    client_id = office.cases.clients[first["case_id"]][0]
+    with use(Context(firm_id=office.firm_id, actor_id=client_id, actor_kind="client")):
+        answers.submit_answer(
+            office.db,
+            NOW,
+            case_task_id=first["id"],
+            answer="",
+            client_id=client_id,
+            link_id=new_id(),
+            calendar=CALENDAR,
+        )
+    (moved,) = changes(office, second)
+    assert (moved["actor_kind"], moved["actor_id"], moved["facts"]["because"]) == ("client", None, first["id"])
+
+
+def test_who_follows_a_task_that_is_finished_at_that_moment_gets_a_date(office: Office) -> None:
+    first = office.assign()
+    with use(office.context), office.db.unit_of_work() as uow:
+        case, task = flow.lock_task(uow, first["id"])
+        task.complete("", answered_by="staff", client_id=None, link_id=None, now=NOW)
+        flow.settle(uow, case, changed=[task], calendar=CALENDAR, now=NOW)
+        uow.session.flush()
+        assigning_it = eventlet.spawn(in_context, office, lambda: office.assign(first["case_id"], due=after(first, 2)))
+        until_held_up(office.db, assigning_it)
+    assert assigning_it.wait()["due_at"] == END_OF_TODAY + 2 * DAY
+
+
+def test_two_tasks_that_would_follow_each_other_at_once_do_not(office: Office) -> None:
+    first = office.assign()
+    second = office.assign(first["case_id"])
+    outcomes: list[str] = []
+
+    def follow(task: dict[str, Any], anchor: dict[str, Any]) -> None:
+        try:
+            update(office, task, due=after(anchor))
+            outcomes.append("done")
+        except Invalid as refused:
+            outcomes.append(refused.code)
+
+    threads = [
+        eventlet.spawn(in_context, office, lambda pair=pair: follow(*pair))
+        for pair in ((first, second), (second, first))
+    ]
+    for thread in threads:
+        thread.wait()
+    assert sorted(outcomes) == ["done", "due_cycle"]
+
+
+def in_context(office: Office, action: Any) -> Any:
+    """A green thread has none of its own."""
+    with use(office.context):
+        return action()
 
 
 def test_business_days_count_from_the_other_task(office: Office) -> None:
