@@ -9,12 +9,15 @@ from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from contracts.mapping import Mapping
 from contracts.tasks.common import AN_ID, OWNER, QUESTION_KINDS
 from contracts.tasks.due import OverdueHandling
+from contracts.tasks.files import FILE_TYPES, LARGEST_FILE, MOST_FILES
 
 
 class Checks(Schema):
     """Limits on an answer: figures for number, characters for text, days (ISO) for date, how many of several choices.
 
-    `region`: the country, by its two letters, whose phone numbers may come without a country code; US if null."""
+    Of a file upload `file_types`, the endings of what is taken (like `pdf`), `max_files`, and `max_size` of each in
+    bytes. `region`: the country, by its two letters, whose phone numbers may come without a country code; US if null.
+    """
 
     minimum = fields.Float(allow_none=True)
     maximum = fields.Float(allow_none=True)
@@ -24,6 +27,9 @@ class Checks(Schema):
     latest = fields.Date(allow_none=True)
     min_choices = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1, max=200))
     max_choices = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1, max=200))
+    file_types = fields.List(Choice(*FILE_TYPES), allow_none=True, validate=validate.Length(min=1, max=len(FILE_TYPES)))
+    max_files = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1, max=MOST_FILES))
+    max_size = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1, max=LARGEST_FILE))
     region = Text(longest=2, shortest=2, allow_none=True)
 
 

@@ -17,7 +17,7 @@ from services.tasks import due_dates, flow, form_assigning, known_cases, staff
 from services.tasks.answers import emit_completed
 from services.tasks.due_dates import Calendar
 from services.tasks.freezing import Row, freeze
-from services.tasks.models import CaseForm, CaseTask, CaseTaskChange
+from services.tasks.models import CaseForm, CaseTask, CaseTaskChange, TaskFile
 from services.tasks.open_cases import demand_open_case
 from services.tasks.views import demand_case
 
@@ -89,8 +89,8 @@ def list_case_forms(
 def remove_case_form(db: Database, case_form_id: str) -> dict[str, Any]:
     """Takes a form and its tasks from a case, as if it had never been assigned.
 
-    Raises NotFound `case_form_not_found`; Conflict `form_begun` once any of its tasks was begun or answered, or a
-    client was told of one, and `form_depended_on` while another task's date follows one of its.
+    Raises NotFound `case_form_not_found`; Conflict `form_begun` once any of its tasks was begun or answered, a file was
+    uploaded for one, or a client was told of one, and `form_depended_on` while another task's date follows one of its.
     """
     with db.read() as session:
         case_id = load_case_form(session, case_form_id).case_id
@@ -101,8 +101,10 @@ def remove_case_form(db: Database, case_form_id: str) -> dict[str, Any]:
         tasks = uow.session.scalars(select(CaseTask).where(of_form).order_by(CaseTask.id).with_for_update()).all()
         ids = [task.id for task in tasks]
         changes = among(uow.session, CaseTaskChange.case_task_id, ids)
-        shared = select(CaseTaskChange.id).where(changes, CaseTaskChange.kind == "shared").limit(1)
-        if any(task.is_begun for task in tasks) or uow.session.scalars(shared).first() is not None:
+        shared = select(CaseTaskChange.id).where(changes, CaseTaskChange.kind == "shared")
+        uploaded = select(TaskFile.id).where(among(uow.session, TaskFile.case_task_id, ids))
+        begun = any(task.is_begun for task in tasks)
+        if begun or any(uow.session.scalars(found.limit(1)).first() is not None for found in (shared, uploaded)):
             raise Conflict("form_begun", case_form_id=case_form_id)
         follows = select(CaseTask.id).where(
             among(uow.session, CaseTask.due_anchor_id, ids),

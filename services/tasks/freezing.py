@@ -22,6 +22,7 @@ Row = dict[str, Any]
 
 _INSTANTS = ("due_at", "due_counted_from")
 """What of a row is no JSON."""
+_ON_THE_TASK = ("file_upload", "signature")
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ def freeze(
     nothing; relative dates count from `now`. `answers` are what is known already, by the keys of a form's tasks.
 
     Raises NotFound `form_not_found`, `task_template_not_found`; Conflict `form_archived`, `template_archived`; Invalid
-    `form_empty`, and on `answers.<key>`: `unknown_task`, `task_skipped` where the other answers hide the task, and what
-    `check_answer` says.
+    `form_empty`, and on `answers.<key>`: `unknown_task`, `task_skipped` where the other answers hide the task,
+    `answered_on_the_task` for a file or a signature, and what `check_answer` says.
     """
     given = _Given(due, assignee_id, answers or {}, calendar, now)
     templates = load_templates(session, list(template_ids))
@@ -182,6 +183,9 @@ def _known(rows: Iterable[Row], answers: Mapping[str, Any]) -> Row:
     for key, answer in answers.items():
         if key not in tasks:
             raise invalid_field(f"answers.{key}", "The form has no task with this key.", "unknown_task")
+        if tasks[key]["kind"] in _ON_THE_TASK:
+            message = "Files and signatures are given on the task itself."
+            raise invalid_field(f"answers.{key}", message, "answered_on_the_task")
         # What is blank is not known, also where an answer is required.
         question = Question(tasks[key]["kind"], False, tasks[key]["options"], tasks[key]["checks"])
         try:

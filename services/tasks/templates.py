@@ -24,6 +24,7 @@ _CHECKS_OF_KIND = {
     "short_text": frozenset({"min_length", "max_length"}),
     "long_text": frozenset({"min_length", "max_length"}),
     "several_choices": frozenset({"min_choices", "max_choices"}),
+    "file_upload": frozenset({"file_types", "max_files", "max_size"}),
     "phone": frozenset({"region"}),
 }
 _RANGES = (

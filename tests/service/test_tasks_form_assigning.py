@@ -15,7 +15,7 @@ from contracts.tasks import TASK_COMPLETED, TASKS_ASSIGNED, Due
 from services.tasks import answers, assigning, case_forms, form_assigning, forms, known_cases, sharing, templates
 from services.tasks.form_assigning import LeftOut
 from services.tasks.freezing import Frozen, freeze
-from services.tasks.models import CaseForm, CaseTask, KnownCase
+from services.tasks.models import CaseForm, CaseTask, KnownCase, TaskFile
 from tests.service.forms_desk import (
     assign,
     calendar,
@@ -201,6 +201,14 @@ def test_a_known_answer_that_does_not_fit_is_refused_and_nothing_is_assigned(
     assert (listed(office, case_id), tasks_of(office), office.emitted(TASKS_ASSIGNED)) == ([], [], [])
 
 
+def test_a_file_or_a_signature_is_given_on_the_task_itself(office: Office) -> None:
+    form = make(office, section("A", *(task(office, kind, template={"kind": kind}) for kind in ("signature", "phone"))))
+    signed = {"name": "Ann Lee", "agreed": True}
+    with pytest.raises(Invalid) as refused:
+        assign(office, form, answers={"signature": signed})
+    assert (refused.value.code, refused.value.fields[0]["field"]) == ("answered_on_the_task", "answers.signature")
+
+
 def test_what_cannot_be_assigned(office: Office) -> None:
     form, empty = intake(office), make(office, section("Nothing yet"))
     with pytest.raises(NotFound, match="case_not_found"):
@@ -358,7 +366,7 @@ def test_a_form_nobody_has_begun_can_be_taken_away(office: Office) -> None:
         case_forms.remove_case_form(office.foreign_db, stays["id"])
 
 
-@pytest.mark.parametrize("how", ["answered", "reopened", "started", "notified", "shared"])
+@pytest.mark.parametrize("how", ["answered", "reopened", "started", "notified", "shared", "uploaded"])
 def test_a_form_that_was_begun_stays(office: Office, how: str) -> None:
     made = assign(office, intake(office))
     first = tasks_of(office, made["id"])[0]
@@ -374,6 +382,10 @@ def test_a_form_that_was_begun_stays(office: Office, how: str) -> None:
     if how == "notified":
         with office.db.unit_of_work() as uow:
             uow.update_each(CaseTask, [{"id": first.id, "notified_at": NOW}])
+    if how == "uploaded":
+        about = {"filename": "a.pdf", "content_type": "application/pdf", "size": 1, "sha256": "0" * 64}
+        with office.db.unit_of_work() as uow:
+            uow.insert(TaskFile, [{"case_task_id": first.id, **about}])
     if how == "shared":
         sharing.record_sharing(office.db, NOW, case_task_id=first.id, channel="copy", message_id=None, link_id=new_id())
     with pytest.raises(Conflict, match="form_begun"):

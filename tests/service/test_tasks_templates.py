@@ -64,6 +64,7 @@ def test_a_template_is_kept_as_it_was_given(office: Office) -> None:
         ),
         ({"kind": "several_choices", "options": ["a"], "checks": {"min_choices": 2}}, "checks.min_choices"),
         ({"kind": "phone", "checks": {"region": "XX"}}, "checks.region"),
+        ({"kind": "signature", "checks": {"max_files": 1}}, "checks.max_files"),
         ({"kind": "phone", "checks": {"region": "us"}}, "checks.region"),
         ({"mapping": {"target": "client", "field": "date_of_birth"}}, "mapping.field"),
         ({"kind": "email", "mapping": {"target": "client", "field": "phone"}}, "mapping.field"),
@@ -110,6 +111,7 @@ def test_a_change_is_checked_together_with_what_stays(office: Office) -> None:
     [
         {"kind": "several_choices", "options": ["a", "b"], "checks": {"min_choices": 1, "max_choices": 2}},
         {"kind": "phone", "checks": {"region": "MX"}},
+        {"kind": "file_upload", "checks": {"file_types": ["pdf", "jpg"], "max_files": 20, "max_size": 25 * 2**20}},
     ],
 )
 def test_limits_of_each_kind_are_kept(office: Office, facts: dict[str, Any]) -> None:
