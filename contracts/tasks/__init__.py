@@ -6,6 +6,7 @@ from contracts.tasks.assigning import *  # noqa: F403
 from contracts.tasks.automation import *  # noqa: F403
 from contracts.tasks.case_tasks import *  # noqa: F403
 from contracts.tasks.common import *  # noqa: F403
+from contracts.tasks.conditions import *  # noqa: F403
 from contracts.tasks.due import *  # noqa: F403
 from contracts.tasks.files import *  # noqa: F403
 from contracts.tasks.forms import *  # noqa: F403

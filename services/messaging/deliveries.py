@@ -231,8 +231,10 @@ def event_data(row: Any, now: dt.datetime) -> dict[str, Any]:
 # What happens elsewhere and concerns what still waits
 
 
-def suppress_closed_tasks(uow: UnitOfWork, case_task_ids: Iterable[str], now: dt.datetime) -> list[str]:
-    """Suppresses what still waits to notify about case tasks that were completed, unless completed ones were asked
+def suppress_closed_tasks(
+    uow: UnitOfWork, case_task_ids: Iterable[str], now: dt.datetime, status: str = "completed"
+) -> list[str]:
+    """Suppresses what still waits to notify about case tasks that have this status now, unless such ones were asked
     for. A message that tells of others too is prepared again, which leaves these out."""
     where = [
         Delivery.case_task_id.in_(sorted(set(case_task_ids))),
@@ -246,7 +248,7 @@ def suppress_closed_tasks(uow: UnitOfWork, case_task_ids: Iterable[str], now: dt
     asked = [
         batch.id
         for batch in uow.session.scalars(select(Batch).where(Batch.id.in_(batch_ids)))
-        if "completed" in batch.statuses
+        if status in batch.statuses
     ]
     leaders = {row.joined_to for row in waiting if row.joined_to and row.batch_id not in asked}
     if leaders:

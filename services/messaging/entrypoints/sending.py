@@ -141,6 +141,12 @@ class SendingEntrypoints(Dependencies):
         with self.db.unit_of_work(once=events) as uow:
             deliveries.suppress_closed_tasks(uow, [event.data["case_task_id"] for event in uow.fresh], utc_now())
 
+    @on(tasks.TASKS_SKIPPED, batch=10)
+    def drop_skipped_tasks(self, events: list[ReceivedEvent]) -> None:
+        with self.db.unit_of_work(once=events) as uow:
+            hidden = [case_task_id for event in uow.fresh for case_task_id in event.data["case_task_ids"]]
+            deliveries.suppress_closed_tasks(uow, hidden, utc_now(), status="skipped")
+
     @on(clients.CLIENT_CHANGED, batch=500)
     def refresh_clients(self, events: list[ReceivedEvent]) -> None:
         with self.db.unit_of_work(once=events) as uow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint, false, text
+from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint, false, null, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from chassis.columns import Id, Json, JsonOrNull
@@ -219,6 +219,24 @@ class CaseTask(Versioned, Base):
         self.reopened = {"reason": reason, "at": now.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")}
         self.touch(now)
 
+    def skip(self, now: dt.datetime) -> None:
+        """A condition hides it: what was answered is not kept, and what is on its way of it comes too late. The due
+        rule stays, for when it is shown again."""
+        # No answer at all, as before the first one, where None would be a blank one.
+        self.answer = null()
+        self.drop_draft()
+        self.rejection = self.reopened = None
+        self.answered_by = self.client_id = self.link_id = None
+        if self.answer_version:
+            self.answer_version += 1
+        self.status, self.completed_at, self.due_at = "skipped", None, None
+        self.touch(now)
+
+    def show(self, due_at: dt.datetime | None, now: dt.datetime) -> None:
+        """A condition holds again: it is to do, until `due_at`."""
+        self.status, self.due_at = "to_do", due_at
+        self.touch(now)
+
     def reject(self, field: str, code: str, answer_version: int, now: dt.datetime) -> bool:
         """Notes that the owner of a mapped field refused the answer; False if a newer answer was given since."""
         if answer_version != self.answer_version:
@@ -230,8 +248,8 @@ class CaseTask(Versioned, Base):
 
 class CaseTaskChange(Record, Base):
     """What happened to a case task and why: `kind` is `reopened` (facts: reason), `due_changed` (facts: from, to and,
-    where it moved with another task, because), `overdue` (facts: due_at, outcomes) or `shared` (facts: channel, and the
-    message_id or the link_id).
+    where it moved with another task, because), `overdue` (facts: due_at, outcomes), `shared` (facts: channel, and the
+    message_id or the link_id), or, by a condition, `skipped` or `shown`.
 
     `deadline` is the one that an `overdue` announces: each once.
     """
