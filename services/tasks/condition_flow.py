@@ -10,7 +10,7 @@ from typing import Any
 from chassis.database import UnitOfWork
 from contracts.base import Event
 from contracts.tasks import TASKS_SHOWN, TASKS_SKIPPED, Due
-from services.tasks import due_dates
+from services.tasks import due_dates, task_files
 from services.tasks.case_tasks import CaseTasks
 from services.tasks.conditions import Item, visible
 from services.tasks.history import change_of
@@ -22,8 +22,9 @@ _IN_ONE_EVENT = 500
 def apply(uow: UnitOfWork, tasks: CaseTasks, *, calendar: due_dates.Calendar, now: dt.datetime) -> None:
     """Hides and shows tasks of a case by its answers as they are now.
 
-    A hidden task loses its answer, and with it what it showed. What was written to a mapped field stays there: nobody
-    knows what was in it before. One that is shown again is to do, and days of its due date count from now.
+    A hidden task loses its answer, with its files and with what it showed. What was written to a mapped field stays
+    there: nobody knows what was in it before. One that is shown again is to do, and days of its due date count from
+    now.
     """
     hidden, shown = _decided(tasks.all, calendar, now)
     for task in hidden:
@@ -32,6 +33,8 @@ def apply(uow: UnitOfWork, tasks: CaseTasks, *, calendar: due_dates.Calendar, no
     for task in shown:
         task.show(due_dates.due_at(_rule(task.due_rule), now, calendar), now)
         uow.session.add(change_of(task, "shown", {}, now))
+    if with_files := [task.id for task in hidden if task.kind in task_files.WITH_FILES]:
+        task_files.release(uow, with_files)
     for task in (*hidden, *shown):
         tasks.note(task)
     uow.session.flush()
