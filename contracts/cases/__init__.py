@@ -7,5 +7,6 @@ from contracts.cases.facts import *  # noqa: F403
 from contracts.cases.lists import *  # noqa: F403
 from contracts.cases.privacy import *  # noqa: F403
 from contracts.cases.records import *  # noqa: F403
+from contracts.cases.requested_changes import *  # noqa: F403
 from contracts.cases.selecting import *  # noqa: F403
 from contracts.cases.types import *  # noqa: F403

@@ -43,7 +43,8 @@ class MappedAnswers(Schema):
 
 
 class TaskCompleted(Schema):
-    """`mapped`: who owns the field that the answer is mapped to, null if none. `answered_by`: client or staff."""
+    """`mapped`: who owns the field that the answer is mapped to, null if none. `answered_by`: client or staff.
+    `corrected`: the task was completed already, with another answer; missing from older events."""
 
     case_task_id = Id(required=True)
     case_id = Id(required=True)
@@ -52,6 +53,7 @@ class TaskCompleted(Schema):
     answered_by = Choice("client", "staff", required=True)
     mapped = Choice("client", "case", required=True, allow_none=True)
     answer_version = Count(required=True)
+    corrected = fields.Boolean()
 
 
 class CaseTaskReopened(Schema):
@@ -61,7 +63,7 @@ class CaseTaskReopened(Schema):
 
 _COMPLETED = {
     "case_task_id": AN_ID, "case_id": AN_ID, "template_id": AN_ID, "client_id": AN_ID, "answered_by": "client",
-    "mapped": "client", "answer_version": 1,
+    "mapped": "client", "answer_version": 1, "corrected": False,
 }  # fmt: skip
 SUBMIT_ANSWER = Operation(
     OWNER, "submit_answer", SubmitAnswer, CaseTask, (Invalid, NotFound, Conflict), permission="tasks.write",

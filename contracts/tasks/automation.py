@@ -1,15 +1,16 @@
-"""Automation rules: what a firm has done by itself when something happened to a case."""
+"""Automation rules: what a firm has done by itself when something happened to a case, and the log of what was."""
 
 from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Choice, Flag, Id, Operation, PageRequest, Stamped, Text, ids, page_of
+from contracts.base import Choice, Count, Event, Flag, Id, Instant, Operation, PageRequest, Stamped, Text, ids, page_of
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from contracts.tasks.common import AN_ID, OWNER, Due
 
 TRIGGERS = ("task_completed", "case_status_changed")
 ACTIONS = ("assign_task", "change_status", "notify_staff")
+RUN_STATES = ("waiting", "done", "filtered", "loop", "failed")
 
 
 class AutomationTrigger(Schema):
@@ -78,6 +79,53 @@ class UpdateAutomationRule(AutomationRuleId):
     expected_version = fields.Integer(load_default=None, allow_none=True)
 
 
+class AutomationOutcome(Schema):
+    """What became of an action: `done`, `requested` of who decides it, `nobody` to be told, or why it was refused."""
+
+    kind = fields.String()
+    code = fields.String()
+
+
+class AutomationRun(Schema):
+    """One time that a rule was triggered. `state`: `waiting`; `done`; `filtered`, the case did not meet the filter or
+    is archived; `loop`, the rule ran for this case already in the same chain, or the chain is too long; `failed`, an
+    action was refused, or none was taken, for the reason `code`. A chain is what follows from one event: `depth` counts
+    the rules before this one in it. `rule_version`: the rule's as it ran."""
+
+    id = Id()
+    created_at = Instant()
+    automation_rule_id = Id()
+    rule_version = Count()
+    case_id = Id()
+    case_task_id = Id(allow_none=True)
+    state = Choice(*RUN_STATES)
+    code = fields.String(allow_none=True)
+    outcomes = fields.List(fields.Nested(AutomationOutcome))
+    chain_id = Id()
+    depth = Count()
+
+
+class ListAutomationRuns(PageRequest):
+    """`sort`: created_at, newest first if it is left out."""
+
+    automation_rule_id = Id(load_default=None, allow_none=True)
+    case_id = Id(load_default=None, allow_none=True)
+
+
+class AutomationRequested(Schema):
+    """tasks' own: runs that wait, all of one chain."""
+
+    automation_run_ids = ids(1000, smallest=1, required=True)
+
+
+class CaseChangeRequested(Schema):
+    """For cases: an automation wants a case in this status."""
+
+    automation_run_id = Id(required=True)
+    case_id = Id(required=True)
+    status = Text(longest=60, shortest=1, required=True)
+
+
 CREATE_AUTOMATION_RULE = Operation(
     OWNER, "create_automation_rule", CreateAutomationRule, AutomationRule, (Invalid, NotFound, Conflict, Unavailable),
     permission="automation_rules.write",
@@ -98,3 +146,16 @@ UPDATE_AUTOMATION_RULE = Operation(
     OWNER, "update_automation_rule", UpdateAutomationRule, AutomationRule, (Invalid, NotFound, Conflict, Unavailable),
     permission="automation_rules.write", example={"automation_rule_id": AN_ID, "changes": {"active": False}},
 )  # fmt: skip
+LIST_AUTOMATION_RUNS = Operation(
+    OWNER, "list_automation_runs", ListAutomationRuns, page_of(AutomationRun), (Invalid, NotFound),
+    permission="tasks.read", example={"automation_rule_id": AN_ID},
+)  # fmt: skip
+AUTOMATION_REQUESTED = Event(
+    OWNER, "automation.requested.v1", AutomationRequested, example={"automation_run_ids": [AN_ID]}
+)
+CASE_CHANGE_REQUESTED = Event(
+    OWNER,
+    "case_change.requested.v1",
+    CaseChangeRequested,
+    example={"automation_run_id": AN_ID, "case_id": AN_ID, "status": "In court"},
+)

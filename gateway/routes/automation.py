@@ -1,4 +1,4 @@
-"""/v1/automation-rules."""
+"""/v1/automation-rules, and /v1/automation-runs, their log."""
 
 from __future__ import annotations
 
@@ -15,3 +15,5 @@ expose(blueprint, "POST", "/automation-rules", tasks.CREATE_AUTOMATION_RULE, sta
        location="/v1/automation-rules")  # fmt: skip
 expose(blueprint, "GET", "/automation-rules/<uuid:id>", tasks.GET_AUTOMATION_RULE, rename=RULE)
 expose(blueprint, "PATCH", "/automation-rules/<uuid:id>", tasks.UPDATE_AUTOMATION_RULE, rename=RULE)
+expose(blueprint, "GET", "/automation-rules/<uuid:id>/runs", tasks.LIST_AUTOMATION_RUNS, rename=RULE)
+expose(blueprint, "GET", "/automation-runs", tasks.LIST_AUTOMATION_RUNS)

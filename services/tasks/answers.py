@@ -49,6 +49,7 @@ def submit_answer(
         answered_by = "staff" if by_staff else "client"
         if task.is_answered(checked, answered_by, client_id, seen=answer_version if by_staff else None):
             return uow.answer(case_task_view(task, now))
+        corrected = task.status == "completed"
         task.complete(
             checked,
             answered_by=answered_by,
@@ -56,7 +57,7 @@ def submit_answer(
             link_id=None if by_staff else link_id,
             now=now,
         )
-        emit_completed(uow, task)
+        emit_completed(uow, task, corrected=corrected)
         flow.settle(uow, case, changed=[task], calendar=calendar, now=now)
         return uow.answer(case_task_view(task, now))
 
@@ -79,8 +80,8 @@ def reopen_case_task(
         return uow.answer(case_task_view(task, now))
 
 
-def emit_completed(uow: UnitOfWork, task: CaseTask) -> None:
-    """`task.completed.v1` for a task that has just taken an answer."""
+def emit_completed(uow: UnitOfWork, task: CaseTask, *, corrected: bool = False) -> None:
+    """`task.completed.v1` for a task that has just taken an answer, `corrected` where it was completed before."""
     uow.emit(
         TASK_COMPLETED,
         task.id,
@@ -92,6 +93,7 @@ def emit_completed(uow: UnitOfWork, task: CaseTask) -> None:
             "answered_by": task.answered_by,
             "mapped": task.template.mapping_target,
             "answer_version": task.answer_version,
+            "corrected": corrected,
         },
         aggregate_version=task.version,
     )

@@ -303,6 +303,8 @@ def test_every_body_that_names_a_record(owner: Firm, stranger: Firm) -> None:
         ("/v1/cases", "case_type_id", "case-types"),
         ("/v1/case-tasks", "case_id", "cases"),
         ("/v1/case-tasks", "template_id", "task-templates"),
+        ("/v1/automation-runs", "automation_rule_id", "automation-rules"),
+        ("/v1/automation-runs", "case_id", "cases"),
         ("/v1/clients", "assigned_staff_id", "staff"),
         ("/v1/messages", "client_id", "clients"),
         ("/v1/messages", "batch_id", "message-batches"),

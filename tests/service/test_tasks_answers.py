@@ -65,6 +65,7 @@ def test_a_clients_answer_completes_the_task_and_tells_who_owns_the_field(office
             "answered_by": "client",
             "mapped": "client",
             "answer_version": 1,
+            "corrected": False,
         }
     ]
     answer = mapped(office, task)[0]

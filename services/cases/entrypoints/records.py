@@ -11,7 +11,16 @@ from chassis.rpc import serve
 from chassis.timers import every
 from contracts import cases, tasks
 from contracts.errors import invalid_field
-from services.cases import answers, case_types, new_client, reading, records, selecting, stored_values
+from services.cases import (
+    answers,
+    case_types,
+    new_client,
+    reading,
+    records,
+    requested_changes,
+    selecting,
+    stored_values,
+)
 from services.cases.dependencies import BATCH, Dependencies, Record
 
 
@@ -86,6 +95,11 @@ class RecordEntrypoints(Dependencies):
     @every(30, "reseal_custom_fields")
     def reseal_custom_fields(self) -> bool:
         return stored_values.reseal(self.db, utc_now())
+
+    # One at a time: what follows from each belongs to its own chain of automations.
+    @on(tasks.CASE_CHANGE_REQUESTED)
+    def change_case(self, event: ReceivedEvent) -> None:
+        requested_changes.change_case(self.db, event, utc_now())
 
     @every(10, "finish_new_clients")
     def finish_new_clients(self) -> None:

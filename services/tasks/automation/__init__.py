@@ -1,1 +1,1 @@
-"""Automation rules: kept, and checked against what they name."""
+"""Automation rules: kept, checked against what they name, and run."""

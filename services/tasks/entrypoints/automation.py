@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from chassis.columns import utc_now
+from chassis.envelope import ReceivedEvent
+from chassis.events import on
 from chassis.rpc import serve
-from contracts import tasks
-from services.tasks.automation import rules
+from contracts import cases, tasks
+from services.tasks.automation import rules, runs
 
 Answer = dict[str, Any]
 
 
 class AutomationEntrypoints:
-    """Automation rules."""
+    """Automation rules, and what they do."""
 
     db: Any
     calls: Any
+    firms: Any
 
     @serve(tasks.CREATE_AUTOMATION_RULE)
     def create_automation_rule(self, **command: Any) -> Answer:
@@ -33,3 +36,20 @@ class AutomationEntrypoints:
     @serve(tasks.UPDATE_AUTOMATION_RULE)
     def update_automation_rule(self, **command: Any) -> Answer:
         return rules.update_rule(self.db, self.calls, utc_now(), **command)
+
+    @serve(tasks.LIST_AUTOMATION_RUNS)
+    def list_automation_runs(self, **query: Any) -> Answer:
+        return runs.list_runs(self.db, **query)
+
+    # What a case's change of status triggers is begun where that is followed: see `CasesEntrypoints`.
+    @on(tasks.TASK_COMPLETED, batch=500)
+    def follow_completed_tasks(self, events: list[ReceivedEvent]) -> None:
+        runs.follow(self.db, "task_completed", events, utc_now())
+
+    @on(tasks.AUTOMATION_REQUESTED, batch=100)
+    def run_automations(self, events: list[ReceivedEvent]) -> None:
+        runs.run(self.db, self.calls, self.firms, events, utc_now())
+
+    @on(cases.CASE_CHANGE_REJECTED)
+    def record_rejected_change(self, event: ReceivedEvent) -> None:
+        runs.record_rejection(self.db, event)

@@ -10,6 +10,7 @@ from chassis.events import on
 from chassis.timers import every
 from contracts import accounts, cases
 from services.tasks import default_forms, known_cases
+from services.tasks.automation import runs
 
 
 class CasesEntrypoints:
@@ -25,7 +26,10 @@ class CasesEntrypoints:
 
     @on(cases.CASE_CHANGED, batch=500)
     def follow_changed_cases(self, events: list[ReceivedEvent]) -> None:
-        known_cases.follow_cases(self.db, self.calls, events)
+        now = utc_now()
+        known_cases.follow_cases(
+            self.db, self.calls, events, lambda uow: runs.begin(uow, "case_status_changed", uow.fresh, now)
+        )
 
     @every(60, known_cases.TIMER)
     def ask_for_unknown_cases(self) -> bool:

@@ -1,14 +1,16 @@
-"""Automation rules."""
+"""Automation rules, and each time that one was triggered."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Index, String, UniqueConstraint, text
+from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis.columns import Json, JsonOrNull
-from services.tasks.models.common import Base, Versioned
+from chassis.columns import Id, Json, JsonOrNull
+from services.tasks.models.common import Base, Record, Versioned
+
+_NO_LOOP = text("state <> 'loop'")
 
 
 class AutomationRule(Versioned, Base):
@@ -32,3 +34,52 @@ class AutomationRule(Versioned, Base):
     trigger: Mapped[dict[str, Any]] = mapped_column(Json)
     filter: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
     actions: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+
+
+class AutomationRun(Record, Base):
+    """A rule that was triggered. One event triggers a rule once; in one chain a rule runs once for a case, and is a
+    `loop` from then on. `outcomes`: [{"kind", "code"}], one for each action that was come to."""
+
+    __tablename__ = "automation_run"
+    __table_args__ = (
+        UniqueConstraint("firm_id", "trigger_event_id", "automation_rule_id"),
+        ForeignKeyConstraint(["firm_id", "automation_rule_id"], ["automation_rule.firm_id", "automation_rule.id"]),
+        Index(
+            "ix_automation_run_chain",
+            "firm_id",
+            "chain_id",
+            "automation_rule_id",
+            "case_id",
+            unique=True,
+            sqlite_where=_NO_LOOP,
+            postgresql_where=_NO_LOOP,
+        ),
+        Index("ix_automation_run_rule", "firm_id", "automation_rule_id", "created_at", "id"),
+        Index("ix_automation_run_case", "firm_id", "case_id", "created_at", "id"),
+        Index("ix_automation_run_created_at", "firm_id", "created_at", "id"),
+    )
+
+    automation_rule_id: Mapped[str] = mapped_column(Id)
+    rule_version: Mapped[int] = mapped_column(Integer)
+    case_id: Mapped[str] = mapped_column(Id)
+    case_task_id: Mapped[str | None] = mapped_column(Id)
+    trigger_event_id: Mapped[str] = mapped_column(Id)
+    chain_id: Mapped[str] = mapped_column(Id)
+    depth: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(20))
+    code: Mapped[str | None] = mapped_column(String(60))
+    outcomes: Mapped[list[dict[str, str]]] = mapped_column(Json)
+
+    def end(self, state: str, code: str | None = None) -> None:
+        """It waits no longer."""
+        self.state, self.code = state, code
+
+    def acted(self, outcomes: list[dict[str, str]]) -> None:
+        """Its actions were come to; it failed if one was refused."""
+        self.outcomes = outcomes
+        refused = [outcome["code"] for outcome in outcomes if outcome["code"] not in TAKEN]
+        self.end("failed" if refused else "done", refused[0] if refused else None)
+
+
+TAKEN = frozenset({"done", "requested"})
+"""Outcomes of actions that were not refused."""

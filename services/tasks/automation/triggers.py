@@ -1,0 +1,23 @@
+"""Which rules an event triggers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Facts = Mapping[str, Any]
+
+
+def triggers(trigger: Facts, kind: str, data: Facts) -> bool:
+    """Whether a rule's trigger is meant by what an event of this kind says."""
+    if trigger["kind"] != kind:
+        return False
+    if kind == "task_completed":
+        return not data.get("corrected") and trigger.get("template_id") in (None, data["template_id"])
+    # A status that was renamed has no previous one.
+    return (
+        "status" in data["changed"]
+        and data.get("previous_status") is not None
+        and trigger.get("case_type_id") in (None, data["case_type_id"])
+        and trigger.get("to_status") in (None, data["status"])
+    )
