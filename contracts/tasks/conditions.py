@@ -17,6 +17,7 @@ class CaseTasksDecided(Schema):
 
 _DECIDED = {"case_id": AN_ID, "case_task_ids": [AN_ID]}
 TASKS_SKIPPED = Event(OWNER, "tasks.skipped.v1", CaseTasksDecided, example=_DECIDED)
-"""A condition does not hold any more: the tasks are hidden, and their answers are not kept."""
+"""A condition does not hold any more: the tasks are hidden, and their answers are not kept. Or their form was taken
+from the case, and they are gone."""
 TASKS_SHOWN = Event(OWNER, "tasks.shown.v1", CaseTasksDecided, example=_DECIDED)
 """A condition holds now: the tasks are open."""

@@ -13,6 +13,7 @@ from chassis import paging
 from chassis.database import Database, UnitOfWork
 from chassis.value_sets import among
 from contracts.errors import Conflict, NotFound, Unavailable
+from contracts.tasks import TASKS_SKIPPED
 from services.tasks import due_dates, flow, form_assigning, known_cases, staff
 from services.tasks.answers import emit_completed
 from services.tasks.due_dates import Calendar
@@ -115,6 +116,8 @@ def remove_case_form(db: Database, case_form_id: str) -> dict[str, Any]:
         uow.session.execute(delete(CaseTaskChange).where(changes))
         uow.session.execute(delete(CaseTask).where(of_form))
         uow.session.delete(case_form)
+        # What still waits to ask clients for them is dropped, as of tasks that a condition hides.
+        uow.emit(TASKS_SKIPPED, case_id, {"case_id": case_id, "case_task_ids": ids})
         return uow.answer({})
 
 

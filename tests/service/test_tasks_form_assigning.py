@@ -11,7 +11,7 @@ from sqlalchemy import select
 from chassis.columns import new_id
 from contracts.cases import GET_CASE_FACTS
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
-from contracts.tasks import TASK_COMPLETED, TASKS_ASSIGNED, Due
+from contracts.tasks import TASK_COMPLETED, TASKS_ASSIGNED, TASKS_SKIPPED, Due
 from services.tasks import answers, assigning, case_forms, form_assigning, forms, known_cases, sharing, templates
 from services.tasks.form_assigning import LeftOut
 from services.tasks.freezing import Frozen, freeze
@@ -357,7 +357,10 @@ def test_a_form_nobody_has_begun_can_be_taken_away(office: Office) -> None:
     assigning.update_case_task(
         office.db, office.calls, NOW, case_task_id=moved.id, changes={"due": IN_A_WEEK}, expected_version=None
     )
+    ids = [each.id for each in tasks_of(office, made["id"])]
     assert case_forms.remove_case_form(office.db, made["id"]) == {}
+    (gone,) = office.emitted(TASKS_SKIPPED)
+    assert (gone["case_id"], sorted(gone["case_task_ids"])) == (case_id, sorted(ids)), "nobody is asked for them"
     assert [entry["id"] for entry in listed(office, case_id)] == [stays["id"]]
     assert len(tasks_of(office)) == 4
     with pytest.raises(NotFound, match="case_form_not_found"):

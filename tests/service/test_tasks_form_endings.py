@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from chassis.context import use
 from chassis.database import Database
+from chassis.files import FolderFiles
 from contracts.errors import Invalid
 from contracts.tasks import Due
 from services.tasks import answers, views
@@ -23,8 +25,8 @@ KEYS = [f"k{number}" for number in range(6)]
 
 
 @pytest.fixture
-def office(emptied_sqlite: Callable[[Any], Database]) -> Iterator[Office]:
-    office = Office(emptied_sqlite(Base))
+def office(emptied_sqlite: Callable[[Any], Database], tmp_path: Path) -> Iterator[Office]:
+    office = Office(emptied_sqlite(Base), FolderFiles(tmp_path))
     with use(office.context):
         yield office
 
