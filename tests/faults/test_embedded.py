@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import erasures, events, processes, stops
+from tests.faults import deadlines, erasures, events, processes, stops
 from tests.faults.figures import demand
 from tests.faults.work import Firm, Load
 
@@ -25,6 +25,10 @@ def test_row_3_asked_to_end_in_mid_work(on_files: Firm) -> None:
 
 def test_row_8_every_event_three_times_and_shuffled(on_files: Firm) -> None:
     demand(events.repeat_everything(on_files, Load(120, 1, 60.0, slack=SLACK), print))
+
+
+def test_row_17_killed_while_deadlines_pass(on_files: Firm) -> None:
+    demand(deadlines.kill_while_deadlines_pass(on_files, Load(120, 2, 0.0, slack=SLACK), print))
 
 
 def test_row_16_erased_in_mid_batch(on_files: Firm) -> None:
