@@ -14,7 +14,8 @@ from tests.systems import Embedded, answer, eventually
 
 def form_of(page: requests.Response) -> dict[str, str]:
     """The hidden fields of a page's first form."""
-    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
+    form = page.text.partition("<form")[2].partition("</form>")[0]
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form))
 
 
 def test_a_shared_task_is_begun_on_the_phone_and_finished_later(system: Embedded) -> None:
@@ -56,3 +57,35 @@ def test_a_shared_task_is_begun_on_the_phone_and_finished_later(system: Embedded
     copied = api.post(f"{path}/share", {"channel": "copy"})
     other = requests.get(copied["url"], timeout=10)
     assert "It rained, and I fell." in other.text
+
+
+def test_a_form_is_filled_in_behind_one_link_and_brings_up_what_follows(system: Embedded) -> None:
+    api = system.api
+    client, other_task = new_task(system)
+
+    def template(title: str, kind: str) -> str:
+        return str(api.post("/v1/task-templates", {"title": title, "kind": kind})["id"])
+
+    owned = {"field": "answers.owns", "op": "eq", "value": True}
+    sections = [
+        {"title": "About you", "tasks": [
+            {"key": "owns", "template_id": template("Do you own a house?", "yes_no")},
+            {"key": "story", "template_id": template("What happened?", "long_text")},
+        ]},
+        {"title": "Your house", "condition": owned, "tasks": [
+            {"key": "street", "template_id": template("Which street?", "short_text")},
+        ]},
+    ]  # fmt: skip
+    form = api.post("/v1/forms", {"title": uuid.uuid4().hex, "sections": sections})
+    assigned = api.post(f"/v1/cases/{other_task['case_id']}/forms", {"form_id": form["id"]})
+    scope = {"kind": "form", "case_form_id": assigned["id"]}
+    link = api.post("/v1/portal-links", {"client_id": client["id"], "scope": scope})
+
+    browser = requests.Session()
+    page = browser.get(link["url"], timeout=10)
+    assert ("About you" in page.text, "Your house" in page.text, ">Sign<" in page.text) == (True, False, False)
+    page = browser.post(f"{system.url}/p", data={**form_of(page), "answer": "yes"}, timeout=10)
+    assert page.text.index("Do you own a house?") < page.text.index("What happened?") < page.text.index("Your house")
+    assert "1 of 3 answered" in page.text
+    assert "1 of 2 answered" in page.text
+    assert "Which street?" in page.text
