@@ -58,7 +58,8 @@ def typed_signature(form: MultiDict[str, str]) -> Record | None:
 
 
 def send_files(link_id: str, case_task_id: str, typed: Any, sent: Sequence[FileStorage]) -> tuple[Any, Invalid | None]:
-    """Hands on the files of a form. Returns the answer with those that were taken, and why another one was not.
+    """Hands on the files of a form. Returns the answer with those that were taken, and why another one was not; which
+    one (`file`) is for its sender alone.
 
     Raises Unavailable, and as `portal.attach_own_files` does.
     """
@@ -71,10 +72,10 @@ def send_files(link_id: str, case_task_id: str, typed: Any, sent: Sequence[FileS
     try:
         for one in sent:
             if one.stream.seek(0, 2) > LARGEST_FILE:
-                too_large = Invalid("file_too_large", megabytes=f"{LARGEST_FILE / _MEGABYTE:.3g}")
+                too_large = Invalid("file_too_large", file=name_of(one), megabytes=f"{LARGEST_FILE / _MEGABYTE:.3g}")
                 continue
             one.stream.seek(0)
-            uploads.append({"file_key": f"uploads/{link_id}/{new_id()}", "filename": (one.filename or "")[-200:]})
+            uploads.append({"file_key": f"uploads/{link_id}/{new_id()}", "filename": name_of(one)})
             g.files.put(uploads[-1]["file_key"], one.stream)
         if not uploads:
             return typed, too_large
@@ -85,8 +86,16 @@ def send_files(link_id: str, case_task_id: str, typed: Any, sent: Sequence[FileS
                 g.files.delete(upload["file_key"])
         raise
     taken = [file["id"] for file in attached["files"]]
-    refusals = [Invalid(refused["code"], **refused["limits"]) for refused in attached["refused"]]
+    refusals = [
+        Invalid(refused["code"], file=uploads[refused["position"]]["filename"], **refused["limits"])
+        for refused in attached["refused"]
+    ]
     return _with_files(typed, taken), next(iter(refusals), too_large)
+
+
+def name_of(sent: FileStorage) -> str:
+    """What its sender calls a file, or the end of it."""
+    return (sent.filename or "")[-200:]
 
 
 def _with_files(typed: Any, taken: Sequence[str]) -> Any:

@@ -50,7 +50,7 @@ def page_response(
             branding["time_zone"],
             typed=typed.get(case_task["id"]),
             was_typed=case_task["id"] in typed,
-            error=spoken.refusal(refused.code, refused.meta) if refused and case_task["id"] in typed else None,
+            error=_refusal(spoken, refused) if refused and case_task["id"] in typed else None,
             reopened=reopened == case_task["id"] or case_task["id"] in typed,
             files=[file for file in page.get("files") or () if file["case_task_id"] == case_task["id"]],
         )
@@ -93,6 +93,11 @@ def page_response(
         contact_href=url_for(".show_contact", **language_asked()),
         change_href=lambda case_task_id: url_for(".show", change=case_task_id, **language_asked()),
     )
+
+
+def _refusal(spoken: Words, refused: Invalid) -> str:
+    said = spoken.refusal(refused.code, refused.meta)
+    return f"{refused.meta['file']}: {said}" if "file" in refused.meta else said
 
 
 def _notice(spoken: Words, stale: bool, too_large: bool) -> str | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tests.hostile_files import picture
 from tests.stand_ins.portal_app import FakePortal, case_task, id_of, make_app
 
 PHONE = {"width": 390, "height": 844}
@@ -28,6 +31,7 @@ EVERY_KIND = [
     case_task(11, "acknowledgement", "Our fee agreement", instructions="You pay nothing unless we win.", required=True),
     case_task(12, "file_upload", "A picture of your license"),
     case_task(13, "short_text", "Your policy number", status="completed", answer="X-1100"),
+    case_task(14, "signature", "Your signature under all of this", required=True),
 ]
 
 Visit = Callable[..., Page]
@@ -139,12 +143,41 @@ def test_every_kind_can_be_answered_one_after_another(fake, visit):
     ):
         page.get_by_role("group", name=group).get_by_label(choice).check()
         send(group)
-    answers = [fake.answer_of(id_of(number)) for number in range(1, 12)]
+    page.get_by_label("A picture of your license").set_input_files([chosen("front.jpg", picture())])
+    send("A picture of your license")
+    signature = page.get_by_role("group", name="Your signature under all of this")
+    signature.get_by_label("Your full name").fill("Ana Lane")
+    signature.get_by_label("With my name I sign this electronically.").check()
+    send("Your signature")
+    answers = [fake.answer_of(id_of(number)) for number in (*range(1, 13), 14)]
     assert answers == [
         "+12125550123", "ana@example.com", "Main St", "It rained.\nThen I fell.", "1500.50", "2020-04-30", False,
-        "By email", ["I have children"], "1 Main St\nAlbany, NY 12207", True,
+        "By email", ["I have children"], "1 Main St\nAlbany, NY 12207", True, [id_of(500)],
+        {"name": "Ana Lane", "agreed": True, "file_id": None},
     ]  # fmt: skip
     expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, Ana")
+
+
+def test_what_could_be_taken_stays_when_another_file_is_refused(fake, visit):
+    fake.add("token", case_task(1, "file_upload", "A picture of your license", required=True))
+    page = visit("/p/token")
+    field = page.get_by_label("A picture of your license")
+    field.set_input_files([chosen("front.jpg", picture()), chosen("page.html", b"<html>")])
+    page.get_by_role("button", name="Send my answer").tap()
+    expect(page).to_have_title("Error: Harbor & Lane")
+    expect(page.get_by_role("alert")).to_contain_text("We cannot take this kind of file.")
+    expect(field).to_have_accessible_description(re.compile("Error: page.html: We cannot take this kind of file"))
+    expect(page.get_by_label("front.jpg")).to_be_checked()
+    field.set_input_files([chosen("back.jpg", picture(size=(50, 30)))])
+    page.get_by_role("button", name="Send my answer").tap()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, Ana")
+    assert fake.answer_of(id_of(1)) == [id_of(500), id_of(501)]
+    expect(page.get_by_text("back.jpg")).to_be_visible()
+
+
+def chosen(name: str, content: bytes) -> dict[str, Any]:
+    """A file as a person chooses it."""
+    return {"name": name, "mimeType": "image/jpeg", "buffer": content}
 
 
 def test_a_mistake_is_named_at_the_top_and_at_its_field(fake, visit):

@@ -58,7 +58,7 @@ def test_those_that_could_be_taken_stay_when_another_one_is_refused(fake, browse
     opened(browser, "token")
     refused = send(browser, ("front.jpg", picture()), ("page.pdf", b"<html>"))
     assert refused.status_code == 422
-    assert "We cannot take this kind of file. We take: jpg, pdf." in refused.text
+    assert "page.pdf: We cannot take this kind of file. We take: jpg, pdf." in refused.text
     assert boxes(refused.text) == {"front.jpg (1\u00a0KB)": True}
     assert fake.answer_of(id_of(1)) is None
     # Also after a look at the page anew; and then they are sent.
