@@ -29,6 +29,7 @@ expose(blueprint, "GET", "/cases/<uuid:id>", cases.GET_CASE, rename=CASE)
 expose(blueprint, "PATCH", "/cases/<uuid:id>", cases.UPDATE_CASE, rename=CASE)
 expose(blueprint, "POST", "/cases/<uuid:id>/archive", cases.ARCHIVE_CASE, rename=CASE)
 expose(blueprint, "POST", "/cases/<uuid:id>/unarchive", cases.UNARCHIVE_CASE, rename=CASE)
+expose(blueprint, "GET", "/cases/<uuid:id>/activity", cases.LIST_CASE_ACTIVITY, rename=CASE)
 expose(blueprint, "GET", "/cases/<uuid:id>/status-changes", cases.LIST_STATUS_CHANGES, rename=CASE)
 
 

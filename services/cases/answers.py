@@ -15,6 +15,7 @@ from chassis.postal import as_lines
 from chassis.value_sets import among
 from contracts.cases import FIELD_UPDATE_REJECTED
 from contracts.errors import invalid_field
+from services.cases.activity import add_completed_tasks
 from services.cases.case_events import emit_changed
 from services.cases.custom_fields import FITTING_QUESTIONS
 from services.cases.models import AppliedAnswer, Case, CustomField
@@ -62,6 +63,7 @@ def apply_answers(db: Database, calls: Any, events: Sequence[ReceivedEvent], *, 
         fresh = {event.data["case_task_id"] for event in uow.fresh}
         wanted = [answer for answer in answers if answer["target"] == "case" and answer["case_task_id"] in fresh]
         _apply(uow, _newer(uow, wanted), now)
+        add_completed_tasks(uow, uow.fresh)
 
 
 def _newer(uow: UnitOfWork, answers: Sequence[Answer]) -> list[Answer]:

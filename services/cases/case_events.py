@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from chassis.columns import new_id
+from chassis.context import current
 from chassis.database import UnitOfWork
 from chassis.value_sets import Statement, among, among_parameter, made_once
 from contracts.base import Event
 from contracts.cases import CASE_CHANGED, CASE_CREATED
-from services.cases.models import Case, CaseClient, CaseStaff, CaseType
+from services.cases.models import Case, CaseActivity, CaseClient, CaseStaff, CaseType
+
+_FACTS = ("changed", "status", "previous_status", "state", "archived")
+"""What of an event is kept in the case's activity."""
 
 
 def client_ids_of(session: Session, case_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -48,14 +54,15 @@ def staff_ids_of(session: Session, case_ids: Sequence[str]) -> dict[str, list[st
 def emit_case(
     uow: UnitOfWork, event: Event, case: Case, changed: Sequence[str] = (), *, previous_status: str | None = None
 ) -> None:
-    """Emits an event about one case, whose rows are written already. `changed` names fields. A new case names the
-    forms that its type has for it."""
+    """Emits an event about one case, whose rows are written already, and adds it to the case's activity. `changed`
+    names fields. A new case names the forms that its type has for it."""
     clients, staff = client_ids_of(uow.session, [case.id]), staff_ids_of(uow.session, [case.id])
     data = _data(case, clients[case.id], staff[case.id], changed, previous_status)
     if event is CASE_CREATED:
         key = {"firm_id": case.firm_id, "id": case.case_type_id}
         data["default_form_ids"] = uow.session.get_one(CaseType, key).default_form_ids
     uow.emit(event, case.id, data, aggregate_version=case.version)
+    uow.insert(CaseActivity, [_entry(event, data, case.updated_at)])
 
 
 def emit_changed(uow: UnitOfWork, changed: Mapping[str, Sequence[str]]) -> None:
@@ -64,13 +71,27 @@ def emit_changed(uow: UnitOfWork, changed: Mapping[str, Sequence[str]]) -> None:
     uow.session.flush()
     ids = list(changed)
     columns = (
-        Case.id, Case.version, Case.case_type_id, Case.status, Case.state, Case.archived_at, Case.responsible_staff_id
+        Case.id, Case.version, Case.case_type_id, Case.status, Case.state, Case.archived_at,
+        Case.responsible_staff_id, Case.updated_at,
     )  # fmt: skip
     cases = uow.session.execute(select(*columns).where(among(uow.session, Case.id, ids))).all()
     clients, staff = client_ids_of(uow.session, ids), staff_ids_of(uow.session, ids)
+    entries = []
     for case in cases:
         data = _data(case, clients[case.id], staff[case.id], changed[case.id], None)
         uow.emit(CASE_CHANGED, case.id, data, aggregate_version=case.version)
+        entries.append(_entry(CASE_CHANGED, data, case.updated_at))
+    uow.insert(CaseActivity, entries)
+
+
+def _entry(event: Event, data: dict[str, Any], at: dt.datetime) -> dict[str, Any]:
+    """What an event tells, as a row of the case's activity, with who did it."""
+    context = current()
+    facts = {name: data[name] for name in _FACTS if data[name] is not None}
+    facts["actor_kind"] = context.actor_kind if context else "system"
+    if context is not None and context.actor_id is not None:
+        facts["actor_id"] = context.actor_id
+    return {"id": new_id(), "case_id": data["case_id"], "at": at, "kind": event.name, "facts": facts}
 
 
 def _data(

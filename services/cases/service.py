@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contracts.cases import OWNER
+from services.cases.entrypoints.activity import ActivityEntrypoints
 from services.cases.entrypoints.clients import ClientEntrypoints
 from services.cases.entrypoints.lists import ListEntrypoints
 from services.cases.entrypoints.records import RecordEntrypoints
 
 
-class CasesService(RecordEntrypoints, ListEntrypoints, ClientEntrypoints):
-    """Case types, cases, filters, case lists and selectors."""
+class CasesService(RecordEntrypoints, ListEntrypoints, ClientEntrypoints, ActivityEntrypoints):
+    """Case types, cases, filters, case lists, selectors and activity."""
 
     name = OWNER

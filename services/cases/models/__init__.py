@@ -3,6 +3,7 @@
 Every key begins with the firm, and so does every reference: a row of one firm cannot name a row of another.
 """
 
+from services.cases.models.activity import *  # noqa: F403
 from services.cases.models.answers import *  # noqa: F403
 from services.cases.models.client_facts import *  # noqa: F403
 from services.cases.models.client_merges import *  # noqa: F403
