@@ -218,7 +218,7 @@ def groups(tasks: list[Task], group: str, everything: list[Task]) -> list[tuple[
     return [(one, theirs) for one, theirs in parted if theirs]
 
 
-def check(firm: Firm, asked: dict[str, Any], everything: list[Task], **more: Any) -> None:
+def check(firm: Firm, asked: dict[str, Any], everything: list[Task], *, limit: int = 3, **more: Any) -> None:
     base = [task for task in everything if meant(asked, task)]
     view = [task for task in base if in_view(firm, asked["view"], task)]
     listed = [task for task in view if not asked["status"] or shown(task) in asked["status"]]
@@ -233,9 +233,9 @@ def check(firm: Firm, asked: dict[str, Any], everything: list[Task], **more: Any
 
     found, cursor = [], None
     while True:
-        page = firm.ask(asked, limit=3, cursor=cursor, **more)
+        page = firm.ask(asked, limit=limit, cursor=cursor, **more)
         assert CaseTaskListing().validate(CaseTaskListing().dump(page)) == {}
-        assert len(page["data"]) <= 3
+        assert len(page["data"]) <= limit
         assert page["meta"]["total"] == len(listed)
         assert all(
             entry["status"] == shown(task) for entry in page["data"] for task in base if task["id"] == entry["id"]
@@ -284,6 +284,18 @@ def test_a_cases_tasks_are_what_a_plain_list_would_be(
 def one(**facts: Any) -> Task:
     return {"status": "to_do", "due_at": None, "created_at": NOW, "case": MINE, "assignee": None, "template": 0,
             "title": "a", "section": None, **facts}  # fmt: skip
+
+
+def test_every_order_of_every_view_takes_the_edges_of_the_clock_exactly(office: Office) -> None:
+    stored = ("to_do", "in_progress", "completed", "skipped")
+    drawn = [
+        one(status=status, due_at=due_at, title=f"{at % 7}") for status in stored for at, due_at in enumerate(DATES)
+    ]
+    firm = Firm(office, [task for at, task in enumerate(drawn) for _ in range(1 + at % 2)])
+    for view in VIEWS:
+        for order in ((None, "due_at"), (None, "-due_at"), (None, "status"), (None, "-status"), ("due", "due_at")):
+            for more in ({}, {"case_id": firm.cases[MINE]}):
+                check(firm, asking(*order, view=view), firm.tasks, limit=40, **more)
 
 
 PLAIN = {"template": None, "assignee": None, "status": [], "due_from": None, "due_to": None, "view": "all"}
