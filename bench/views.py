@@ -138,7 +138,7 @@ def _firm(stage: Stage, size: int) -> Firm:
     name, secret = f"views_{size}", secrets.token_urlsafe(12)
     _, owner = stage.postgres.create_service_database(name, f"views{size}", secret, secret)
     firm_id, cases = str(uuid.uuid4()), size // TASKS_OF_CASE
-    staff = [str(uuid.uuid4()) for _ in range(max(cases // CASES_OF_PERSON, 2))]
+    staff = [str(uuid.uuid4()) for _ in range(2 * cases // CASES_OF_PERSON)]
     firm = Firm(make_database(Base, owner).for_firm(firm_id), firm_id, cases, staff)
     plain = psycopg2.connect(stage.postgres.url(name).replace("+psycopg2", ""))
     with plain, plain.cursor() as cursor:
@@ -203,8 +203,9 @@ def _make(cursor: Any, firm_id: str, cases: int, staff: list[str]) -> None:
         (firm_id,),
     )
     cursor.execute(
-        "INSERT INTO known_case_staff (firm_id, case_id, staff_id) SELECT %(firm)s, case_id, staff_id FROM made_case"
-        " UNION SELECT %(firm)s, case_id, other_id FROM made_case",
+        "INSERT INTO known_case_staff (firm_id, case_id, staff_id)"
+        " SELECT %(firm)s::uuid, case_id, staff_id FROM made_case"
+        " UNION SELECT %(firm)s::uuid, case_id, other_id FROM made_case",
         {"firm": firm_id},
     )
     cursor.execute(_TASKS, {"firm": firm_id, "template": template, "tasks": TASKS_OF_CASE})

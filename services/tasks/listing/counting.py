@@ -19,6 +19,8 @@ from services.tasks.statuses import present
 MOST_READ = 5 * TOTAL_CAP
 """Tasks of one person, one template or one assignee that are looked at; of more, each count is a lower bound."""
 
+_DUES = (*DATED, UNDATED)
+
 Where = list[ColumnElement[bool]]
 
 
@@ -115,18 +117,23 @@ def _moment(name: str) -> Any:
 
 
 def _read_through(session: Session, asked: Listing, narrow: Where) -> Counts:
-    due = _due_of(asked.clock).label("due")
-    tasks = select(CaseTask.status, due).where(*narrow, present(), *due_between(asked)).limit(MOST_READ + 1).subquery()
-    counted = select(tasks.c.status, tasks.c.due, func.count()).group_by(tasks.c.status, tasks.c.due)
-    by_slot = {Slot(stored, due): count for stored, due, count in session.execute(counted)}
+    at = _place_of(asked.clock).label("at")
+    tasks = select(at).where(*narrow, present(), *due_between(asked)).limit(MOST_READ + 1).subquery()
+    counted = select(tasks.c.at, func.count()).group_by(tasks.c.at)
+    by_slot = {SLOTS[place]: count for place, count in session.execute(counted)}
     return Counts(by_slot, more=sum(by_slot.values()) > MOST_READ)
 
 
-def _due_of(clock: Clock) -> ColumnElement[str]:
-    ends = zip(DATED, clock.ends, strict=False)
+def _place_of(clock: Clock) -> ColumnElement[int]:
+    """Where a task's slot is among `SLOTS`. A number, for PostgreSQL sorts texts slowly."""
+    dues = case(
+        (CaseTask.due_at.is_(None), _DUES.index(UNDATED)),
+        *((CaseTask.due_at <= end, at) for at, end in enumerate(clock.ends)),
+        else_=_DUES.index(DATED[-1]),
+    )
+    finished = {slot.stored: at for at, slot in enumerate(SLOTS) if not slot.due}
+    opened = {stored: at * len(_DUES) for at, stored in enumerate(OPEN)}
     return case(
-        (CaseTask.status.not_in(OPEN), ""),
-        (CaseTask.due_at.is_(None), UNDATED),
-        *((CaseTask.due_at <= end, due) for due, end in ends),
-        else_=DATED[-1],
+        *((CaseTask.status == stored, at) for stored, at in finished.items()),
+        *((CaseTask.status == stored, dues + first) for stored, first in opened.items()),
     )

@@ -51,8 +51,11 @@ class CaseTask(Versioned, Base):
         # For those that are looked up by the hundred, whatever PostgreSQL takes their firm to have.
         Index("uq_case_task_id", "id", unique=True),
         Index("ix_case_task_firm_id_template_id", "firm_id", "template_id"),
-        Index("ix_case_task_firm_id_due_at", "firm_id", "due_at", "id"),
-        Index("ix_case_task_firm_id_created_at", "firm_id", "created_at", "id"),
+        # What lies in the archive is passed over by no list.
+        _partial(
+            "ix_case_task_created", "firm_id", "created_at", "id",
+            sqlite=_PRESENT["sqlite"], postgresql=_PRESENT["postgresql"],
+        ),
         _partial("ix_case_task_firm_id_assignee_id", "firm_id", "assignee_id", sqlite="assignee_id IS NOT NULL"),
         _partial("ix_case_task_client_id", "client_id", sqlite="client_id IS NOT NULL"),
         _partial("ix_case_task_draft_client_id", "draft_client_id", sqlite="draft_client_id IS NOT NULL"),
