@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from chassis.columns import new_id
 from chassis.context import use
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
+from chassis.files import FolderFiles
 from chassis.testing import EmittedEvent, deliver, outbox_events, received
 from contracts import cases
 from contracts.base import Event
@@ -26,8 +28,8 @@ class Desk(Office):
     """An office with one type of case. A filter is `{"field": "state", "op": "eq", "value": …}`; of what `case_states`
     says, a case that it does not name is open."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
+    def __init__(self, database: Database, files: FolderFiles) -> None:
+        super().__init__(database, files)
         self.case_type_id = new_id()
         self.case_states: dict[str, str] = {}
         self.carried: set[str] = set()
@@ -97,7 +99,7 @@ class Desk(Office):
 
 
 @pytest.fixture
-def desk(database: Database) -> Iterator[Desk]:
-    desk = Desk(database)
+def desk(database: Database, tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(database, FolderFiles(tmp_path))
     with use(desk.context):
         yield desk
