@@ -203,7 +203,7 @@ def test_what_cannot_be_followed_is_refused(office: Office) -> None:
 
 
 def test_another_firms_task_is_unknown(office: Office, database: Any) -> None:
-    task, stranger = office.assign(), Office(database)
+    task, stranger = office.assign(), Office(database, office.files)
     with use(stranger.context):
         with pytest.raises(Invalid, match="unknown_due_task"):
             stranger.assign(due=after(task))

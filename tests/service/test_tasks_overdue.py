@@ -174,7 +174,7 @@ def test_an_archived_case_keeps_quiet_until_it_is_taken_out(office: Office) -> N
 
 
 def test_a_firm_that_cannot_be_asked_keeps_no_other_waiting(office: Office, database: Database) -> None:
-    stranger = Office(database)
+    stranger = Office(database, office.files)
     handling = {"notify_staff_ids": [], "notify_assignee": True, "escalate": False, "remind_client": None}
     with use(stranger.context):
         template_id = stranger.template(overdue=handling)
