@@ -36,8 +36,8 @@ class CaseTaskChange(Schema):
     """What happened to a case task, and by whom; a client is not named. `facts` by kind: `due_changed` has from, to
     and, where it moved with another task, because (its id); `reopened` a reason; `shared` the channel, and the
     message_id or the link_id; `overdue` due_at and what became of each action in `outcomes`: done, nobody,
-    no_supervisor, case_closed, case_pending, case_archived or case_gone; `skipped` and `shown`, by a condition,
-    nothing."""
+    no_supervisor, case_closed, case_pending, case_archived or case_gone; `skipped` and `shown`, which answers to others
+    caused, nothing."""
 
     id = Id()
     created_at = Instant()

@@ -14,6 +14,7 @@ from contracts.errors import Conflict, Invalid, NotFound
 from contracts.tasks import TASK_DUE_CHANGED, Due
 from services.tasks import answers, assigning, flow, history, views
 from services.tasks.due_dates import Calendar
+from tests.service import forms_desk
 from tests.service.races import until_held_up
 from tests.service.tasks_office import HOLIDAY, NOW, Office, database, office
 
@@ -233,3 +234,40 @@ def test_a_change_that_is_refused_moves_nothing(office: Office) -> None:
         )
     assert due(office, second) == END_OF_TODAY + DAY
     assert office.emitted(TASK_DUE_CHANGED) == []
+
+
+def test_a_task_of_a_form_that_is_hidden_takes_the_dates_after_it_along(office: Office) -> None:
+    def key_rule(key: str, **given: Any) -> dict[str, Any]:
+        rule: dict[str, Any] = Due().load({"mode": "after_task", "task": key, "days": 1, **given})
+        return rule
+
+    form = forms_desk.make(
+        office,
+        forms_desk.section(
+            "Intake",
+            forms_desk.task(office, "will", template={"kind": "yes_no"}),
+            forms_desk.task(
+                office, "executor", condition=forms_desk.when("will", True), due=key_rule("will"),
+            ),
+            forms_desk.task(office, "letter", due=key_rule("executor", **{"from": "due"})),
+        ),
+    )  # fmt: skip
+    case_form = forms_desk.assign(office, form)
+
+    def dates() -> dict[str, dt.datetime | None]:
+        return {str(task.item_key): task.due_at for task in forms_desk.tasks_of(office, case_form["id"])}
+
+    will = {"id": next(t.id for t in forms_desk.tasks_of(office, case_form["id"]) if t.item_key == "will")}
+    assert dates() == {"will": None, "executor": None, "letter": None}
+    for number, (has_will, executor, letter) in enumerate(
+        [
+            (True, END_OF_TODAY + DAY, END_OF_TODAY + 2 * DAY),
+            (False, None, None),
+            (True, END_OF_TODAY + DAY, END_OF_TODAY + 2 * DAY),
+        ]
+    ):
+        answers.submit_answer(
+            office.db, NOW + number * DAY, case_task_id=will["id"], answer=has_will, client_id=None, link_id=None,
+            answer_version=number, calendar=CALENDAR,
+        )  # fmt: skip
+        assert dates() == {"will": None, "executor": executor, "letter": letter}
