@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.systems import Embedded, eventually
 
-PHONE = "+12125553400"
+PHONE = "+12125553990"
 
 
 def test_a_passed_deadline_reaches_staff_and_client(system: Embedded) -> None:
