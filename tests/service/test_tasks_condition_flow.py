@@ -19,7 +19,6 @@ from services.tasks import answers, assigning, case_forms, conditions, facts, fo
 from services.tasks.models import CaseTask, CaseTaskChange
 from tests.examples import examples
 from tests.service.tasks_office import NOW, Office, database, office
-from tests.service.test_tasks_files import one, stored, tidy
 
 __all__ = ["database", "office"]
 
@@ -204,19 +203,6 @@ def test_what_follows_a_hidden_task_has_no_date_until_that_is_back_and_done(offi
     assert case.task("receipt")["due_at"] is None
     case.answer("paid", True)
     assert case.task("receipt")["due_at"] == dt.datetime(2026, 11, 27, 4, 59, 59, tzinfo=dt.UTC)
-
-
-def test_files_of_a_hidden_task_go_with_its_answer(office: Office) -> None:
-    deed = {"condition": on("will"), "template": {"kind": "file_upload"}}
-    read = {"condition": present("deed")}
-    case = Case(office, {"tasks": {"will": {}, "deed": deed, "read": read}})
-    case.answer("will", True)
-    file_id = one(office, case.ids["deed"])
-    case.answer("deed", [file_id])
-    assert (case.statuses()["read"], stored(office)) == ("to_do", {file_id})
-    case.answer("will", False)
-    tidy(office)
-    assert (case.statuses()["read"], stored(office)) == ("skipped", set())
 
 
 def test_forms_and_cases_decide_each_for_itself(office: Office) -> None:
