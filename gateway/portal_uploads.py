@@ -75,7 +75,7 @@ def send_files(link_id: str, case_task_id: str, typed: Any, sent: Sequence[FileS
                 too_large = Invalid("file_too_large", file=name_of(one), megabytes=f"{LARGEST_FILE / _MEGABYTE:.3g}")
                 continue
             one.stream.seek(0)
-            uploads.append({"file_key": f"uploads/{link_id}/{new_id()}", "filename": name_of(one)})
+            uploads.append({"file_key": f"uploads/portal/{new_id()}", "filename": name_of(one)})
             g.files.put(uploads[-1]["file_key"], one.stream)
         if not uploads:
             return typed, too_large

@@ -4,6 +4,7 @@ let go. The content goes first, the row after it: whoever is interrupted in betw
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,6 +36,27 @@ def tidy_files(db: Database, files: Files, now: dt.datetime) -> bool:
         with use(Context(firm_id=firm_id)):
             _tidy(db.for_firm(firm_id), files, file_ids, now)
     return len(found) == _AT_ONCE
+
+
+def tidy_left_uploads(files: Files, now: dt.datetime) -> None:
+    """Removes what the gateway has put into the object store for a service that was to take it away at once: whoever
+    was killed in between left it there. Its key ends with an id, which tells when it was made.
+
+    Raises Unavailable if the object store cannot be reached.
+    """
+    for key in files.keys("uploads"):
+        made = made_at(key.rpartition("/")[2])
+        if made is not None and made < now - UNANSWERED:
+            files.delete(key)
+
+
+def made_at(id_: str) -> dt.datetime | None:
+    """When a UUIDv7 was made; None for what is none."""
+    try:
+        parsed = uuid.UUID(id_)
+    except ValueError:
+        return None
+    return dt.datetime.fromtimestamp((parsed.int >> 80) / 1000, dt.UTC) if parsed.version == 7 else None
 
 
 def _tidy(db: Database, files: Files, file_ids: Sequence[str], now: dt.datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tracemalloc
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from tests.hostile_files import HOSTILE, pdf, picture
 from tests.service.canaries import found_in
 from tests.service.merges import Merge
 from tests.service.tasks_office import NOW, Office, database, office
-from tests.service.test_tasks_condition_flow import Case, on
 from tests.service.test_tasks_erasing import erase
 from tests.unit.test_tasks_signatures import signed
 
@@ -260,28 +260,17 @@ def test_files_only_where_they_are_asked_for(office: Office) -> None:
     assert stored(office) == set()
 
 
-def test_a_task_that_an_answer_hides_lets_its_files_go(office: Office) -> None:
-    case = Case(
-        office,
-        {
-            "tasks": {
-                "will": {},
-                "deed": {"condition": on("will"), "template": {"kind": "file_upload"}},
-                "id": {"template": {"kind": "file_upload"}},
-            }
-        },
-    )
-    case.answer("will", True)
-    answered, left = one(office, case.ids["deed"]), one(office, case.ids["id"])
-    case.answer("deed", [answered])
-    one(office, case.ids["deed"])
-    case.answer("will", False)
-    assert case.task("deed")["status"] == "skipped"
-    assert listed(office, case.ids["deed"]) == {}
-    tidy(office)
-    assert stored(office) == {left}
-    with pytest.raises(Conflict, match="task_skipped"):
-        attach(office, case.ids["deed"], pdf())
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_what_a_killed_gateway_left_goes_after_a_day(office: Office) -> None:
+    def made(at: dt.datetime) -> str:
+        return str(uuid.UUID(int=int(at.timestamp() * 1000) << 80 | 7 << 76 | 2 << 62))
+
+    left, new = f"uploads/portal/{made(NOW - DAY * 1.01)}", f"uploads/x/{made(NOW - DAY * 0.99)}"
+    others = ["uploads/no-id", f"uploads/{uuid.uuid4()}", f"answers/x/{made(NOW - DAY * 9)}"]
+    for key in (left, new, *others):
+        office.files.put(key, b"x")
+    file_tidying.tidy_left_uploads(office.files, NOW)
+    assert {key for key in (left, new, *others) if office.files.exists(key)} == {new, *others}
 
 
 # Signatures

@@ -38,3 +38,7 @@ class FilesEntrypoints:
     @every(600, task_files.TIMER)
     def tidy_files(self) -> bool:
         return file_tidying.tidy_files(self.db, self.files, utc_now())
+
+    @every(3600, "tasks: tidy uploads that were left")
+    def tidy_left_uploads(self) -> None:
+        file_tidying.tidy_left_uploads(self.files, utc_now())
