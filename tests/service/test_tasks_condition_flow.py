@@ -205,6 +205,18 @@ def test_what_follows_a_hidden_task_has_no_date_until_that_is_back_and_done(offi
     assert case.task("receipt")["due_at"] == dt.datetime(2026, 11, 27, 4, 59, 59, tzinfo=dt.UTC)
 
 
+def test_a_date_that_is_given_to_a_hidden_task_counts_when_it_is_shown(office: Office) -> None:
+    case = probate(office)
+    for due in ({"mode": "relative", "days": 5, "business": False}, {"mode": "fixed", "at": NOW}):
+        assigning.update_case_task(
+            office.db, office.calls, NOW, case_task_id=case.ids["phone"], changes={"due": due}, expected_version=None,
+            firm=case.calendar,
+        )  # fmt: skip
+        assert case.task("phone")["due_at"] is None
+    case.answer("will", True)
+    assert (case.task("phone")["due_at"], case.task("phone")["status"]) == (NOW, "overdue")
+
+
 def test_forms_and_cases_decide_each_for_itself(office: Office) -> None:
     one, other = probate(office), probate(office)
     one.answer("will", True)

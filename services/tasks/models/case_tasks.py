@@ -186,9 +186,10 @@ class CaseTask(Versioned, Base):
         anchor_id: str | None = None,
         counted_from: dt.datetime | None = None,
     ) -> None:
-        """`rule` in wire values; `due_at` is what it comes to, counted from an instant of the task that it follows."""
-        self.due_rule, self.due_at = rule, due_at
-        self.due_anchor_id, self.due_counted_from = anchor_id, counted_from
+        """`rule` in wire values; `due_at` is what it comes to, counted from an instant of the task that it follows. A
+        hidden task has no date until it is shown."""
+        self.due_rule, self.due_anchor_id = rule, anchor_id
+        self.due_at, self.due_counted_from = (None, None) if self.status == "skipped" else (due_at, counted_from)
 
     def move_due(self, due_at: dt.datetime | None, counted_from: dt.datetime | None) -> None:
         """The date moves with the task that it follows; the rule stays."""
