@@ -22,6 +22,7 @@ from tests.hostile_files import HOSTILE, pdf, picture
 from tests.service.canaries import found_in
 from tests.service.merges import Merge
 from tests.service.tasks_office import NOW, Office, database, office
+from tests.service.test_tasks_condition_flow import Case, on
 from tests.service.test_tasks_erasing import erase
 from tests.unit.test_tasks_signatures import signed
 
@@ -258,6 +259,30 @@ def test_files_only_where_they_are_asked_for(office: Office) -> None:
     with pytest.raises(Conflict, match="task_skipped"):
         attach(office, task_id, pdf())
     assert stored(office) == set()
+
+
+def test_a_task_that_an_answer_hides_lets_its_files_go(office: Office) -> None:
+    case = Case(
+        office,
+        {
+            "tasks": {
+                "will": {},
+                "deed": {"condition": on("will"), "template": {"kind": "file_upload"}},
+                "id": {"template": {"kind": "file_upload"}},
+            }
+        },
+    )
+    case.answer("will", True)
+    answered, left = one(office, case.ids["deed"]), one(office, case.ids["id"])
+    case.answer("deed", [answered])
+    one(office, case.ids["deed"])
+    case.answer("will", False)
+    assert case.task("deed")["status"] == "skipped"
+    assert listed(office, case.ids["deed"]) == {}
+    tidy(office)
+    assert stored(office) == {left}
+    with pytest.raises(Conflict, match="task_skipped"):
+        attach(office, case.ids["deed"], pdf())
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
