@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import eventlet
 import pytest
 from sqlalchemy import select
 
 from contracts.cases import CASE_CHANGED
 from contracts.errors import Conflict, Invalid
 from services.cases.models import Base, Case, CaseStatus
-from services.cases.records import add_case
+from services.cases.reading import find_case
+from services.cases.records import add_case, change_status
+from services.cases.type_statuses import replace_statuses
 from tests.service.cases_office import NEWEST, NOW, Office, events, refusal
+from tests.service.races import until_held_up
 
 
 @pytest.fixture
@@ -111,3 +115,29 @@ def test_no_case_is_made_of_an_archived_type_and_those_there_go_on(office: Offic
     assert [row["id"] for row in listed(archived=True, **NEWEST)["data"]] == [kind["id"]]
     office.service.update_case_type(kind["id"], {"archived": False}, None)
     assert office.case(kind)["status"] == "New"
+
+
+RENAMED = statuses(("New", None, False), ("Hearing", "In court", False), ("Closed", None, True))
+
+
+def test_a_case_that_enters_a_status_while_it_is_renamed_goes_along(office: Office) -> None:
+    kind = office.case_type()
+    case = office.case(kind)
+    with office.db.unit_of_work() as uow:
+        assert change_status(uow, find_case(uow.session, case["id"], lock=True), "In court", None, NOW)
+        uow.session.flush()
+        renaming = eventlet.spawn(office.service.update_case_type, kind["id"], RENAMED, None)
+        until_held_up(office.db, renaming)
+    renaming.wait()
+    assert office.service.get_case(case["id"])["status"] == "Hearing"
+
+
+def test_who_moves_a_case_to_the_old_name_at_this_moment_is_told_that_it_is_gone(office: Office) -> None:
+    kind = office.case_type()
+    case = office.case(kind)
+    with office.db.unit_of_work() as uow:
+        replace_statuses(uow, kind["id"], RENAMED["statuses"], NOW)
+        moving = eventlet.spawn(office.service.update_case, case["id"], {"status": "In court"}, None)
+        until_held_up(office.db, moving)
+    assert refusal(Invalid, moving.wait) == ("unknown_status", ["status"])
+    assert office.service.get_case(case["id"])["status"] == "New"
