@@ -8,29 +8,32 @@ from contracts.base import Choice, Count, Event, Flag, Id, Instant, Operation, P
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from contracts.tasks.common import AN_ID, OWNER, Due
 
-TRIGGERS = ("task_completed", "case_status_changed")
-ACTIONS = ("assign_task", "change_status", "notify_staff")
+TRIGGERS = ("task_completed", "form_completed", "overdue", "case_status_changed")
+ACTIONS = ("assign_task", "assign_form", "change_status", "notify_staff")
 RUN_STATES = ("waiting", "done", "filtered", "loop", "failed")
 
 
 class AutomationTrigger(Schema):
     """When a rule runs. `task_completed`: a task, if given of `template_id`, was completed; a corrected answer
-    completes nothing anew. `case_status_changed`: a case, if given of `case_type_id`, came to another status, if given
-    to `to_status`; a renamed status is the same one."""
+    completes nothing anew. `form_completed`: of a form on a case, if given `form_id`, nothing required is open any
+    more. `overdue`: the time of a task, if given of `template_id`, has passed. `case_status_changed`: a case, if given
+    of `case_type_id`, came to another status, if given to `to_status`; a renamed status is the same one."""
 
     kind = Choice(*TRIGGERS, required=True)
     template_id = Id()
+    form_id = Id()
     case_type_id = Id()
     to_status = Text(longest=60, shortest=1)
 
 
 class AutomationAction(Schema):
-    """What is done, by `kind`. `assign_task`: `template_id`, and if wanted `due` and `assignee_id`. `change_status`: to
-    `status`. `notify_staff`: `title` to `staff_ids`, and with `notify_responsible` to whoever is responsible for the
-    case."""
+    """What is done, by `kind`. `assign_task`: `template_id`, and if wanted `due` and `assignee_id`. `assign_form`:
+    `form_id`, and the same for its tasks of which the form says nothing. `change_status`: to `status`. `notify_staff`:
+    `title` to `staff_ids`, and with `notify_responsible` to whoever is responsible for the case."""
 
     kind = Choice(*ACTIONS, required=True)
     template_id = Id()
+    form_id = Id()
     due = fields.Nested(Due)
     assignee_id = Id()
     status = Text(longest=60, shortest=1)

@@ -52,12 +52,14 @@ class ListCaseTaskChanges(PageRequest, CaseTaskId):
 
 
 class TaskOverdue(Schema):
-    """An open task's time has passed. Told once for each deadline: a date that was moved is a new one."""
+    """An open task's time has passed. Told once for each deadline: a date that was moved is a new one. `template_id` is
+    missing from older events."""
 
     case_task_id = Id(required=True)
     case_id = Id(required=True)
     assignee_id = Id(required=True, allow_none=True)
     due_at = Instant(required=True)
+    template_id = Id()
 
 
 class TaskDueChanged(Schema):
@@ -85,7 +87,8 @@ LIST_CASE_TASK_CHANGES = Operation(
 )  # fmt: skip
 TASK_OVERDUE = Event(
     OWNER, "task.overdue.v1", TaskOverdue,
-    example={"case_task_id": AN_ID, "case_id": AN_ID, "assignee_id": AN_ID, "due_at": "2026-11-21T04:59:59Z"},
+    example={"case_task_id": AN_ID, "case_id": AN_ID, "assignee_id": AN_ID, "due_at": "2026-11-21T04:59:59Z",
+             "template_id": AN_ID},
 )  # fmt: skip
 TASK_DUE_CHANGED = Event(
     OWNER, "task.due_changed.v1", TaskDueChanged,

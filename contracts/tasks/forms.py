@@ -9,6 +9,7 @@ from marshmallow import Schema, fields, validate
 from contracts.base import (
     Count,
     Empty,
+    Event,
     Flag,
     Id,
     Instant,
@@ -158,7 +159,8 @@ class AssignForm(Schema):
 
 class CaseForm(Schema):
     """A form as it was when it was assigned to a case. `progress` counts its tasks but for the skipped ones.
-    `completed_at`: since when nothing required is open, null while something is."""
+    `completed_at`: since when nothing required is open, null while something is, and
+    before anything was answered. Where nothing is required, all that is asked must be answered."""
 
     id = Id()
     case_id = Id()
@@ -214,3 +216,16 @@ REMOVE_CASE_FORM = Operation(
     OWNER, "remove_case_form", CaseFormId, Empty, (NotFound, Conflict), permission="tasks.write",
     example={"case_form_id": AN_ID},
 )  # fmt: skip
+
+
+class FormCompleted(Schema):
+    """Nothing required of it is open any more; once more when that comes true again after a task was reopened."""
+
+    case_form_id = Id(required=True)
+    form_id = Id(required=True)
+    case_id = Id(required=True)
+
+
+FORM_COMPLETED = Event(
+    OWNER, "form.completed.v1", FormCompleted, example={"case_form_id": AN_ID, "form_id": AN_ID, "case_id": AN_ID}
+)

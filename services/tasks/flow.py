@@ -14,14 +14,14 @@ from sqlalchemy.orm import joinedload
 
 from chassis.database import UnitOfWork
 from contracts.errors import NotFound, Unavailable
-from services.tasks import condition_flow, dependents
+from services.tasks import condition_flow, dependents, forms_done
 from services.tasks.case_tasks import CaseTasks, Step
 from services.tasks.due_dates import Calendar
 from services.tasks.known_cases import lock_case
 from services.tasks.models import CaseTask, KnownCase
 from services.tasks.views import load_case_task
 
-STEPS: tuple[Step, ...] = (condition_flow.apply, dependents.apply)
+STEPS: tuple[Step, ...] = (condition_flow.apply, dependents.apply, forms_done.apply)
 
 
 def lock_task(uow: UnitOfWork, case_task_id: str) -> tuple[KnownCase, CaseTask]:

@@ -121,4 +121,5 @@ def _overdue(task: CaseTask) -> dict[str, Any]:
         "case_id": task.case_id,
         "assignee_id": task.assignee_id,
         "due_at": task.due_at,
+        "template_id": task.template_id,
     }

@@ -228,6 +228,8 @@ def bodies_with(ids: dict[str, str], own: dict[str, str]) -> Iterator[tuple[str,
     for number, named in enumerate((
         {"trigger": {**completed, "template_id": template}},
         {"trigger": {"kind": "case_status_changed", "case_type_id": ids["case-types"]}},
+        {"trigger": {"kind": "form_completed", "form_id": ids["forms"]}},
+        {"actions": [{"kind": "assign_form", "form_id": ids["forms"]}]},
         {"filter": {"saved_filter_id": ids["saved-filters"]}},
         {"actions": [{"kind": "assign_task", "template_id": template}]},
         {"actions": [{"kind": "assign_task", "template_id": own["task-templates"], "assignee_id": ids["staff"]}]},

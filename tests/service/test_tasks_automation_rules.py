@@ -8,7 +8,9 @@ import pytest
 
 from chassis.columns import new_id
 from contracts.errors import CasewireError, Conflict, Invalid, NotFound
+from services.tasks import forms, templates
 from services.tasks.automation import rules
+from tests.service import forms_desk
 from tests.service.automation_desk import Desk, desk
 from tests.service.tasks_office import NOW, database
 
@@ -129,10 +131,26 @@ def test_what_cannot_be_done_is_refused_with_its_place(desk: Desk, given: Any, c
     [
         {"on": {"kind": "task_completed", "template_id": new_id()}},
         {"on": {**MOVED, "case_type_id": new_id()}},
+        {"on": {"kind": "form_completed", "form_id": new_id()}},
         {"actions": [{"kind": "assign_task", "template_id": new_id()}]},
+        {"actions": [{"kind": "assign_form", "form_id": new_id()}]},
     ],
 )
 def test_a_record_that_is_not_there_is_not_found(desk: Desk, given: Any) -> None:
+    command = {"trigger": given.get("on", {"kind": "task_completed"}), "actions": given.get("actions", [desk.tell()])}
     with pytest.raises(NotFound):
-        desk.rule(**given)
+        rules.create_rule(desk.db, desk.calls, NOW, name="x", active=True, filter=None, **command)
     assert listed(desk) == []
+
+
+def test_what_is_archived_is_assigned_by_no_new_rule_and_may_trigger_one(desk: Desk) -> None:
+    form_id, template_id = forms_desk.intake(desk)["id"], desk.template()
+    archived: Any = {"changes": {"archived": True}, "expected_version": None}
+    forms.update_form(desk.db, desk.calls, NOW, form_id=form_id, **archived)
+    templates.update_template(
+        desk.db, desk.calls, NOW, task_template_id=template_id, changes={"archived": True}, expected_version=None
+    )
+    assert refused(Conflict, desk.rule, {"kind": "assign_form", "form_id": form_id})[0] == "form_archived"
+    assert refused(Conflict, desk.rule, {"kind": "assign_task", "template_id": template_id})[0] == "template_archived"
+    desk.rule(on={"kind": "form_completed", "form_id": form_id})
+    desk.rule(on={"kind": "overdue", "template_id": template_id})

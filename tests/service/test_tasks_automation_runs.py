@@ -15,13 +15,17 @@ from contracts.cases import CASE_CHANGE_REJECTED, CASE_CHANGED, SELECT_CASES
 from contracts.errors import NotFound, Unavailable
 from contracts.tasks import (
     CASE_CHANGE_REQUESTED,
+    FORM_COMPLETED,
     STAFF_NOTICE_REQUESTED,
     TASK_COMPLETED,
+    TASK_OVERDUE,
     TASKS_ASSIGNED,
+    TRIGGERS,
 )
 from services.tasks import answers, templates
 from services.tasks.automation import rules, runs
 from services.tasks.models import CaseTask
+from tests.service import forms_desk
 from tests.service.automation_desk import Desk, desk
 from tests.service.tasks_office import NOW, a_case, database
 
@@ -30,6 +34,12 @@ __all__ = ["database", "desk"]
 OPEN = {"field": "state", "op": "eq", "value": "open"}
 COURT = {"kind": "change_status", "status": "In court"}
 MOVED = {"kind": "case_status_changed"}
+HANDLERS = {
+    "task_completed": "follow_completed_tasks",
+    "form_completed": "follow_completed_forms",
+    "overdue": "follow_overdue_tasks",
+    "case_status_changed": "follow_changed_cases",
+}
 
 
 def completed(desk: Desk, case_id: str, **about: Any) -> ReceivedEvent:
@@ -46,6 +56,19 @@ def moved(desk: Desk, case_id: str, status: str, correlation_id: str | None = No
         "case_type_id": desk.case_type_id, "previous_status": "New", **about,
     }  # fmt: skip
     return received(CASE_CHANGED, data, firm_id=desk.firm_id, correlation_id=correlation_id or new_id())
+
+
+def form_completed(desk: Desk, case_id: str, **about: Any) -> ReceivedEvent:
+    data = {"case_form_id": new_id(), "form_id": new_id(), "case_id": case_id, **about}
+    return received(FORM_COMPLETED, data, firm_id=desk.firm_id)
+
+
+def overdue(desk: Desk, case_id: str, **about: Any) -> ReceivedEvent:
+    data = {
+        "case_task_id": new_id(), "case_id": case_id, "assignee_id": None, "due_at": NOW, "template_id": new_id(),
+        **about,
+    }  # fmt: skip
+    return received(TASK_OVERDUE, data, firm_id=desk.firm_id)
 
 
 def complete(desk: Desk, *events: ReceivedEvent) -> None:
@@ -71,22 +94,31 @@ def tasks_of(desk: Desk, case_id: str, template_id: str) -> int | None:
         return session.scalar(select(func.count()).select_from(CaseTask).where(*theirs))
 
 
-@pytest.mark.parametrize("trigger", ["task_completed", "case_status_changed"])
+@pytest.mark.parametrize("trigger", TRIGGERS)
 def test_each_trigger_takes_each_action_once(desk: Desk, trigger: str) -> None:
     case_id, template_id = desk.cases.open(), desk.template()
     due = {"mode": "relative", "days": 2}
     assigning = {"kind": "assign_task", "template_id": template_id, "due": due, "assignee_id": desk.staff_id}
-    rule = desk.rule(assigning, COURT, desk.tell(), on={"kind": trigger})
-    if trigger == "task_completed":
-        event = completed(desk, case_id)
-        complete(desk, event)
-    else:
-        event = moved(desk, case_id, "In court")
-        move(desk, event)
+    asking = {"kind": "assign_form", "form_id": forms_desk.intake(desk)["id"], "due": due}
+    rule = desk.rule(assigning, COURT, desk.tell(), asking, on={"kind": trigger})
+    event = {
+        "task_completed": completed,
+        "form_completed": form_completed,
+        "overdue": overdue,
+        "case_status_changed": lambda desk, case_id: moved(desk, case_id, "In court"),
+    }[trigger](desk, case_id)
+    for _ in range(2):
+        deliver(desk.service, HANDLERS[trigger], event)
+    desk.carry_on()
 
     (run,) = desk.runs()
     codes = [(outcome["kind"], outcome["code"]) for outcome in run["outcomes"]]
-    assert codes == [("assign_task", "done"), ("change_status", "requested"), ("notify_staff", "requested")]
+    assert codes == [
+        ("assign_task", "done"),
+        ("change_status", "requested"),
+        ("notify_staff", "requested"),
+        ("assign_form", "done"),
+    ]
     assert (run["state"], run["automation_rule_id"], run["case_id"]) == ("done", rule["id"], case_id)
     assert (run["chain_id"], run["depth"], run["case_task_id"]) == (event.id, 0, event.data.get("case_task_id"))
     with desk.db.read() as session:
@@ -104,7 +136,9 @@ def test_each_trigger_takes_each_action_once(desk: Desk, trigger: str) -> None:
         for emitted in outbox_events(desk.everywhere, event_type)
         if emitted.firm_id == desk.firm_id
     ]
-    assert of_chain == [event.id] * 3
+    assert of_chain == [event.id] * 4
+    (form,) = forms_desk.listed(desk, case_id)
+    assert forms_desk.statuses(desk, form["id"])["will"] == "to_do"
 
 
 def test_a_completed_task_triggers_by_its_event_and_a_corrected_answer_does_not(desk: Desk) -> None:
@@ -137,6 +171,18 @@ def test_only_what_the_trigger_names_triggers(desk: Desk) -> None:
     complete(desk, completed(desk, case_id, template_id=template_id))
     move(desk, moved(desk, case_id, "Closed", version=3))
     assert logged(desk) == [("done", None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "make"), [("form_completed", "form_id", form_completed), ("overdue", "template_id", overdue)]
+)
+def test_a_form_or_a_template_that_the_trigger_names(desk: Desk, kind: str, name: str, make: Any) -> None:
+    case_id = desk.cases.open()
+    wanted = forms_desk.intake(desk)["id"] if name == "form_id" else desk.template()
+    desk.rule(on={"kind": kind, name: wanted})
+    deliver(desk.service, HANDLERS[kind], make(desk, case_id), make(desk, case_id, **{name: wanted}))
+    desk.carry_on()
+    assert logged(desk) == [("done", None)]
 
 
 def test_a_case_that_does_not_meet_the_filter_is_left_alone(desk: Desk) -> None:

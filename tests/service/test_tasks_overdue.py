@@ -61,8 +61,11 @@ def test_a_passed_deadline_is_announced_once(office: Office) -> None:
     for _ in range(3):
         assert sweep(office) is False
     assert office.emitted(TASK_OVERDUE) == [
-        {"case_task_id": task["id"], "case_id": task["case_id"], "assignee_id": office.staff_id, "due_at": DUE}
-    ]
+        {
+            "case_task_id": task["id"], "case_id": task["case_id"], "assignee_id": office.staff_id, "due_at": DUE,
+            "template_id": task["template_id"],
+        }
+    ]  # fmt: skip
     (noted,) = history.list_case_task_changes(office.db, case_task_id=task["id"], limit=9, cursor=None, sort=None)[
         "data"
     ]

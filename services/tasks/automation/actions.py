@@ -31,7 +31,7 @@ def take(
     outcomes: Outcomes = {run.id: [] for run in runs}
     for number, stored in enumerate(actions):
         action = _schema.load(dict(stored))
-        if action["kind"] == "assign_task":
+        if action["kind"] in ("assign_task", "assign_form"):
             codes = _assign(uow, action, runs, calendar, now)
         elif action["kind"] == "change_status":
             codes = _ask_for_status(uow, action, runs)
@@ -48,8 +48,8 @@ def _assign(
     try:
         frozen = freeze(
             uow.session,
-            [],
-            [action["template_id"]],
+            [action["form_id"]] if "form_id" in action else [],
+            [action["template_id"]] if "template_id" in action else [],
             due=action.get("due"),
             assignee_id=action.get("assignee_id"),
             calendar=calendar,

@@ -7,16 +7,23 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from contracts.errors import Invalid, invalid_field
+from contracts.errors import Conflict, Invalid, invalid_field
 from services.tasks import due_dates
+from services.tasks.forms import load_form
 from services.tasks.staff import demand_staff
-from services.tasks.templates import load_templates
+from services.tasks.templates import load_template, load_templates
 
 Rule = Mapping[str, Any]
 
-_OF_TRIGGER = {"task_completed": {"template_id"}, "case_status_changed": {"case_type_id", "to_status"}}
+_OF_TRIGGER = {
+    "task_completed": {"template_id"},
+    "form_completed": {"form_id"},
+    "overdue": {"template_id"},
+    "case_status_changed": {"case_type_id", "to_status"},
+}
 _OF_ACTION: Mapping[str, tuple[set[str], set[str]]] = {
     "assign_task": ({"template_id"}, {"due", "assignee_id"}),
+    "assign_form": ({"form_id"}, {"due", "assignee_id"}),
     "change_status": ({"status"}, set()),
     "notify_staff": ({"title"}, {"staff_ids", "notify_responsible"}),
 }
@@ -66,14 +73,18 @@ def check_filter(calls: Any, given: Mapping[str, Any]) -> None:
         raise Invalid(refused.code, fields=fields, **refused.meta) from None
 
 
-def check_templates(session: Session, rule: Rule) -> None:
-    """Raises NotFound `task_template_not_found`, Conflict `template_archived` for one that would be assigned."""
-    places = [rule["trigger"], *rule["actions"]]
-    named = [place["template_id"] for place in places if "template_id" in place]
-    assigned = {action["template_id"] for action in rule["actions"] if "template_id" in action}
-    for template in load_templates(session, named):
-        if template.id in assigned:
-            template.demand_in_use()
+def check_records(session: Session, rule: Rule) -> None:
+    """Its templates and forms. Raises NotFound `task_template_not_found`, `form_not_found`, Conflict
+    `template_archived`, `form_archived` for one that would be assigned."""
+    trigger = rule["trigger"]
+    if "template_id" in trigger:
+        load_template(session, trigger["template_id"])
+    if "form_id" in trigger:
+        load_form(session, trigger["form_id"])
+    load_templates(session, [action["template_id"] for action in rule["actions"] if "template_id" in action])
+    for form_id in dict.fromkeys(action["form_id"] for action in rule["actions"] if "form_id" in action):
+        if load_form(session, form_id).archived:
+            raise Conflict("form_archived", form_id=form_id)
 
 
 def _check_staff(calls: Any, rule: Rule) -> None:

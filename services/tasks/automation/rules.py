@@ -15,7 +15,7 @@ from chassis import paging
 from chassis.database import Database, violates
 from contracts.errors import Conflict, NotFound
 from contracts.tasks import AutomationRuleFields
-from services.tasks.automation.checks import check_names, check_shape, check_templates
+from services.tasks.automation.checks import check_names, check_records, check_shape
 from services.tasks.models import AutomationRule
 
 Record = dict[str, Any]
@@ -28,7 +28,7 @@ def create_rule(db: Database, calls: Any, now: dt.datetime, **given: Any) -> Rec
     """A new rule. Raises Invalid or NotFound for what it names and there is not, Conflict `name_taken`, Unavailable."""
     wire = _checked(calls, given)
     with _typed_clashes(), db.unit_of_work() as uow:
-        check_templates(uow.session, given)
+        check_records(uow.session, given)
         rule = AutomationRule(created_at=now, updated_at=now, **wire)
         uow.session.add(rule)
         uow.session.flush()
@@ -82,7 +82,7 @@ def update_rule(
         # What was checked together must still be together.
         rule.expect_version(before.version)
         if whole:
-            check_templates(uow.session, given)
+            check_records(uow.session, given)
         for name, value in wire.items():
             setattr(rule, name, value)
         if changes:
@@ -112,7 +112,7 @@ def _loaded(rule: AutomationRule) -> Record:
 
 
 def _checked(calls: Any, given: Record) -> Record:
-    """A rule's columns, checked but for its templates."""
+    """A rule's columns, checked but for its templates and forms."""
     check_shape(given)
     check_names(calls, given)
     return _wire(given)

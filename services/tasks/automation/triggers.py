@@ -14,6 +14,10 @@ def triggers(trigger: Facts, kind: str, data: Facts) -> bool:
         return False
     if kind == "task_completed":
         return not data.get("corrected") and trigger.get("template_id") in (None, data["template_id"])
+    if kind == "form_completed":
+        return trigger.get("form_id") in (None, data["form_id"])
+    if kind == "overdue":
+        return trigger.get("template_id") in (None, data.get("template_id"))
     # A status that was renamed has no previous one.
     return (
         "status" in data["changed"]

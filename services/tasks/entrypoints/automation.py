@@ -46,6 +46,14 @@ class AutomationEntrypoints:
     def follow_completed_tasks(self, events: list[ReceivedEvent]) -> None:
         runs.follow(self.db, "task_completed", events, utc_now())
 
+    @on(tasks.FORM_COMPLETED, batch=500)
+    def follow_completed_forms(self, events: list[ReceivedEvent]) -> None:
+        runs.follow(self.db, "form_completed", events, utc_now())
+
+    @on(tasks.TASK_OVERDUE, batch=500)
+    def follow_overdue_tasks(self, events: list[ReceivedEvent]) -> None:
+        runs.follow(self.db, "overdue", events, utc_now())
+
     @on(tasks.AUTOMATION_REQUESTED, batch=100)
     def run_automations(self, events: list[ReceivedEvent]) -> None:
         runs.run(self.db, self.calls, self.firms, events, utc_now())
