@@ -11,7 +11,7 @@ from chassis.columns import new_id
 from chassis.testing import deliver, received
 from contracts.base import Event
 from contracts.cases import CASE_CHANGED, CASE_CREATED, GET_CASE_FACTS
-from contracts.errors import Unavailable
+from contracts.errors import Conflict, Unavailable
 from contracts.tasks import BULK_ASSIGNMENT_REQUESTED
 from services.tasks import known_cases
 from services.tasks.models import CaseTask, KnownCase, KnownCaseStaff
@@ -68,7 +68,8 @@ def test_a_cases_tasks_are_archived_with_it(office: Office) -> None:
     assert (archived(office, task), archived(office, other)) == (True, False)
     assert (known(office, case_id) or {})["state"] == "archived"
     office.cases.told[case_id] = {"version": 2, "state": "archived", "archived": True}
-    assert archived(office, office.assign(case_id)) is True
+    with pytest.raises(Conflict, match="case_archived"):
+        office.assign(case_id)
 
     deliver(office.service, "follow_changed_cases", told(office, case_id, version=3))
     deliver(office.service, "follow_changed_cases", told(office, case_id, version=2, archived=True))
@@ -77,9 +78,9 @@ def test_a_cases_tasks_are_archived_with_it(office: Office) -> None:
 
 def test_what_a_case_says_of_itself_at_an_assignment_is_kept(office: Office) -> None:
     case_id, staff_id = office.cases.open(), new_id()
-    office.cases.told[case_id] = {"version": 4, "archived": True, "state": "archived", "responsible_staff_id": staff_id}
-    assert archived(office, office.assign(case_id)) is True
-    kept = {"version": 4, "status": "New", "state": "archived", "archived": True, "staff": {staff_id}}
+    office.cases.told[case_id] = {"version": 4, "state": "closed", "responsible_staff_id": staff_id}
+    office.assign(case_id)
+    kept = {"version": 4, "status": "New", "state": "closed", "archived": False, "staff": {staff_id}}
     assert known(office, case_id) == kept
 
 

@@ -230,10 +230,9 @@ def test_a_case_task_shows_its_newest_notification_in_whatever_order_events_come
 def test_a_refused_answer_is_shown_until_a_newer_one(office: Office, event: Any, handler: str) -> None:
     task = office.assign()
 
-    def answer() -> None:
-        answers.submit_answer(
-            office.db, NOW, case_task_id=task["id"], answer="+12125550123", client_id=None, link_id=None
-        )
+    def answer(seen: int) -> None:
+        given = {"answer": "+12125550123", "client_id": None, "link_id": None, "answer_version": seen}
+        answers.submit_answer(office.db, NOW, case_task_id=task["id"], **given)
 
     def refused(version: int, case_task_id: str = task["id"]) -> Any:
         facts = {"case_task_id": case_task_id, "target": "client", "field": "phone", "code": "in_use"}
@@ -243,12 +242,12 @@ def test_a_refused_answer_is_shown_until_a_newer_one(office: Office, event: Any,
         found = views.get_case_task(office.db, NOW, task["id"])
         return found["rejection"], found["version"]
 
-    answer()
+    answer(0)
     first = refused(1)
     deliver(office.service, handler, first)
     deliver(office.service, handler, first)
     assert rejection() == ({"field": "phone", "code": "in_use"}, 3)
-    answer()
+    answer(1)
     deliver(office.service, handler, refused(1))
     deliver(office.service, handler, refused(1, new_id()))
     assert rejection() == (None, 4)
