@@ -29,7 +29,7 @@ from services.tasks.models import Base
 FEW, MANY = 10_000, 1_000_000
 TASKS_OF_CASE, CASES_OF_PERSON = 10, 500
 OTHER_FIRMS = 100
-RUNS, RUNS_OF_FEW, UNTIMED = 120, 30, 3
+RUNS, RUNS_OF_FEW, UNTIMED = 100, 12, 3
 LATER_PAGE = 20
 PROMISED_MS = 50.0
 MINE, A_CASE = {"view": "mine"}, {"case_id": "?"}
