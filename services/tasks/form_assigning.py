@@ -31,6 +31,8 @@ Once = bool | str
 False for a person, who may assign a second time."""
 
 EVENT_SIZE = 500
+MANY = 100
+"""Forms that are added together from which on their table counts as grown."""
 
 
 class LeftOut(NamedTuple):
@@ -93,6 +95,9 @@ def add(
     kept = {row.id for row in uow.insert_returning(CaseForm, case_forms, "id", ignore_conflicts=bool(once))}
     case_forms = [row for row in case_forms if row["id"] in kept]
     _link(uow, [row["case_id"] for row in case_forms])
+    if len(case_forms) >= MANY:
+        # What was planned for a table of few forms reads all of them for each task's reference to its own.
+        uow.plan_anew()
     of_forms = [{**row, "archived": archived[row["case_id"]]} for row in _tasks_of_forms(frozen, case_forms, now)]
     uow.insert(CaseTask, of_forms)
     of_templates = [

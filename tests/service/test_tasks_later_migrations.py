@@ -105,3 +105,19 @@ def test_deadlines_are_announced_once_from_then_on(old: Old) -> None:
         database.put("case_task_change", kind="overdue", deadline=deadline, **change)
     database.back_to("0008")
     assert {*database.rows("case_task_change", "case_task_id")} == {(task_id,)}
+
+
+def test_forms_of_cases_there_stay_when_their_indexes_change(old: Old) -> None:
+    database = old("tasks", "0013")
+    firm_id, form_id, case_id = new_id(), new_id(), new_id()
+    database.put("form", firm_id=firm_id, id=form_id, title="Intake", version=1)
+    database.put("form_version", firm_id=firm_id, form_id=form_id, version=1)
+    about = {"case_id": case_id, "form_id": form_id, "form_version": 1, "title": "Intake"}
+    for once in (form_id, None):
+        database.put("case_form", firm_id=firm_id, id=new_id(), assigned_once_key=once, **about)
+    columns = sorted(database.columns("case_form"))
+    kept = database.rows("case_form", *columns)
+    database.to("0014")
+    assert database.rows("case_form", *columns) == kept
+    database.back_to("0013")
+    assert database.rows("case_form", *columns) == kept

@@ -44,14 +44,15 @@ class CaseForm(Record, Base):
     """
 
     __tablename__ = "case_form"
+    # No index but the key begins with the firm: PostgreSQL would look for the form of a task among all of its firm.
     __table_args__ = (
-        UniqueConstraint("firm_id", "case_id", "assigned_once_key"),
+        UniqueConstraint("case_id", "assigned_once_key", "firm_id"),
         ForeignKeyConstraint(
             ["firm_id", "form_id", "form_version"],
             ["form_version.firm_id", "form_version.form_id", "form_version.version"],
         ),
         Index("ix_case_form_case_id", "case_id"),
-        Index("ix_case_form_firm_id_form_id", "firm_id", "form_id"),
+        Index("ix_case_form_form_id", "form_id"),
     )
 
     case_id: Mapped[str] = mapped_column(Id)
