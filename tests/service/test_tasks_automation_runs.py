@@ -14,6 +14,7 @@ from chassis.testing import deliver, outbox_events, received
 from contracts.cases import CASE_CHANGE_REJECTED, CASE_CHANGED, SELECT_CASES
 from contracts.errors import NotFound, Unavailable
 from contracts.tasks import (
+    AUTOMATION_REQUESTED,
     CASE_CHANGE_REQUESTED,
     FORM_COMPLETED,
     STAFF_NOTICE_REQUESTED,
@@ -132,11 +133,11 @@ def test_each_trigger_takes_each_action_once(desk: Desk, trigger: str) -> None:
     assert notice["about"]["case_id"] == case_id
     of_chain = [
         emitted.correlation_id
-        for event_type in (CASE_CHANGE_REQUESTED, STAFF_NOTICE_REQUESTED, TASKS_ASSIGNED)
+        for event_type in (AUTOMATION_REQUESTED, CASE_CHANGE_REQUESTED, STAFF_NOTICE_REQUESTED, TASKS_ASSIGNED)
         for emitted in outbox_events(desk.everywhere, event_type)
         if emitted.firm_id == desk.firm_id
     ]
-    assert of_chain == [event.id] * 4
+    assert of_chain == [event.id] * 5
     (form,) = forms_desk.listed(desk, case_id)
     assert forms_desk.statuses(desk, form["id"])["will"] == "to_do"
 
