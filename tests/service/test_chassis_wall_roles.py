@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,7 +140,7 @@ def casewire(*arguments: str, **environment: str) -> tuple[int, str]:
     return told.returncode, told.stderr
 
 
-def test_migrate_needs_the_owner_and_serve_refuses_it(owner_url: str) -> None:
+def test_migrate_needs_the_owner_and_serve_refuses_it(owner_url: str, tmp_path: Path) -> None:
     service = service_url(owner_url)
     told = casewire("migrate", "tasks", DATABASE_URLS=f"tasks={service}")
     assert told == (
@@ -149,5 +150,8 @@ def test_migrate_needs_the_owner_and_serve_refuses_it(owner_url: str) -> None:
     assert (status, "services connect as another role" in said) == (2, True)
     status, said = casewire("migrate", "tasks", DATABASE_URLS=f"tasks={service}", MIGRATION_URLS=f"tasks={owner_url}")
     assert status == 0, said
-    status, said = casewire("serve", "tasks", DATABASE_URL=owner_url, AMQP_URI=f"embedded:///{new_id()}")
+    files = f"file://{tmp_path}"
+    status, said = casewire(
+        "serve", "tasks", DATABASE_URL=owner_url, AMQP_URI=f"embedded:///{new_id()}", FILES_URL=files
+    )
     assert (status, "casewire: cannot start: the role casewire_test_owner owns tables" in said) == (2, True), said

@@ -18,7 +18,16 @@ from tests.service.clients_desk import DELIVERY, NOW, Desk, desk
 
 __all__ = ["desk"]
 
-SHOWN_OTHERWISE = {"messages.requested.v1": "each delivery that comes of it shows"}
+SHOWN_OTHERWISE = {
+    "messages.requested.v1": "each delivery that comes of it shows",
+    "case_change.requested.v1": "the case that changed shows",
+    "case_change.rejected.v1": "the run of the rule shows it",
+    "form.completed.v1": "each task of it that is completed shows",
+    "tasks.skipped.v1": "the case's own activity and its tasks' history are the place",
+    "tasks.shown.v1": "as above",
+    "task.due_changed.v1": "as above",
+    "task.overdue.v1": "as above; what is sent to the client for it shows",
+}
 CASE = {"version": 1, "case_type_id": new_id(), "status": "New", "state": "open", "changed": []}
 
 

@@ -65,7 +65,7 @@ def test_ten_open_tasks_are_one_message_with_one_link(desk: Desk) -> None:
     assert desk.provider.texts_to(desk.number(other))[0].startswith("1: A form https://")
     scopes = {link["client_id"]: link["scope"] for link in desk.links}
     assert len(desk.links) == 2
-    assert scopes[person] == {"kind": "tasks", "case_task_id": None, "case_ids": []}
+    assert scopes[person] == {"kind": "tasks", "case_task_id": None, "case_form_id": None, "case_ids": []}
     assert scopes[other]["kind"] == "task"
     assert told_of(desk, DELIVERY_SENT) == set(desk.tasks)
     leader, followers = leader_and_followers(desk, batch_id)
@@ -139,7 +139,8 @@ def test_one_that_is_left_alone_is_a_message_of_its_own(desk: Desk) -> None:
     batch_id = ask(desk, [desk.item(person, case_task_id=id_) for id_ in case_tasks])
     desk.run()
     assert desk.outcome(batch_id) == {"sent": 1, "task_closed": 1}
-    assert desk.links[0]["scope"] == {"kind": "task", "case_task_id": case_tasks[0], "case_ids": []}
+    scope = {"kind": "task", "case_task_id": case_tasks[0], "case_form_id": None, "case_ids": []}
+    assert desk.links[0]["scope"] == scope
     assert [row.joined_to for row in desk.deliveries(batch_id)] == [None, None]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -114,8 +115,8 @@ def test_what_is_counted_and_what_is_mine_is_looked_up(office: Office) -> None:
         list_case_tasks(office.db, None, NOW, staff_id=office.staff_id, **query)
 
     counted = plan_of(office.db, "SELECT (SELECT count(*)", ask)
-    # Among so few tasks the dates of all that are open are as good an index as those of a status.
-    assert counted.count("using ix_case_task_open_due ") + counted.count("using ix_case_task_status ") == len(SLOTS)
+    # Among so few tasks the dates of all that are open are as good an index as those of a status, or any of the firm's.
+    assert len(re.findall(r"using ix_case_task_\w+ on case_task", counted)) == len(SLOTS)
     ends = sum(2 if due in ("due_today", "due_this_week") else 1 for _, due in SLOTS if due)
     assert counted.count("(due_at") == ends
     assert "Seq Scan on case_task" not in counted
