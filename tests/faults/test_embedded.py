@@ -36,6 +36,6 @@ def test_row_13_a_stop_in_mid_batch(on_files: Firm) -> None:
     demand(stops.stop_in_the_middle(on_files, Load(120, 20, 30.0, slack=SLACK), print))
 
 
-# Its tasks stay open: what rows before it ask to be sent would be sent for them as well.
+# After all others, since its tasks stay open: what a later row sends would be sent for them as well.
 def test_row_17_killed_while_deadlines_pass(on_files: Firm) -> None:
     demand(deadlines.kill_while_deadlines_pass(on_files, Load(120, 2, 0.0, slack=SLACK), print))
