@@ -134,7 +134,6 @@ def walked_page(
     """Rows of (client_id, value, total) among the next `far` of the order. The total, up to `most`, is counted only if
     the page is full, and not at all without `most`."""
     sought = _sought(session, asked, within)
-    firm_id = firm_of(session)
     function = getattr(func, f"walked_by_{place.order}")
     rows = function(*sought, *place.arguments(), far).table_valued(
         column("client_id", Id), column("value", place.type), name="walked"
@@ -146,7 +145,7 @@ def walked_page(
         total = case((full, _total(sought, most)))
         if within.tag is None and within.group_id is None:
             # Not where each has to be looked up elsewhere. What fills a page so soon is the more likely so many.
-            whole = None if asked is None else tsquery(asked, firm_id, whole=True)
+            whole = None if asked is None else tsquery(asked, firm_of(session), whole=True)
             least = _total((sought[0], bindparam(None, whole, type_=Text), *sought[2:]), most, "glance_at_clients")
             total = case((full, case((least >= most, most), else_=total)))
     return session.execute(select(walked.c.client_id, walked.c.value, total.label("total"))).all()

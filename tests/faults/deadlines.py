@@ -30,7 +30,8 @@ def kill_while_deadlines_pass(firm: Firm, load: Load, say: Say) -> list[Figure]:
     for number in range(load.faults):
         passes = time.time() + AHEAD
         _assign(firm, f"Deadline {number}", passes, staff_ids)
-        # A deadline is the last second in time; the timer comes within its turn after that.
+        # Nothing is waited for: this is the moment of the kill, by chance within the timer's turn after the deadline,
+        # which is the last second in time.
         time.sleep(max(0.0, passes + 1 - time.time()) + random.uniform(0.0, EVERY + 0.5))
         _kill(firm)
     began = time.monotonic()
