@@ -305,6 +305,12 @@ def asking(group: str | None = None, sort: str | None = None, **more: Any) -> di
     return {**PLAIN, "order": (group, sort), **more}
 
 
+def test_a_cases_tasks_of_nobody_are_last_either_way(office: Office) -> None:
+    firm = Firm(office, [one(assignee=who) for who in (None, "me", "other", None, "me")])
+    for sort in ("assignee", "-assignee"):
+        check(firm, asking(None, sort), firm.tasks, limit=2, case_id=firm.cases[MINE])
+
+
 def test_who_leaves_a_case_does_not_see_its_tasks_among_their_own(office: Office) -> None:
     firm = Firm(office, [one(), one(case=THEIRS, assignee="me"), one(case=THEIRS)])
 

@@ -32,6 +32,8 @@ Task = Any
 Place = list[Any]
 """Where something is in an order, in JSON's values: of a task [its group's, whether it has no value, the value, id]."""
 _PLACES = 4
+_NOTHING: dict[str, Any] = {"assignee": ""}
+"""What stands for no value where 0 does not: values of one order are compared, also with those which are not there."""
 
 _RANKS = {status: rank for rank, status in enumerate(GROUP_KEYS["status"])}
 
@@ -190,8 +192,9 @@ def _place(asked: Listing, task: Task) -> Place:
         case _:
             due = 0 if task.due_at is None else _moment(task.due_at)
             value = [_RANKS[_slot(asked, task).status], (task.due_at is None) != asked.descending, due]
-    empty = value is None
-    return [empty, 0 if empty else value, task.id]
+    if value is None:
+        return [True, _NOTHING.get(asked.order, 0), task.id]
+    return [False, value, task.id]
 
 
 def _is_after(place: Place, last: Place, descending: bool) -> bool:
