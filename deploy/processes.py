@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -11,20 +12,25 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 MARK = "CASEWIRE_FOLDER"
+PORTS = range(12_000, 32_000)
+"""Below those that systems give to outgoing connections: one of these would be taken before a server is up that is
+some seconds at its start."""
 
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for port in random.SystemRandom().sample(PORTS, k=100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("a hundred ports were tried, and all are taken")
 
 
 def wait_until(so: Callable[[], Any], what: str, seconds: float, pause: float = 0.1) -> Any:
