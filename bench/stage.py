@@ -15,12 +15,15 @@ from typing import Any
 import psutil
 import yaml
 
+from bench.huge_pages import huge_pages
 from deploy.postgres import Postgres, private_postgres
 from deploy.processes import end, start
 from deploy.rabbitmq import RabbitMQ, private_rabbitmq
 
-SHARED_BUFFERS = "2GB"
-"""As docs/operations.md says for a firm with 1,000,000 clients."""
+SHARED_MEGABYTES = 2_048
+"""PostgreSQL's, in huge pages: as docs/operations.md says for a firm with 1,000,000 clients."""
+_BESIDE_MEGABYTES = 160
+"""What else PostgreSQL shares."""
 
 
 @dataclass
@@ -52,10 +55,12 @@ def stage() -> Iterator[Stage]:
     """Both servers, in a folder of their own that goes afterwards."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="casewire-bench-")))
+        large = stack.enter_context(huge_pages(SHARED_MEGABYTES + _BESIDE_MEGABYTES))
+        settings = {"shared_buffers": f"{SHARED_MEGABYTES}MB", "huge_pages": "on" if large else "off"}
         yield Stage(
             folder,
             stack.enter_context(private_rabbitmq()),
-            stack.enter_context(private_postgres(durable=True, shared_buffers=SHARED_BUFFERS)),
+            stack.enter_context(private_postgres(durable=True, settings=settings)),
         )
 
 

@@ -10,9 +10,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -37,6 +38,8 @@ SETTINGS = {
     "jit": "off",
     # Two batches of 100,000 recipients stay in memory while they are worked on; at the default of 128 MB one does not.
     "shared_buffers": "512MB",
+    # Those that a machine has were reserved for another server.
+    "huge_pages": "off",
     # What is looked up lies in memory or on a disk without heads: at the default of 4 a table is read from end to end
     # to find a hundred rows by their ids.
     "random_page_cost": "1.1",
@@ -53,17 +56,22 @@ FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 class Postgres:
     """One server. `start` it, then `create_database`; `stop` and `kill` as tests need.
 
-    `durable` False skips the flushes to disk that only a crash of the whole machine needs. `shared_buffers`: the memory
-    for tables, if it is another than `SETTINGS` say.
+    `durable` False skips the flushes to disk that only a crash of the whole machine needs. `settings`: by name, what is
+    to be otherwise than `SETTINGS` say.
     """
 
     def __init__(
-        self, folder: Path, *, port: int | None = None, durable: bool = True, shared_buffers: str | None = None
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        durable: bool = True,
+        settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.folder = folder.resolve()
         self.port = port or free_port()
         self.durable = durable
-        self.shared_buffers = shared_buffers or SETTINGS["shared_buffers"]
+        self.settings = {**SETTINGS, **({} if durable else FAST_SETTINGS), **settings}
         self._user = _unprivileged_user()
         self._process: subprocess.Popen[bytes] | None = None
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -108,12 +116,11 @@ class Postgres:
         log = self.folder / "server.log"
         if not (self.data / "PG_VERSION").exists():
             self._make_cluster(initdb, log)
-        settings = SETTINGS | {"shared_buffers": self.shared_buffers} | ({} if self.durable else FAST_SETTINGS)
         self._process = start(
             [
                 str(Path(initdb).with_name("postgres")),
                 *("-D", str(self.data), "-p", str(self.port)),
-                *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+                *(part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")),
             ],
             folder=self.folder,
             log=log,
@@ -247,10 +254,12 @@ def _unprivileged_user() -> str | None:
 
 
 @contextmanager
-def private_postgres(*, durable: bool = False, shared_buffers: str | None = None) -> Iterator[Postgres]:
+def private_postgres(
+    *, durable: bool = False, settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Postgres]:
     """A server in a temporary folder, for as long as the block lasts."""
     folder = Path(tempfile.mkdtemp(prefix="casewire-postgres-"))
-    server = Postgres(folder, durable=durable, shared_buffers=shared_buffers)
+    server = Postgres(folder, durable=durable, settings=settings)
     try:
         yield server.start()
     finally:
