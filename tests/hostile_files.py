@@ -33,6 +33,23 @@ def png_of(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
+def jpeg_of(width: int, height: int, **options: object) -> bytes:
+    """A JPEG that says it is so large, with the pixels of a small one."""
+    target = io.BytesIO()
+    Image.new("RGB", (40, 30), (200, 30, 30)).save(target, "JPEG", **options)
+    content = target.getvalue()
+    frame = content.index(b"\xff\xc2" if options.get("progressive") else b"\xff\xc0")
+    return content[: frame + 5] + struct.pack(">HH", height, width) + content[frame + 9 :]
+
+
+def of_several(content: bytes) -> bytes:
+    """A JPEG as phones make it of several pictures, this one twice."""
+    target = io.BytesIO()
+    with Image.open(io.BytesIO(content)) as image:
+        image.save(target, "MPO", save_all=True, append_images=[image.copy()])
+    return target.getvalue()
+
+
 def archive(parts: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", method) as packed:

@@ -11,9 +11,12 @@ import warnings
 
 from PIL import Image, ImageOps
 
+from chassis.jpegs import MOST_IN_SCANS, is_in_one_scan
+
 SIDE = 512
 _MOST_PIXELS = {"JPEG": 50_000_000, "PNG": 16_000_000, "WEBP": 16_000_000}
-"""A JPEG is decoded at a fraction of its size, the others whole: 64 MB."""
+"""A JPEG is decoded at a fraction of its size unless it is in several scans (see `chassis.jpegs`), the others whole: 64
+MB."""
 _LONGEST_SIDE = 20_000
 _QUALITY = 85
 
@@ -45,8 +48,10 @@ def portrait(content: bytes) -> bytes:
 def _drawn(content: bytes) -> bytes:
     with Image.open(io.BytesIO(content), formats=tuple(_MOST_PIXELS)) as image:
         width, height = image.size
-        kind = image.format or ""
-        if max(width, height) > _LONGEST_SIDE or width * height > _MOST_PIXELS[kind]:
+        # What phones make of several pictures begins as a JPEG, which is the picture.
+        kind = "JPEG" if image.format == "MPO" else image.format or ""
+        in_scans = kind == "JPEG" and not is_in_one_scan(content)
+        if max(width, height) > _LONGEST_SIDE or width * height > (MOST_IN_SCANS if in_scans else _MOST_PIXELS[kind]):
             raise _too_large()
         image.draft("RGB", (2 * SIDE, 2 * SIDE))
         image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)

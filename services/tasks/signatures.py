@@ -8,11 +8,13 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
+from chassis.jpegs import MOST_IN_SCANS, is_in_one_scan
 from services.tasks.unfit_files import UnfitFile
 
 SIDE = 1200
 _MOST_PIXELS = {"JPEG": 50_000_000, "PNG": 8_000_000}
-"""A JPEG, as a phone makes it of a sheet of paper, is decoded at a fraction of its size, a PNG whole: 32 MB."""
+"""A JPEG, as a phone makes it of a sheet of paper, is decoded at a fraction of its size unless it is in several scans
+(see `chassis.jpegs`), a PNG whole: 32 MB."""
 _LONGEST_SIDE = 20_000
 _FEWEST_MARKS = 20
 """Pixels that must stand out from the paper: fewer are dust."""
@@ -48,7 +50,10 @@ def drawing(content: bytes) -> bytes:
 def _drawn(content: bytes) -> Image.Image:
     with Image.open(io.BytesIO(content), formats=tuple(_MOST_PIXELS)) as image:
         width, height = image.size
-        if max(width, height) > _LONGEST_SIDE or width * height > _MOST_PIXELS[image.format or ""]:
+        # What phones make of several pictures begins as a JPEG, which is the picture.
+        kind = "JPEG" if image.format == "MPO" else image.format or ""
+        in_scans = kind == "JPEG" and not is_in_one_scan(content)
+        if max(width, height) > _LONGEST_SIDE or width * height > (MOST_IN_SCANS if in_scans else _MOST_PIXELS[kind]):
             raise _too_large()
         image.draft("L", (2 * SIDE, 2 * SIDE))
         image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from services.clients.pictures import SIDE, UnfitPicture, portrait
+from tests.hostile_files import jpeg_of, of_several
 
 
 def drawn(kind: str = "JPEG", size: tuple[int, int] = (1000, 600), mode: str = "RGB", **options: Any) -> bytes:
@@ -116,3 +117,13 @@ def test_a_flood_of_pixels_is_refused_before_one_is_decoded(size: tuple[int, int
 
 def test_a_jpeg_of_a_phone_is_taken() -> None:
     assert seen(drawn(size=(8000, 6000))).size == (SIDE, 384)
+
+
+def test_a_jpeg_of_several_pictures_is_the_first_of_them() -> None:
+    assert seen(of_several(drawn("JPEG"))).size == (512, 307)
+
+
+def test_a_jpeg_that_would_lie_in_memory_whole_may_be_smaller_than_another() -> None:
+    with pytest.raises(UnfitPicture, match="too many pixels"):
+        portrait(jpeg_of(4000, 3000, progressive=True))
+    assert seen(drawn("JPEG", progressive=True)).size == (512, 307)

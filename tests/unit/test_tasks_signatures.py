@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from services.tasks.signatures import SIDE, drawing
 from services.tasks.unfit_files import UnfitFile
-from tests.hostile_files import HOSTILE, SCRIPT, picture, png_of
+from tests.hostile_files import HOSTILE, SCRIPT, jpeg_of, of_several, picture, png_of
 
 
 def signed(kind: str = "PNG", size: tuple[int, int] = (600, 200), mode: str = "RGB", **options: Any) -> bytes:
@@ -60,6 +60,19 @@ def test_what_is_no_picture_is_refused(content: bytes) -> None:
     with pytest.raises(UnfitFile) as refused:
         drawing(content)
     assert refused.value.code == "not_a_picture"
+
+
+def test_a_jpeg_of_several_pictures_is_the_first_of_them() -> None:
+    image = Image.open(io.BytesIO(drawing(of_several(signed("JPEG")))))
+    assert (image.format, image.size) == ("PNG", (600, 200))
+
+
+def test_a_jpeg_that_would_lie_in_memory_whole_may_be_smaller_than_another() -> None:
+    with pytest.raises(UnfitFile) as refused:
+        drawing(jpeg_of(4000, 3000, progressive=True))
+    assert refused.value.code == "picture_too_large"
+    assert drawing(signed("JPEG", progressive=True))
+    assert drawing(jpeg_of(4000, 3000))
 
 
 @pytest.mark.parametrize("size", [(4000, 2001), (60_000, 60_000), (20_001, 1)])
