@@ -11,7 +11,7 @@ from flask import Flask, Response, g, request
 from flask_cors import CORS
 from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from chassis.context import Context, use
 from contracts.errors import Invalid
@@ -56,6 +56,7 @@ from gateway.routes import (
     tasks_of_cases,
 )
 from gateway.settings import EdgeSettings
+from gateway.wire import Json
 
 API_BLUEPRINTS = (
     accounts.blueprint, automation.blueprint,
@@ -96,7 +97,7 @@ def create_app(settings: EdgeSettings, credentials: CredentialCache | None = Non
         MAX_FORM_MEMORY_SIZE=settings.max_json_bytes,
         MAX_FORM_PARTS=100,
     )
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = Json(app)
     cache = credentials or CredentialCache()
     if settings.cors_origins:
         CORS(app, origins=list(settings.cors_origins), expose_headers=["ETag", "Location", "X-Correlation-Id"])
@@ -114,6 +115,7 @@ def create_app(settings: EdgeSettings, credentials: CredentialCache | None = Non
             g.credential = authenticate(request, cache)
             act_as(_context_of(g.credential))
             _check_media_type()
+            _read_body()
 
     @app.teardown_request
     def _leave(error: BaseException | None) -> None:
@@ -170,6 +172,16 @@ def _context_of(credential: dict[str, Any]) -> Context:
         idempotency_key=key if request.method == "POST" else None,
         sees_sensitive=SEES_SENSITIVE in credential["permissions"],
     )
+
+
+def _read_body() -> None:
+    """Reads a body once and keeps it, before it is checked: what checks it would read more than JSON. 400 for none."""
+    if not request.is_json or not request.get_data():
+        return
+    try:
+        request.get_json()
+    except BadRequest as error:
+        raise BadRequest("Not JSON that can be read.") from error
 
 
 def _check_media_type() -> None:

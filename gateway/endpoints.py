@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 import marshmallow as ma
-import orjson
 from flask import Response, g, request
 from flask_smorest import Blueprint
 from webargs import fields as webfields
@@ -20,7 +19,7 @@ from webargs import fields as webfields
 from contracts.base import Flag, Operation
 from contracts.errors import Invalid
 from gateway.credentials import demand
-from gateway.wire import record_response
+from gateway.wire import read_json, record_response
 
 View = Callable[..., Response]
 
@@ -72,8 +71,8 @@ class JsonText(ma.fields.Field[dict[str, Any]]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         try:
-            loaded = orjson.loads(value)
-        except orjson.JSONDecodeError as error:
+            loaded = read_json(value)
+        except ValueError as error:
             raise self.make_error("invalid") from error
         if not isinstance(loaded, dict):
             raise self.make_error("invalid")

@@ -217,6 +217,38 @@ def test_another_media_type_is_415_and_broken_json_400(edge: Edge) -> None:
     problem(broken, 400, "bad_request")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"answer": NaN}',
+        '{"answer": "\\ud800"}',
+        f'{{"answer": {"[" * 200}{"]" * 200}}}',
+        "[" * 5000,
+        '{"answer": 1e999}',
+    ],
+)
+def test_what_only_python_takes_for_json_is_400(edge: Edge, body: str) -> None:
+    edge.answer(RESOLVE_API_KEY, lambda key_hash: {**resolve(key_hash), "permissions": ["tasks.write"]})
+    refused = edge.send("POST", f"/v1/case-tasks/{CLIENT}/answer", data=body, content_type="application/json")
+    problem(refused, 400, "bad_request")
+    assert edge.calls.asked(tasks.SUBMIT_ANSWER) == []
+
+
+def test_a_number_of_any_length_can_be_handed_on(edge: Edge) -> None:
+    edge.answer(RESOLVE_API_KEY, lambda key_hash: {**resolve(key_hash), "permissions": ["tasks.write"]})
+    edge.answer(tasks.SUBMIT_ANSWER, lambda **answer: RECORD)
+    sent = edge.send(
+        "POST", f"/v1/case-tasks/{CLIENT}/answer", data='{"answer": 1' + "0" * 30 + "}", content_type="application/json"
+    )
+    assert sent.status_code == 200
+    assert edge.calls.asked(tasks.SUBMIT_ANSWER)[0]["answer"] == 1e30
+
+
+def test_a_filter_that_lies_too_deep_is_422(edge: Edge) -> None:
+    deep = '{"not":' * 300 + "{}" + "}" * 300
+    problem(edge.send("GET", "/v1/clients", query_string={"filter": deep}), 422, "invalid_input")
+
+
 def test_unknown_paths_methods_and_ids_that_are_none(edge: Edge) -> None:
     problem(edge.send("GET", "/v1/nothing"), 404, "not_found")
     problem(edge.send("GET", "/v1/clients/not-an-id"), 404, "not_found")
