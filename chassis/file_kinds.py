@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import struct
+import unicodedata
 import zipfile
 from dataclasses import dataclass
 from typing import IO
@@ -120,6 +121,11 @@ def _judge_text(file: IO[bytes]) -> Kind | None:
 
 def clean_name(given: str | None, otherwise: str, kind: Kind) -> str:
     """A file's name without folders and odd characters, with the ending of what it is."""
-    last = re.split(r"[/\\]", given or "")[-1]
-    stem = _NAME.sub("_", last.rpartition(".")[0] or last).strip(" ._-")[:_LONGEST_NAME]
+    last = re.split(r"[/\\]", unicodedata.normalize("NFC", given or ""))[-1]
+    stem = _NAME.sub(_marks_or_underscore, last.rpartition(".")[0] or last).strip(" ._-")[:_LONGEST_NAME]
     return f"{stem or otherwise}.{kind.extension}"
+
+
+def _marks_or_underscore(odd: re.Match[str]) -> str:
+    """Of odd characters the signs that letters bear, as in Hindi, which are no letters by themselves."""
+    return "".join(mark for mark in odd[0] if unicodedata.category(mark) in ("Mn", "Mc")) or "_"

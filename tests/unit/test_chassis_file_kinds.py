@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from chassis.file_kinds import Kind, judge
+from chassis.file_kinds import Kind, clean_name, judge
 
 TYPES = "[Content_Types].xml"
 
@@ -81,3 +81,18 @@ def test_a_table_of_contents_is_read_only_up_to_a_size() -> None:
 def test_text_is_text_to_its_end_and_no_page(content: bytes, content_type: str | None) -> None:
     kind = judge(io.BytesIO(content))
     assert (kind and kind.content_type) == content_type
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("Re\u0301sume\u0301.pdf", "Résumé.pdf"),
+        ("हिन्दी.pdf", "हिन्दी.pdf"),
+        ("a\u200db\u202egpj.exe", "a_b_gpj.pdf"),
+        ("..", "file.pdf"),
+        (".htaccess", "htaccess.pdf"),
+        (None, "file.pdf"),
+    ],
+)
+def test_a_name_keeps_its_letters_and_nothing_that_misleads(given: str | None, kept: str) -> None:
+    assert clean_name(given, "file", Kind("application/pdf")) == kept
