@@ -28,6 +28,8 @@ from services.clients.names import UnfitText, clean_text
 from services.clients.records import Change, announce_changes
 
 _LONGEST_NAME = 120
+_MOST_OF_A_KIND = 20
+"""Phones, and emails, as `contracts.clients` has them."""
 _MOST_ASKED = 1000
 
 Answer = dict[str, Any]
@@ -141,16 +143,20 @@ def _not_yet_applied(uow: UnitOfWork, answers: list[Answer]) -> list[Answer]:
 def changed_by(record: Record, field: str, value: Any) -> Record:
     """The fields of a record that an answer changes. A blank one clears: a name is emptied; of phones and emails the
     primary is taken away, and the next becomes primary. Raises `Refused`."""
-    text = "" if value is None else str(value).strip()
+    if value is not None and not isinstance(value, str):
+        # Of a task that was assigned when its template asked for something else.
+        raise Refused("wrong_type")
+    text = (value or "").strip()
     try:
         if field in ("first_name", "last_name"):
             return _name(record, field, clean_text(text))
         if field == "phone":
-            return {"phones": _phones(record, text)}
+            return {"phones": _not_too_many(record["phones"], _phones(record, text))}
         if field == "email":
             emails = record["emails"]
             new = {"address": parse_email(text)} if text else None
-            return {"emails": with_new_primary(emails, new, "address") if new else without_primary(emails)}
+            kept = with_new_primary(emails, new, "address") if new else without_primary(emails)
+            return {"emails": _not_too_many(emails, kept)}
     except UnfitText as error:
         raise Refused("invalid_text") from error
     except UnfitAddress as error:
@@ -164,6 +170,13 @@ def _name(record: Record, field: str, value: str | None) -> Record:
     if not any({**record, field: value}[name] for name in ("first_name", "last_name", "company_name")):
         raise Refused("name_required")
     return {field: value}
+
+
+def _not_too_many(before: list[Record], after: list[Record]) -> list[Record]:
+    """No more than a record may have: else staff could not save it any more."""
+    if len(after) > max(len(before), _MOST_OF_A_KIND):
+        raise Refused("too_many")
+    return after
 
 
 def _phones(record: Record, text: str) -> list[dict[str, Any]]:

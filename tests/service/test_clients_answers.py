@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chassis.columns import new_id
@@ -44,6 +46,15 @@ def test_a_new_phone_becomes_the_primary_and_the_others_stay(desk: Desk) -> None
     assert desk.emitted(CLIENT_CHANGED)[0]["changed"] == ["phones"]
 
 
+def test_a_record_gets_no_more_phones_than_it_may_have(desk: Desk) -> None:
+    ann = desk.create(phones=[{"number": f"+121255501{number:02}"} for number in range(10, 30)])
+    known, new = (desk.answer("phone", f"+121255501{number}", client_id=ann["id"]) for number in (29, 30))
+    desk.complete(known, new)
+    assert [event["code"] for event in desk.emitted(FIELD_UPDATE_REJECTED)] == ["too_many"]
+    assert len(desk.get(ann["id"])["phones"]) == 20
+    assert desk.get(ann["id"])["phones"][0]["number"] == "+12125550129"
+
+
 def test_a_known_phone_becomes_the_primary(desk: Desk) -> None:
     ann = desk.create(phones=TWO_PHONES)
     desk.complete(desk.answer("phone", "+12125550101", client_id=ann["id"]))
@@ -75,9 +86,11 @@ def test_a_blank_name_is_emptied_but_not_the_only_one(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "code"),
     [("phone", "12", "invalid_phone"), ("email", "no", "invalid_email"), ("first_name", "A\u202en", "invalid_text"),
-     ("last_name", "x" * 121, "too_long"), ("shoe_size", "9", "unknown_field")],
+     ("last_name", "x" * 121, "too_long"), ("shoe_size", "9", "unknown_field"),
+     # of tasks that were assigned before their template asked for a text
+     ("first_name", True, "wrong_type"), ("phone", {"name": "Ann Lee"}, "wrong_type")],
 )  # fmt: skip
-def test_an_answer_that_does_not_fit_is_rejected_alone(desk: Desk, field: str, value: str, code: str) -> None:
+def test_an_answer_that_does_not_fit_is_rejected_alone(desk: Desk, field: str, value: Any, code: str) -> None:
     ann = desk.create()
     desk.complete(desk.answer(field, value, client_id=ann["id"]), desk.answer("last_name", "Lee", client_id=ann["id"]))
     assert [event["code"] for event in desk.emitted(FIELD_UPDATE_REJECTED)] == [code]
