@@ -23,12 +23,17 @@ from contracts.tasks import MOST_FILES
 
 SHORT_TEXT_LENGTH = 500
 LONG_TEXT_LENGTH = 20_000
+BEYOND_ALL_NUMBERS = 10**18
+"""An answer is a number nearer to zero."""
 SIGNED_NAME_LENGTH = 200
 ADDRESS_PARTS = {"line1": 200, "line2": 200, "city": 120, "state": 60, "postal_code": 20, "country": 2}
 """Parts of a structured address and their longest lengths. `country` is ISO 3166, two letters."""
 
 _NUMBER = re.compile(r"[+-]?(\d{1,18}(\.\d{0,12})?|\.\d{1,12})")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_LISTS = frozenset({"several_choices", "file_upload"})
+_PARTS = {"address": frozenset(ADDRESS_PARTS), "signature": frozenset({"name", "agreed", "file_id", "signed_at"})}
+"""Kinds of questions whose answer has parts, and which."""
 _YES = frozenset({"yes", "true"})
 _NO = frozenset({"no", "false"})
 
@@ -45,14 +50,23 @@ class Question:
     """Whose national form a phone number without a country code is in."""
 
 
-def is_blank(answer: Any) -> bool:
-    """Nothing, spaces only, no choice, or an address with nothing in it."""
-    parts = answer if isinstance(answer, list) else answer.values() if isinstance(answer, dict) else [answer]
-    return all(_is_empty(part) for part in parts)
+def is_blank(kind: str, answer: Any) -> bool:
+    """Nothing, spaces only, and where an answer has several parts, none of them: no choice, no file, an address or a
+    signature with nothing in it. (Not an empty list elsewhere: a blank answer may clear a field.)"""
+    if isinstance(answer, list) and kind in _LISTS:
+        return all(_is_empty(part) for part in answer)
+    if isinstance(answer, dict) and kind in _PARTS:
+        return answer.keys() <= _PARTS[kind] and all(_is_empty(part) for part in answer.values())
+    return _is_empty(answer)
 
 
 def _is_empty(part: Any) -> bool:
-    return part is None or (isinstance(part, str) and not part.strip())
+    return part is None or (isinstance(part, str) and not any(map(_can_be_seen, part)))
+
+
+def _can_be_seen(character: str) -> bool:
+    """Whether it is more than space, or a mark without width that only joins or turns others."""
+    return not character.isspace() and unicodedata.category(character) not in ("Cf", "Cc")
 
 
 def check_answer(question: Question, answer: Any) -> Any:
@@ -62,7 +76,7 @@ def check_answer(question: Question, answer: Any) -> Any:
 
     Raises `Invalid` (`answer_required` if a required question is left blank).
     """
-    if is_blank(answer):
+    if is_blank(question.kind, answer):
         if question.required:
             raise _refused("answer_required", "Please answer this question.")
         return None
@@ -109,7 +123,7 @@ def _long_text(question: Question, answer: Any) -> str:
 def _number(question: Question, answer: Any) -> str:
     # A group separator in one language is a decimal point in another: neither is guessed.
     if isinstance(answer, int | float) and not isinstance(answer, bool):
-        written = repr(answer) if isinstance(answer, float) or abs(answer) < 10**18 else ""
+        written = repr(answer) if isinstance(answer, float) or abs(answer) < BEYOND_ALL_NUMBERS else ""
         if "e" in written:
             written = format(Decimal(written), "f")
     else:
@@ -119,10 +133,15 @@ def _number(question: Question, answer: Any) -> str:
     number = Decimal(written)
     lowest, highest = question.checks.get("minimum"), question.checks.get("maximum")
     if lowest is not None and number < Decimal(repr(lowest)):
-        raise _refused("too_small", f"Please give a number of at least {lowest:g}.", minimum=lowest)
+        raise _refused("too_small", f"Please give a number of at least {_plain(lowest)}.", minimum=_plain(lowest))
     if highest is not None and number > Decimal(repr(highest)):
-        raise _refused("too_large", f"Please give a number of at most {highest:g}.", maximum=highest)
+        raise _refused("too_large", f"Please give a number of at most {_plain(highest)}.", maximum=_plain(highest))
     return format(number, "f")
+
+
+def _plain(limit: float) -> str:
+    """A limit as people write it: 1500, 0.5."""
+    return format(Decimal(repr(limit)), "f").removesuffix(".0")
 
 
 def _date(question: Question, answer: Any) -> str:
@@ -172,11 +191,14 @@ def _several_choices(question: Question, answer: Any) -> list[str]:
     chosen = [answer] if isinstance(answer, str) else answer
     if not isinstance(chosen, list):
         raise _refused("not_an_option", "Please choose from the options.")
-    chosen = [choice for choice in chosen if not _is_empty(choice)]
-    if not all(isinstance(choice, str) and choice in question.options for choice in chosen):
+    options = frozenset(question.options)
+    named = {
+        choice if isinstance(choice, str) and choice in options else None for choice in chosen if not _is_empty(choice)
+    }
+    if None in named:
         raise _refused("not_an_option", "Please choose from the options.")
     fewest, most = question.checks.get("min_choices"), question.checks.get("max_choices")
-    chosen = [option for option in question.options if option in chosen]
+    chosen = [option for option in question.options if option in named]
     if fewest is not None and len(chosen) < fewest:
         raise _refused("too_few_choices", f"Please choose at least {fewest}.", fewest=fewest)
     if most is not None and len(chosen) > most:
@@ -241,7 +263,7 @@ def _file_id(written: Any) -> str:
 
 def _signature(question: Question, answer: Any) -> dict[str, Any]:
     """A name in full and that it is meant as a signature, perhaps with the file of its picture."""
-    if not isinstance(answer, dict) or answer.keys() - {"name", "agreed", "file_id", "signed_at"}:
+    if not isinstance(answer, dict) or answer.keys() - _PARTS["signature"]:
         raise _refused("not_signed", "Please sign with your full name.")
     name = _line(answer.get("name") or "", SIGNED_NAME_LENGTH)
     if not any(character.isalpha() for character in name) or _flag(answer.get("agreed")) is not True:

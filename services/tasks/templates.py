@@ -15,6 +15,7 @@ from contracts.clients import SYSTEM_FIELDS
 from contracts.errors import Invalid, NotFound, invalid_field
 from contracts.tasks import Checks
 from services.tasks import overdue_handling
+from services.tasks.answer_checks import BEYOND_ALL_NUMBERS, SHORT_TEXT_LENGTH
 from services.tasks.models import TaskTemplate
 
 _WITH_OPTIONS = frozenset({"one_choice", "several_choices"})
@@ -192,6 +193,11 @@ def _checked(facts: dict[str, Any]) -> dict[str, Any]:
     for lowest, highest in _RANGES:
         if lowest in checks and highest in checks and checks[lowest] > checks[highest]:
             raise invalid_field(f"checks.{lowest}", f"Must not be above {highest}.", "checks_contradict")
+    if kind == "short_text" and checks.get("min_length", 0) > SHORT_TEXT_LENGTH:
+        raise invalid_field("checks.min_length", f"A short text has at most {SHORT_TEXT_LENGTH}.", "checks_contradict")
+    for name, limit in (("minimum", checks.get("minimum", 0)), ("maximum", -checks.get("maximum", 0))):
+        if limit >= BEYOND_ALL_NUMBERS:
+            raise invalid_field(f"checks.{name}", "No answer can be such a number.", "checks_contradict")
     if checks.get("min_choices", 0) > len(options):
         raise invalid_field("checks.min_choices", "There are not as many options.", "checks_contradict")
     if checks.get("region", "US") not in phonenumbers.SUPPORTED_REGIONS:

@@ -164,13 +164,38 @@ def test_a_number_without_a_country_code_is_of_the_country_that_the_question_nam
         ask("phone", "55 5123 4567")
 
 
-@pytest.mark.parametrize("kind", QUESTION_KINDS)
-@pytest.mark.parametrize("blank", [None, "", " \n", [], ["", " "], {}, {"line1": ""}])
+def test_a_limit_is_told_as_people_write_it() -> None:
+    with pytest.raises(Invalid) as refused:
+        ask("number", "5", checks={"minimum": 1234567.0})
+    assert refused.value.fields[0]["message"] == "Please give a number of at least 1234567."
+    assert refused.value.meta == {"minimum": "1234567"}
+
+
+BLANK = [None, "", " \n", "\u200b \u202e"]
+LISTS, PARTS = [[], ["", " "]], [{}, {"line1": ""}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "blank"),
+    [
+        *((kind, blank) for kind in QUESTION_KINDS for blank in BLANK),
+        *((kind, blank) for kind in ("several_choices", "file_upload") for blank in LISTS),
+        *(("address", blank) for blank in PARTS),
+        *(("signature", blank) for blank in ({}, {"name": " ", "agreed": None})),
+    ],
+)
 def test_a_blank_answer_is_none_unless_one_is_required(kind: str, blank: Any) -> None:
     assert ask(kind, blank) is None
     with pytest.raises(Invalid) as refused:
         ask(kind, blank, required=True)
     assert refused.value.code == "answer_required"
+
+
+@pytest.mark.parametrize("kind", ["phone", "short_text", "number", "one_choice", "yes_no"])
+@pytest.mark.parametrize("other", [*LISTS, *PARTS])
+def test_nothing_of_another_kind_is_no_blank_answer(kind: str, other: Any) -> None:
+    with pytest.raises(Invalid):
+        ask(kind, other)
 
 
 @given(st.sampled_from(QUESTION_KINDS), SOME_ANSWERS)
