@@ -146,9 +146,10 @@ class ListBatches(PageRequest):
 
 
 class SendMessage(Schema):
-    """One message to one client. `case_task_id` gives {{ task.link }} its task; of a business's case each contact hears
-    who is marked for notices, as with a notification in bulk, in a message of their own. `needs_link`: a text without
-    {{ task.link }} is refused, and without a text of its own the message says that there is a question to answer."""
+    """One message to one client. `case_task_id` gives {{ task.link }} its task, and {{ form.link }} that task's form;
+    with a link it is sent only while the task is open. Of a business's case each contact hears who is marked for
+    notices, as with a notification in bulk, in a message of their own. `needs_link`: a text without a link is refused,
+    and without a text of its own the message says that there is a question to answer."""
 
     client_id = Id(required=True)
     channel = Choice(*CHANNELS, required=True)

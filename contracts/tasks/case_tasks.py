@@ -129,6 +129,7 @@ class CaseTaskFacts(Schema):
     title = fields.String()
     status = fields.String()
     due_at = Instant(allow_none=True)
+    case_form_id = Id(allow_none=True)
 
 
 class CaseTaskFactsList(Schema):

@@ -24,10 +24,10 @@ _ONLY_FOR = {"message": _BY_MESSAGE, "timing": _BY_MESSAGE, "contact_id": ("copy
 
 
 class ShareCaseTask(ma.Schema):
-    """By `sms` or `email`: a message that holds {{ task.link }}, of our own words if there is no `message`, at its
-    `timing`; of a business each contact hears who is marked for notices. `copy`: a link to this task. `portal`: a link
-    to all that the client has to do. `contact_id`: the contact of a business who alone may use the link. `client_id`
-    null: the primary client of the case."""
+    """By `sms` or `email`: a message that holds {{ task.link }} or, for the whole form of the task, {{ form.link }}, of
+    our own words if there is no `message`, at its `timing`; of a business each contact hears who is marked for notices.
+    `copy`: a link to this task. `portal`: a link to all that the client has to do. `contact_id`: the contact of a
+    business who alone may use the link. `client_id` null: the primary client of the case."""
 
     channel = Choice(*tasks.SHARED_BY, required=True)
     client_id = Id(load_default=None, allow_none=True)

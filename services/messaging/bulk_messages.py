@@ -154,7 +154,7 @@ def packed_chunks(pages: Iterable[list[str]]) -> tuple[list[bytes], int]:
 def check_subject(message: Record, variants: Iterable[Variant]) -> None:
     """Refuses a text that speaks of a task or a case: these messages are about none."""
     for name in check_variants(variants, "message"):
-        if name.startswith(("task.", "case.")):
+        if name.startswith(("task.", "form.", "case.")):
             field = "message.template_id" if message.get("template_id") else "message.body"
             raise invalid(
                 field, f"A message to many clients is about no case: it cannot use {name}.", "no_such_subject"

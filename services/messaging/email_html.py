@@ -14,7 +14,7 @@ _REFUSED_TAGS = frozenset({
 })  # fmt: skip
 _ADDRESSES = frozenset({"href", "src", "background", "action", "formaction", "poster", "srcset"})
 _PERMITTED = re.compile(
-    r"(https?:|mailto:|tel:|sms:|cid:|data:image/(png|jpeg|gif|webp);|#|\{\{\s*task\.link\s*\}\})", re.I
+    r"(https?:|mailto:|tel:|sms:|cid:|data:image/(png|jpeg|gif|webp);|#|\{\{\s*(task|form)\.link\s*\}\})", re.I
 )
 
 

@@ -74,7 +74,7 @@ def send_message(
     uses = check_variants(variants, "message")
     if needs_link:
         demand_link(variants, channel)
-    if case_task_id is None and any(name.startswith(("task.", "case.")) for name in uses):
+    if case_task_id is None and any(name.startswith(("task.", "form.", "case.")) for name in uses):
         raise invalid("case_task_id", "The text names a task or a case: say which.", "case_task_required")
     if client_id is None and any(name.startswith("client.") for name in uses):
         raise invalid("body", "The text names the client, and it is not known yet who that is.", "client_unknown")

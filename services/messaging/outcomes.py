@@ -10,12 +10,13 @@ from typing import Any
 import phonenumbers
 
 from contracts.messaging import NUMBER_CHANNELS
+from contracts.tasks import OPEN_STATUSES
 from services.messaging import consent
 from services.messaging.email_parts import NAMES as EMAIL_NAMES
 from services.messaging.models import EXEMPT_KINDS
 from services.messaging.quiet_hours import Place, place_of
 from services.messaging.recipients import Facts, person_of, subject_of, variables_for
-from services.messaging.templates import pick_variant
+from services.messaging.templates import LINKS, pick_variant
 from services.messaging.timing import next_time
 
 REPEAT_WITHIN = dt.timedelta(hours=24)
@@ -149,6 +150,13 @@ def addresses_of(wish: Wish, facts: Facts) -> list[tuple[str, str]]:
     ]
 
 
+def _leads_to_task(wish: Wish, request: Request) -> bool:
+    """Whether staff send a link to a task by a message of its own, which may be for later. (A new link that a client
+    asked for is sent whatever became of the task.)"""
+    by_staff = wish.kind == "message" and wish.batch_id is None and wish.requested_by is not None
+    return by_staff and wish.case_task_id is not None and not LINKS.isdisjoint(request.uses)
+
+
 class Decider:
     """Decides wishes one after the other, since an earlier one may make a later one a duplicate."""
 
@@ -170,6 +178,8 @@ class Decider:
                 return Outcome(wish, "suppressed", reason)
         task = self.facts.tasks.get(wish.case_task_id or "")
         if request.statuses is not None and (task is None or task["status"] not in request.statuses):
+            return Outcome(wish, "suppressed", "task_closed")
+        if _leads_to_task(wish, request) and (task is None or task["status"] not in OPEN_STATUSES):
             return Outcome(wish, "suppressed", "task_closed")
         return self._reach(wish, request)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from contracts.errors import NotFound
-from services.messaging.templates import CUSTOM_FIELDS
+from services.messaging.templates import CUSTOM_FIELDS, LINKS
 from services.messaging.timing import FirmRules
 
 ASKED_AT_ONCE = 1000
@@ -120,7 +120,8 @@ def _name(reply: Any) -> str:
 
 
 def variables_for(row: Asked, facts: Facts, uses: Iterable[str]) -> dict[str, Any]:
-    """The values of the variables that a text uses, but for the link, which only exists while it is sent."""
+    """The values of the variables that a text uses, but for the link, which only exists while it is sent; of a link to
+    a form, which one that is."""
     recipient = facts.recipients.get(row.client_id or "") or {}
     person = person_of(row, facts)
     case = facts.cases.get(row.case_id or "") or {}
@@ -139,7 +140,9 @@ def variables_for(row: Asked, facts: Facts, uses: Iterable[str]) -> dict[str, An
     }
     filled: dict[str, Any] = {}
     for name in uses:
-        if name == "task.link":
+        if name == "form.link":
+            filled["form"] = {"id": task.get("case_form_id")}
+        if name in LINKS:
             continue
         if name.startswith(CUSTOM_FIELDS):
             key = name.removeprefix(CUSTOM_FIELDS)

@@ -15,7 +15,7 @@ from services.messaging.email_parts import compose
 from services.messaging.links import link_of, shorten
 from services.messaging.models import EXEMPT_KINDS, Content
 from services.messaging.segments import count_segments
-from services.messaging.templates import Variant, pick_variant, render
+from services.messaging.templates import LINKS, Variant, pick_variant, render
 from services.messaging.texts import system_text
 from services.messaging.unsubscribing import UnsubscribeLinks
 
@@ -72,7 +72,7 @@ class Renderer:
     def _wants_link(self, row: Reserved) -> bool:
         if row.content_id is None or row.client_id is None or row.channel == "phone":
             return False
-        return row.content_id in self._contents and "task.link" in self._contents[row.content_id][1]
+        return row.content_id in self._contents and bool(LINKS & self._contents[row.content_id][1])
 
     def _variant(self, row: Reserved) -> Variant:
         if row.kind in EXEMPT_KINDS or row.content_id is None:
@@ -117,18 +117,25 @@ class Renderer:
 
 
 def with_link(variables: dict[str, Any], link: str) -> dict[str, Any]:
-    """The variables of a text with its link."""
-    return {**variables, "task": {**variables.get("task", {}), "link": link}}
+    """The variables of a text with its link, by whichever name."""
+    return {**variables, **{name: {**variables.get(name, {}), "link": link} for name in ("task", "form")}}
 
 
 def _registration(row: Reserved, token_hash: str) -> dict[str, Any]:
-    kind = "tasks" if row.case_task_id is None or row.joined_to else "task"
-    case_task_id = row.case_task_id if kind == "task" else None
     return {
         "token_hash": token_hash,
         "client_id": row.client_id,
         "contact_id": row.contact_id,
-        "scope": {"kind": kind, "case_task_id": case_task_id, "case_ids": []},
+        "scope": _scope(row),
         "channel": row.channel,
         "delivery_id": row.id,
     }
+
+
+def _scope(row: Reserved) -> dict[str, Any]:
+    if row.case_task_id is None or row.joined_to:
+        return {"kind": "tasks", "case_task_id": None, "case_ids": []}
+    case_form_id = (row.variables or {}).get("form", {}).get("id")
+    if case_form_id is not None:
+        return {"kind": "form", "case_form_id": case_form_id, "case_ids": []}
+    return {"kind": "task", "case_task_id": row.case_task_id, "case_ids": []}

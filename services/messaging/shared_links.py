@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from services.messaging.templates import Variant, check_text, invalid
+from services.messaging.templates import LINKS, Variant, check_text, invalid
 
 _ENGLISH = "{{ firm.name }} has a question for you: {{ task.title }} {{ task.link }}"
 _SPANISH = "{{ firm.name }} tiene una pregunta para usted: {{ task.title }} {{ task.link }}"
@@ -25,6 +25,6 @@ def demand_link(variants: Iterable[Variant], channel: str) -> None:
     """Raises Invalid `link_missing` unless each text of the channel holds the link."""
     for variant in variants:
         parts = [part for part in (variant.body, variant.html) if part]
-        if variant.channel == channel and not any("task.link" in check_text(part) for part in parts):
+        if variant.channel == channel and not any(LINKS & check_text(part) for part in parts):
             said = f"The text for {channel} in language {variant.language} holds no {{{{ task.link }}}}."
             raise invalid("message", said, "link_missing")

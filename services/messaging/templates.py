@@ -23,8 +23,10 @@ from services.messaging.email_html import find_refused
 
 VARIABLES = frozenset({
     "client.first_name", "client.last_name", "client.display_name", "case.name", "case.number", "task.title",
-    "task.count", "task.link", "firm.name", "staff.name",
+    "task.count", "task.link", "form.link", "firm.name", "staff.name",
 })  # fmt: skip
+LINKS = frozenset({"task.link", "form.link"})
+"""A message has one link: to its case task, or to the whole form that the task is of, if its text says so."""
 CUSTOM_FIELDS = "case.custom_fields."
 """Followed by a custom field's key: `{{ case.custom_fields.court }}`. A case without the field shows nothing there."""
 _CUSTOM_FIELD = re.compile(re.escape(CUSTOM_FIELDS) + "[a-z][a-z0-9_]{0,59}")
@@ -177,7 +179,7 @@ def _check_plain(at: str, variant: Variant, what: str, longest: int) -> None:
 
 
 def _check_email(at: str, variant: Variant) -> None:
-    if variant.subject and "task.link" in check_text(variant.subject):
+    if variant.subject and LINKS & check_text(variant.subject):
         raise invalid(f"{at}.subject", "A link belongs into the text: a subject cannot be tapped.", "link_in_subject")
     refused = find_refused(variant.html) if variant.html else None
     if refused is not None:
@@ -185,7 +187,7 @@ def _check_email(at: str, variant: Variant) -> None:
 
 
 def _check_no_link(at: str, variant: Variant) -> None:
-    if "task.link" in check_text(variant.body):
+    if LINKS & check_text(variant.body):
         raise invalid(f"{at}.body", "A call reads the text aloud: nobody can open a link in it.", "link_not_in_call")
 
 

@@ -15,8 +15,10 @@ from services.tasks.models import CaseTask, TaskTemplate
 
 
 def get_case_task_facts(db: Database, now: dt.datetime, case_task_ids: list[str]) -> dict[str, Any]:
-    """Title, case, due date and status as of the clock. Unknown ids are left out."""
-    told = load_only(CaseTask.id, CaseTask.case_id, CaseTask.title, CaseTask.status, CaseTask.due_at)
+    """Title, case, form, due date and status as of the clock. Unknown ids are left out."""
+    told = load_only(
+        CaseTask.id, CaseTask.case_id, CaseTask.title, CaseTask.status, CaseTask.due_at, CaseTask.case_form_id
+    )
     with db.read() as session:
         named = select(CaseTask).where(among(session, CaseTask.id, case_task_ids)).options(told)
         tasks = session.scalars(named.execution_options(**BY_ID))
@@ -28,6 +30,7 @@ def get_case_task_facts(db: Database, now: dt.datetime, case_task_ids: list[str]
                     "title": task.title,
                     "status": task.status_at(now),
                     "due_at": task.due_at,
+                    "case_form_id": task.case_form_id,
                 }
                 for task in tasks
             ]

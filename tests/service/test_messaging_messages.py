@@ -253,6 +253,32 @@ def test_a_shared_task_is_told_with_its_link_in_the_clients_language(desk: Desk)
     assert all("/p/" in message.body for message in desk.provider.accepted)
 
 
+def test_a_shared_task_that_is_closed_by_then_is_not_told_of(desk: Desk) -> None:
+    at = {"mode": "at", "at": NOW + dt.timedelta(hours=1)}
+    task, client_id = desk.task(), desk.person()
+    shared = say(desk, client_id, None, case_task_id=task, needs_link=True, timing=at)
+    about = say(desk, client_id, "Thank you for {{ task.title }}.", case_task_id=task, timing=at)
+    desk.tasks[task]["status"] = "completed"
+    desk.clock.advance(hours=2)
+    desk.run()
+    states = [history.get_message(desk.db, message_id=one["id"]) for one in (shared, about)]
+    assert [(one["state"], one["reason"]) for one in states] == [("suppressed", "task_closed"), ("sent", None)]
+
+
+def test_a_text_may_lead_to_the_whole_form(desk: Desk) -> None:
+    of_form, alone, form_id = desk.task(), desk.task(), new_id()
+    desk.tasks[of_form]["case_form_id"] = form_id
+    for task in (of_form, alone):
+        said = say(desk, desk.person(), "Our form: {{ form.link }}", case_task_id=task, needs_link=True)
+        assert "/p/" in said["body"]
+    desk.run()
+    scopes = {link["scope"]["kind"]: link["scope"] for link in desk.links}
+    assert (scopes["form"]["case_form_id"], scopes["task"]["case_task_id"]) == (form_id, alone)
+    assert all("/p/" in message.body for message in desk.provider.accepted)
+    with pytest.raises(Invalid, match="case_task_required"):
+        say(desk, desk.person(), "Our form: {{ form.link }}")
+
+
 def test_a_task_is_not_shared_without_its_link(desk: Desk) -> None:
     task, client_id = desk.task(), desk.person()
     stored = contents.create_template(
