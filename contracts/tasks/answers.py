@@ -20,7 +20,8 @@ class ReopenCaseTask(CaseTaskId):
 class SubmitAnswer(CaseTaskId):
     """`answer` null or "" is a blank one. `client_id` and `link_id` when a client answers through a link.
     `answer_version`: that of the answer which the caller saw; staff correct an answer by naming it, and are refused if
-    there is another one meanwhile. A client corrects what is there."""
+    there is another one meanwhile. A client corrects what is there. Staff may name the client of the case whose answer
+    they write down."""
 
     answer = fields.Raw(load_default=None, allow_none=True)
     answer_version = Count(load_default=0)
@@ -66,8 +67,8 @@ _COMPLETED = {
     "mapped": "client", "answer_version": 1, "corrected": False,
 }  # fmt: skip
 SUBMIT_ANSWER = Operation(
-    OWNER, "submit_answer", SubmitAnswer, CaseTask, (Invalid, NotFound, Conflict), permission="tasks.write",
-    example={"case_task_id": AN_ID, "answer": "+12125550123"},
+    OWNER, "submit_answer", SubmitAnswer, CaseTask, (Invalid, NotFound, Conflict, Unavailable),
+    permission="tasks.write", example={"case_task_id": AN_ID, "answer": "+12125550123"},
 )  # fmt: skip
 SAVE_DRAFT = Operation(
     OWNER, "save_draft", SaveDraft, CaseTask, (Invalid, NotFound, Conflict), permission="tasks.write",

@@ -33,8 +33,9 @@ class OverdueHandling(Schema):
 
 
 class CaseTaskChange(Schema):
-    """What happened to a case task, and by whom; a client is not named. `facts` by kind: `due_changed` has from, to
-    and, where it moved with another task, because (its id); `reopened` a reason; `shared` the channel, and the
+    """What happened to a case task, and by whom; a client is not named. `facts` by kind: `answered` has answer_version
+    and whether it corrected another answer; `due_changed` from, to and, where it moved with another task, because (its
+    id); `reopened` a reason; `shared` the channel, and the
     message_id or the link_id; `overdue` due_at and what became of each action in `outcomes`: done, nobody,
     no_supervisor, case_closed, case_pending, case_archived or case_gone; `skipped` and `shown`, which answers to others
     caused, nothing."""

@@ -52,7 +52,8 @@ def apply_answers(db: Database, calls: Any, events: Sequence[ReceivedEvent], *, 
     """`task.completed.v1`. A blank answer clears the field; an older answer than was applied is ignored.
 
     One that the field's type refuses, a blank one of a required field (`required`), or one for a field or case that is
-    not there (`unknown_field`, `case_not_found`) is answered with `field_update.rejected.v1`.
+    not there (`unknown_field`, `case_not_found`) or for a case that was put away (`case_archived`) is answered with
+    `field_update.rejected.v1`.
     """
     mapped = [event for event in events if event.data["mapped"] == "case"]
     answers: list[Answer] = []
@@ -94,6 +95,8 @@ def _apply(uow: UnitOfWork, answers: Sequence[Answer], now: dt.datetime) -> None
         try:
             if case is None:
                 raise Refused("case_not_found", "There is no such case.")
+            if case.archived_at is not None:
+                raise Refused("case_archived", "The case is archived.")
             after = _merged(fields[case.case_type_id], values[case.id], answer)
         except Refused as refused:
             _reject(uow, answer, refused.code)
@@ -114,7 +117,7 @@ def _merged(fields: Sequence[CustomField], stored: Values, answer: Answer) -> Va
     if field is None:
         raise Refused("unknown_field", "There is no such field on this type of case.")
     given = answer["value"]
-    if field.type == "text" and isinstance(given, dict):  # an address in parts
+    if field.type == "text" and isinstance(given, dict) and "line1" in given:  # an address in parts
         given = as_lines(given)
     value = canonical(field, given)
     if value is not None:

@@ -7,17 +7,19 @@ from typing import Any
 
 from chassis.context import Context, current
 from chassis.database import Database, UnitOfWork
+from contracts.errors import invalid_field
 from contracts.tasks import TASK_COMPLETED, TASK_REOPENED
 from services.tasks import flow, task_files
 from services.tasks.answer_checks import Question, check_answer
 from services.tasks.due_dates import Calendar
 from services.tasks.history import change_of
 from services.tasks.models import CaseTask
-from services.tasks.views import case_task_view
+from services.tasks.views import case_task_view, demand_case, load_case_task
 
 
 def submit_answer(
     db: Database,
+    calls: Any,
     now: dt.datetime,
     *,
     case_task_id: str,
@@ -32,18 +34,19 @@ def submit_answer(
     Each answer gets the next `answer_version`, under a lock on the task. Staff correct the answer that they saw, whose
     `answer_version` they name: of two at once, the second is told. A client corrects whatever is there, and the last of
     several stands. The same answer once more, as from a button pressed twice, is the answer already given. Staff may
-    name the client whose answer they write down; it remains theirs, and came by no link. `calendar`: the firm's, for
-    dates that follow.
+    name the client of the case whose answer they write down; it remains theirs, and came by no link. `calendar`: the
+    firm's, for dates that follow.
 
-    Raises NotFound `case_task_not_found`, Conflict `task_skipped`, `answered_meanwhile`, or for a client
-    `case_archived`, and Invalid on the field `answer`.
+    Raises NotFound `case_task_not_found`, Conflict `task_skipped`, `answered_meanwhile` or `case_archived`, Invalid on
+    the field `answer`, or `client_not_on_case` on `client_id`, and Unavailable if cases cannot be asked about that.
     """
     actor = current() or Context()
     by_staff = client_id is None or actor.actor_kind in ("staff", "api_key")
+    if by_staff and client_id is not None:
+        _demand_client_of_case(db, calls, case_task_id, client_id)
     with db.unit_of_work() as uow:
         case, task = flow.lock_task(uow, case_task_id)
-        if not by_staff:
-            task.demand_present()
+        task.demand_present()
         checked = check_answer(question_of(task), answer)
         checked = task_files.take_named(uow, task, checked, now, client_id=client_id, by_staff=by_staff)
         answered_by = "staff" if by_staff else "client"
@@ -57,7 +60,7 @@ def submit_answer(
             link_id=None if by_staff else link_id,
             now=now,
         )
-        emit_completed(uow, task, corrected=corrected)
+        tell_completed(uow, task, now, corrected=corrected)
         flow.settle(uow, case, changed=[task], calendar=calendar, now=now)
         return uow.answer(case_task_view(task, now))
 
@@ -68,10 +71,11 @@ def reopen_case_task(
     """Makes a completed task open again, and keeps the reason, which the client is told. The answer stays, for the
     client to correct.
 
-    Raises NotFound `case_task_not_found`, Conflict `task_not_completed`.
+    Raises NotFound `case_task_not_found`, Conflict `task_not_completed` or `case_archived`.
     """
     with db.unit_of_work() as uow:
         case, task = flow.lock_task(uow, case_task_id)
+        task.demand_present()
         task.reopen(reason, now)
         uow.session.add(change_of(task, "reopened", {"reason": reason}, now))
         data = {"case_task_id": task.id, "case_id": task.case_id}
@@ -80,8 +84,10 @@ def reopen_case_task(
         return uow.answer(case_task_view(task, now))
 
 
-def emit_completed(uow: UnitOfWork, task: CaseTask, *, corrected: bool = False) -> None:
-    """`task.completed.v1` for a task that has just taken an answer, `corrected` where it was completed before."""
+def tell_completed(uow: UnitOfWork, task: CaseTask, now: dt.datetime, *, corrected: bool = False) -> None:
+    """Notes in its history that a task has just taken an answer, and tells others by `task.completed.v1`. `corrected`:
+    it was completed before."""
+    uow.session.add(change_of(task, "answered", {"answer_version": task.answer_version, "corrected": corrected}, now))
     uow.emit(
         TASK_COMPLETED,
         task.id,
@@ -102,3 +108,11 @@ def emit_completed(uow: UnitOfWork, task: CaseTask, *, corrected: bool = False) 
 def question_of(task: CaseTask) -> Question:
     """What the task asks, as it was assigned."""
     return Question(task.kind, task.required, task.options, task.checks)
+
+
+def _demand_client_of_case(db: Database, calls: Any, case_task_id: str, client_id: str) -> None:
+    """The answer is written into the record of the client that is named: it must not be one of another case."""
+    with db.read() as session:
+        case_id = load_case_task(session, case_task_id).case_id
+    if client_id not in demand_case(calls, case_id)["client_ids"]:
+        raise invalid_field("client_id", "Not a client of this case.", "client_not_on_case")

@@ -75,7 +75,8 @@ def update_case_task(
     """Changes assignee, due rule, or the status of an open task. A relative due date counts from the assignment.
     `firm`: its calendar as it was last asked for, for dates that follow; the one that is set asks anew.
 
-    Raises NotFound `case_task_not_found`, `staff_not_found`; Conflict `stale_version`, `task_not_open`; Invalid.
+    Raises NotFound `case_task_not_found`, `staff_not_found`; Conflict `stale_version`, `task_not_open`,
+    `case_archived`; Invalid.
     """
     due = changes.get("due")
     due_dates.check_rule(due, "changes.due", anchor="case_task_id")
@@ -84,6 +85,7 @@ def update_case_task(
         _demand_active(calls.accounts.get_staff(staff_id=changes["assignee_id"]), "changes.assignee_id")
     with db.unit_of_work() as uow:
         case, task = flow.lock_task(uow, case_task_id)
+        task.demand_present()
         task.expect_version(expected_version)
         if "status" in changes:
             task.set_open_status(changes["status"])

@@ -12,15 +12,18 @@ from sqlalchemy.orm import Session, joinedload
 from chassis import paging
 from chassis.database import Database, UnitOfWork
 from chassis.value_sets import among
-from contracts.errors import Conflict, NotFound, Unavailable
+from contracts.errors import Conflict, NotFound, Unavailable, invalid_field
 from contracts.tasks import TASKS_SKIPPED
 from services.tasks import due_dates, flow, form_assigning, known_cases, staff
-from services.tasks.answers import emit_completed
+from services.tasks.answers import tell_completed
 from services.tasks.due_dates import Calendar
 from services.tasks.freezing import Row, freeze
 from services.tasks.models import CaseForm, CaseTask, CaseTaskChange, TaskFile
 from services.tasks.open_cases import demand_open_case
 from services.tasks.views import demand_case
+
+_FARTHEST_START = dt.timedelta(days=366 * 100)
+"""Days are counted from it, and calendars have a first and a last one."""
 
 
 def assign_form(
@@ -40,10 +43,13 @@ def assign_form(
     `calendar`: the firm's, None if accounts cannot be asked.
 
     Raises NotFound `case_not_found`, `form_not_found`; Conflict `case_archived`, `case_pending`, `form_archived`;
-    Invalid `form_empty`, `unknown_staff`, `inactive_staff`, what is wrong with `due`, and on `answers.<key>`:
-    `unknown_task`, `task_skipped` for one that the other answers hide, and what an answer is refused for; Unavailable.
+    Invalid `form_empty`, `unknown_staff`, `inactive_staff`, what is wrong with `due`, `start_too_far`, and on
+    `answers.<key>`: `unknown_task`, `task_skipped` for one that the other answers hide, and what an answer is refused
+    for; Unavailable.
     """
     due_dates.check_rule(due)
+    if start is not None and abs(start - now) > _FARTHEST_START:
+        raise invalid_field("start", "Too far from today.", "start_too_far")
     staff.demand_staff(calls, [] if assignee_id is None else [("assignee_id", assignee_id)])
     facts = demand_open_case(calls, case_id)
     if calendar is None:
@@ -129,7 +135,7 @@ def _fill_in(uow: UnitOfWork, case_form_id: str, known: Mapping[str, Any], now: 
     tasks = uow.session.scalars(named.options(joinedload(CaseTask.template))).all()
     for task in tasks:
         task.complete(known[str(task.item_key)], answered_by="staff", client_id=None, link_id=None, now=now)
-        emit_completed(uow, task)
+        tell_completed(uow, task, now)
     return tasks
 
 

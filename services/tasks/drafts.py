@@ -22,13 +22,12 @@ def save_draft(
 ) -> dict[str, Any]:
     """Keeps a draft in place of the one before; the task is in progress. It is no answer: nothing follows from it.
 
-    Raises NotFound `case_task_not_found`, Conflict `task_completed` or `task_skipped`, for a client also
-    `case_archived`, and Invalid on the field `draft`.
+    Raises NotFound `case_task_not_found`, Conflict `task_completed`, `task_skipped` or `case_archived`, and Invalid on
+    the field `draft`.
     """
     with db.unit_of_work() as uow:
         _, task = flow.lock_task(uow, case_task_id)
-        if client_id is not None:
-            task.demand_present()
+        task.demand_present()
         task.save_draft(check_draft(question_of(task), draft), client_id=client_id, now=now)
         return uow.answer(case_task_view(task, now))
 
@@ -41,7 +40,7 @@ def check_draft(question: Question, draft: Any) -> Any:
     """
     if question.kind in _NOTHING_TO_KEEP:
         raise _refused("no_draft", "An answer of this kind is given at once.")
-    if is_blank(draft):
+    if is_blank(question.kind, draft):
         return None
     longest = LONG_TEXT_LENGTH if question.kind == "long_text" else SHORT_TEXT_LENGTH
     if question.kind == "several_choices" and isinstance(draft, list) and len(draft) <= MOST_CHOICES:

@@ -62,8 +62,8 @@ def attach_files(
     """`contracts.tasks.AttachedFiles`: what may be kept of the uploads, to be named by an answer. One that the task has
     already from the same client is that one again. The task is in progress from then on.
 
-    Raises NotFound `case_task_not_found` or `file_not_found`, Conflict `task_skipped`, Invalid `no_files_wanted`, and
-    Unavailable if the object store cannot be reached.
+    Raises NotFound `case_task_not_found` or `file_not_found`, Conflict `task_skipped` or `case_archived`, Invalid
+    `no_files_wanted`, and Unavailable if the object store cannot be reached.
     """
     keys = [upload["file_key"] for upload in uploads]
     try:
@@ -94,6 +94,7 @@ def attach_files(
 
 
 def _demand_files_wanted(task: CaseTask) -> None:
+    task.demand_present()
     if task.kind not in WITH_FILES:
         raise invalid_field("case_task_id", "Not a question that files answer.", "no_files_wanted")
     if task.status == "skipped":

@@ -149,6 +149,18 @@ def test_what_the_field_refuses_is_answered_with_the_reason(
     assert values(office, case) == {"notes": "fine"}
 
 
+def test_an_archived_case_is_not_written_to(office: Office, answers: Answers, case: dict[str, Any]) -> None:
+    office.service.archive_case(case["id"])
+    put_away = office.service.get_case(case["id"])
+    answers.deliver(answers.give(case["id"], "court", "north"))
+    assert (office.service.get_case(case["id"]), rejections(office)) == (put_away, [("court", "case_archived", 1)])
+
+
+def test_a_signature_is_no_address(office: Office, answers: Answers, case: dict[str, Any]) -> None:
+    answers.deliver(answers.give(case["id"], "notes", {"name": "Ann Lee", "agreed": True, "file_id": None}))
+    assert rejections(office) == [("notes", "wrong_type", 1)]
+
+
 def test_what_is_not_for_cases_or_no_longer_mapped_is_left_alone(
     office: Office, answers: Answers, case: dict[str, Any]
 ) -> None:

@@ -15,8 +15,8 @@ from chassis.database import Database
 from contracts.cases import GET_CASE_FACTS
 from contracts.errors import Conflict, Invalid, NotFound
 from contracts.tasks import TASK_COMPLETED, TASK_REOPENED
-from services.tasks import answers, facts, templates, views
-from services.tasks.models import CaseTask, CaseTaskChange
+from services.tasks import answers, facts, history, templates, views
+from services.tasks.models import CaseTask
 from tests.service.tasks_office import NOW, Office, database, office
 
 __all__ = ["database", "office"]
@@ -39,8 +39,8 @@ def submit(
     by_client = Context(firm_id=office.firm_id, actor_id=client_id, actor_kind="client")
     with use(by_client if client_id else office.context):
         return answers.submit_answer(
-            db or office.db, now, case_task_id=task["id"], answer=answer, client_id=client_id, link_id=link_id,
-            answer_version=version,
+            db or office.db, office.calls, now, case_task_id=task["id"], answer=answer, client_id=client_id,
+            link_id=link_id, answer_version=version,
         )  # fmt: skip
 
 
@@ -99,11 +99,17 @@ def test_staff_answer_for_the_primary_client(office: Office) -> None:
     assert office.emitted(TASK_COMPLETED)[0]["answered_by"] == "staff"
     spouse = office.cases.clients[case_id][1]
     written_down = answers.submit_answer(
-        office.db, LATER, case_task_id=task["id"], answer="+12125550124", client_id=spouse, link_id=new_id(),
-        answer_version=1,
+        office.db, office.calls, LATER, case_task_id=task["id"], answer="+12125550124", client_id=spouse,
+        link_id=new_id(), answer_version=1,
     )  # fmt: skip
     (answer,) = mapped(office, task)
     assert (answer["client_id"], answer["link_id"], written_down["answered_by"]) == (spouse, None, "staff")
+    with pytest.raises(Invalid, match="client_not_on_case"):
+        answers.submit_answer(
+            office.db, office.calls, LATER, case_task_id=task["id"], answer="+12125550125", client_id=new_id(),
+            link_id=None, answer_version=2,
+        )  # fmt: skip
+    assert mapped(office, task) == [answer]
     to_case = office.template(kind="one_choice", options=["north"], mapping={"target": "case", "field": "court"})
     asked = len(office.calls.asked(GET_CASE_FACTS))
     court = office.assign(case_id, to_case)
@@ -152,13 +158,21 @@ def test_a_reopened_task_is_open_with_its_answer_and_its_reason(office: Office) 
     with pytest.raises(Conflict, match="task_not_completed"):
         answers.reopen_case_task(office.db, LATER, case_task_id=task["id"], reason="Too early.")
     submit(office, task, "+12125550123", new_id())
-    again = answers.reopen_case_task(office.db, LATER, case_task_id=task["id"], reason="Wrong number.")
+    asked_at = LATER + dt.timedelta(minutes=1)
+    again = answers.reopen_case_task(office.db, asked_at, case_task_id=task["id"], reason="Wrong number.")
     assert (again["status"], again["answer"], again["completed_at"]) == ("to_do", "+12125550123", None)
     assert office.emitted(TASK_REOPENED) == [{"case_task_id": task["id"], "case_id": task["case_id"]}]
     assert mapped(office, task) == [], "an open task has no answer to apply"
-    with office.db.read() as session:
-        change = session.scalars(select(CaseTaskChange)).one()
-    assert (change.kind, change.facts) == ("reopened", {"reason": "Wrong number."})
+    submit(office, task, "+12125550124", version=1, now=LATER + dt.timedelta(hours=1))
+    submit(office, task, "+12125550125", version=2, now=LATER + dt.timedelta(hours=2))
+    found = history.list_case_task_changes(office.db, case_task_id=task["id"], limit=10, cursor=None, sort="created_at")
+    assert [(change["kind"], change["actor_kind"], change["facts"]) for change in found["data"]] == [
+        ("answered", "client", {"answer_version": 1, "corrected": False}),
+        ("reopened", "staff", {"reason": "Wrong number."}),
+        ("answered", "staff", {"answer_version": 2, "corrected": False}),
+        ("answered", "staff", {"answer_version": 3, "corrected": True}),
+    ]
+    assert found["data"][0]["actor_id"] is None, "a client is not named"
 
 
 def test_a_skipped_task_takes_no_answer(office: Office) -> None:

@@ -130,7 +130,9 @@ def test_two_changes_of_one_version_are_one_too_many(office: Office) -> None:
 
 def test_only_an_open_task_is_started_by_hand(office: Office) -> None:
     task = office.assign()
-    answers.submit_answer(office.db, NOW, case_task_id=task["id"], answer="", client_id=None, link_id=None)
+    answers.submit_answer(
+        office.db, office.calls, NOW, case_task_id=task["id"], answer="", client_id=None, link_id=None
+    )
     with pytest.raises(Conflict, match="task_not_open"):
         update(office, task["id"], status="in_progress")
     with pytest.raises(NotFound, match="case_task_not_found"):

@@ -147,7 +147,14 @@ def test_a_completed_task_triggers_by_its_event_and_a_corrected_answer_does_not(
     task = desk.assign()
     for number, answer in enumerate(("(212) 555-0123", "(212) 555-0124")):
         answers.submit_answer(
-            desk.db, NOW, case_task_id=task["id"], answer=answer, client_id=None, link_id=None, answer_version=number
+            desk.db,
+            desk.calls,
+            NOW,
+            case_task_id=task["id"],
+            answer=answer,
+            client_id=None,
+            link_id=None,
+            answer_version=number,
         )
     emitted = [of for of in outbox_events(desk.everywhere, TASK_COMPLETED) if of.firm_id == desk.firm_id]
     assert [of.data["corrected"] for of in emitted] == [False, True]

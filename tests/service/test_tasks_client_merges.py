@@ -19,7 +19,13 @@ def answered(office: Office, client_id: str) -> str:
     task_id: str = office.assign()["id"]
     with use(Context(firm_id=office.firm_id, actor_id=client_id, actor_kind="client")):
         answers.submit_answer(
-            office.db, NOW, case_task_id=task_id, answer="+12125550123", client_id=client_id, link_id=new_id()
+            office.db,
+            office.calls,
+            NOW,
+            case_task_id=task_id,
+            answer="+12125550123",
+            client_id=client_id,
+            link_id=new_id(),
         )
     return task_id
 
@@ -46,10 +52,12 @@ def test_what_the_merged_client_answered_is_the_survivors_and_goes_back(office: 
 
 
 def test_a_mapped_answer_still_tells_how_it_came(office: Office) -> None:
-    one, two = new_id(), new_id()
     template = office.template(mapping={"target": "client", "field": "phone"})
-    task_id = office.assign(template_id=template)["id"]
-    answers.submit_answer(office.db, NOW, case_task_id=task_id, answer="+12125550123", client_id=two, link_id=None)
+    task = office.assign(template_id=template)
+    one, (two,), task_id = new_id(), office.cases.clients[task["case_id"]], task["id"]
+    answers.submit_answer(
+        office.db, office.calls, NOW, case_task_id=task_id, answer="+12125550123", client_id=two, link_id=None
+    )
     Merge(office.service, office.firm_id, one, two).told()
     [answer] = facts.get_mapped_answers(office.db, office.calls, [task_id])["answers"]
     assert (answer["client_id"], answer["answer_version"]) == (one, 1)

@@ -67,7 +67,7 @@ class Case:
         by_client = Context(firm_id=self.office.firm_id, actor_id=client_id, actor_kind="client")
         with use(by_client if client_id else self.office.context):
             return answers.submit_answer(
-                self.office.db, now, case_task_id=self.ids[key], answer=answer, client_id=client_id,
+                self.office.db, self.office.calls, now, case_task_id=self.ids[key], answer=answer, client_id=client_id,
                 link_id=new_id() if client_id else None, answer_version=self.task(key)["answer_version"],
                 calendar=self.calendar,
             )  # fmt: skip
@@ -139,7 +139,7 @@ def test_a_correction_hides_an_answered_grandchild_which_returns_blank(office: O
     assert second["answer_version"] > hidden["answer_version"] > first["answer_version"], "no older one comes after it"
     with office.db.read() as session:
         said = select(CaseTaskChange.kind).where(CaseTaskChange.case_task_id == case.ids["phone"])
-        assert sorted(session.scalars(said)) == ["shown", "shown", "skipped"]
+        assert sorted(session.scalars(said)) == ["answered", "answered", "shown", "shown", "skipped"]
 
 
 def test_a_refusal_of_a_hidden_answer_comes_too_late(office: Office) -> None:

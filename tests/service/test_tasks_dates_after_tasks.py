@@ -43,7 +43,14 @@ def update(office: Office, task: dict[str, Any], **changes: Any) -> dict[str, An
 
 def answer(office: Office, task: dict[str, Any], now: dt.datetime = NOW) -> None:
     answers.submit_answer(
-        office.db, now, case_task_id=task["id"], answer="", client_id=None, link_id=None, calendar=CALENDAR
+        office.db,
+        office.calls,
+        now,
+        case_task_id=task["id"],
+        answer="",
+        client_id=None,
+        link_id=None,
+        calendar=CALENDAR,
     )
 
 
@@ -117,6 +124,7 @@ def test_a_client_whose_answer_moves_a_date_is_not_named_in_the_history(office: 
     with use(Context(firm_id=office.firm_id, actor_id=client_id, actor_kind="client")):
         answers.submit_answer(
             office.db,
+            office.calls,
             NOW,
             case_task_id=first["id"],
             answer="",
@@ -221,7 +229,7 @@ def test_the_history_is_listed_newest_first_page_by_page(office: Office) -> None
     assert [(c["kind"], c["facts"].get("reason")) for c in changes(office, task)][:1] == [("reopened", "Blurred.")]
     first = history.list_case_task_changes(office.db, case_task_id=task["id"], limit=3, cursor=None, sort=None)
     rest = changes(office, task, limit=3, cursor=first["meta"]["next_cursor"])
-    assert (len(first["data"]), len(rest), first["meta"]["total"]) == (3, 1, 4)
+    assert (len(first["data"]), len(rest), first["meta"]["total"]) == (3, 2, 5)
     assert [c["created_at"] for c in changes(office, task, sort="created_at")][-1] == NOW + DAY
 
 
@@ -267,7 +275,7 @@ def test_a_task_of_a_form_that_is_hidden_takes_the_dates_after_it_along(office: 
         ]
     ):
         answers.submit_answer(
-            office.db, NOW + number * DAY, case_task_id=will["id"], answer=has_will, client_id=None, link_id=None,
-            answer_version=number, calendar=CALENDAR,
+            office.db, office.calls, NOW + number * DAY, case_task_id=will["id"], answer=has_will, client_id=None,
+            link_id=None, answer_version=number, calendar=CALENDAR,
         )  # fmt: skip
         assert dates() == {"will": None, "executor": executor, "letter": letter}

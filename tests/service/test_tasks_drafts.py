@@ -34,7 +34,7 @@ def send(office: Office, task_id: str, answer: Any, client_id: str | None = None
     actor = Context(firm_id=office.firm_id, actor_id=client_id, actor_kind="client") if client_id else office.context
     with use(actor):
         return answers.submit_answer(
-            office.db, LATER, case_task_id=task_id, answer=answer, client_id=client_id, link_id=None,
+            office.db, office.calls, LATER, case_task_id=task_id, answer=answer, client_id=client_id, link_id=None,
             answer_version=version,
         )  # fmt: skip
 

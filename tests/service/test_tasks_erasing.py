@@ -48,7 +48,9 @@ def question(office: Office, case_id: str) -> str:
 
 
 def submit(office: Office, task_id: str, answer: str, client_id: str | None) -> None:
-    answers.submit_answer(office.db, NOW, case_task_id=task_id, answer=answer, client_id=client_id, link_id=None)
+    answers.submit_answer(
+        office.db, office.calls, NOW, case_task_id=task_id, answer=answer, client_id=client_id, link_id=None
+    )
 
 
 def test_answers_go_and_what_was_done_stays(office: Office) -> None:

@@ -67,8 +67,8 @@ def submit(office: Office, task_id: str, answer: Any, client_id: str | None = No
     seen = given.get("seen", views.get_case_task(office.db, NOW, task_id)["answer_version"])
     with use(Context(firm_id=office.firm_id, actor_id=client_id or office.staff_id, actor_kind=kind)):
         return answers.submit_answer(
-            office.db, given.get("at", NOW), case_task_id=task_id, answer=answer, client_id=client_id, link_id=None,
-            answer_version=seen,
+            office.db, office.calls, given.get("at", NOW), case_task_id=task_id, answer=answer, client_id=client_id,
+            link_id=None, answer_version=seen,
         )  # fmt: skip
 
 
@@ -258,6 +258,11 @@ def test_files_only_where_they_are_asked_for(office: Office) -> None:
         views.load_case_task(uow.session, task_id, lock=True).status = "skipped"
     with pytest.raises(Conflict, match="task_skipped"):
         attach(office, task_id, pdf())
+    with office.db.unit_of_work() as uow:
+        views.load_case_task(uow.session, task_id, lock=True).archived = True
+    for client_id in (None, new_id()):
+        with pytest.raises(Conflict, match="case_archived"):
+            attach(office, task_id, pdf(), client_id=client_id)
     assert stored(office) == set()
 
 

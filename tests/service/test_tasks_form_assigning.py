@@ -38,7 +38,7 @@ IN_A_WEEK = Due().load({"mode": "relative", "days": 7})
 
 def answer(office: Office, case_task_id: str, given: Any) -> None:
     answers.submit_answer(
-        office.db, NOW, case_task_id=case_task_id, answer=given, client_id=None, link_id=None,
+        office.db, office.calls, NOW, case_task_id=case_task_id, answer=given, client_id=None, link_id=None,
         calendar=calendar(office),
     )  # fmt: skip
 
@@ -221,6 +221,9 @@ def test_what_cannot_be_assigned(office: Office) -> None:
         assign(office, form, assignee_id=new_id())
     with pytest.raises(Invalid, match="incomplete_due_rule"):
         assign(office, form, due={**IN_A_WEEK, "days": None})
+    for start in (dt.datetime(1, 1, 1, tzinfo=dt.UTC), dt.datetime(9999, 12, 31, 23, tzinfo=dt.UTC)):
+        with pytest.raises(Invalid, match="start_too_far"):
+            assign(office, form, start=start)
     with pytest.raises(Invalid, match="due_needs_one_case"):
         assign(office, form, due={**IN_A_WEEK, "mode": "after_task", "task": "will"})
     with pytest.raises(Unavailable, match="calendar_unavailable"):

@@ -89,7 +89,7 @@ def test_every_form_ends(office: Office, data: st.DataObject, asked: list[Any], 
         chosen = data.draw(st.sampled_from(still_open))
         given_answer = data.draw(st.booleans() if chosen["required"] else st.none() | st.booleans())
         answers.submit_answer(
-            office.db, NOW, case_task_id=chosen["id"], answer=given_answer, client_id=None, link_id=None,
+            office.db, office.calls, NOW, case_task_id=chosen["id"], answer=given_answer, client_id=None, link_id=None,
             calendar=calendar(office),
         )  # fmt: skip
     statuses = [found.status for found in tasks_of(office, made["id"])]

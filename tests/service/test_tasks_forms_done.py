@@ -19,7 +19,7 @@ LATER = NOW + dt.timedelta(hours=1)
 def answer(office: Office, case_form: dict[str, Any], key: str, given: Any, now: dt.datetime = NOW) -> None:
     (task,) = (task for task in tasks_of(office, case_form["id"]) if task.item_key == key)
     answers.submit_answer(
-        office.db, now, case_task_id=task.id, answer=given, client_id=None, link_id=None,
+        office.db, office.calls, now, case_task_id=task.id, answer=given, client_id=None, link_id=None,
         answer_version=task.answer_version, calendar=forms_desk.calendar(office),
     )  # fmt: skip
 

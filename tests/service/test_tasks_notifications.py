@@ -79,7 +79,9 @@ def test_only_tasks_of_the_asked_statuses_templates_and_cases_are_taken(office: 
     to_do = office.assign(case_id, template_id)
     overdue = office.assign(case_id, template_id, due={"mode": "fixed", "at": NOW - dt.timedelta(1), "days": None})
     done = office.assign(case_id, template_id)
-    answers.submit_answer(office.db, NOW, case_task_id=done["id"], answer="", client_id=None, link_id=None)
+    answers.submit_answer(
+        office.db, office.calls, NOW, case_task_id=done["id"], answer="", client_id=None, link_id=None
+    )
     other = office.assign(office.cases.open())
 
     def taken(**given: Any) -> set[str]:
@@ -232,7 +234,7 @@ def test_a_refused_answer_is_shown_until_a_newer_one(office: Office, event: Any,
 
     def answer(seen: int) -> None:
         given = {"answer": "+12125550123", "client_id": None, "link_id": None, "answer_version": seen}
-        answers.submit_answer(office.db, NOW, case_task_id=task["id"], **given)
+        answers.submit_answer(office.db, office.calls, NOW, case_task_id=task["id"], **given)
 
     def refused(version: int, case_task_id: str = task["id"]) -> Any:
         facts = {"case_task_id": case_task_id, "target": "client", "field": "phone", "code": "in_use"}

@@ -105,7 +105,9 @@ def test_a_date_that_was_moved_is_a_new_deadline_and_one_moved_away_and_back_is_
 
 def test_a_task_that_is_done_is_not_overdue_and_one_that_is_reopened_may_be(office: Office) -> None:
     task = office.assign(due=fixed(DUE))
-    answers.submit_answer(office.db, NOW, case_task_id=task["id"], answer="", client_id=None, link_id=None)
+    answers.submit_answer(
+        office.db, office.calls, NOW, case_task_id=task["id"], answer="", client_id=None, link_id=None
+    )
     sweep(office)
     assert told(office) == []
     answers.reopen_case_task(office.db, NOW, case_task_id=task["id"], reason="Blurred.")

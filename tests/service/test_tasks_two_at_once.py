@@ -10,7 +10,7 @@ import pytest
 from chassis.columns import new_id
 from contracts.errors import Conflict
 from contracts.tasks import TASK_COMPLETED
-from services.tasks import answers, views
+from services.tasks import answers, assigning, views
 from services.tasks.models import CaseTask
 from tests.service.tasks_office import NOW, Office, database, office
 from tests.service.test_tasks_drafts import LATER, STORY, save, send
@@ -92,13 +92,21 @@ def test_of_two_who_answer_what_was_reopened_one_is_told(office: Office) -> None
         send(office, task_id, "On Tuesday.", version=1)
 
 
-def test_a_client_has_no_way_into_an_archived_case_and_staff_have(office: Office) -> None:
-    task_id, client_id = asked(office), new_id()
+def test_what_is_archived_is_closed_to_changes(office: Office) -> None:
+    task_id = asked(office)
     with office.db.unit_of_work() as uow:
         views.load_case_task(uow.session, task_id).archived = True
+    before = views.get_case_task(office.db, NOW, task_id)
+    for client_id in (None, new_id()):
+        with pytest.raises(Conflict, match="case_archived"):
+            send(office, task_id, "It rained.", client_id)
+        with pytest.raises(Conflict, match="case_archived"):
+            save(office, task_id, "It rained.", client_id)
     with pytest.raises(Conflict, match="case_archived"):
-        send(office, task_id, "It rained.", client_id)
+        answers.reopen_case_task(office.db, LATER, case_task_id=task_id, reason="Which day?")
+    changes = {"assignee_id": office.staff_id}
     with pytest.raises(Conflict, match="case_archived"):
-        save(office, task_id, "It rained.", client_id)
-    assert save(office, task_id, "It rained.")["draft"] == "It rained."
-    assert send(office, task_id, "It rained.")["status"] == "completed"
+        assigning.update_case_task(
+            office.db, office.calls, LATER, case_task_id=task_id, changes=changes, expected_version=None
+        )
+    assert views.get_case_task(office.db, NOW, task_id) == before

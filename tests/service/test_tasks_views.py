@@ -78,7 +78,9 @@ def test_overdue_is_a_fact_of_the_clock(office: Office) -> None:
     # A deadline is the last second in time: a day's is 23:59:59, and the day is over at midnight.
     assert status(NOW + dt.timedelta(seconds=1, microseconds=-1)) == {"to_do"}
     assert status(NOW + dt.timedelta(seconds=1)) == {"overdue"}
-    answers.submit_answer(office.db, NOW + HOUR, case_task_id=task["id"], answer="", client_id=None, link_id=None)
+    answers.submit_answer(
+        office.db, office.calls, NOW + HOUR, case_task_id=task["id"], answer="", client_id=None, link_id=None
+    )
     assert status(NOW + HOUR) == {"completed"}
 
 
@@ -184,7 +186,9 @@ def test_a_clients_open_tasks_are_counted_and_the_first_due_come_first(office):
     whenever = office.assign(case_id)["id"]
     office.assign(closed)
     done = office.assign(case_id)["id"]
-    answers.submit_answer(office.db, NOW, case_task_id=done, answer="+12125550142", client_id=None, link_id=None)
+    answers.submit_answer(
+        office.db, office.calls, NOW, case_task_id=done, answer="+12125550142", client_id=None, link_id=None
+    )
     found = office.service.list_client_tasks(client_id=client_id, limit=2)
     assert found["open"] == 3
     assert [task["id"] for task in found["case_tasks"]] == [soon, late]

@@ -42,7 +42,7 @@ class CaseTasksEntrypoints:
     @serve(tasks.SUBMIT_ANSWER)
     def submit_answer(self, **command: Any) -> Answer:
         return answers.submit_answer(
-            self.db, utc_now(), calendar=self.firms.get(self.db.firm_id, self.calls), **command
+            self.db, self.calls, utc_now(), calendar=self.firms.get(self.db.firm_id, self.calls), **command
         )
 
     @serve(tasks.REOPEN_CASE_TASK)

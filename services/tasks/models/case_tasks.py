@@ -150,7 +150,7 @@ class CaseTask(Versioned, Base):
         self.touch(now)
 
     def demand_present(self) -> None:
-        """Raises Conflict `case_archived`: a client has no way into what was put away."""
+        """Raises Conflict `case_archived`: what was put away is closed to changes, as its case is, until it is back."""
         if self.archived:
             raise Conflict("case_archived", case_id=self.case_id)
 
@@ -251,9 +251,9 @@ class CaseTask(Versioned, Base):
 
 
 class CaseTaskChange(Record, Base):
-    """What happened to a case task and why: `kind` is `reopened` (facts: reason), `due_changed` (facts: from, to and,
-    where it moved with another task, because), `overdue` (facts: due_at, outcomes), `shared` (facts: channel, and the
-    message_id or the link_id), or, by a condition, `skipped` or `shown`.
+    """What happened to a case task and why: `kind` is `answered` (facts: answer_version, corrected), `reopened` (facts:
+    reason), `due_changed` (facts: from, to and, where it moved with another task, because), `overdue` (facts: due_at,
+    outcomes), `shared` (facts: channel, and the message_id or the link_id), or, by a condition, `skipped` or `shown`.
 
     `deadline` is the one that an `overdue` announces: each once.
     """
