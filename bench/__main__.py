@@ -10,7 +10,7 @@ from bench.stage import Stage, stage
 
 MEASUREMENTS = (
     "revocations", "read", "events", "bulk", "dispatchers", "stops", "card", "accept", "queues", "find", "views",
-    "imports", "exports",
+    "assign", "imports", "exports",
 )  # fmt: skip
 
 

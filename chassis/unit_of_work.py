@@ -83,15 +83,22 @@ class UnitOfWork:
         """
         self._together = []
 
-    def insert(self, model: type[Any], rows: Iterable[bulk.Row], *, ignore_conflicts: bool = False) -> int:
+    def insert(
+        self,
+        model: type[Any],
+        rows: Iterable[bulk.Row],
+        *,
+        ignore_conflicts: bool = False,
+        same: bulk.Row | None = None,
+    ) -> int:
         """Inserts rows (attribute name to value) set-based and returns how many were really inserted.
 
         The firm is added, and Python-side defaults apply. With `ignore_conflicts`, rows that break any uniqueness are
-        left out.
+        left out. `same`: what all the rows have besides, which on PostgreSQL is sent and read once.
         """
         if ignore_conflicts:
-            return len(self.insert_returning(model, rows, *_primary_key(model), ignore_conflicts=True))
-        new = self._rows(model, rows)
+            return len(self.insert_returning(model, rows, *_primary_key(model), ignore_conflicts=True, same=same))
+        new = self._rows(model, rows, same=same)
         if self._together is not None:
             self._together += [bulk.dialect_insert(self._dialect, new.table).values(row) for row in new.as_rows()]
         elif new.given:
@@ -100,10 +107,15 @@ class UnitOfWork:
         return len(new.given)
 
     def insert_returning(
-        self, model: type[Any], rows: Iterable[bulk.Row], *names: str, ignore_conflicts: bool = False
+        self,
+        model: type[Any],
+        rows: Iterable[bulk.Row],
+        *names: str,
+        ignore_conflicts: bool = False,
+        same: bulk.Row | None = None,
     ) -> Sequence[Row[Any]]:
         """Like `insert`, but returns the named attributes of the rows really inserted, in no certain order."""
-        new = self._rows(model, rows)
+        new = self._rows(model, rows, same=same)
         if not new.given:
             return []
         self.session.flush()
@@ -279,12 +291,14 @@ class UnitOfWork:
             self._run(*bulk.insert_of(self._dialect, events), last=last)
             self._outbox, self._outbox_size, self._emitted = [], 0, True
 
-    def _rows(self, model: type[Any], rows: Iterable[bulk.Row], defaults: bool = True) -> bulk.TableRows:
+    def _rows(
+        self, model: type[Any], rows: Iterable[bulk.Row], defaults: bool = True, same: bulk.Row | None = None
+    ) -> bulk.TableRows:
         if self._db.firm_id is not None:
             refuse_shared(model)
         scoped = "firm_id" in model.__table__.c and self._db.firm_id is not None
-        fixed = {"firm_id": self._db.firm_id} if scoped else {}
-        return bulk.table_rows(model, rows, defaults=defaults, **fixed)
+        firm = {"firm_id": self._db.firm_id} if scoped else {}
+        return bulk.table_rows(model, rows, defaults=defaults, **{**(same or {}), **firm})
 
     @property
     def _dialect(self) -> str:

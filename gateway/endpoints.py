@@ -163,7 +163,7 @@ def expose(
         answer = call(operation, **arguments)
         if status == 204:
             return Response(status=204)
-        made = f"{location.format(**arguments)}/{answer['id']}" if location and "id" in answer else None
+        made = f"{location.format(**arguments)}/{answer['id']}" if location and answer.get("id") else None
         return record_response(answer, status, location=made)
 
     view.__name__ = f"{operation.owner}_{operation.name}_{method.lower()}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Id, Operation, Text, ids
+from contracts.base import Flag, Id, Operation, Text, ids
 from contracts.cases.common import OWNER, CasePageMeta
 from contracts.errors import Invalid, NotFound
 
@@ -21,11 +21,13 @@ class Selector(Schema):
 
 
 class SelectCases(Schema):
-    """Pages are in order of case id, and stable while cases change."""
+    """Pages are in order of case id, and stable while cases change. `count_all`: the first page's `total` is exact,
+    however many there are."""
 
     selector = fields.Nested(Selector, required=True)
     limit = fields.Integer(strict=True, load_default=1000, validate=validate.Range(min=1, max=5000))
     cursor = Text(longest=2000, load_default=None, allow_none=True)
+    count_all = Flag(load_default=False)
 
 
 class SelectedCase(Schema):

@@ -1,10 +1,22 @@
-"""Assigning templates to a case, and to many."""
+"""Assigning a template to a case, and forms and templates to many."""
 
 from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from contracts.base import Choice, Count, Event, Id, Operation, Progress, Stamped, ids
+from contracts.base import (
+    Choice,
+    Count,
+    Event,
+    Flag,
+    Id,
+    Operation,
+    PageRequest,
+    Progress,
+    Stamped,
+    ids,
+    page_of,
+)
 from contracts.cases import Selector
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from contracts.tasks.case_tasks import CaseTask
@@ -18,12 +30,23 @@ class AssignTask(Schema):
     assignee_id = Id(load_default=None, allow_none=True)
 
 
+BULK_STATES = ("running", "finished", "failed", "cancelled")
+LEFT_OUT_REASONS = ("already_assigned", "case_archived", "case_pending")
+MOST_BULK_TASKS = 1_000
+"""That a bulk assignment gives one case, of all its forms and templates."""
+
+
 class BulkAssign(Schema):
-    """Templates × cases. A case that has a task of the template already is left out: repeatable without doubling."""
+    """Forms and templates × cases; at least one of them, and at most 1,000 tasks for a case. A case that has a form, or
+    a task of a template, already is left out: repeatable without doubling. `due` and `assignee_id`: of the tasks for
+    which a form says nothing. A `dry_run` counts what would be added and left out, and writes nothing."""
 
     selector = fields.Nested(Selector, required=True)
-    template_ids = ids(100, smallest=1, required=True)
+    template_ids = ids(100, load_default=list)
+    form_ids = ids(20, load_default=list)
     due = fields.Nested(Due, load_default=None, allow_none=True)
+    assignee_id = Id(load_default=None, allow_none=True)
+    dry_run = Flag(load_default=False)
 
 
 class BulkAssignmentId(Schema):
@@ -31,16 +54,42 @@ class BulkAssignmentId(Schema):
 
 
 class LeftOutCase(Schema):
+    """What a case did not get: a template or a form, `already_assigned`; or both null, anything, for it is named by the
+    selector and is archived (`case_archived`), or waits for its client to be created (`case_pending`)."""
+
     case_id = Id()
-    template_id = Id()
-    reason = fields.String()
+    template_id = Id(allow_none=True)
+    form_id = Id(allow_none=True)
+    reason = Choice(*LEFT_OUT_REASONS)
+
+
+class LeftOutEntry(LeftOutCase):
+    """`title`: the template's or form's, as it was."""
+
+    id = Id()
+    title = fields.String(allow_none=True)
+
+
+class ListLeftOut(BulkAssignmentId, PageRequest):
+    """By case. Kept for 30 days after the end of the assignment."""
+
+    reason = Choice(*LEFT_OUT_REASONS, load_default=None, allow_none=True)
+
+
+class ListBulkAssignments(PageRequest):
+    """Newest first."""
+
+    state = Choice(*BULK_STATES, load_default=None, allow_none=True)
 
 
 class BulkAssignment(Stamped):
-    """`progress` counts cases; `added` tasks; `left_out` the case × template pairs by reason (`already_assigned`,
-    `case_gone`), `examples` the first 100 of them."""
+    """`progress` counts cases; `added` tasks; `left_out` what was left out by reason, `examples` the first 100 of it. A
+    `dry_run` has no id and is finished; its counts say what would be. `failure`: the code of what the selector named
+    and is gone."""
 
-    state = Choice("running", "finished", "failed")
+    id = Id(allow_none=True)
+    state = Choice(*BULK_STATES)
+    dry_run = fields.Boolean()
     progress = fields.Nested(Progress)
     added = Count()
     left_out = fields.Dict(keys=fields.String(), values=Count())
@@ -65,16 +114,36 @@ class BulkAssignmentRequested(Schema):
     bulk_assignment_id = Id(required=True)
 
 
+class BulkAssignmentFinished(Schema):
+    """It is `finished`, `failed` or `cancelled`."""
+
+    bulk_assignment_id = Id(required=True)
+    state = fields.String(required=True)
+    added = Count(required=True)
+    left_out = fields.Dict(keys=fields.String(), values=Count(), required=True)
+
+
 ASSIGN_TASK = Operation(
     OWNER, "assign_task", AssignTask, CaseTask, (Invalid, NotFound, Conflict, Unavailable), permission="tasks.write",
     example={"case_id": AN_ID, "template_id": AN_ID, "due": {"mode": "relative", "days": 7}},
 )  # fmt: skip
 BULK_ASSIGN = Operation(
-    OWNER, "bulk_assign", BulkAssign, BulkAssignment, (Invalid, NotFound, Conflict, Unavailable), deadline=30.0,
-    permission="tasks.write", example={"selector": A_SELECTOR, "template_ids": [AN_ID]},
+    OWNER, "bulk_assign", BulkAssign, BulkAssignment, (Invalid, NotFound, Conflict, Unavailable), deadline=60.0,
+    permission="tasks.write", example={"selector": A_SELECTOR, "template_ids": [AN_ID], "form_ids": [AN_ID]},
 )  # fmt: skip
 GET_BULK_ASSIGNMENT = Operation(
     OWNER, "get_bulk_assignment", BulkAssignmentId, BulkAssignment, (NotFound,), permission="tasks.read",
+    example={"bulk_assignment_id": AN_ID},
+)  # fmt: skip
+LIST_BULK_ASSIGNMENTS = Operation(
+    OWNER, "list_bulk_assignments", ListBulkAssignments, page_of(BulkAssignment), (Invalid,), permission="tasks.read",
+)  # fmt: skip
+CANCEL_BULK_ASSIGNMENT = Operation(
+    OWNER, "cancel_bulk_assignment", BulkAssignmentId, BulkAssignment, (NotFound, Conflict), permission="tasks.write",
+    example={"bulk_assignment_id": AN_ID},
+)  # fmt: skip
+LIST_LEFT_OUT = Operation(
+    OWNER, "list_left_out", ListLeftOut, page_of(LeftOutEntry), (Invalid, NotFound), permission="tasks.read",
     example={"bulk_assignment_id": AN_ID},
 )  # fmt: skip
 TASKS_ASSIGNED = Event(
@@ -86,3 +155,8 @@ TASKS_ASSIGNED = Event(
 BULK_ASSIGNMENT_REQUESTED = Event(
     OWNER, "bulk_assignment.requested.v1", BulkAssignmentRequested, example={"bulk_assignment_id": AN_ID}
 )
+BULK_ASSIGNMENT_FINISHED = Event(
+    OWNER, "bulk_assignment.finished.v1", BulkAssignmentFinished,
+    example={
+        "bulk_assignment_id": AN_ID, "state": "finished", "added": 12, "left_out": {"already_assigned": 3}},
+)  # fmt: skip

@@ -48,9 +48,11 @@ def check_selector(selector: Record) -> None:
         raise _empty("selector", "It only excludes: it must say of what.")
 
 
-def select_cases(db: Database, selector: Record, *, limit: int, cursor: str | None, now: dt.datetime) -> Record:
+def select_cases(
+    db: Database, selector: Record, *, limit: int, cursor: str | None, now: dt.datetime, count_all: bool = False
+) -> Record:
     """One page: {"data": [{case_id, case_type_id, client_ids}], "meta"}, the primary client first; `meta.client_facts`
-    is `freshness`, if it depends on clients.
+    is `freshness`, if it depends on clients. With `count_all` the first page counts beyond what lists count.
 
     Raises Invalid `empty_selector`, `invalid_filter` and `invalid_cursor`, and NotFound `case_not_found`,
     `case_list_not_found` and `saved_filter_not_found` for what is not the firm's.
@@ -73,11 +75,13 @@ def select_cases(db: Database, selector: Record, *, limit: int, cursor: str | No
         found = session.execute(rows.order_by(Case.id).limit(limit + 1)).all()
         shown = found[:limit]
         if place.total is None:
-            place.total = len(found) if len(found) <= limit else _count(session, wanted)
+            cap = None if count_all else TOTAL_CAP
+            place.total = len(found) if len(found) <= limit else _count(session, wanted, cap)
         clients = client_ids_of(session, [row.id for row in shown])
         fresh = freshness(session, sources)
-    meta: Record = {"next_cursor": None, "total": min(place.total, TOTAL_CAP), **fresh}
-    if place.total > TOTAL_CAP:
+    shown_total = place.total if count_all else min(place.total, TOTAL_CAP)
+    meta: Record = {"next_cursor": None, "total": shown_total, **fresh}
+    if place.total > shown_total:
         meta["total_is_lower_bound"] = True
     if len(found) > limit:
         meta["next_cursor"] = place.write(after=shown[-1].id)
@@ -116,9 +120,9 @@ def refuse_unknown(session: Session, selector: Record) -> None:
     refuse_unknown_cases(session, ids)
 
 
-def _count(session: Session, wanted: ColumnElement[bool]) -> int:
+def _count(session: Session, wanted: ColumnElement[bool], cap: int | None) -> int:
     # Over at most cap + 1 rows, so that a large firm's selection does not cost a full scan.
-    some = select(Case.id).where(wanted).limit(TOTAL_CAP + 1).subquery()
+    some = select(Case.id).where(wanted).limit(None if cap is None else cap + 1).subquery()
     return session.execute(select(func.count()).select_from(some)).scalar_one()
 
 

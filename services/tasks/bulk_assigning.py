@@ -1,68 +1,83 @@
-"""Assigning templates to all cases of a selector, page by page, repeatable without doubling."""
+"""Assigning forms and templates to all cases of a selector: asked for, tried out, watched, cancelled.
+
+`bulk_pages` does the work, page by page.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-import itertools
-import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer_group
 
-from chassis.columns import utc_now
+from chassis import paging
 from chassis.database import Database, UnitOfWork
-from chassis.envelope import ReceivedEvent
-from chassis.value_sets import among
-from contracts.errors import Invalid, NotFound
-from contracts.tasks import BULK_ASSIGNMENT_REQUESTED, TASKS_ASSIGNED
-from services.tasks import due_dates, known_cases
+from contracts.errors import Invalid, NotFound, invalid_field
+from contracts.tasks import BULK_ASSIGNMENT_FINISHED, BULK_ASSIGNMENT_REQUESTED, MOST_BULK_TASKS
+from services.tasks import bulk_left_out, due_dates, staff
 from services.tasks.assigning import firm_calendar
 from services.tasks.due_dates import due_to_wire
-from services.tasks.models import BulkAssignment, CaseTask
-from services.tasks.templates import load_templates
-
-PAGE_OF_CASES = 1_000
-PAGE_OF_TASKS = 5_000
-"""A page is one transaction: at most so many cases, and about so many tasks where there are several templates."""
-EVENT_SIZE = 500
-TURN_SECONDS = 20.0
-"""How long one handler works before it hands on to the next: well under a minute."""
+from services.tasks.form_assigning import LeftOut, already_there
+from services.tasks.freezing import Frozen, freeze
+from services.tasks.models import BulkAssignment
+from services.tasks.selecting import pages_of_cases
 
 
 def bulk_assign(
     db: Database,
     calls: Any,
+    raw_calls: Any,
     now: dt.datetime,
     *,
     selector: dict[str, Any],
-    template_ids: list[str],
-    due: dict[str, Any] | None,
+    template_ids: Sequence[str] = (),
+    form_ids: Sequence[str] = (),
+    due: dict[str, Any] | None = None,
+    assignee_id: str | None = None,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Begins a bulk assignment and returns its record; the work goes on by an event.
+    """Begins a bulk assignment and returns its record; the work goes on by an event. A dry run is counted at once.
 
-    Selector, templates and due rule are frozen as they are now. A selector that `cases` refuses is refused here: its
-    first case is asked for. Raises Invalid, NotFound, Conflict `template_archived`.
+    Selector, forms, templates and due rule are frozen as they are now. What `cases` refuses of a selector is refused
+    here: its first case is asked for.
+
+    Raises NotFound `form_not_found`, `task_template_not_found`, and what `cases.select_cases` does; Conflict
+    `form_archived`, `template_archived`; Invalid `nothing_to_assign`, `form_empty`, `too_many_tasks`, on `due`, on
+    `assignee_id` `unknown_staff`, `inactive_staff`, and as `cases.select_cases`; Unavailable.
     """
+    if not template_ids and not form_ids:
+        raise invalid_field("template_ids", "Name templates or forms to be assigned.", "nothing_to_assign")
     due_dates.check_rule(due)
-    calendar = firm_calendar(calls) if due_dates.needs_calendar(due) else None
-    first = calls.cases.select_cases(selector=selector, limit=1)
+    staff.demand_staff(calls, [] if assignee_id is None else [("assignee_id", assignee_id)])
+    calendar = firm_calendar(calls)
+    total = calls.cases.select_cases(selector=selector, limit=1, count_all=True)["meta"]["total"]
+    put_away = bulk_left_out.put_away(raw_calls, selector, total)
+    given = {"due": due, "assignee_id": assignee_id, "calendar": calendar, "now": now}
+    if dry_run:
+        with db.read() as session:
+            frozen = _freeze(session, form_ids, template_ids, given)
+        return _tried(db, raw_calls, selector, frozen, put_away, now)
     with db.unit_of_work() as uow:
+        frozen = _freeze(uow.session, form_ids, template_ids, given)
+        kept = frozen.to_json()
         record = BulkAssignment(
             selector=selector,
-            copies=[
-                {"template_id": template.id, **template.copy()}
-                for template in load_templates(uow.session, template_ids)
-            ],
+            frozen=kept,
+            # The release before this one assigns templates by these, and fails, to try again, on forms.
+            copies=[] if frozen.forms else kept["templates"],
             due_rule=due_to_wire(due),
             due_at=due_dates.due_at(due, now, calendar),
-            cases_total=first["meta"]["total"],
+            cases_total=total,
             created_at=now,
             updated_at=now,
         )
         uow.session.add(record)
         uow.session.flush()
+        if put_away:
+            bulk_left_out.note(uow, record, frozen, put_away)
         uow.emit(BULK_ASSIGNMENT_REQUESTED, record.id, {"bulk_assignment_id": record.id})
         return uow.answer(bulk_assignment_view(record))
 
@@ -70,7 +85,41 @@ def bulk_assign(
 def get_bulk_assignment(db: Database, bulk_assignment_id: str) -> dict[str, Any]:
     """Raises NotFound `bulk_assignment_not_found`."""
     with db.read() as session:
-        return bulk_assignment_view(_load(session, bulk_assignment_id))
+        return bulk_assignment_view(load(session, bulk_assignment_id))
+
+
+def list_bulk_assignments(
+    db: Database, *, state: str | None, limit: int, cursor: str | None, sort: str | None
+) -> dict[str, Any]:
+    """A page, newest first unless `sort` (created_at) says otherwise."""
+    statement = select(BulkAssignment)
+    if state is not None:
+        statement = statement.where(BulkAssignment.state == state)
+    with db.read() as session:
+        rows, meta = paging.page(
+            session,
+            statement,
+            model=BulkAssignment,
+            sorts={"created_at": BulkAssignment.created_at},
+            default_sort="-created_at",
+            limit=limit,
+            cursor=cursor,
+            sort=sort,
+        )
+        return {"data": [bulk_assignment_view(row) for row in rows], "meta": meta}
+
+
+def cancel_bulk_assignment(db: Database, now: dt.datetime, bulk_assignment_id: str) -> dict[str, Any]:
+    """From its commit on no case gets anything more; what was added stays. Once more changes nothing.
+
+    Raises NotFound `bulk_assignment_not_found`, Conflict `bulk_assignment_ended`.
+    """
+    with db.unit_of_work() as uow:
+        record = load(uow.session, bulk_assignment_id, lock=True)
+        if record.state != "cancelled":
+            record.cancel(now)
+            tell_end(uow, record)
+        return uow.answer(bulk_assignment_view(record))
 
 
 def bulk_assignment_view(record: BulkAssignment) -> dict[str, Any]:
@@ -78,123 +127,76 @@ def bulk_assignment_view(record: BulkAssignment) -> dict[str, Any]:
     names = ("id", "version", "created_at", "updated_at", "state", "added", "left_out", "examples", "failure")
     return {
         **{name: getattr(record, name) for name in names},
+        "dry_run": False,
         "progress": {"done": record.cases_done, "total": record.cases_total},
     }
 
 
-def continue_bulk_assignment(
-    db: Database, raw_calls: Any, event: ReceivedEvent, *, turn_seconds: float = TURN_SECONDS
-) -> None:
-    """Assigns page after page until all are done, or the turn is over and the next event takes over.
-
-    Every page commits with its cursor, so that a repeat of the event after a crash resumes there. The event counts as
-    received with the last page of its turn.
-    """
-    turn_ends = time.monotonic() + turn_seconds
-    record = _read(db, event.data["bulk_assignment_id"])
-    while record.state == "running":
-        limit = max(1, min(PAGE_OF_CASES, PAGE_OF_TASKS // len(record.copies)))
-        try:
-            page = raw_calls.cases.select_cases(selector=record.selector, limit=limit, cursor=record.cursor)
-        except (Invalid, NotFound) as error:
-            # What the selector names is gone: no repeat will find it.
-            _fail(db, event, record.id, error.code)
-            return
-        case_ids = [case["case_id"] for case in page["data"]]
-        next_cursor = page["meta"]["next_cursor"]
-        is_last = next_cursor is None or time.monotonic() > turn_ends
-        try:
-            with db.unit_of_work(once=event if is_last else None) as uow:
-                record = _locked(uow.session, record)
-                _assign_page(uow, record, case_ids, utc_now())
-                record.cursor = next_cursor
-                if next_cursor is None:
-                    record.finish(utc_now())
-                elif is_last:
-                    uow.emit(BULK_ASSIGNMENT_REQUESTED, record.id, {"bulk_assignment_id": record.id})
-        except _Overtaken:
-            record = _read(db, record.id)
-            continue
-        if is_last:
-            return
+def tell_end(uow: UnitOfWork, record: BulkAssignment) -> None:
+    """`bulk_assignment.finished.v1`."""
+    data = {
+        "bulk_assignment_id": record.id, "state": record.state, "added": record.added, "left_out": record.left_out,
+    }  # fmt: skip
+    uow.emit(BULK_ASSIGNMENT_FINISHED, record.id, data)
 
 
-class _Overtaken(Exception):
-    """The event is being handled twice, and the other has done this page: the transaction must leave no trace."""
-
-
-def _locked(session: Session, seen: BulkAssignment) -> BulkAssignment:
-    record = _load(session, seen.id, lock=True)
-    if record.cursor != seen.cursor or record.state != "running":
-        raise _Overtaken
-    return record
-
-
-def _assign_page(uow: UnitOfWork, record: BulkAssignment, case_ids: list[str], now: dt.datetime) -> None:
-    """Adds the tasks that these cases lack, and counts."""
-    copies = {copy["template_id"]: copy for copy in record.copies}
-    archived = {case.case_id: case.archived for case in known_cases.hold(uow, case_ids)}
-    taken = _already_assigned(uow.session, case_ids, list(copies))
-    wanted = [pair for pair in itertools.product(case_ids, copies) if pair not in taken]
-    rows = [
-        {
-            **copies[template_id],
-            "case_id": case_id,
-            "archived": archived[case_id],
-            "assigned_once_key": template_id,
-            "due_rule": record.due_rule,
-            "due_at": record.due_at,
-            "created_at": now,
-            "updated_at": now,
-        }
-        for case_id, template_id in wanted
-    ]
-    # Another bulk assignment may have been faster since the look: the constraint decides.
-    added = uow.insert_returning(CaseTask, rows, "id", "case_id", "template_id", ignore_conflicts=True)
-    new = {(row.case_id, row.template_id) for row in added}
-    left_out = [
-        {"case_id": case_id, "template_id": template_id, "reason": "already_assigned"}
-        for case_id, template_id in itertools.product(case_ids, copies)
-        if (case_id, template_id) not in new
-    ]
-    record.record_page(cases=len(case_ids), added=len(added), left_out=left_out, now=now)
-    for template_id in copies:
-        pairs = sorted((row.id, row.case_id) for row in added if row.template_id == template_id)
-        uow.emit_many(TASKS_ASSIGNED, [(record.id, _assigned(template_id, some)) for some in _chunks(pairs)])
-
-
-def _already_assigned(session: Session, case_ids: list[str], template_ids: list[str]) -> set[tuple[str, str]]:
-    """The pairs of case and template that have a task, whatever its status: a skipped one may come back."""
-    statement = select(CaseTask.case_id, CaseTask.template_id).where(
-        among(session, CaseTask.case_id, case_ids), CaseTask.template_id.in_(template_ids)
-    )
-    return set(session.execute(statement.distinct()))
-
-
-def _assigned(template_id: str, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    case_ids = dict.fromkeys(case_id for _, case_id in pairs)
-    return {"case_task_ids": [id_ for id_, _ in pairs], "case_ids": list(case_ids), "template_id": template_id}
-
-
-def _chunks(pairs: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
-    return [pairs[start : start + EVENT_SIZE] for start in range(0, len(pairs), EVENT_SIZE)]
-
-
-def _fail(db: Database, event: ReceivedEvent, bulk_assignment_id: str, code: str) -> None:
-    with db.unit_of_work(once=event) as uow:
-        record = _load(uow.session, bulk_assignment_id, lock=True)
-        if record.state == "running":
-            record.fail(code, utc_now())
-
-
-def _read(db: Database, bulk_assignment_id: str) -> BulkAssignment:
-    with db.read() as session:
-        return _load(session, bulk_assignment_id)
-
-
-def _load(session: Session, bulk_assignment_id: str, *, lock: bool = False) -> BulkAssignment:
+def load(
+    session: Session, bulk_assignment_id: str, *, lock: bool = False, with_assigned: bool = False
+) -> BulkAssignment:
+    """`with_assigned`: what it assigns too. Raises NotFound `bulk_assignment_not_found`."""
     statement = select(BulkAssignment).where(BulkAssignment.id == bulk_assignment_id)
+    if with_assigned:
+        statement = statement.options(undefer_group("assigned"))
     record = session.scalars(statement.with_for_update() if lock else statement).one_or_none()
     if record is None:
         raise NotFound("bulk_assignment_not_found", bulk_assignment_id=bulk_assignment_id)
     return record
+
+
+def _freeze(session: Session, form_ids: Sequence[str], template_ids: Sequence[str], given: dict[str, Any]) -> Frozen:
+    try:
+        frozen = freeze(session, form_ids, template_ids, **given)
+    except Invalid as refused:
+        # A form that is assigned alone is `form_id`.
+        fields = [{**entry, "field": "form_ids"} for entry in refused.fields]
+        raise Invalid(refused.code, fields=fields, **refused.meta) from None
+    if frozen.tasks_per_case > MOST_BULK_TASKS:
+        message = f"Together they ask {frozen.tasks_per_case} tasks of a case; at most {MOST_BULK_TASKS} at once."
+        raise invalid_field("form_ids" if form_ids else "template_ids", message, "too_many_tasks")
+    return frozen
+
+
+def _tried(
+    db: Database,
+    raw_calls: Any,
+    selector: dict[str, Any],
+    frozen: Frozen,
+    put_away: Sequence[LeftOut],
+    now: dt.datetime,
+) -> dict[str, Any]:
+    """What a bulk assignment would come to, as its record."""
+    size = {form.form_id: len(form.tasks) for form in frozen.forms}
+    done, added, examples = 0, 0, list(put_away)
+    left_out = Counter(entry.reason for entry in put_away)
+    for page in pages_of_cases(raw_calls, selector):
+        case_ids = [case["case_id"] for case in page]
+        with db.read() as session:
+            taken = already_there(session, frozen, case_ids)
+        done += len(case_ids)
+        added += len(case_ids) * frozen.tasks_per_case - sum(size.get(what_id, 1) for _, what_id in taken)
+        left_out["already_assigned"] += len(taken)
+        examples += [LeftOut(*pair, "already_assigned") for pair in sorted(taken)]
+        del examples[BulkAssignment.MOST_EXAMPLES :]
+    return {
+        "id": None,
+        "version": 0,
+        "created_at": now,
+        "updated_at": now,
+        "state": "finished",
+        "dry_run": True,
+        "progress": {"done": done, "total": done},
+        "added": added,
+        "left_out": {reason: count for reason, count in left_out.items() if count},
+        "examples": bulk_left_out.entries(frozen, examples),
+        "failure": None,
+    }

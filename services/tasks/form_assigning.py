@@ -1,14 +1,11 @@
-"""Frozen forms and templates (see `freezing`) on cases, by sets.
-
-`rows_of` makes the rows of cases, `add` writes those that are not there yet.
-"""
+"""Frozen forms and templates (see `freezing`) on cases, by sets: what a case has is not written again."""
 
 from __future__ import annotations
 
 import datetime as dt
 import itertools
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,10 +17,10 @@ from chassis.database import UnitOfWork
 from chassis.value_sets import among
 from contracts.tasks import TASKS_ASSIGNED
 from services.tasks import known_cases
-from services.tasks.freezing import Frozen, freeze
+from services.tasks.freezing import Frozen, FrozenForm, freeze
 from services.tasks.models import CaseForm, CaseTask, KnownCase
 
-__all__ = ["Added", "Frozen", "LeftOut", "add", "already_there", "emit_assigned", "freeze", "rows_of"]
+__all__ = ["Added", "Frozen", "LeftOut", "add", "already_there", "freeze"]
 
 Row = dict[str, Any]
 Once = bool | str
@@ -32,14 +29,15 @@ False for a person, who may assign a second time."""
 
 EVENT_SIZE = 500
 MANY = 100
-"""Forms that are added together from which on their table counts as grown."""
+"""Forms that are added together from which on their table counts as grown, and each of their tasks is written for all
+cases at once, what is the same only once."""
 
 
 class LeftOut(NamedTuple):
-    """A case that did not get a form or template (`what_id`), and why."""
+    """A case that did not get a form or template (`what_id`; None: any), and why."""
 
     case_id: str
-    what_id: str
+    what_id: str | None
     reason: str
 
 
@@ -69,12 +67,6 @@ def already_there(session: Session, frozen: Frozen, case_ids: Sequence[str]) -> 
     return found
 
 
-def rows_of(frozen: Frozen, case_ids: Sequence[str], *, once: Once, now: dt.datetime) -> tuple[list[Row], list[Row]]:
-    """The rows of `case_form` and of `case_task` for these cases, with their ids."""
-    case_forms = _form_rows(frozen, case_ids, once, now)
-    return case_forms, [*_tasks_of_forms(frozen, case_forms, now), *_tasks_of_templates(frozen, case_ids, once, now)]
-
-
 def add(
     uow: UnitOfWork,
     frozen: Frozen,
@@ -98,46 +90,90 @@ def add(
     if len(case_forms) >= MANY:
         # What was planned for a table of few forms reads all of them for each task's reference to its own.
         uow.plan_anew()
-    of_forms = [{**row, "archived": archived[row["case_id"]]} for row in _tasks_of_forms(frozen, case_forms, now)]
-    uow.insert(CaseTask, of_forms)
-    of_templates = [
-        {**row, "archived": archived[row["case_id"]]}
-        for row in _tasks_of_templates(frozen, case_ids, once, now)
-        if (row["case_id"], row["template_id"]) not in taken
-    ]
-    kept = {row.id for row in uow.insert_returning(CaseTask, of_templates, "id", ignore_conflicts=bool(once))}
-    of_templates = [row for row in of_templates if row["id"] in kept]
+    told: list[_Told] = []
+    for form in frozen.forms:
+        told.append(_add_form(uow, form, case_forms, archived, now))
+    for task in sorted(frozen.templates, key=lambda task: str(task["template_id"])):
+        missing = [case_id for case_id in sorted(case_ids) if (case_id, task["template_id"]) not in taken]
+        told.append(_add_template(uow, task, missing, archived, once, now))
+    for assigned in told:
+        _emit_assigned(uow, assigned, correlation_id)
     there = {(row["case_id"], row["form_id"]) for row in case_forms}
-    there.update((row["case_id"], row["template_id"]) for row in of_templates)
+    there.update((case_id, of.template_id) for of in told if of.template_id for _, case_id, _ in of.tasks)
     left_out = [
         LeftOut(*pair, "already_assigned") for pair in itertools.product(case_ids, frozen.ids) if pair not in there
     ]
-    tasks = [*of_forms, *of_templates]
-    emit_assigned(uow, case_forms, tasks, correlation_id)
-    return Added(len(tasks), case_forms, left_out)
+    return Added(sum(len(of.tasks) for of in told), case_forms, left_out)
 
 
-def emit_assigned(
-    uow: UnitOfWork, case_forms: Iterable[Row], tasks: Iterable[Row], correlation_id: str | None = None
-) -> None:
-    """`tasks.assigned.v1` for rows as `rows_of` makes them: tasks of one form or one template, at most 500 in each."""
-    form_of = {row["id"]: row["form_id"] for row in case_forms}
-    together: dict[tuple[str | None, str | None], list[Row]] = {}
-    for row in tasks:
-        form_id = form_of.get(row.get("case_form_id"))
-        together.setdefault((form_id, None if form_id else row["template_id"]), []).append(row)
-    for (form_id, template_id), rows in together.items():
-        for start in range(0, len(rows), EVENT_SIZE):
-            some = rows[start : start + EVENT_SIZE]
-            of_forms = {row.get("case_form_id") for row in some}
-            data = {
-                "case_task_ids": [row["id"] for row in some],
-                "case_ids": list(dict.fromkeys(row["case_id"] for row in some)),
-                "template_id": template_id,
-                "form_id": form_id,
-                "case_form_id": of_forms.pop() if len(of_forms) == 1 else None,
+@dataclass(frozen=True)
+class _Told:
+    """What came of one form or one template. `tasks`: (id, case id, id of the case's form), case by case."""
+
+    form_id: str | None
+    template_id: str | None
+    tasks: Sequence[tuple[str, str, str | None]]
+
+
+def _add_form(
+    uow: UnitOfWork, form: FrozenForm, case_forms: Sequence[Row], archived: Mapping[str, bool], now: dt.datetime
+) -> _Told:
+    theirs = [row for row in case_forms if row["form_id"] == form.form_id]
+    ids = {str(task["item_key"]): [new_id() for _ in theirs] for task in form.tasks}
+    written = []
+    for task in form.tasks:
+        anchor = (task["due_rule"] or {}).get("task")
+        anchors: Sequence[str | None] = [None] * len(theirs) if anchor is None else ids[anchor]
+        differs = [
+            {
+                "id": id_,
+                "case_id": case_form["case_id"],
+                "case_form_id": case_form["id"],
+                "archived": archived[case_form["case_id"]],
+                "due_anchor_id": anchor_id,
             }
-            uow.emit(TASKS_ASSIGNED, some[0]["id"], data, correlation_id=correlation_id)
+            for id_, case_form, anchor_id in zip(ids[task["item_key"]], theirs, anchors, strict=True)
+        ]
+        written.append(({**task, "created_at": now, "updated_at": now}, differs))
+    if len(theirs) < MANY:
+        # Few cases and perhaps many tasks: at once.
+        uow.insert(CaseTask, [{**same, **row} for same, differs in written for row in differs])
+    else:
+        for same, differs in written:
+            uow.insert(CaseTask, differs, same=same)
+    by_case = zip(theirs, zip(*ids.values(), strict=True), strict=True)
+    tasks = [(id_, case_form["case_id"], case_form["id"]) for case_form, of_case in by_case for id_ in of_case]
+    return _Told(form.form_id, None, tasks)
+
+
+def _add_template(
+    uow: UnitOfWork,
+    task: Row,
+    case_ids: Sequence[str],
+    archived: Mapping[str, bool],
+    once: Once,
+    now: dt.datetime,
+) -> _Told:
+    rows: list[Row] = [{"id": new_id(), "case_id": case_id, "archived": archived[case_id]} for case_id in case_ids]
+    once_key = _once_key(task["template_id"], once)
+    same = {**task, "assigned_once_key": once_key, "created_at": now, "updated_at": now}
+    kept = {row.id for row in uow.insert_returning(CaseTask, rows, "id", ignore_conflicts=bool(once), same=same)}
+    return _Told(None, task["template_id"], [(row["id"], row["case_id"], None) for row in rows if row["id"] in kept])
+
+
+def _emit_assigned(uow: UnitOfWork, assigned: _Told, correlation_id: str | None) -> None:
+    """`tasks.assigned.v1`, of at most 500 tasks each."""
+    for start in range(0, len(assigned.tasks), EVENT_SIZE):
+        some = assigned.tasks[start : start + EVENT_SIZE]
+        case_forms = {case_form_id for _, _, case_form_id in some}
+        data = {
+            "case_task_ids": [id_ for id_, _, _ in some],
+            "case_ids": list(dict.fromkeys(case_id for _, case_id, _ in some)),
+            "template_id": assigned.template_id,
+            "form_id": assigned.form_id,
+            "case_form_id": case_forms.pop() if len(case_forms) == 1 else None,
+        }
+        uow.emit(TASKS_ASSIGNED, some[0][0], data, correlation_id=correlation_id)
 
 
 def _link(uow: UnitOfWork, case_ids: Iterable[str]) -> None:
@@ -169,40 +205,4 @@ def _form_rows(frozen: Frozen, case_ids: Sequence[str], once: Once, now: dt.date
         }
         for case_id in sorted(case_ids)
         for form in sorted(frozen.forms, key=lambda form: form.form_id)
-    ]
-
-
-def _tasks_of_forms(frozen: Frozen, case_forms: Sequence[Row], now: dt.datetime) -> list[Row]:
-    tasks = {form.form_id: form.tasks for form in frozen.forms}
-    rows = []
-    for case_form in case_forms:
-        of_form = tasks[case_form["form_id"]]
-        ids = {task["item_key"]: new_id() for task in of_form}
-        rows += [
-            {
-                **task,
-                "id": ids[task["item_key"]],
-                "case_id": case_form["case_id"],
-                "case_form_id": case_form["id"],
-                "due_anchor_id": ids.get((task["due_rule"] or {}).get("task")),
-                "created_at": now,
-                "updated_at": now,
-            }
-            for task in of_form
-        ]
-    return rows
-
-
-def _tasks_of_templates(frozen: Frozen, case_ids: Sequence[str], once: Once, now: dt.datetime) -> list[Row]:
-    return [
-        {
-            **task,
-            "id": new_id(),
-            "case_id": case_id,
-            "assigned_once_key": _once_key(task["template_id"], once),
-            "created_at": now,
-            "updated_at": now,
-        }
-        for case_id in sorted(case_ids)
-        for task in sorted(frozen.templates, key=lambda task: str(task["template_id"]))
     ]

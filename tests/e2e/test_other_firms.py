@@ -277,7 +277,12 @@ def bodies_with(ids: dict[str, str], own: dict[str, str]) -> Iterator[tuple[str,
         yield "POST", "/v1/case-tasks/bulk-notify", {"selector": selector, **text}
         yield "POST", "/v1/case-tasks/bulk-assign", {"selector": selector, "template_ids": [own["task-templates"]]}
     own_case = {"case_ids": [own["cases"]]}
-    yield "POST", "/v1/case-tasks/bulk-assign", {"selector": own_case, "template_ids": [template]}
+    for named in (
+        {"template_ids": [template]}, {"form_ids": [ids["forms"]]},
+        {"template_ids": [own["task-templates"]], "assignee_id": ids["staff"]},
+    ):  # fmt: skip
+        for dry_run in (True, False):
+            yield "POST", "/v1/case-tasks/bulk-assign", {"selector": own_case, "dry_run": dry_run, **named}
     due = {"mode": "after_task", "case_task_id": ids["case-tasks"], "days": 1}
     yield "POST", f"/v1/cases/{own['cases']}/tasks", {"template_id": own["task-templates"], "due": due}
     yield "PATCH", f"/v1/case-tasks/{own['case-tasks']}", {"due": due}

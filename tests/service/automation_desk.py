@@ -79,7 +79,9 @@ class Desk(Office):
         self.carried.add(emitted.id)
         return fresh
 
-    def select(self, selector: dict[str, Any], limit: int, cursor: str | None) -> dict[str, Any]:
+    def select(
+        self, selector: dict[str, Any], limit: int, cursor: str | None, count_all: bool = False
+    ) -> dict[str, Any]:
         chosen = selector.get("include_case_ids", sorted(self.cases.clients))
         for case_id in chosen:
             if case_id not in self.cases.clients:

@@ -105,7 +105,7 @@ class Office:
             return self.service.create_case(case_type_id=case_type["id"], **command)
 
     def select(self, limit: int = 5000, cursor: str | None = None, **selector: Any) -> dict[str, Any]:
-        return self.service.select_cases(selector, limit, cursor)
+        return self.service.select_cases(selector, limit=limit, cursor=cursor)
 
     def selected(self, **selector: Any) -> list[str]:
         """All ids that a selector selects."""

@@ -48,18 +48,23 @@ class Cases:
         self.clients[case_id] = [new_id() for _ in range(clients)]
         return case_id
 
-    def select(self, selector: dict[str, Any], limit: int, cursor: str | None) -> dict[str, Any]:
+    def select(
+        self, selector: dict[str, Any], limit: int, cursor: str | None, count_all: bool = False
+    ) -> dict[str, Any]:
         if not selector:
             raise invalid_field("selector", "Selects nothing.", "empty_selector")
         if "case_list_ids" in selector:
             raise NotFound("case_list_not_found")
-        chosen = sorted(set(selector.get("case_ids", self.clients)) & self.clients.keys())
+        chosen = sorted(set(selector.get("case_ids", self.clients)) & self.clients.keys() - self._put_away())
         left = [case_id for case_id in chosen if cursor is None or case_id > cursor]
         page = left[:limit]
         return {
             "data": [{"case_id": id_, "case_type_id": id_, "client_ids": self.clients[id_]} for id_ in page],
             "meta": {"next_cursor": page[-1] if len(left) > limit else None, "total": len(chosen)},
         }
+
+    def _put_away(self) -> set[str]:
+        return {id_ for id_, told in self.told.items() if told.get("state") in ("archived", "pending")}
 
     def facts(self, case_ids: list[str]) -> dict[str, Any]:
         known = [id_ for id_ in case_ids if id_ in self.clients]

@@ -138,6 +138,8 @@ def test_a_total_above_the_cap_is_a_lower_bound(office: Office, monkeypatch: pyt
         assert page["meta"]["total_is_lower_bound"]
         ids += [row["case_id"] for row in page["data"]]
     assert len(set(ids)) == 45
+    counted = office.service.select_cases({"case_filter": OPEN}, limit=20, cursor=None, count_all=True)["meta"]
+    assert (counted["total"], "total_is_lower_bound" in counted) == (45, False)
     page = office.select(limit=20, case_ids=ids[:40])
     assert (page["meta"]["total"], "total_is_lower_bound" in page["meta"]) == (40, False)
     assert len(office.selected(case_ids=ids[:40], exclude_case_ids=ids[:20])) == 20

@@ -179,6 +179,23 @@ def test_set_based_inserts_keep_json_as_it_is(db: Database, facts: Any) -> None:
 
 
 @pytest.mark.parametrize("rows", [MANY - 1, MANY])
+def test_what_rows_have_in_common_is_said_once(db: Database, rows: int) -> None:
+    moment = utc_now()
+    same = {"size": 7, "made_at": moment, "facts": {"a": ["x", None]}}
+    with db.unit_of_work() as uow:
+        assert uow.insert(Thing, [{"name": str(number)} for number in range(rows)], same=same) == rows
+        again = [{"name": "0"}, *({"name": f"new {number}"} for number in range(rows))]
+        assert uow.insert(Thing, again, same={**same, "facts": None}, ignore_conflicts=True) == rows
+        with pytest.raises(ValueError, match="another size"):
+            uow.insert(Thing, [{"name": "other", "size": 8}], same=same)
+    with db.read() as session:
+        found = session.execute(select(Thing.size, Thing.made_at, Thing.facts)).all()
+        assert len(set(session.scalars(select(Thing.id)))) == 2 * rows
+    kept = [(7, moment, {"a": ["x", None]})] * rows + [(7, moment, None)] * rows
+    assert sorted(map(tuple, found), key=str) == sorted(kept, key=str)
+
+
+@pytest.mark.parametrize("rows", [MANY - 1, MANY])
 def test_what_a_row_does_not_name_has_its_default(db: Database, rows: int) -> None:
     plain = [{"name": str(number)} for number in range(rows - 2)]
     with db.unit_of_work() as uow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -9,47 +10,21 @@ from sqlalchemy import func, select
 
 from chassis.columns import new_id
 from chassis.context import use
-from chassis.envelope import ReceivedEvent
-from chassis.testing import deliver, outbox_events, received
 from contracts import cases
-from contracts.errors import Invalid, NotFound, Unavailable
-from contracts.tasks import BULK_ASSIGNMENT_REQUESTED, TASKS_ASSIGNED
-from services.tasks import bulk_assigning, templates, views
+from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.tasks import BULK_ASSIGNMENT_FINISHED, TASKS_ASSIGNED
+from services.tasks import bulk_assigning, bulk_pages, form_assigning, templates, views
 from services.tasks.models import CaseTask
+from tests.service.bulk_desk import begin, requests, state, work
 from tests.service.tasks_office import NOW, Office, database, office
 
 __all__ = ["database", "office"]
 
-ALL = {"case_filter": {"field": "state", "op": "eq", "value": "open"}}
-
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk_assigning, "PAGE_OF_CASES", 4)
-    monkeypatch.setattr(bulk_assigning, "EVENT_SIZE", 3)
-
-
-def begin(office: Office, *template_ids: str, selector: Any = ALL, due: Any = None) -> dict[str, Any]:
-    return bulk_assigning.bulk_assign(
-        office.db, office.calls, NOW, selector=selector, template_ids=list(template_ids), due=due
-    )
-
-
-def state(office: Office, record: dict[str, Any]) -> dict[str, Any]:
-    return bulk_assigning.get_bulk_assignment(office.db, record["id"])
-
-
-def requests(office: Office) -> list[ReceivedEvent]:
-    return [
-        received(BULK_ASSIGNMENT_REQUESTED, found.data, firm_id=office.firm_id, event_id=found.id)
-        for found in outbox_events(office.everywhere, BULK_ASSIGNMENT_REQUESTED)
-        if found.firm_id == office.firm_id
-    ]
-
-
-def work(office: Office, *events: ReceivedEvent) -> None:
-    for event in events or requests(office):
-        deliver(office.service, "continue_bulk_assignment", event)
+    monkeypatch.setattr(bulk_pages, "PAGE_OF_CASES", 4)
+    monkeypatch.setattr(form_assigning, "EVENT_SIZE", 3)
 
 
 def assigned(office: Office) -> list[tuple[str, str]]:
@@ -68,6 +43,8 @@ def test_every_selected_case_gets_every_template_once(office: Office) -> None:
     done = state(office, record)
     assert (done["state"], done["progress"], done["added"]) == ("finished", {"done": 10, "total": 10}, 20)
     assert (done["left_out"], done["examples"]) == ({}, [])
+    told = {"bulk_assignment_id": record["id"], "state": "finished", "added": 20, "left_out": {}}
+    assert office.emitted(BULK_ASSIGNMENT_FINISHED) == [told]
     assert assigned(office) == sorted((case_id, template) for case_id in case_ids for template in (first, second))
     events = office.emitted(TASKS_ASSIGNED)
     assert {len(data["case_task_ids"]) for data in events} <= {1, 2, 3}
@@ -124,7 +101,7 @@ def test_a_crash_resumes_where_it_was(office: Office) -> None:
     record = begin(office, office.template())
     event = requests(office)[0]
 
-    def fail_on_second_page(selector: Any, limit: int, cursor: str | None) -> dict[str, Any]:
+    def fail_on_second_page(selector: Any, limit: int, cursor: str | None, **_: Any) -> dict[str, Any]:
         if cursor is not None:
             raise Unavailable("service_unavailable")
         return office.cases.select(selector, limit, cursor)
@@ -150,7 +127,7 @@ def test_a_long_one_goes_on_in_turns_and_a_repeated_turn_changes_nothing(office:
     while done < len(requests(office)):
         event = requests(office)[done]
         with use(office.context):
-            bulk_assigning.continue_bulk_assignment(office.db, office.raw_calls, event, turn_seconds=-1)
+            bulk_pages.continue_bulk_assignment(office.db, office.raw_calls, event, turn_seconds=-1)
         done += 1
     assert done == 3, "one page a turn"
     work(office)
@@ -168,12 +145,12 @@ def test_two_at_once_on_one_event_share_the_work(office: Office) -> None:
     event = requests(office)[0]
     calls, nested = office.raw_calls, []
 
-    def overtaken(selector: Any, limit: int, cursor: str | None) -> dict[str, Any]:
+    def overtaken(selector: Any, limit: int, cursor: str | None, **_: Any) -> dict[str, Any]:
         page = office.cases.select(selector, limit, cursor)
         if not nested:
             nested.append(event)
             with use(office.context):
-                bulk_assigning.continue_bulk_assignment(office.db, calls, event)
+                bulk_pages.continue_bulk_assignment(office.db, calls, event)
         return page
 
     calls.answers[cases.SELECT_CASES] = overtaken
@@ -187,7 +164,7 @@ def test_what_vanishes_on_the_way_ends_it_with_its_reason(office: Office) -> Non
         office.cases.open()
     record = begin(office, office.template())
 
-    def gone(selector: Any, limit: int, cursor: str | None) -> dict[str, Any]:
+    def gone(selector: Any, limit: int, cursor: str | None, **_: Any) -> dict[str, Any]:
         if cursor is not None:
             raise NotFound("saved_filter_not_found")
         return office.cases.select(selector, limit, cursor)
@@ -199,24 +176,6 @@ def test_what_vanishes_on_the_way_ends_it_with_its_reason(office: Office) -> Non
     assert (failed["state"], failed["failure"], failed["added"]) == ("failed", "saved_filter_not_found", 4)
 
 
-def test_a_faster_rival_is_left_out_by_the_constraint(office: Office) -> None:
-    """Between the look and the insert another bulk assignment adds the same tasks."""
-    case_id, template_id = office.cases.open(), office.template()
-    record = begin(office, template_id)
-    row = {"case_id": case_id, "template_id": template_id, "assigned_once_key": template_id, "title": "Rival",
-           "kind": "phone", "required": False, "options": [], "checks": {}}  # fmt: skip
-    with office.db.unit_of_work() as uow:
-        loaded = bulk_assigning._load(uow.session, record["id"])
-        assert uow.insert(CaseTask, [row, row], ignore_conflicts=True) == 1
-        original = bulk_assigning._already_assigned
-        try:
-            bulk_assigning._already_assigned = lambda *_: set()  # type: ignore[assignment]
-            bulk_assigning._assign_page(uow, loaded, [case_id], NOW)
-        finally:
-            bulk_assigning._already_assigned = original
-    assert (state(office, record)["added"], state(office, record)["left_out"]) == (0, {"already_assigned": 1})
-
-
 def test_another_firm_does_not_see_it(office: Office) -> None:
     record = begin(office, office.template())
     with pytest.raises(NotFound, match="bulk_assignment_not_found"):
@@ -224,3 +183,64 @@ def test_another_firm_does_not_see_it(office: Office) -> None:
     work(office)
     with office.foreign_db.read() as session:
         assert session.scalar(select(func.count()).select_from(CaseTask)) == 0
+
+
+def test_one_that_is_cancelled_stops_between_two_pages(office: Office) -> None:
+    """It is cancelled while its second page is asked for."""
+    for _ in range(12):
+        office.cases.open()
+    record = begin(office, office.template())
+
+    def cancelled(selector: Any, limit: int, cursor: str | None, **_: Any) -> dict[str, Any]:
+        page = office.cases.select(selector, limit, cursor)
+        if state(office, record)["added"]:
+            bulk_assigning.cancel_bulk_assignment(office.db, NOW, record["id"])
+        return page
+
+    office.raw_calls.answers[cases.SELECT_CASES] = cancelled
+    work(office)
+    ended = state(office, record)
+    assert (ended["state"], ended["progress"], ended["added"]) == ("cancelled", {"done": 4, "total": 12}, 4)
+    work(office)
+    assert bulk_assigning.cancel_bulk_assignment(office.db, NOW, record["id"]) == ended, "once more changes nothing"
+    assert len(assigned(office)) == 4
+    assert [told["state"] for told in office.emitted(BULK_ASSIGNMENT_FINISHED)] == ["cancelled"]
+
+
+def test_what_has_ended_is_not_cancelled(office: Office) -> None:
+    office.cases.open()
+    record = begin(office, office.template())
+    work(office)
+    with pytest.raises(Conflict, match="bulk_assignment_ended"):
+        bulk_assigning.cancel_bulk_assignment(office.db, NOW, record["id"])
+    with pytest.raises(NotFound, match="bulk_assignment_not_found"):
+        bulk_assigning.cancel_bulk_assignment(office.foreign_db, NOW, record["id"])
+    assert state(office, record)["state"] == "finished"
+
+
+def test_those_of_the_firm_are_listed_the_newest_first(office: Office) -> None:
+    office.cases.open()
+    finished = begin(office, office.template())
+    work(office)
+    running = begin(office, office.template(), now=NOW + dt.timedelta(minutes=1))
+    page: dict[str, Any] = {"limit": 50, "cursor": None, "sort": None}
+    found = bulk_assigning.list_bulk_assignments(office.db, state=None, **page)
+    assert [each["id"] for each in found["data"]] == [running["id"], finished["id"]]
+    found = bulk_assigning.list_bulk_assignments(office.db, state="finished", **page)
+    assert found["data"] == [state(office, finished)]
+    assert bulk_assigning.list_bulk_assignments(office.foreign_db, state=None, **page)["data"] == []
+
+
+def test_one_of_the_release_before_goes_on(office: Office) -> None:
+    """It has copies of templates, and their due date besides."""
+    case_id, template_id = office.cases.open(), office.template(title="As asked")
+    record = begin(office, template_id, due={"mode": "relative", "days": 1})
+    with office.db.unit_of_work() as uow:
+        found = bulk_assigning.load(uow.session, record["id"], with_assigned=True)
+        due_at = found.due_at
+        found.frozen = None
+    assert due_at is not None
+    work(office)
+    with office.db.read() as session:
+        (task,) = session.scalars(select(CaseTask))
+    assert (task.case_id, task.template_id, task.title, task.due_at) == (case_id, template_id, "As asked", due_at)

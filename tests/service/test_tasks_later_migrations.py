@@ -121,3 +121,18 @@ def test_forms_of_cases_there_stay_when_their_indexes_change(old: Old) -> None:
     assert database.rows("case_form", *columns) == kept
     database.back_to("0013")
     assert database.rows("case_form", *columns) == kept
+
+
+def test_bulk_assignments_there_stay_and_have_left_out_what_they_counted(old: Old) -> None:
+    database = old("tasks", "0014")
+    firm_id, record_id = new_id(), new_id()
+    copies = [{"template_id": new_id(), "title": "Your name"}]
+    about = {"state": "running", "copies": copies, "left_out": {"already_assigned": 2}, "version": 3}
+    database.put("bulk_assignment", firm_id=firm_id, id=record_id, **about)
+    columns = sorted(database.columns("bulk_assignment"))
+    kept = database.rows("bulk_assignment", *columns)
+    database.to("0015")
+    assert database.rows("bulk_assignment", *columns, "frozen") == [(*row, None) for row in kept]
+    database.put("bulk_left_out", firm_id=firm_id, id=new_id(), bulk_assignment_id=record_id, case_id=new_id())
+    database.back_to("0014")
+    assert database.rows("bulk_assignment", *columns) == kept

@@ -163,7 +163,7 @@ def test_tasks_that_are_assigned_to_many_cases_have_it_too(office: Office) -> No
     template_id = office.template(overdue=handling(notify_staff_ids=[office.staff_id]))
     wire = {"selector": {"case_ids": [office.cases.open()]}, "template_ids": [template_id]}
     command = BulkAssign().load({**wire, "due": {"mode": "fixed", "at": DUE.isoformat()}})
-    bulk_assigning.bulk_assign(office.db, office.calls, NOW, **command)
+    bulk_assigning.bulk_assign(office.db, office.calls, office.raw_calls, NOW, **command)
     (request,) = office.emitted(BULK_ASSIGNMENT_REQUESTED)
     event = received(BULK_ASSIGNMENT_REQUESTED, request, firm_id=office.firm_id)
     deliver(office.service, "continue_bulk_assignment", event)

@@ -77,8 +77,8 @@ class RecordEntrypoints(Dependencies):
         return reading.list_cases(self.db, self.calls, **query, now=utc_now())
 
     @serve(cases.SELECT_CASES)
-    def select_cases(self, selector: Record, limit: int, cursor: str | None) -> Record:
-        return selecting.select_cases(self.db, selector, limit=limit, cursor=cursor, now=utc_now())
+    def select_cases(self, selector: Record, **page: Any) -> Record:
+        return selecting.select_cases(self.db, selector, now=utc_now(), **page)
 
     @serve(cases.GET_CASE_FACTS)
     def get_case_facts(self, case_ids: list[str]) -> Record:

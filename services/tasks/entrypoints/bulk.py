@@ -8,8 +8,9 @@ from chassis.columns import utc_now
 from chassis.envelope import ReceivedEvent
 from chassis.events import on
 from chassis.rpc import serve
+from chassis.timers import every
 from contracts import tasks
-from services.tasks import bulk_assigning, notifications
+from services.tasks import bulk_assigning, bulk_left_out, bulk_pages, notifications
 
 Answer = dict[str, Any]
 
@@ -23,15 +24,31 @@ class BulkEntrypoints:
 
     @serve(tasks.BULK_ASSIGN)
     def bulk_assign(self, **command: Any) -> Answer:
-        return bulk_assigning.bulk_assign(self.db, self.calls, utc_now(), **command)
+        return bulk_assigning.bulk_assign(self.db, self.calls, self.raw_calls, utc_now(), **command)
 
     @serve(tasks.GET_BULK_ASSIGNMENT)
     def get_bulk_assignment(self, bulk_assignment_id: str) -> Answer:
         return bulk_assigning.get_bulk_assignment(self.db, bulk_assignment_id)
 
+    @serve(tasks.LIST_BULK_ASSIGNMENTS)
+    def list_bulk_assignments(self, **query: Any) -> Answer:
+        return bulk_assigning.list_bulk_assignments(self.db, **query)
+
+    @serve(tasks.CANCEL_BULK_ASSIGNMENT)
+    def cancel_bulk_assignment(self, bulk_assignment_id: str) -> Answer:
+        return bulk_assigning.cancel_bulk_assignment(self.db, utc_now(), bulk_assignment_id)
+
+    @serve(tasks.LIST_LEFT_OUT)
+    def list_left_out(self, **query: Any) -> Answer:
+        return bulk_left_out.list_left_out(self.db, **query)
+
     @on(tasks.BULK_ASSIGNMENT_REQUESTED)
     def continue_bulk_assignment(self, event: ReceivedEvent) -> None:
-        bulk_assigning.continue_bulk_assignment(self.db, self.raw_calls, event)
+        bulk_pages.continue_bulk_assignment(self.db, self.raw_calls, event)
+
+    @every(3600, bulk_left_out.TIMER)
+    def let_go_left_out(self) -> bool:
+        return bulk_left_out.let_go(self.db, utc_now())
 
     @serve(tasks.REQUEST_NOTIFICATIONS)
     def request_notifications(self, **command: Any) -> Answer:
