@@ -119,7 +119,8 @@ class Firm:
 
     def add_cases(self, cases: int) -> dict[str, Any]:
         """Cases with a client each, of which tasks know as if their events had come; the selector of them."""
-        case_type = self.api.post("/v1/case-types", {"name": f"{cases} cases", "statuses": [{"name": "Open"}]})
+        name = f"{cases} cases, {new_id()[-6:]}"
+        case_type = self.api.post("/v1/case-types", {"name": name, "statuses": [{"name": "Open"}]})
         urls = self.running.database_urls()
         plan = Plan(cases=cases, couples=0, opted_out=0, clients_each=1)
         ids = fill(urls, self.running.folder, self.id, case_type, plan)
