@@ -27,9 +27,10 @@ def refuse_duplicates(session: Session, record: Record) -> None:
 
 
 def find_duplicates(session: Session, record: Record) -> list[str]:
-    """Ids of the clients that the record matches, the oldest first."""
+    """Ids of the clients that the record matches, the oldest first. (Not itself: the same request, come twice, may have
+    written it a moment ago.)"""
     found = _same_address(session, record) | _same_government_id(session, record) | _same_person(session, record)
-    return sorted(found)
+    return sorted(found - {record["id"]})
 
 
 def _same_address(session: Session, record: Record) -> set[str]:

@@ -58,6 +58,20 @@ def test_everything_that_was_given_is_kept(desk: Desk) -> None:
     assert {name: desk.get(made["id"])[name] for name in given} == given
 
 
+def test_a_client_is_no_duplicate_of_itself_if_its_request_comes_twice_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"client_id": new_id(), "first_name": "Ann", "phones": [{"number": "+12125550123"}],
+             "skip_duplicate_check": False}  # fmt: skip
+    made = desk.create(**given)
+    # Both looked for it before either had written it.
+    monkeypatch.setattr(records, "_existing", lambda db, client_id: None)
+    assert desk.create(**given) == made
+    with pytest.raises(Conflict, match="duplicate_client"):
+        desk.create(**{**given, "client_id": new_id()})
+    assert len(desk.emitted(CLIENT_CREATED)) == 1
+
+
 def test_the_kind_that_nobody_stated_follows_from_the_names(desk: Desk) -> None:
     assert desk.create(first_name=None, company_name="Acme")["kind"] == "business"
     assert desk.create(first_name="Ann", company_name="Acme")["kind"] == "individual"
