@@ -14,6 +14,7 @@ transaction, so that no service ever meets a table without them.
 from __future__ import annotations
 
 import importlib.resources
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from chassis.walls import UPKEEP, Unwalled
 
 OWNER = "_owner"
 """How the role that owns a service's tables is called after the service's own, if nothing else is said."""
+
+_REVISION = re.compile(r"""^revision = "([^"]+)".*?^down_revision = "?([^"\n]+)""", re.MULTILINE | re.DOTALL)
 
 
 def upgrade(service: str, url: str, revision: str = "head", *, role: str | None = None) -> None:
@@ -78,6 +81,28 @@ def pending_changes(service: str, url: str) -> bool:
     return False
 
 
+def disorder(versions: Path) -> list[str]:
+    """What is wrong with the revisions in a folder, a sentence each: two branches that each add one merge without a
+    conflict, and of two with one number Alembic runs either."""
+    revisions = [
+        (found[1], found[2], path.name)
+        for path in sorted(versions.glob("*.py"))
+        if (found := _REVISION.search(path.read_text()))
+    ]
+    said = []
+    for place, what in ((0, "are revision"), (1, "come after")):
+        named: dict[str, list[str]] = {}
+        for revision in revisions:
+            named.setdefault(revision[place], []).append(revision[2])
+        said += [f"{' and '.join(files)} {what} {name}" for name, files in named.items() if len(files) > 1]
+    return said
+
+
+def versions_of(service: str) -> Path:
+    """The folder of a service's revisions."""
+    return _folder(service) / "versions"
+
+
 def run_migrations(base: Any) -> None:
     """The body of every `env.py`."""
     given = context.config.attributes
@@ -110,10 +135,13 @@ def _role_of(url: str) -> str:
     return owner.removesuffix(OWNER)
 
 
+def _folder(service: str) -> Path:
+    return Path(str(importlib.resources.files(f"services.{service}"))) / "migrations"
+
+
 def _config(service: str, url: str, role: str | None = None) -> Config:
-    folder = Path(str(importlib.resources.files(f"services.{service}"))) / "migrations"
     config = Config()
-    config.set_main_option("script_location", str(folder))
+    config.set_main_option("script_location", str(_folder(service)))
     config.set_main_option("path_separator", "os")
     config.attributes["url"] = url
     config.attributes["role"] = role

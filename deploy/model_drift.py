@@ -1,4 +1,5 @@
-"""Says which services' models have changed without a migration; returns 1 if any has."""
+"""Says which services' models have changed without a migration, and whose migrations do not follow each other; returns
+1 if any has."""
 
 from __future__ import annotations
 
@@ -7,13 +8,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from chassis.migrations import pending_changes
+from chassis.migrations import disorder, pending_changes, versions_of
 from deploy.deployables import DATABASES
 
 
 def main() -> int:
     """Bring an empty SQLite database to each service's newest revision and compare."""
     logging.disable(logging.CRITICAL)
+    if wrong := [f"{service}: {said}\n" for service in DATABASES for said in disorder(versions_of(service))]:
+        sys.stdout.writelines(wrong)
+        return 1
     drifted = []
     with tempfile.TemporaryDirectory() as folder:
         for service in DATABASES:
