@@ -104,9 +104,9 @@ def visible(fields: Iterable[Definition], stored: Values) -> Values:
 
 
 def definition_problems(field: Mapping[str, Any], path: str = "") -> list[dict[str, str]]:
-    """What is wrong with a definition's options, as [{"field": path, "message"}]."""
+    """What is wrong with a definition's label and options, as [{"field": path, "message"}]."""
     start, options = f"{path}options", field.get("options") or []
-    problems = []
+    problems = [] if field["label"].strip() else [{"field": f"{path}label", "message": "Blank."}]
     if field["type"] in ("choice", "choices"):
         if not options:
             problems.append({"field": start, "message": "A field of choices needs options."})

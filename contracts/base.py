@@ -13,6 +13,7 @@ import unicodedata
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -114,6 +115,21 @@ class Flag(fields.Boolean):
         if not isinstance(value, bool):
             raise ValidationError("Not a boolean.")
         return value
+
+
+class Amount(fields.Decimal):
+    """An amount of money: a string with two decimals on the wire. More decimals are refused, and not rounded away."""
+
+    default_error_messages = {"too_precise": "At most 2 digits after the point."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(places=2, as_string=True, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
+        amount = super()._deserialize(value, attr, data, **kwargs)
+        if Decimal(str(value)) != amount:
+            raise self.make_error("too_precise")
+        return amount
 
 
 def ids(largest: int, smallest: int = 0, **kwargs: Any) -> fields.List[str]:

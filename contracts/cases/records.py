@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Choice, Count, Event, Flag, Id, Instant, Operation, PageRequest, Stamped, Text, ids, page_of
+from contracts.base import (
+    Amount,
+    Choice,
+    Count,
+    Event,
+    Flag,
+    Id,
+    Instant,
+    Operation,
+    PageRequest,
+    Stamped,
+    Text,
+    ids,
+    page_of,
+)
 from contracts.cases.common import A_CASE, OWNER, CaseId, CasePageMeta
 from contracts.clients import CreateClient
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
@@ -34,7 +48,7 @@ class CaseFields(Schema):
     custom_fields = fields.Dict(keys=Text(longest=60), values=fields.Raw(allow_none=True))
     key_dates = fields.List(fields.Nested(KeyDate), validate=validate.Length(max=50))
     source = Text(longest=120, allow_none=True)
-    value = fields.Decimal(places=2, as_string=True, allow_none=True)
+    value = Amount(allow_none=True)
     external_source = Text(longest=60, allow_none=True)
     external_source_id = Text(longest=120, allow_none=True)
 
@@ -130,7 +144,7 @@ UPDATE_CASE = Operation(
     example={"case_id": A_CASE, "changes": {"status": "Closed"}},
 )  # fmt: skip
 ARCHIVE_CASE = Operation(
-    OWNER, "archive_case", CaseId, Case, (NotFound,), permission="cases.write", example={"case_id": A_CASE}
+    OWNER, "archive_case", CaseId, Case, (NotFound, Conflict), permission="cases.write", example={"case_id": A_CASE}
 )
 UNARCHIVE_CASE = Operation(
     OWNER, "unarchive_case", CaseId, Case, (NotFound,), permission="cases.write", example={"case_id": A_CASE}

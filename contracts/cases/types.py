@@ -80,7 +80,8 @@ LIST_CASE_TYPES = Operation(
     OWNER, "list_case_types", ListCaseTypes, page_of(CaseType), (Invalid,), permission="cases.read"
 )
 UPDATE_CASE_TYPE = Operation(
-    OWNER, "update_case_type", UpdateCaseType, CaseType, (Invalid, NotFound, Conflict, Unavailable),
+    # The cases in a status that is renamed are changed with it.
+    OWNER, "update_case_type", UpdateCaseType, CaseType, (Invalid, NotFound, Conflict, Unavailable), deadline=60.0,
     permission="case_types.write",
     example={"case_type_id": A_CASE, "changes": {"name": "Estates"}},
 )  # fmt: skip

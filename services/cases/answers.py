@@ -21,7 +21,7 @@ from services.cases.custom_fields import FITTING_QUESTIONS
 from services.cases.models import AppliedAnswer, Case, CustomField
 from services.cases.sealed_values import opened
 from services.cases.stored_values import keep_values
-from services.cases.type_fields import fields_of
+from services.cases.type_fields import fields_of, hold_fields
 
 Answer = dict[str, Any]
 _WITH_OPTIONS = ("choice", "choices")
@@ -86,6 +86,7 @@ def _apply(uow: UnitOfWork, answers: Sequence[Answer], now: dt.datetime) -> None
     ids = [answer["case_id"] for answer in answers]
     locked = select(Case).where(among(uow.session, Case.id, ids)).order_by(Case.id).with_for_update()
     cases = {case.id: case for case in uow.session.scalars(locked)}
+    hold_fields(uow.session, {case.case_type_id for case in cases.values()}, {answer["field"] for answer in answers})
     fields = fields_of(uow.session, {case.case_type_id for case in cases.values()})
     before = opened(uow.session, {case.id: case.custom_fields for case in cases.values()})
     values = dict(before)

@@ -85,10 +85,13 @@ def update_case_type(
         return uow.answer(_records(uow.session, [case_type])[0])
 
 
-def find_case_type(session: Session, case_type_id: str, *, lock: bool = False) -> CaseType:
-    """Raises NotFound `case_type_not_found`."""
+def find_case_type(session: Session, case_type_id: str, *, lock: bool = False, hold: bool = False) -> CaseType:
+    """`lock`: to change it; `hold`: so that nobody changes it before the end of the transaction, ahead of any case's
+    lock. Raises NotFound `case_type_not_found`."""
     statement = select(CaseType).where(CaseType.id == case_type_id)
-    found = session.scalars(statement.with_for_update() if lock else statement).one_or_none()
+    if lock or hold:
+        statement = statement.with_for_update(read=not lock)
+    found = session.scalars(statement).one_or_none()
     if found is None:
         raise NotFound("case_type_not_found", case_type_id=case_type_id)
     return found
@@ -116,8 +119,9 @@ def _records(session: Session, case_types: Sequence[CaseType]) -> list[Record]:
 
 
 def _check(command: Record) -> None:
-    errors = []
+    errors = [_error("name", "Blank.")] if command.get("name") is not None and not command["name"].strip() else []
     names = [status["name"].casefold() for status in command.get("statuses") or []]
+    errors += [_error(f"statuses.{index}.name", "Blank.") for index, name in enumerate(names) if not name.strip()]
     errors += [_error(f"statuses.{index}.name", "Named twice.") for index in repeated(names)]
     fields = command.get("custom_fields") or []
     errors += [_error(f"custom_fields.{i}.key", "Named twice.") for i in repeated([field["key"] for field in fields])]

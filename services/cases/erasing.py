@@ -60,7 +60,7 @@ def forget_clients(db: Database, events: Sequence[ReceivedEvent], now: dt.dateti
         uow.session.execute(
             update(NewClientRequest)
             .where(among(uow.session, NewClientRequest.client_id, ids))
-            .values(client_data=None, settled_at=now),
+            .values(client_data=None),
             execution_options=_QUIET,
         )
         client_merges.following.forget(uow, ids)
@@ -132,7 +132,7 @@ def _empty(uow: UnitOfWork, case_ids: Sequence[str], now: dt.datetime) -> None:
     if not case_ids:
         return
     statement = (
-        select(Case.id, Case.number, Case.version)
+        select(Case.id, Case.number, Case.version, Case.state)
         .where(
             among(uow.session, Case.id, case_ids),
             or_(
@@ -152,6 +152,7 @@ def _empty(uow: UnitOfWork, case_ids: Sequence[str], now: dt.datetime) -> None:
     nothing = dict.fromkeys(
         ("description", "description_folded", "source", "source_folded", "external_source", "external_source_id")
     )
+    full = uow.session.execute(statement).all()
     rows = [
         {
             "id": row.id,
@@ -162,11 +163,12 @@ def _empty(uow: UnitOfWork, case_ids: Sequence[str], now: dt.datetime) -> None:
             "updated_at": now,
             **nothing,
         }
-        for row in uow.session.execute(statement)
+        for row in full
     ]
     for model in _ROWS:
         theirs = delete(model).where(among(uow.session, model.case_id, case_ids))
         uow.session.execute(theirs, execution_options=_QUIET)
     destroy_keys(uow, case_ids)
     uow.update_each(Case, rows)
-    emit_changed(uow, {row["id"]: _EMPTIED for row in rows})
+    # A pending case has not been told of yet.
+    emit_changed(uow, {row.id: _EMPTIED for row in full if row.state != "pending"})

@@ -15,7 +15,6 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
 
 from chassis import idempotency
 from chassis.bookkeeping import KEEP_KEYS
@@ -40,7 +39,8 @@ from services.cases.models import (
     NewClientRequest,
     StatusChange,
 )
-from services.cases.numbering import day_of_numbers
+from services.cases.new_client_requests import client_data_of, request_of_key, sealed_client_data
+from services.cases.numbering import day_of_numbers, with_a_number
 from services.cases.reading import answer, find_case, get_case
 from services.cases.records import add_case
 from services.cases.type_statuses import statuses_of
@@ -59,6 +59,8 @@ _ROWS: tuple[type[Any], ...] = (
 )  # fmt: skip
 """What there may be of a pending case."""
 
+_FACTS = ("version", "status", "language", "tags")
+
 _schema = CreateCase().fields["new_client"].schema  # type: ignore[attr-defined]
 _log = log_of(__name__)
 
@@ -71,12 +73,16 @@ def create_case_with_new_client(
     Raises Invalid and Conflict of clients, with their fields under `new_client.`, besides what `create_case` raises.
     """
     with db.read() as session:
-        begun = _request_of_key(session)
+        begun = request_of_key(session)
     if begun is None:
         demand_staff(calls, command)
     today = day_of_numbers(db, calls, command, now=now) if begun is None else None
-    with typed_clashes(), db.unit_of_work() as uow:
-        case_id = _begun_before(uow, now) or _begin(uow, command, actor_id, now, today)
+
+    def write() -> str:
+        with typed_clashes(), db.unit_of_work() as uow:
+            return _begun_before(uow, now) or _begin(uow, command, actor_id, now, today)
+
+    case_id = with_a_number(command, write)
     try:
         return finish(db, calls, case_id, now=now)
     except (Unavailable, DeadlineExceeded, RemoteFault):
@@ -89,26 +95,31 @@ def finish(db: Database, calls: Any, case_id: str, *, now: dt.datetime) -> Recor
     with db.read() as session:
         statement = select(NewClientRequest).where(NewClientRequest.case_id == case_id)
         request = session.scalars(statement).one_or_none()
+        client_data = None if request is None else client_data_of(session, request)
     if request is None:
         raise NotFound("case_not_found", case_id=case_id)
     facts: list[Record] = []
     if request.settled_at is None:
+        if client_data is None:
+            # Erased since, with all that was known of the person.
+            _take_away(db, case_id)
+            raise Conflict("client_deleted", client_id=request.client_id)
         try:
-            client = calls.clients.create_client(client_id=request.client_id, **_schema.load(request.client_data))
+            client = calls.clients.create_client(client_id=request.client_id, **_schema.load(client_data))
         except (Invalid, Conflict) as refused:
             if refused.code == "idempotency_key_in_use":
                 raise Unavailable("client_being_created") from refused
             _take_away(db, case_id)
             raise _of_new_client(refused) from refused
-        names = ("version", "status", "language", "tags")
-        facts = [{"client_id": request.client_id, **{name: client[name] for name in names}}]
+        # The one into which it was merged, if it was.
+        facts = [{"client_id": client["id"], **{name: client[name] for name in _FACTS}}]
     with db.unit_of_work() as uow:
         case = find_case(uow.session, case_id, lock=True)
         pending = uow.session.scalars(statement.with_for_update()).one_or_none()
         if pending is not None and pending.settled_at is None:
             pending.settle(now)
         statuses = statuses_of(uow.session, [case.case_type_id])[case.case_type_id]
-        if case.activate(next(status for status in statuses if status.name == case.status)):
+        if case.activate(next(status for status in statuses if status.name == case.status), now):
             keep_facts(uow, facts)
             uow.session.flush()
             emit_case(uow, CASE_CREATED, case)
@@ -142,7 +153,7 @@ def finish_due(db: Database, calls: Any, *, now: dt.datetime) -> int:
 
 def _begun_before(uow: UnitOfWork, now: dt.datetime) -> str | None:
     """The case that this request began earlier. Raises Invalid `idempotency_key_reused` if another one did."""
-    keyed, found = idempotency.running(), _request_of_key(uow.session)
+    keyed, found = idempotency.running(), request_of_key(uow.session)
     if keyed is None or found is None:
         return None
     if found.settled_at is not None and found.settled_at < now - KEEP_KEYS:
@@ -154,15 +165,6 @@ def _begun_before(uow: UnitOfWork, now: dt.datetime) -> str | None:
     return found.case_id
 
 
-def _request_of_key(session: Session) -> NewClientRequest | None:
-    """What was begun under the key of the request at work."""
-    keyed = idempotency.running()
-    if keyed is None:
-        return None
-    statement = select(NewClientRequest).where(NewClientRequest.idempotency_key == keyed.key)
-    return session.scalars(statement).one_or_none()
-
-
 def _begin(uow: UnitOfWork, command: Record, actor_id: str | None, now: dt.datetime, today: dt.date | None) -> str:
     client_id = new_id()
     clients = [{"client_id": client_id, "role": "primary", "label": None}]
@@ -172,7 +174,7 @@ def _begin(uow: UnitOfWork, command: Record, actor_id: str | None, now: dt.datet
         NewClientRequest(
             case_id=case.id,
             client_id=client_id,
-            client_data=_schema.dump(command["new_client"]),
+            client_data=sealed_client_data(uow, case.id, _schema.dump(command["new_client"])),
             idempotency_key=keyed.key if keyed else None,
             request_hash=keyed.request_hash if keyed else None,
             attempts=0,

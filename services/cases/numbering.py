@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
 
 from chassis.database import Database, UnitOfWork
+from chassis.value_sets import among
+from contracts.errors import Conflict
 from services.cases.case_types import find_case_type
 from services.cases.models import Case, CaseType, NumberSeries
+from services.cases.uniqueness import NUMBER_TAKEN
+
+Written = TypeVar("Written")
+
+MOST_AT_ONCE = 10_000
+"""Numbers that are looked for at once."""
 
 
 def day_of_numbers(db: Database, calls: Any, command: dict[str, Any], *, now: dt.datetime) -> dt.date:
@@ -34,9 +43,35 @@ def next_number(uow: UnitOfWork, case_type: CaseType, today: dt.date) -> str:
     """
     start = (case_type.number_prefix or "") + (f"{today:%Y}-" if case_type.number_yearly else "")
     uow.insert(NumberSeries, [{"key": start, "last": 0}], ignore_conflicts=True)
-    counted = update(NumberSeries).where(NumberSeries.key == start).values(last=NumberSeries.last + 1)
+    series = update(NumberSeries).where(NumberSeries.key == start)
+    counted = series.values(last=NumberSeries.last + 1).returning(NumberSeries.last)
+    following = uow.session.execute(counted).scalar_one()
+    number, count = _first_free(uow, lambda count: f"{start}{count:0{case_type.number_digits}}", following)
+    if count != following:
+        uow.session.execute(series.values(last=count))
+    return number
+
+
+def with_a_number(command: dict[str, Any], write: Callable[[], Written]) -> Written:
+    """What `write` returns, which writes a new case in a transaction of its own: again, if another case was given this
+    one's next number by hand at the same moment."""
     while True:
-        last = uow.session.execute(counted.returning(NumberSeries.last)).scalar_one()
-        number = f"{start}{last:0{case_type.number_digits}}"
-        if uow.session.scalar(select(Case.id).where(Case.number == number)) is None:
-            return number
+        try:
+            return write()
+        except Conflict as refused:
+            if refused.code != NUMBER_TAKEN or command.get("number"):
+                raise
+
+
+def _first_free(uow: UnitOfWork, number_of: Callable[[int], str], count: int) -> tuple[str, int]:
+    """The first number from `count` on that no case has, and its count. A firm that brought its cases along has given
+    thousands by hand, so that more are looked for at once each time."""
+    looked_for = 1
+    while True:
+        candidates = {number_of(each): each for each in range(count, count + looked_for)}
+        taken = set(uow.session.scalars(select(Case.number).where(among(uow.session, Case.number, candidates))))
+        for number, each in candidates.items():
+            if number not in taken:
+                return number, each
+        count += looked_for
+        looked_for = min(looked_for * 10, MOST_AT_ONCE)

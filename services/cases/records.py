@@ -18,12 +18,13 @@ from services.cases.client_facts import keep_facts
 from services.cases.custom_fields import merged
 from services.cases.key_dates import check_key_dates, set_key_dates
 from services.cases.models import Case, CaseStatus, StatusChange
-from services.cases.numbering import day_of_numbers, next_number
+from services.cases.new_client_requests import refuse_key_of_another
+from services.cases.numbering import day_of_numbers, next_number, with_a_number
 from services.cases.reading import answer, find_case
 from services.cases.sealed_values import opened, refuse_sensitive_changes
 from services.cases.stored_values import keep_values
-from services.cases.type_fields import fields_of
-from services.cases.type_statuses import statuses_of
+from services.cases.type_fields import fields_of, hold_fields
+from services.cases.type_statuses import find_status, statuses_of
 from services.cases.uniqueness import typed_clashes
 
 Record = dict[str, Any]
@@ -35,18 +36,24 @@ _PLAIN = (
 def create_case(db: Database, calls: Any, command: Record, *, actor_id: str | None, now: dt.datetime) -> Record:
     """A case with clients that exist. (With a new one: `new_client.create_case_with_new_client`.)
 
-    Raises Invalid that names what is wrong, NotFound `case_type_not_found`, Conflict `case_type_archived`,
-    `number_taken` or `external_source_id_taken`, and Unavailable if clients, staff or the firm's day cannot be asked.
+    Raises Invalid that names what is wrong, or `idempotency_key_reused`, NotFound `case_type_not_found`, Conflict
+    `case_type_archived`, `number_taken` or `external_source_id_taken`, and Unavailable if clients, staff or the firm's
+    day cannot be asked.
     """
     clients = placed(command["clients"])
     demand_staff(calls, command)
     facts = check_clients(calls, clients)
     today = day_of_numbers(db, calls, command, now=now)
-    with typed_clashes(), db.unit_of_work() as uow:
-        keep_facts(uow, facts)
-        case = add_case(uow, command, clients, actor_id=actor_id, now=now, today=today)
-        emit_case(uow, CASE_CREATED, case)
-        return answer(uow, case)
+
+    def write() -> Record:
+        with typed_clashes(), db.unit_of_work() as uow:
+            refuse_key_of_another(uow)
+            keep_facts(uow, facts)
+            case = add_case(uow, command, clients, actor_id=actor_id, now=now, today=today)
+            emit_case(uow, CASE_CREATED, case)
+            return answer(uow, case)
+
+    return with_a_number(command, write)
 
 
 def add_case(
@@ -65,7 +72,8 @@ def add_case(
     change, and what the session raises for what is taken.
     """
     check_key_dates(command)
-    case_type = find_case_type(uow.session, command["case_type_id"])
+    _check_names(command)
+    case_type = find_case_type(uow.session, command["case_type_id"], hold=True)
     if case_type.archived:
         raise Conflict("case_type_archived", case_type_id=case_type.id)
     _check_value(command)
@@ -136,10 +144,14 @@ def update_case(
 
 def demand_changeable(case: Case) -> None:
     """Raises Conflict: `case_pending` while its new client is being created, `case_archived`."""
-    if case.state == "pending":
-        raise Conflict("case_pending", case_id=case.id)
+    _demand_complete(case)
     if case.archived_at is not None:
         raise Conflict("case_archived", case_id=case.id)
+
+
+def _demand_complete(case: Case) -> None:
+    if case.state == "pending":
+        raise Conflict("case_pending", case_id=case.id)
 
 
 def change_status(uow: UnitOfWork, case: Case, status: str, actor_id: str | None, now: dt.datetime) -> bool:
@@ -158,10 +170,11 @@ def change_status(uow: UnitOfWork, case: Case, status: str, actor_id: str | None
 def archive_case(db: Database, case_id: str, *, now: dt.datetime) -> Record:
     """Takes a case out of lists and selections, and lets nobody change it; again, nothing happens.
 
-    Raises NotFound `case_not_found`.
+    Raises NotFound `case_not_found`, Conflict `case_pending` while its new client is being created.
     """
     with db.unit_of_work() as uow:
         case = find_case(uow.session, case_id, lock=True)
+        _demand_complete(case)
         if case.archive(now):
             uow.session.flush()
             emit_case(uow, CASE_CHANGED, case, ["archived_at"])
@@ -180,6 +193,7 @@ def unarchive_case(db: Database, case_id: str, *, now: dt.datetime) -> Record:
 
 def _apply(uow: UnitOfWork, case: Case, changes: Record, actor_id: str | None, now: dt.datetime) -> list[str]:
     _check_value(changes)
+    _check_names(changes)
     check_key_dates(changes)
     changed = []
     for name in _PLAIN:
@@ -189,6 +203,7 @@ def _apply(uow: UnitOfWork, case: Case, changes: Record, actor_id: str | None, n
     if "status" in changes and change_status(uow, case, changes["status"], actor_id, now):
         changed.append("status")
     if "custom_fields" in changes:
+        hold_fields(uow.session, [case.case_type_id], changes["custom_fields"])
         fields = fields_of(uow.session, [case.case_type_id])[case.case_type_id]
         refuse_sensitive_changes(fields, changes["custom_fields"])
         stored = opened(uow.session, {case.id: case.custom_fields})[case.id]
@@ -213,12 +228,19 @@ def _apply(uow: UnitOfWork, case: Case, changes: Record, actor_id: str | None, n
 
 def _status(uow: UnitOfWork, case_type_id: str, name: str | None) -> CaseStatus:
     """The type's status of that name, its first if None. Raises Invalid that names `status`."""
+    if name is not None and (named := find_status(uow.session, case_type_id, name)) is not None:
+        return named
     statuses = statuses_of(uow.session, [case_type_id])[case_type_id]
-    for status in statuses:
-        if name is None or status.name == name:
-            return status
+    if name is None and (first := find_status(uow.session, case_type_id, statuses[0].name)) is not None:
+        return first
     names = ", ".join(status.name for status in statuses)
     raise invalid_field("status", f"Not a status of this type of case, which has: {names}.", code="unknown_status")
+
+
+def _check_names(values: Record) -> None:
+    blank = [name for name in ("name", "number") if values.get(name) is not None and not values[name].strip()]
+    if blank:
+        raise Invalid("invalid_input", fields=[{"field": name, "message": "Blank."} for name in blank])
 
 
 def _check_value(values: Record) -> None:

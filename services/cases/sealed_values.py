@@ -28,7 +28,9 @@ from services.cases.models import Case, CaseFieldValue, CaseKey, CustomField, Fi
 
 SEALING = Sealing(FirmKey, CaseKey, "case_id")
 PERMISSION = "clients.read_sensitive"
-_TABLE, _SEALED = Case.__tablename__, "sealed"
+SEALED = "sealed"
+"""What a sealed value is kept under."""
+_TABLE = Case.__tablename__
 
 
 def opened(session: Session, stored: Mapping[str, Values]) -> dict[str, Values]:
@@ -50,7 +52,7 @@ def sealed(
     new = sensitive - kept.keys()
     if new:
         keys = SEALING.keys_to_seal(uow, [case_id])
-        kept |= {key: {_SEALED: keys.seal(case_id, _text(after[key]), *_place(case_id, key))} for key in new}
+        kept |= {key: {SEALED: keys.seal(case_id, _text(after[key]), *_place(case_id, key))} for key in new}
     return {key: kept.get(key, value) for key, value in after.items()}
 
 
@@ -113,7 +115,8 @@ def refuse_sensitive_changes(fields: Iterable[CustomField], given: Collection[st
     """Raises Forbidden `permission_denied`, naming the fields, if the caller may not change one of them."""
     if sees_sensitive():
         return
-    sensitive = {field.key for field in fields if field.sensitive and field.removed_at is None}
+    # Removed ones too: a value that is there already would be taken again, which tells what it is.
+    sensitive = {field.key for field in fields if field.sensitive}
     named = [
         {"field": f"custom_fields.{key}", "message": "Sensitive: needs another permission."}
         for key in sorted(sensitive.intersection(given))
@@ -131,7 +134,7 @@ def _opened(keys: OwnerKeys, case_id: str, values: Values) -> Values:
     for key, value in values.items():
         if not _is_sealed(value):
             result[key] = value
-        elif (text := keys.unseal(case_id, value[_SEALED], *_place(case_id, key))) is not None:
+        elif (text := keys.unseal(case_id, value[SEALED], *_place(case_id, key))) is not None:
             result[key] = orjson.loads(text)
     return result
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
+from chassis.value_sets import among
 from contracts.errors import Conflict
 from services.cases.models import Case, CaseFieldValue, CustomField
 
@@ -37,6 +38,20 @@ def fields_of(session: Session, case_type_ids: Iterable[str]) -> dict[str, list[
     return found
 
 
+def hold_fields(session: Session, case_type_ids: Iterable[str], keys: Iterable[str]) -> None:
+    """Before values of these fields are written, and after any case's lock: how the fields are defined does not change
+    before the end of the transaction."""
+    held = (
+        select(CustomField.key)
+        .where(
+            CustomField.case_type_id.in_(sorted(set(case_type_ids))), among(session, CustomField.key, sorted(set(keys)))
+        )
+        .order_by(CustomField.case_type_id, CustomField.key)
+        .with_for_update(read=True)
+    )
+    session.execute(held)
+
+
 def _field_values(field: Record) -> Record:
     return {
         "key": field["key"],
@@ -50,6 +65,9 @@ def _field_values(field: Record) -> Record:
 
 def replace_fields(session: Session, case_type_id: str, wanted: Sequence[Record], now: dt.datetime) -> None:
     """Makes `wanted` the custom fields of the type, in this order. Raises Conflict `custom_field_in_use`."""
+    # A value that is being written is seen below.
+    theirs = select(CustomField.key).where(CustomField.case_type_id == case_type_id)
+    session.execute(theirs.order_by(CustomField.key).with_for_update())
     present = {field.key: field for field in fields_of(session, [case_type_id])[case_type_id]}
     for position, entry in enumerate(wanted):
         field = present.pop(entry["key"], None)

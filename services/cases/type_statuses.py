@@ -22,6 +22,8 @@ from services.cases.case_events import emit_changed
 from services.cases.models import Case, CaseStatus
 
 Record = dict[str, Any]
+TOLD_AT_ONCE = 1_000
+"""Cases whose change is told of together: there may be hundreds of thousands in a status."""
 
 
 def statuses_of(session: Session, case_type_ids: Iterable[str]) -> dict[str, list[CaseStatus]]:
@@ -34,6 +36,14 @@ def statuses_of(session: Session, case_type_ids: Iterable[str]) -> dict[str, lis
     return found
 
 
+def find_status(session: Session, case_type_id: str, name: str) -> CaseStatus | None:
+    """A status that a case is about to enter. It neither changes nor goes before the end of the transaction: who
+    changes it holds it for itself, see `_hold`."""
+    statement = select(CaseStatus).where(CaseStatus.case_type_id == case_type_id, CaseStatus.name == name)
+    held = statement.with_for_update(read=True, key_share=True)
+    return session.scalars(held.execution_options(populate_existing=True)).one_or_none()
+
+
 def replace_statuses(uow: UnitOfWork, case_type_id: str, wanted: Sequence[Record], now: dt.datetime) -> None:
     """Makes `wanted` ({name, closed, was?}) the statuses of the type, in this order. The type's row is locked.
 
@@ -42,8 +52,14 @@ def replace_statuses(uow: UnitOfWork, case_type_id: str, wanted: Sequence[Record
     session = uow.session
     present = {status.name: status for status in statuses_of(session, [case_type_id])[case_type_id]}
     old_names = _renames(present, wanted)
-    if old_names:
-        _hold(session, case_type_id, old_names.values())
+    turned = [
+        before
+        for entry in wanted
+        if (before := old_names.get(entry["name"], entry["name"])) in present
+        and present[before].closed != entry["closed"]
+    ]
+    if changing := {*turned, *old_names.values()}:
+        _hold(session, case_type_id, changing)
     for position, entry in enumerate(wanted):
         name: str = entry["name"]
         status = present.pop(old_names.get(name, name), None)
@@ -80,7 +96,8 @@ def _hold(session: Session, case_type_id: str, names: Iterable[str]) -> None:
     """Locks the cases in statuses, in the order of their ids, and then the statuses: no case enters or leaves them."""
     wanted = sorted(names)
     cases = select(Case.id).where(Case.case_type_id == case_type_id, Case.status.in_(wanted))
-    session.execute(cases.order_by(Case.id).with_for_update())
+    # Counted, so that hundreds of thousands of ids do not travel.
+    session.scalar(select(func.count()).select_from(cases.order_by(Case.id).with_for_update().subquery()))
     statuses = select(CaseStatus.name).where(CaseStatus.case_type_id == case_type_id, CaseStatus.name.in_(wanted))
     session.execute(statuses.order_by(CaseStatus.name).with_for_update())
 
@@ -110,7 +127,10 @@ def _change(uow: UnitOfWork, status: CaseStatus, entry: Record, now: dt.datetime
     ).all()
     names = [name for name, changed in (("status", renamed), ("state", turned)) if changed]
     # A pending case has not been told of yet.
-    emit_changed(uow, {row.id: names for row in rows if row.state != "pending"})
+    told = [row.id for row in rows if row.state != "pending"]
+    for start in range(0, len(told), TOLD_AT_ONCE):
+        emit_changed(uow, dict.fromkeys(told[start : start + TOLD_AT_ONCE], names))
+        uow.step_aside()
     if renamed:
         uow.session.delete(status)
         uow.session.flush()

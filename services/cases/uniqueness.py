@@ -21,8 +21,9 @@ def _named(model: type, name: str) -> UniqueConstraint | Index:
     raise KeyError(name)
 
 
+NUMBER_TAKEN = "number_taken"
 MEANINGS: Mapping[UniqueConstraint | Index, tuple[str, str]] = {
-    _named(Case, "uq_cases_number"): ("number_taken", "number"),
+    _named(Case, "uq_cases_number"): (NUMBER_TAKEN, "number"),
     _named(Case, "uq_cases_external_source_id"): ("external_source_id_taken", "external_source_id"),
     _named(CaseType, "uq_case_type_name"): ("name_taken", "name"),
     _named(CaseList, "uq_case_list_name"): ("name_taken", "name"),

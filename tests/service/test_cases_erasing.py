@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from chassis.columns import new_id
+from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.testing import deliver, outbox_events, received
 from contracts import cases, clients, messaging
-from contracts.errors import Unavailable
+from contracts.errors import NotFound, Unavailable
 from services.cases.models import Base, NewClientRequest
+from services.cases.new_client import finish_due
 from tests.service.canaries import found_in, publish_all
 from tests.service.cases_office import Office
 from tests.service.one_database import on_one_database
@@ -132,12 +134,21 @@ def test_a_new_client_that_is_still_awaited_is_forgotten(office: Office, monkeyp
     monkeypatch.setitem(office.calls.answers, clients.CREATE_CLIENT, away)
     case_type = office.case_type()
     new_client = {"first_name": "Wurlitzer", "last_name": "Oxenfree"}
-    assert office.case(case_type, new_client=new_client)["state"] == "pending"
-    assert found_in(office.db, ["Wurlitzer"]) == ["Wurlitzer"]
+    pending = office.case(case_type, name="Marzipan", new_client=new_client)
+    assert pending["state"] == "pending"
+    assert found_in(office.db, WORDS) == ["Marzipan"]
     with office.db.read() as session:
         (awaited,) = session.query(NewClientRequest).all()
     erase(office, awaited.client_id)
-    assert found_in(office.db, ["Wurlitzer"]) == []
+    assert found_in(office.db, WORDS) == []
+    assert outbox_events(office.db, cases.CASE_CHANGED) == []
+    # Nobody is there any more for whom the case could wait.
+    across = office.db.across_firms("a timer's database is bound to no firm")
+    asked = len(office.calls.asked(clients.CREATE_CLIENT))
+    assert finish_due(across, office.calls, now=utc_now() + dt.timedelta(minutes=1)) == 0
+    assert len(office.calls.asked(clients.CREATE_CLIENT)) == asked
+    with pytest.raises(NotFound):
+        office.service.get_case(pending["id"])
 
 
 @on_one_database

@@ -12,12 +12,12 @@ from chassis.columns import new_id, utc_now
 from chassis.idempotency import AlreadyAnswered
 from chassis.rpc import RemoteFault
 from chassis.testing import outbox_events
-from contracts.cases import CASE_CREATED, CREATE_CASE
+from contracts.cases import CASE_CHANGED, CASE_CREATED, CREATE_CASE
 from contracts.clients import CREATE_CLIENT
 from contracts.errors import Conflict, DeadlineExceeded, Invalid, NotFound, Unavailable
 from services.cases import new_client
-from services.cases.models import Base, Case, CaseClient, CaseFieldValue, NewClientRequest, StatusChange
-from tests.service.cases_office import Office
+from services.cases.models import Base, Case, CaseClient, CaseFieldValue, ClientFacts, NewClientRequest, StatusChange
+from tests.service.cases_office import Office, refusal
 from tests.service.one_database import on_one_database
 
 ANN = {
@@ -98,6 +98,8 @@ def test_while_clients_cannot_be_asked_the_case_is_pending_and_a_timer_finishes_
     assert later(office) == 0
     finished = office.service.get_case(case["id"])
     assert (finished["state"], finished["clients"]) == ("open", case["clients"])
+    # Whoever asked about it meanwhile was told that it waits: it has changed since.
+    assert finished["version"] == case["version"] + 1
     assert len({asked["client_id"] for asked in office.calls.asked(CREATE_CLIENT)}) == 1
     assert len(outbox_events(office.db, CASE_CREATED)) == 1
 
@@ -228,9 +230,36 @@ def test_a_turn_that_fails_waits_longer_before_the_next(office: Office, kind: di
 def test_a_pending_case_does_not_change(office: Office, kind: dict[str, Any]) -> None:
     answer_once(office, Unavailable("bus_unavailable"))
     pending = office.case(kind, new_client=ANN)
-    with pytest.raises(Conflict) as refused:
-        office.service.update_case(pending["id"], {"name": "B"}, None)
-    assert refused.value.code == "case_pending"
+    assert refusal(Conflict, office.service.update_case, pending["id"], {"name": "B"}, None)[0] == "case_pending"
+    assert refusal(Conflict, office.service.archive_case, pending["id"])[0] == "case_pending"
+    assert outbox_events(office.db, CASE_CHANGED) == []
+
+
+@on_one_database
+def test_the_key_of_a_case_that_waits_for_its_client_is_no_other_requests(office: Office, kind: dict[str, Any]) -> None:
+    answer_once(office, Unavailable("bus_unavailable"))
+    with office.request(CREATE_CASE, "k", "body"):
+        pending = office.case(kind, new_client=ANN)
+    with office.request(CREATE_CASE, "k", "a client that exists"):
+        assert refusal(Invalid, office.case, kind)[0] == "idempotency_key_reused"
+    with office.request(CREATE_CASE, "k", "body"):
+        assert office.case(kind, new_client=ANN)["id"] == pending["id"]
+    assert rows(office, Case) == [1]
+
+
+@on_one_database
+def test_a_client_that_was_merged_meanwhile_is_known_as_the_survivor(office: Office, kind: dict[str, Any]) -> None:
+    survivor = office.client(tags=["survivor"], version=7)
+
+    def merged(client_id: str, **command: Any) -> dict[str, Any]:
+        return {"id": survivor, **{name: office.clients[survivor][name] for name in new_client._FACTS}}
+
+    office.calls.answers[CREATE_CLIENT] = merged
+    case = office.case(kind, new_client=ANN)
+    with office.db.read() as session:
+        known = session.execute(select(ClientFacts.client_id, ClientFacts.version)).all()
+    assert [tuple(row) for row in known] == [(survivor, 7)]
+    assert case["state"] == "open"
 
 
 def test_clients_and_a_new_client_exclude_each_other(office: Office, kind: dict[str, Any]) -> None:

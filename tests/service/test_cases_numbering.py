@@ -7,13 +7,16 @@ from typing import Any
 
 import eventlet
 import pytest
+from sqlalchemy import event
 
+from chassis.columns import new_id
 from contracts.accounts import GET_FIRM
 from contracts.cases import CREATE_CASE_TYPE
 from contracts.errors import Conflict, Unavailable
-from services.cases.models import Base
-from services.cases.records import create_case
-from tests.service.cases_office import Office, refusal
+from services.cases.models import Base, Case
+from services.cases.records import add_case, create_case
+from tests.service.cases_office import NOW, Office, refusal
+from tests.service.races import until_held_up
 
 
 @pytest.fixture
@@ -85,6 +88,30 @@ def test_two_series_give_each_number_once_to_cases_made_at_once(office: Office) 
     kinds = [office.case_type(name=prefix, number_prefix=prefix) for prefix in ("A-", "B-")]
     made = eventlet.GreenPool(10).imap(lambda index: office.case(kinds[index % 2])["number"], range(40))
     assert sorted(made) == sorted(f"{prefix}{number:06}" for prefix in ("A-", "B-") for number in range(1, 21))
+
+
+def test_a_firm_that_brought_its_cases_along_goes_on_after_them_at_once(office: Office) -> None:
+    kind = office.case_type(number_prefix="PR-")
+    numbers = [f"PR-{number:06}" for number in range(1, 3001) if number != 2500]
+    same = {"case_type_id": kind["id"], "name": "Old", "name_folded": "old", "status": "New", "state": "open",
+            "custom_fields": {}}  # fmt: skip
+    with office.db.unit_of_work() as uow:
+        uow.insert(Case, [{**same, "id": new_id(), "number": number, "number_folded": number} for number in numbers])
+    ran: list[str] = []
+    event.listen(office.db.engines.write, "before_cursor_execute", lambda *sent: ran.append(sent[2]))
+    assert [office.case(kind)["number"] for _ in range(2)] == ["PR-002500", "PR-003001"]
+    assert sum("FROM cases" in statement and "cases.number" in statement for statement in ran) < 40
+
+
+def test_who_is_given_no_number_gets_another_if_the_next_one_is_taken_by_hand_at_this_moment(office: Office) -> None:
+    kind = office.case_type()
+    with office.db.unit_of_work() as uow:
+        command = {"case_type_id": kind["id"], "name": "By hand", "number": "000001"}
+        add_case(uow, command, [], actor_id=None, now=NOW)
+        uow.session.flush()
+        counting = eventlet.spawn(office.case, kind)
+        until_held_up(office.db, counting)
+    assert counting.wait()["number"] == "000002"
 
 
 @pytest.mark.parametrize(

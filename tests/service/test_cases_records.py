@@ -17,11 +17,15 @@ from chassis.idempotency import AlreadyAnswered
 from contracts.cases import CASE_CHANGED, CASE_CREATED, CREATE_CASE
 from contracts.clients import GET_CLIENT_FACTS
 from contracts.errors import Conflict, Invalid, NotFound
-from services.cases import client_summaries
+from services.cases import client_summaries, records
+from services.cases.case_types import find_case_type
 from services.cases.models import Base, Case, CaseClient, ClientFacts, StatusChange
+from services.cases.reading import find_case
+from services.cases.type_fields import replace_fields
 from services.cases.uniqueness import meaning_of
-from tests.service.cases_office import NEWEST, PROBATE, Office, events, listed, refusal
+from tests.service.cases_office import NEWEST, NOW, PROBATE, Office, events, listed, refusal
 from tests.service.plans import counted
+from tests.service.races import until_held_up
 
 
 @pytest.fixture
@@ -55,6 +59,9 @@ def test_a_case_type_is_read_as_it_was_written(office: Office) -> None:
     [
         ({"statuses": [{"name": "A", "closed": False}, {"name": "a", "closed": True}]}, "statuses.1.name"),
         ({"custom_fields": [{"key": "k", "label": "K", "type": "text"}] * 2}, "custom_fields.1.key"),
+        ({"name": "  "}, "name"),
+        ({"statuses": [{"name": " ", "closed": False}]}, "statuses.0.name"),
+        ({"custom_fields": [{"key": "k", "label": " ", "type": "text"}]}, "custom_fields.0.label"),
         ({"custom_fields": [{"key": "k", "label": "K", "type": "choice"}]}, "custom_fields.0.options"),
         ({"custom_fields": [{"key": "k", "label": "K", "type": "text", "options": ["a"]}]}, "custom_fields.0.options"),
         (
@@ -122,6 +129,40 @@ def test_a_removed_field_hides_its_values_and_shows_them_again(office: Office) -
     assert office.service.get_case(case["id"])["custom_fields"] == {"court": "north", "heirs": 3}
 
 
+NOTES_AS_NUMBER = [
+    {**field, "type": "number" if field["key"] == "notes" else field["type"]} for field in PROBATE["custom_fields"]
+]
+
+
+def test_a_field_does_not_change_its_type_under_a_value_that_is_being_written(office: Office) -> None:
+    kind = office.case_type()
+    case = office.case(kind)
+    with office.db.unit_of_work() as uow:
+        found = find_case(uow.session, case["id"], lock=True)
+        assert records._apply(uow, found, {"custom_fields": {"notes": "a text"}}, None, NOW)
+        changing = eventlet.spawn(office.service.update_case_type, kind["id"], {"custom_fields": NOTES_AS_NUMBER}, None)
+        until_held_up(office.db, changing)
+    assert refusal(Conflict, changing.wait)[0] == "custom_field_in_use"
+    assert office.service.get_case(case["id"])["custom_fields"] == {"notes": "a text"}
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_a_value_is_read_by_the_type_that_its_field_is_being_given(office: Office, new: bool) -> None:
+    kind = office.case_type()
+    case = office.case(kind)
+    text = {"custom_fields": {"notes": "a text"}}
+    with office.db.unit_of_work() as uow:
+        find_case_type(uow.session, kind["id"], lock=True)
+        replace_fields(uow.session, kind["id"], NOTES_AS_NUMBER, NOW)
+        uow.session.flush()
+        if new:
+            writing = eventlet.spawn(office.case, kind, **text)
+        else:
+            writing = eventlet.spawn(office.service.update_case, case["id"], text, None)
+        until_held_up(office.db, writing)
+    assert refusal(Invalid, writing.wait) == ("invalid_input", ["custom_fields.notes"])
+
+
 def test_a_hidden_value_is_not_found_where_another_type_has_the_field(office: Office) -> None:
     kind, other = office.case_type(), office.case_type(name="Estates")
     case = office.case(kind, custom_fields={"court": "north"})
@@ -182,6 +223,7 @@ def test_a_case_is_read_as_it_was_written(office: Office) -> None:
     [
         ({"status": "Done"}, "unknown_status", ["status"]),
         ({"value": Decimal("1E12")}, "invalid_input", ["value"]),
+        ({"name": " ", "number": "\u2003"}, "invalid_input", ["name", "number"]),
         ({"custom_fields": {"court": "west"}}, "invalid_input", ["custom_fields.court"]),
         ({"custom_fields": {"nothing": 1}}, "invalid_input", ["custom_fields.nothing"]),
         ({"clients": [{"client_id": "u"}]}, "unknown_client", ["clients.0.client_id"]),

@@ -97,6 +97,20 @@ def test_who_may_not_see_a_field_may_not_change_it_or_look_for_it(office: Office
     assert office.service.get_case(case["id"])["custom_fields"] == {**VALUES, "notes": "z"}
 
 
+def test_a_field_that_is_gone_does_not_tell_its_value_to_who_guesses_it(office: Office) -> None:
+    kind = kind_of(office)
+    case = made(office, kind, custom_fields=VALUES)
+    office.service.update_case_type(kind["id"], {"custom_fields": []}, None)
+    with member(office):
+        for guess in ("Quimbyism", "gout", None):
+            wanted = {"custom_fields": {"diagnosis": guess}}
+            assert refusal(Forbidden, office.service.update_case, case["id"], wanted, None)[1] == [
+                "custom_fields.diagnosis"
+            ]
+    office.service.update_case_type(kind["id"], {"custom_fields": FIELDS}, None)
+    assert office.service.get_case(case["id"])["custom_fields"] == VALUES
+
+
 def test_a_change_seals_anew_only_what_changed(office: Office) -> None:
     case = made(office, kind_of(office), custom_fields=VALUES)
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from contracts.cases import CASE_CHANGED
 from contracts.errors import Conflict, Invalid
+from services.cases.case_types import find_case_type
 from services.cases.models import Base, Case, CaseStatus
 from services.cases.reading import find_case
 from services.cases.records import add_case, change_status
@@ -141,3 +142,34 @@ def test_who_moves_a_case_to_the_old_name_at_this_moment_is_told_that_it_is_gone
         until_held_up(office.db, moving)
     assert refusal(Invalid, moving.wait) == ("unknown_status", ["status"])
     assert office.service.get_case(case["id"])["status"] == "New"
+
+
+CLOSED = statuses(("New", None, False), ("In court", None, True), ("Closed", None, True))
+
+
+def test_a_case_that_enters_a_status_while_it_is_closed_is_closed_with_it(office: Office) -> None:
+    kind = office.case_type()
+    case = office.case(kind)
+    with office.db.unit_of_work() as uow:
+        found = find_case(uow.session, case["id"], lock=True)
+        assert change_status(uow, found, "In court", None, NOW)
+        uow.session.flush()
+        closing = eventlet.spawn(office.service.update_case_type, kind["id"], CLOSED, None)
+        until_held_up(office.db, closing)
+    closing.wait()
+    assert office.service.get_case(case["id"])["state"] == "closed"
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_who_moves_a_case_into_a_status_that_is_being_closed_waits_for_it(office: Office, new: bool) -> None:
+    kind = office.case_type()
+    case = office.case(kind)
+    with office.db.unit_of_work() as uow:
+        find_case_type(uow.session, kind["id"], lock=True)
+        replace_statuses(uow, kind["id"], CLOSED["statuses"], NOW)
+        if new:
+            moving = eventlet.spawn(office.case, kind, status="In court")
+        else:
+            moving = eventlet.spawn(office.service.update_case, case["id"], {"status": "In court"}, None)
+        until_held_up(office.db, moving)
+    assert (moving.wait()["status"], moving.wait()["state"]) == ("In court", "closed")

@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 from marshmallow import ValidationError
 
-from contracts.base import Instant, Text
+from contracts.base import Amount, Instant, Text
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,14 @@ def test_a_text_is_as_long_as_it_is_kept() -> None:
     with pytest.raises(ValidationError) as caught:
         Text(longest=4).deserialize(letter * 5)
     assert len(caught.value.messages) == 1
+
+
+@pytest.mark.parametrize(("given", "kept"), [("10.5", "10.50"), (3, "3.00"), ("-0.25", "-0.25"), (1.1, "1.10")])
+def test_an_amount_has_two_decimals(given: object, kept: str) -> None:
+    assert Amount().serialize("value", {"value": Amount().deserialize(given)}) == kept
+
+
+@pytest.mark.parametrize("given", ["10.005", 0.1 + 0.2, "1E-9", "1E50", "NaN", "Infinity", "ten", True, [1]])
+def test_what_is_no_amount_is_refused_and_not_rounded(given: object) -> None:
+    with pytest.raises(ValidationError):
+        Amount().deserialize(given)

@@ -15,7 +15,8 @@ from services.cases.models.common import Base, OfCase, case_key
 class NewClientRequest(OfCase, Base):
     """A pending case's new client, whose id was chosen beforehand, so that creating it can be repeated to the end.
 
-    `client_data` is cleared when it is settled. The key finds the case again when its caller repeats the request.
+    `client_data` is {"sealed": text}, and cleared when it is settled or the client is erased. The key finds the case
+    again when its caller repeats the request.
     """
 
     __tablename__ = "new_client_request"

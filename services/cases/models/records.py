@@ -90,11 +90,13 @@ class Case(FirmKeyed, Versioned, Base):
             self.state = status.state
         return True
 
-    def activate(self, status: CaseStatus) -> bool:
-        """Ends the wait for the new client; False if the case was not waiting."""
+    def activate(self, status: CaseStatus, now: dt.datetime) -> bool:
+        """Ends the wait for the new client; False if the case was not waiting. It counts as a change: who asked about
+        the case meanwhile was told that it waits."""
         if self.state != "pending":
             return False
         self.state = status.state
+        self.touch(now)
         return True
 
     def archive(self, now: dt.datetime) -> bool:
