@@ -79,11 +79,20 @@ class JsonText(ma.fields.Field[dict[str, Any]]):
         return loaded
 
 
+def documented(schema: type[ma.Schema] | ma.Schema) -> ma.Schema:
+    """A schema for a route's documentation, which stays one however often what is documented is copied: with each
+    answer that a route may give, all that was said of it before is. Nobody changes it."""
+    made = schema() if isinstance(schema, type) else schema
+    vars(made)["__deepcopy__"] = lambda _seen: made
+    return made
+
+
 def query_arguments(
     blueprint: Blueprint, schema: type[ma.Schema], leave_out: set[str] | None = None
 ) -> Callable[[View], View]:
     """A view's query parameters; one that is not known is refused, as an unknown field of a body is."""
-    return blueprint.arguments(query_of(schema, leave_out or set()), location="query", unknown=ma.RAISE)
+    asked = documented(query_of(schema, leave_out or set()))
+    return blueprint.arguments(asked, location="query", unknown=ma.RAISE)
 
 
 def expected_version() -> int | None:
@@ -172,10 +181,10 @@ def expose(
     parameters: list[dict[str, Any]] = []
     if is_patch:
         changes = request_schema._declared_fields["changes"]
-        guarded = blueprint.arguments(changes.schema.__class__)(guarded)  # type: ignore[attr-defined]
+        guarded = blueprint.arguments(documented(changes.schema.__class__))(guarded)  # type: ignore[attr-defined]
         parameters.append(IF_MATCH)
     elif takes_body:
-        guarded = blueprint.arguments(_without(request_schema, named))(guarded)
+        guarded = blueprint.arguments(documented(_without(request_schema, named)))(guarded)
     elif method == "GET" and set(request_schema._declared_fields) - named:
         guarded = query_arguments(blueprint, request_schema, named)(guarded)
     if method == "POST":
@@ -183,9 +192,9 @@ def expose(
     if status == 204:
         guarded = blueprint.response(204)(guarded)
     else:
-        guarded = blueprint.response(status, operation.response)(guarded)
+        guarded = blueprint.response(status, documented(operation.response))(guarded)
     for error in sorted({error.status for error in operation.errors}):
-        guarded = blueprint.alt_response(error, schema=Problem, content_type="application/problem+json")(guarded)
+        guarded = blueprint.alt_response(error, schema=PROBLEM, content_type="application/problem+json")(guarded)
     guarded = blueprint.doc(parameters=parameters, operationId=view.__name__)(guarded)
     # Outermost: whoever may not call is refused before the body is looked at.
     blueprint.route(path, methods=[method])(permitted(operation)(guarded))
@@ -206,3 +215,6 @@ class Problem(ma.Schema):
     code = ma.fields.String()
     correlation_id = ma.fields.String()
     errors = ma.fields.List(ma.fields.Nested(ProblemField))
+
+
+PROBLEM = documented(Problem)

@@ -26,7 +26,6 @@ def pytest_configure() -> None:
 
 def pytest_collection_finish() -> None:
     """What the modules hold by now they hold to the end: no collection has to look through it."""
-    gc.collect()
     gc.freeze()
 
 
