@@ -237,7 +237,8 @@ def test_one_of_the_release_before_goes_on(office: Office) -> None:
     record = begin(office, template_id, due={"mode": "relative", "days": 1})
     with office.db.unit_of_work() as uow:
         found = bulk_assigning.load(uow.session, record["id"], with_assigned=True)
-        due_at = found.due_at
+        due_at, later = found.due_at, {"due_rule", "due_at", "assignee_id", "status"}
+        found.copies = [{name: value for name, value in copy.items() if name not in later} for copy in found.copies]
         found.frozen = None
     assert due_at is not None
     work(office)
