@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from chassis.unit_of_work import UnitOfWork
 from contracts.base import Event
 from contracts.messaging import DELIVERY_DELIVERED, DELIVERY_FAILED, DELIVERY_SENT, DELIVERY_SUPPRESSED
-from services.messaging.models import WAITING, Batch, Delivery
+from services.messaging.models import WAITING, Delivery
 from services.messaging.setwise import update_rows
 
 LONGEST_RESERVATION = dt.timedelta(minutes=1)
@@ -229,33 +229,6 @@ def event_data(row: Any, now: dt.datetime) -> dict[str, Any]:
 
 
 # What happens elsewhere and concerns what still waits
-
-
-def suppress_closed_tasks(
-    uow: UnitOfWork, case_task_ids: Iterable[str], now: dt.datetime, status: str = "completed"
-) -> list[str]:
-    """Suppresses what still waits to notify about case tasks that have this status now, unless such ones were asked
-    for. A message that tells of others too is prepared again, which leaves these out."""
-    where = [
-        Delivery.case_task_id.in_(sorted(set(case_task_ids))),
-        Delivery.state.in_(WAITING),
-        Delivery.kind == "notification",
-    ]
-    waiting = uow.session.execute(select(Delivery.batch_id, Delivery.joined_to).distinct().where(*where)).all()
-    if not waiting:
-        return []
-    batch_ids = sorted({row.batch_id for row in waiting})
-    asked = [
-        batch.id
-        for batch in uow.session.scalars(select(Batch).where(Batch.id.in_(batch_ids)))
-        if status in batch.statuses
-    ]
-    leaders = {row.joined_to for row in waiting if row.joined_to and row.batch_id not in asked}
-    if leaders:
-        again = [Delivery.id.in_(sorted(leaders)), Delivery.state == "queued"]
-        move(uow, "accepted", now, where=again, due_at=Delivery.send_after)
-    where += [Delivery.joined_to.is_(None), Delivery.batch_id.not_in(asked)]
-    return move(uow, "suppressed", now, where=where, reason="task_closed")
 
 
 def prepare_again(uow: UnitOfWork, client_ids: Iterable[str], now: dt.datetime) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from chassis.columns import new_id
 from contracts.errors import Conflict
-from services.messaging import batches, deliveries
+from services.messaging import batches, closed_tasks, deliveries
 from services.messaging.adapters.base import Deferred, NotConnected, Outgoing, Refused, Result, Unknown
 from services.messaging.models import OPEN, Delivery
 from services.messaging.statuses import record_delivery_status
@@ -90,7 +90,7 @@ class Story:
         task = self.random.choice(self.tasks)
         self.desk.tasks[task]["status"] = "completed"
         with self.desk.db.unit_of_work() as uow:
-            deliveries.suppress_closed_tasks(uow, [task], self.desk.clock())
+            closed_tasks.suppress(uow, [(task, self.desk.clock())], self.desk.clock())
 
     def change(self) -> None:
         person = self.random.choice(self.people)

@@ -14,6 +14,7 @@ from services.messaging import (
     batch_views,
     batches,
     bulk_messages,
+    closed_tasks,
     contact_erasing,
     contents,
     deliveries,
@@ -139,13 +140,14 @@ class SendingEntrypoints(Dependencies):
     @on(tasks.TASK_COMPLETED, batch=500)
     def drop_closed_tasks(self, events: list[ReceivedEvent]) -> None:
         with self.db.unit_of_work(once=events) as uow:
-            deliveries.suppress_closed_tasks(uow, [event.data["case_task_id"] for event in uow.fresh], utc_now())
+            closed = [(event.data["case_task_id"], event.time) for event in uow.fresh]
+            closed_tasks.suppress(uow, closed, utc_now())
 
     @on(tasks.TASKS_SKIPPED, batch=10)
     def drop_skipped_tasks(self, events: list[ReceivedEvent]) -> None:
         with self.db.unit_of_work(once=events) as uow:
-            hidden = [case_task_id for event in uow.fresh for case_task_id in event.data["case_task_ids"]]
-            deliveries.suppress_closed_tasks(uow, hidden, utc_now(), status="skipped")
+            hidden = [(id_, event.time) for event in uow.fresh for id_ in event.data["case_task_ids"]]
+            closed_tasks.suppress(uow, hidden, utc_now(), status="skipped")
 
     @on(clients.CLIENT_CHANGED, batch=500)
     def refresh_clients(self, events: list[ReceivedEvent]) -> None:
