@@ -20,25 +20,33 @@ from chassis.forgetting import forget_deleted
 from chassis.value_sets import among
 from contracts.errors import Unavailable
 from contracts.tasks import ERASURE_REPORTED, OWNER
-from services.tasks.models import CaseTask, CaseTaskChange, TaskFile
+from services.tasks import flow, known_cases
+from services.tasks.firms import Calendars
+from services.tasks.models import CaseTask, CaseTaskChange, KnownCase, TaskFile
 
 _ASKED_AT_ONCE = 500
 _QUIET = {"synchronize_session": False}
 _NO_DRAFT = {"draft": null(), "draft_at": null(), "draft_client_id": null()}
 
 
-def forget_clients(db: Database, files: Files, calls: Any, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
+def forget_clients(
+    db: Database, files: Files, calls: Any, firms: Calendars, events: Sequence[ReceivedEvent], now: dt.datetime
+) -> None:
     """`client.erased.v1`: forgets what was answered and uploaded, and reports how much. That a task was completed, and
-    when, stays. Which cases are the clients' alone is asked first.
+    when, stays; what the answers showed or hid is decided anew. Which cases are the clients' alone is asked first.
 
     Raises Unavailable, DeadlineExceeded; then it is done later.
     """
     ids = sorted({client_id for event in events for client_id in event.data["client_ids"]})
     alone = _cases_of_nobody_else(calls, ids)
     removed = _remove_contents(db, files, ids, alone)
+    calendar = firms.get(str(db.firm_id), calls)
     with db.unit_of_work(once=events) as uow:
+        touched = _hold_cases(uow, ids, alone)
         answers = _forget_answers(uow, ids, alone, now)
         gone = _forget_files(uow, ids, alone, removed)
+        for case in touched:
+            flow.settle(uow, case, changed=[], calendar=calendar, now=now)
         uow.forget_mentions([*ids, *alone])
         for event in uow.fresh:
             mine = set(event.data["client_ids"])
@@ -65,6 +73,17 @@ def _cases_of_nobody_else(calls: Any, client_ids: Sequence[str]) -> dict[str, li
             if case["alone"]:
                 found[case["case_id"]] = case["client_ids"]
     return found
+
+
+def _hold_cases(uow: UnitOfWork, ids: Sequence[str], alone: dict[str, Any]) -> Sequence[KnownCase]:
+    """The cases in which something is forgotten, and all their tasks, locked in the order of `flow`."""
+    theirs = or_(among(uow.session, CaseTask.client_id, ids), among(uow.session, CaseTask.case_id, alone))
+    case_ids = sorted(set(uow.session.scalars(select(CaseTask.case_id).where(theirs).distinct())))
+    known_cases.hold(uow, case_ids)
+    tasks = select(CaseTask.id).where(among(uow.session, CaseTask.case_id, case_ids)).order_by(CaseTask.id)
+    uow.session.execute(tasks.with_for_update()).all()
+    cases = select(KnownCase).where(among(uow.session, KnownCase.case_id, case_ids)).order_by(KnownCase.case_id)
+    return uow.session.scalars(cases).all()
 
 
 def _forget_answers(uow: UnitOfWork, ids: Sequence[str], alone: dict[str, Any], now: dt.datetime) -> Counter[str]:

@@ -12,6 +12,7 @@ from contracts import cases, clients, tasks
 from contracts.errors import Unavailable
 from services.tasks import answers, client_merges, data_exports, erasing, facts, views
 from services.tasks.models import Base
+from tests.service import forms_desk
 from tests.service.canaries import found_in, publish_all
 from tests.service.tasks_office import NOW, Office, database, office
 
@@ -68,6 +69,31 @@ def test_answers_go_and_what_was_done_stays(office: Office) -> None:
     assert found_in(office.everywhere, words) == []
     shown = views.get_case_task(office.db, NOW, own)
     assert (shown["status"], shown["answer"], shown["completed_at"]) == ("completed", None, NOW)
+
+
+def test_what_the_answers_showed_is_hidden_again(office: Office) -> None:
+    """On a case of others too: what somebody answered on it stays where it is still asked for."""
+    will = forms_desk.task(office, "will", template={"kind": "yes_no", "required": True})
+    place = forms_desk.task(office, "place", condition=forms_desk.when("will", True))
+    after = {"mode": "after_task", "task": "will", "days": 2, "business": False}
+    date = forms_desk.task(office, "date", due=after)
+    case_id = office.cases.open(clients=2)
+    one, other = office.cases.clients[case_id]
+    form = forms_desk.make(office, forms_desk.section("The will", will, place, date))
+    made = forms_desk.assign(office, form, case_id)
+    ids = {task.item_key: task.id for task in forms_desk.tasks_of(office, made["id"])}
+    for key, answer, client_id in (("will", True, one), ("place", "Quahogport", other)):
+        answers.submit_answer(
+            office.db, NOW, case_task_id=ids[key], answer=answer, client_id=client_id, link_id=None, answer_version=0,
+            calendar=forms_desk.calendar(office),
+        )  # fmt: skip
+    assert forms_desk.statuses(office, made["id"]) == {"will": "completed", "place": "completed", "date": "to_do"}
+    erase(office, one)
+    assert forms_desk.statuses(office, made["id"]) == {"will": "completed", "place": "skipped", "date": "to_do"}
+    assert found_in(office.everywhere, ["Quahogport"]) == []
+    (hidden,) = office.emitted(tasks.TASKS_SKIPPED)
+    assert hidden["case_task_ids"] == [ids["place"]]
+    assert views.get_case_task(office.db, NOW, ids["date"])["due_at"] is not None
 
 
 def test_on_a_case_of_others_too_only_the_persons_own_answers_go(office: Office) -> None:

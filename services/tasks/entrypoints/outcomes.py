@@ -20,6 +20,7 @@ class OutcomesEntrypoints:
     db: Any
     files: Any
     calls: Any
+    firms: Any
 
     @on(clients.FIELD_UPDATE_REJECTED)
     def record_client_rejection(self, event: ReceivedEvent) -> None:
@@ -35,7 +36,7 @@ class OutcomesEntrypoints:
 
     @on(clients.CLIENT_ERASED, batch=100)
     def forget_clients(self, events: list[ReceivedEvent]) -> None:
-        erasing.forget_clients(self.db, self.files, self.calls, events, utc_now())
+        erasing.forget_clients(self.db, self.files, self.calls, self.firms, events, utc_now())
 
     @on(clients.CLIENTS_MERGED, batch=20)
     def follow_merges(self, events: list[ReceivedEvent]) -> None:
