@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Flag, Id, Operation, PageRequest, Stamped, Text, ids, page_of
+from contracts.base import Event, Flag, Id, Operation, PageRequest, Stamped, Text, ids, page_of
 from contracts.cases.common import A_CASE, OWNER
 from contracts.custom_fields import CustomField
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
@@ -68,6 +68,16 @@ class UpdateCaseType(CaseTypeId):
     expected_version = fields.Integer(load_default=None, allow_none=True)
 
 
+class CaseStatusRenamed(Schema):
+    """A status of a case type is called otherwise from now on, and its cases with it. `elsewhere`: another type of case
+    has a status that is still called so."""
+
+    case_type_id = Id(required=True)
+    was = fields.String(required=True)
+    name = fields.String(required=True)
+    elsewhere = fields.Boolean(required=True)
+
+
 CREATE_CASE_TYPE = Operation(
     OWNER, "create_case_type", CreateCaseType, CaseType, (Invalid, Conflict, Unavailable),
     permission="case_types.write",
@@ -84,4 +94,8 @@ UPDATE_CASE_TYPE = Operation(
     OWNER, "update_case_type", UpdateCaseType, CaseType, (Invalid, NotFound, Conflict, Unavailable), deadline=60.0,
     permission="case_types.write",
     example={"case_type_id": A_CASE, "changes": {"name": "Estates"}},
+)  # fmt: skip
+CASE_STATUS_RENAMED = Event(
+    OWNER, "case_status.renamed.v1", CaseStatusRenamed,
+    example={"case_type_id": A_CASE, "was": "New", "name": "Intake", "elsewhere": False},
 )  # fmt: skip

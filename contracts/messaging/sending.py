@@ -254,9 +254,23 @@ class DeliveryEvent(Schema):
 
 
 class BatchFinished(Schema):
+    """`counts`: its deliveries by state, `suppressions` the suppressed ones by reason. What is not required is missing
+    from older events."""
+
     batch_id = Id(required=True)
     state = fields.String(required=True)
     deliveries = Count(required=True)
+    counts = fields.Dict(keys=fields.String(), values=Count())
+    suppressions = fields.Dict(keys=fields.String(), values=Count())
+
+
+class CaseMessageRejected(Schema):
+    """The message that this run of an automation asked for was not taken: `message_template_not_found`,
+    `channel_missing`, or `no_such_subject` where it names a task and the run is about none."""
+
+    automation_run_id = Id(required=True)
+    case_id = Id(required=True)
+    code = fields.String(required=True)
 
 
 _DELIVERY = {
@@ -343,5 +357,13 @@ MESSAGES_REQUESTED = Event(
     },
 )  # fmt: skip
 BATCH_FINISHED = Event(
-    OWNER, "batch.finished.v1", BatchFinished, example={"batch_id": AN_ID, "state": "finished", "deliveries": 3}
-)
+    OWNER, "batch.finished.v1", BatchFinished,
+    example={
+        "batch_id": AN_ID, "state": "finished", "deliveries": 3, "counts": {"sent": 2, "suppressed": 1},
+        "suppressions": {"opted_out": 1},
+    },
+)  # fmt: skip
+CASE_MESSAGE_REJECTED = Event(
+    OWNER, "case_message.rejected.v1", CaseMessageRejected,
+    example={"automation_run_id": AN_ID, "case_id": AN_ID, "code": "channel_missing"},
+)  # fmt: skip

@@ -55,7 +55,10 @@ class SaveContent(Schema):
 
 
 class SavedContent(Schema):
+    """`uses`: the variables that it names."""
+
     content_id = Id()
+    uses = fields.List(fields.String())
 
 
 CREATE_MESSAGE_TEMPLATE = Operation(

@@ -6,10 +6,10 @@ from marshmallow import Schema, fields, validate
 
 from contracts.base import Choice, Count, Event, Flag, Id, Instant, Operation, PageRequest, Stamped, Text, ids, page_of
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
-from contracts.tasks.common import AN_ID, OWNER, Due
+from contracts.tasks.common import AN_ID, CHANNELS, OWNER, Due
 
-TRIGGERS = ("task_completed", "form_completed", "overdue", "case_status_changed")
-ACTIONS = ("assign_task", "assign_form", "change_status", "notify_staff")
+TRIGGERS = ("task_completed", "form_completed", "overdue", "case_status_changed", "overdue_handling")
+ACTIONS = ("assign_task", "assign_form", "change_status", "notify_staff", "send_template")
 RUN_STATES = ("waiting", "done", "filtered", "loop", "failed")
 
 
@@ -17,7 +17,8 @@ class AutomationTrigger(Schema):
     """When a rule runs. `task_completed`: a task, if given of `template_id`, was completed; a corrected answer
     completes nothing anew. `form_completed`: of a form on a case, if given `form_id`, nothing required is open any
     more. `overdue`: the time of a task, if given of `template_id`, has passed. `case_status_changed`: a case, if given
-    of `case_type_id`, came to another status, if given to `to_status`; a renamed status is the same one."""
+    of `case_type_id`, came to another status, if given to `to_status`; a renamed status is the same one.
+    `overdue_handling`: only where the overdue handling of a task names the rule, as it can any other one."""
 
     kind = Choice(*TRIGGERS, required=True)
     template_id = Id()
@@ -29,7 +30,9 @@ class AutomationTrigger(Schema):
 class AutomationAction(Schema):
     """What is done, by `kind`. `assign_task`: `template_id`, and if wanted `due` and `assignee_id`. `assign_form`:
     `form_id`, and the same for its tasks of which the form says nothing. `change_status`: to `status`. `notify_staff`:
-    `title` to `staff_ids`, and with `notify_responsible` to whoever is responsible for the case."""
+    `title` to `staff_ids`, and with `notify_responsible` to whoever is responsible for the case. `send_template`: the
+    message template `message_template_id`, as it is then, to the case's clients, by every one of the `channels`, or
+    with `fallback` by the first that reaches them."""
 
     kind = Choice(*ACTIONS, required=True)
     template_id = Id()
@@ -40,6 +43,9 @@ class AutomationAction(Schema):
     staff_ids = ids(20, smallest=1)
     notify_responsible = Flag()
     title = Text(longest=200, shortest=1)
+    message_template_id = Id()
+    channels = fields.List(Choice(*CHANNELS), validate=validate.Length(min=1, max=3))
+    fallback = Flag()
 
 
 class AutomationRuleFields(Schema):
@@ -83,10 +89,14 @@ class UpdateAutomationRule(AutomationRuleId):
 
 
 class AutomationOutcome(Schema):
-    """What became of an action: `done`, `requested` of who decides it, `nobody` to be told, or why it was refused."""
+    """What became of an action: `done`; `done_unassigned`, since the assignee works here no more; `requested` of who
+    decides it; `nobody` to be told; or why it was refused. Of a message, `batch_id` is its batch, and once that is
+    finished `deliveries` counts those to its recipients by state, suppressed ones by reason."""
 
     kind = fields.String()
     code = fields.String()
+    batch_id = Id()
+    deliveries = fields.Dict(keys=fields.String(), values=Count())
 
 
 class AutomationRun(Schema):
@@ -129,6 +139,20 @@ class CaseChangeRequested(Schema):
     status = Text(longest=60, shortest=1, required=True)
 
 
+class CaseMessageRequested(Schema):
+    """For messaging: an automation sends a template to the clients of a case, the primary one first. The batch has the
+    id of the run. `case_task_id`: the task that the run is about, if it is about one."""
+
+    automation_run_id = Id(required=True)
+    case_id = Id(required=True)
+    case_task_id = Id(required=True, allow_none=True)
+    client_ids = fields.List(Id(), required=True)
+    message_template_id = Id(required=True)
+    channels = fields.List(fields.String(), required=True)
+    fallback = fields.Boolean(required=True)
+    requested_at = Instant(required=True)
+
+
 CREATE_AUTOMATION_RULE = Operation(
     OWNER, "create_automation_rule", CreateAutomationRule, AutomationRule, (Invalid, NotFound, Conflict, Unavailable),
     permission="automation_rules.write",
@@ -162,3 +186,10 @@ CASE_CHANGE_REQUESTED = Event(
     CaseChangeRequested,
     example={"automation_run_id": AN_ID, "case_id": AN_ID, "status": "In court"},
 )
+CASE_MESSAGE_REQUESTED = Event(
+    OWNER, "case_message.requested.v1", CaseMessageRequested,
+    example={
+        "automation_run_id": AN_ID, "case_id": AN_ID, "case_task_id": None, "client_ids": [AN_ID],
+        "message_template_id": AN_ID, "channels": ["sms"], "fallback": False, "requested_at": "2026-11-21T15:00:00Z",
+    },
+)  # fmt: skip

@@ -8,6 +8,7 @@ from contracts.base import Choice, Count, Id, Instant, Operation, PageRequest, S
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from contracts.mapping import Mapping
 from contracts.tasks.common import AN_ID, GROUPS, OWNER, STATUSES, VIEWS, CaseTaskId, CaseTaskIds, Due
+from contracts.tasks.due import KeptHandling, OverdueHandlingChanges
 
 
 class CaseTask(Stamped):
@@ -16,7 +17,8 @@ class CaseTask(Stamped):
     template's as it is now, null if none (a blank answer would clear that field). `rejection`: why the owner of a
     mapped field refused the answer. `due` is the rule that gives `due_at`, as a `Due`; a task that waits for another
     one has no date yet. `draft`: what was filled in since and not sent, saved at `draft_at`. `reopened`: `reason` and
-    `at`, until the task is completed again. `item_key`: what the form of `case_form_id` calls the task."""
+    `at`, until the task is completed again. `item_key`: what the form of `case_form_id` calls the task. `overdue`: what
+    is done when its time has passed, null if nothing."""
 
     case_id = Id()
     template_id = Id()
@@ -44,11 +46,16 @@ class CaseTask(Stamped):
     draft_at = Instant(allow_none=True)
     reopened = fields.Dict(allow_none=True)
     last_notification = fields.Dict(allow_none=True)
+    overdue = fields.Nested(KeptHandling, allow_none=True)
 
 
 class CaseTaskFields(Schema):
+    """`overdue` null: nothing is done when its time has passed. A change does nothing about a time whose passing was
+    announced before: it holds from the next one."""
+
     assignee_id = Id(allow_none=True)
     due = fields.Nested(Due, allow_none=True)
+    overdue = fields.Nested(OverdueHandlingChanges, allow_none=True)
     status = Choice("to_do", "in_progress")
 
 

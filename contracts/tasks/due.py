@@ -24,12 +24,39 @@ class OverdueHandling(Schema):
     """What is done when the time of a task has passed, once for each deadline and only while its case is open.
 
     Staff get a notice: those who are named, the assignee (or, if none works here, the responsible of the case), and
-    with `escalate` the supervisor of the assignee, else of the responsible."""
+    with `escalate` the supervisor of the assignee, else of the responsible. The automation rules `rule_ids` are run for
+    the case, whatever their own triggers."""
 
     notify_staff_ids = ids(20, load_default=list)
     notify_assignee = Flag(load_default=False)
     escalate = Flag(load_default=False)
     remind_client = fields.Nested(ClientReminder, load_default=None, allow_none=True)
+    rule_ids = ids(10, load_default=list)
+
+
+class OverdueHandlingChanges(Schema):
+    """As `OverdueHandling`. What is left out stays as it is."""
+
+    notify_staff_ids = ids(20)
+    notify_assignee = Flag()
+    escalate = Flag()
+    remind_client = fields.Nested(ClientReminder, allow_none=True)
+    rule_ids = ids(10)
+
+
+class KeptReminder(Schema):
+    channels = fields.List(fields.String())
+    fallback = fields.Boolean()
+
+
+class KeptHandling(Schema):
+    """What a case task has of an `OverdueHandling`: the words of a reminder are messaging's."""
+
+    notify_staff_ids = fields.List(Id())
+    notify_assignee = fields.Boolean()
+    escalate = fields.Boolean()
+    remind_client = fields.Nested(KeptReminder, allow_none=True)
+    rule_ids = fields.List(Id())
 
 
 class CaseTaskChange(Schema):
@@ -37,8 +64,8 @@ class CaseTaskChange(Schema):
     and whether it corrected another answer; `due_changed` from, to and, where it moved with another task, because (its
     id); `reopened` a reason; `shared` the channel, and the
     message_id or the link_id; `overdue` due_at and what became of each action in `outcomes`: done, nobody,
-    no_supervisor, case_closed, case_pending, case_archived or case_gone; `skipped` and `shown`, which answers to others
-    caused, nothing."""
+    no_supervisor, rule_inactive, case_closed, case_pending, case_archived or case_gone; `skipped` and `shown`, which
+    answers to others caused, nothing; `handling_changed`, of what is done when its time has passed, nothing."""
 
     id = Id()
     created_at = Instant()
@@ -53,14 +80,16 @@ class ListCaseTaskChanges(PageRequest, CaseTaskId):
 
 
 class TaskOverdue(Schema):
-    """An open task's time has passed. Told once for each deadline: a date that was moved is a new one. `template_id` is
-    missing from older events."""
+    """An open task's time has passed. Told once for each deadline: a date that was moved is a new one.
+    `automation_rule_ids`: the rules that the task's overdue handling runs, if it does. What is not required is missing
+    from older events."""
 
     case_task_id = Id(required=True)
     case_id = Id(required=True)
     assignee_id = Id(required=True, allow_none=True)
     due_at = Instant(required=True)
     template_id = Id()
+    automation_rule_ids = ids(10)
 
 
 class TaskDueChanged(Schema):

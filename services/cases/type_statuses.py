@@ -1,7 +1,8 @@
 """The statuses of a case type, and how they change while cases exist.
 
 - One that is renamed (`was` names it as it is called now) takes its cases along. They have not moved: their history
-  stays as it was written, and `case.changed.v1` says `status` without a previous one.
+  stays as it was written, and `case.changed.v1` says `status` without a previous one. `case_status.renamed.v1` tells
+  those who keep the name.
 - One with cases in it cannot be removed (`status_in_use` names it).
 - One that changes between open and closed takes the state of its cases along, and each of them says so.
 """
@@ -17,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
+from contracts.cases import CASE_STATUS_RENAMED
 from contracts.errors import Conflict, invalid_field
 from services.cases.case_events import emit_changed
 from services.cases.models import Case, CaseStatus
@@ -132,9 +134,17 @@ def _change(uow: UnitOfWork, status: CaseStatus, entry: Record, now: dt.datetime
         emit_changed(uow, dict.fromkeys(told[start : start + TOLD_AT_ONCE], names))
         uow.step_aside()
     if renamed:
+        _tell(uow, status.case_type_id, old_name, became.name)
         uow.session.delete(status)
         uow.session.flush()
     return became
+
+
+def _tell(uow: UnitOfWork, case_type_id: str, was: str, name: str) -> None:
+    """Others keep what statuses are called."""
+    others = select(CaseStatus.name).where(CaseStatus.case_type_id != case_type_id, CaseStatus.name == was).limit(1)
+    told = {"case_type_id": case_type_id, "was": was, "name": name}
+    uow.emit(CASE_STATUS_RENAMED, case_type_id, {**told, "elsewhere": uow.session.scalar(others) is not None})
 
 
 def _remove(session: Session, case_type_id: str, name: str) -> None:

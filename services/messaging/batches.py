@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -41,7 +42,7 @@ def accept_chunk(db: Database, event: ReceivedEvent, now: dt.datetime | None = N
 
 
 def accept(db: Database, event: ReceivedEvent, data: Record, now: dt.datetime) -> None:
-    """Writes the deliveries of one chunk of either kind. An item without a case task is about the batch's message."""
+    """Writes the deliveries of one chunk of either kind. `to_contacts`: as of a delivery."""
     with db.unit_of_work(once=event) as uow:
         batch = _lock(uow, data["batch_id"], accepted=data["accepted"])
         number = {"batch_id": batch.id, "chunk": data["chunk"]}
@@ -90,6 +91,7 @@ def _deliveries(batch: Batch, data: Record, now: dt.datetime) -> Iterator[Record
         "due_at": joining.NEVER if batch.coalesce else send_after,
         "content_id": batch.content_id,
         "requested_by": batch.requested_by,
+        "to_contacts": data.get("to_contacts", False),
         "fallback": data["channels"][1:] if batch.fallback else None,
         "created_at": now,
         "updated_at": now,
@@ -203,6 +205,16 @@ def finish_batch(db: Database, batch_id: str) -> None:
         now = utc_now()
         batch.state, batch.finished_at = "finished", now
         batch.touch(now)
-        total = uow.session.scalar(select(func.count()).select_from(Delivery).where(Delivery.batch_id == batch_id))
-        data = {"batch_id": batch_id, "state": batch.state, "deliveries": total or 0}
-        uow.emit(BATCH_FINISHED, batch_id, data)
+        uow.emit(BATCH_FINISHED, batch_id, {"batch_id": batch_id, "state": batch.state, **_counted(uow, batch_id)})
+
+
+def _counted(uow: UnitOfWork, batch_id: str) -> Record:
+    """What `batch.finished.v1` says of the deliveries."""
+    grouped = select(Delivery.state, Delivery.reason, func.count()).where(Delivery.batch_id == batch_id)
+    counts: Counter[str] = Counter()
+    suppressions: Counter[str] = Counter()
+    for state, reason, count in uow.session.execute(grouped.group_by(Delivery.state, Delivery.reason)):
+        counts[state] += count
+        if state == "suppressed":
+            suppressions[str(reason)] += count
+    return {"deliveries": counts.total(), "counts": dict(counts), "suppressions": dict(suppressions)}

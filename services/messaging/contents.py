@@ -84,18 +84,18 @@ def list_templates(db: Database, *, limit: int, cursor: str | None, sort: str | 
 
 
 def save_content(db: Database, *, message: Record, channels: list[str]) -> Record:
-    """Checks a message against the channels it is for and keeps it: {"content_id"}. A stored template's texts are kept
-    already, so that asking again gives the same id.
+    """Checks a message against the channels it is for and keeps it: {"content_id", "uses"}. A stored template's texts
+    are kept already, so that asking again gives the same id.
 
     Raises Invalid, NotFound for an unknown template.
     """
     with db.read() as session:
         content_id, texts = resolve_message(session, message, channels)
-    if content_id is not None:
-        return {"content_id": content_id}
     uses = check_variants(texts, "message")
+    if content_id is not None:
+        return {"content_id": content_id, "uses": uses}
     with db.unit_of_work() as uow:
-        return uow.answer({"content_id": keep(uow, texts, uses).id})
+        return uow.answer({"content_id": keep(uow, texts, uses).id, "uses": uses})
 
 
 def resolve_message(session: Session, message: Record, channels: Iterable[str]) -> tuple[str | None, list[Variant]]:

@@ -133,7 +133,9 @@ def _registration(row: Reserved, token_hash: str) -> dict[str, Any]:
 
 
 def _scope(row: Reserved) -> dict[str, Any]:
-    if row.case_task_id is None or row.joined_to:
+    # What a rule has to say of a task, which may be done, leads to those that are open.
+    of_rule = row.kind == "message" and row.batch_id is not None
+    if row.case_task_id is None or row.joined_to or of_rule:
         return {"kind": "tasks", "case_task_id": None, "case_ids": []}
     case_form_id = (row.variables or {}).get("form", {}).get("id")
     if case_form_id is not None:

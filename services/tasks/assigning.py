@@ -5,15 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from chassis.database import Database
+from chassis.database import Database, UnitOfWork
 from contracts.errors import invalid_field
 from contracts.tasks import TASKS_ASSIGNED
-from services.tasks import dependents, due_dates, flow, known_cases
-from services.tasks.history import note_due_change
+from services.tasks import dependents, due_dates, flow, known_cases, overdue_handling
+from services.tasks.history import change_of, note_due_change
 from services.tasks.models import CaseTask
 from services.tasks.open_cases import demand_open_case
 from services.tasks.templates import load_template
-from services.tasks.views import case_task_view
+from services.tasks.views import case_task_view, load_case_task
 
 
 def assign_task(
@@ -72,8 +72,9 @@ def update_case_task(
     expected_version: int | None,
     firm: due_dates.Calendar | None = None,
 ) -> dict[str, Any]:
-    """Changes assignee, due rule, or the status of an open task. A relative due date counts from the assignment.
-    `firm`: its calendar as it was last asked for, for dates that follow; the one that is set asks anew.
+    """Changes assignee, due rule, what is done when its time has passed, or the status of an open task. A relative due
+    date counts from the assignment. `firm`: its calendar as it was last asked for, for dates that follow; the one that
+    is set asks anew.
 
     Raises NotFound `case_task_not_found`, `staff_not_found`; Conflict `stale_version`, `task_not_open`,
     `case_archived`; Invalid.
@@ -83,10 +84,15 @@ def update_case_task(
     calendar = firm_calendar(calls) if due_dates.needs_calendar(due) else None
     if changes.get("assignee_id") is not None:
         _demand_active(calls.accounts.get_staff(staff_id=changes["assignee_id"]), "changes.assignee_id")
+    handling = changes.get("overdue")
+    if handling is not None:
+        handling = _prepared_handling(db, calls, case_task_id, handling)
     with db.unit_of_work() as uow:
         case, task = flow.lock_task(uow, case_task_id)
         task.demand_present()
         task.expect_version(expected_version)
+        if "overdue" in changes:
+            _change_handling(uow, task, handling, now)
         if "status" in changes:
             task.set_open_status(changes["status"])
         if "assignee_id" in changes:
@@ -100,6 +106,20 @@ def update_case_task(
                 note_due_change(uow, task, before, now)
             flow.settle(uow, case, changed=[task], calendar=calendar or firm, now=now)
         return uow.answer(case_task_view(task, now))
+
+
+def _prepared_handling(db: Database, calls: Any, case_task_id: str, given: dict[str, Any]) -> dict[str, Any]:
+    with db.read() as session:
+        before = load_case_task(session, case_task_id).overdue_handling
+    return overdue_handling.prepared_changes(calls, given, before)
+
+
+def _change_handling(uow: UnitOfWork, task: CaseTask, changes: dict[str, Any] | None, now: dt.datetime) -> None:
+    before = task.overdue_handling
+    task.overdue_handling = overdue_handling.changed(before, changes)
+    overdue_handling.check_rules(uow.session, task.overdue_handling, before, "changes.overdue")
+    if task.overdue_handling != before:
+        uow.session.add(change_of(task, "handling_changed", {}, now))
 
 
 def firm_calendar(calls: Any) -> due_dates.Calendar:

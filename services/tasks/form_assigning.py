@@ -75,10 +75,13 @@ def add(
     once: Once,
     now: dt.datetime,
     correlation_id: str | None = None,
+    depths: Mapping[str, int] | None = None,
 ) -> Added:
     """Writes what these cases lack, and says so with `tasks.assigned.v1`. What is there already is left out as
-    `already_assigned`. Case ids are distinct."""
-    archived = {case.case_id: case.archived for case in known_cases.hold(uow, case_ids)}
+    `already_assigned`. Case ids are distinct. `depths`: for each case, how many rules led to it, if any did."""
+    of_case: dict[str, Row] = {case.case_id: {"archived": case.archived} for case in known_cases.hold(uow, case_ids)}
+    for case_id, depth in (depths or {}).items():
+        of_case[case_id]["automation_depth"] = depth
     taken = already_there(uow.session, frozen, case_ids) if once is True else set()
     case_forms = [
         row for row in _form_rows(frozen, case_ids, once, now) if (row["case_id"], row["form_id"]) not in taken
@@ -92,10 +95,10 @@ def add(
         uow.plan_anew()
     told: list[_Told] = []
     for form in frozen.forms:
-        told.append(_add_form(uow, form, case_forms, archived, now))
+        told.append(_add_form(uow, form, case_forms, of_case, now))
     for task in sorted(frozen.templates, key=lambda task: str(task["template_id"])):
         missing = [case_id for case_id in sorted(case_ids) if (case_id, task["template_id"]) not in taken]
-        told.append(_add_template(uow, task, missing, archived, once, now))
+        told.append(_add_template(uow, task, missing, of_case, once, now))
     for assigned in told:
         _emit_assigned(uow, assigned, correlation_id)
     there = {(row["case_id"], row["form_id"]) for row in case_forms}
@@ -116,7 +119,7 @@ class _Told:
 
 
 def _add_form(
-    uow: UnitOfWork, form: FrozenForm, case_forms: Sequence[Row], archived: Mapping[str, bool], now: dt.datetime
+    uow: UnitOfWork, form: FrozenForm, case_forms: Sequence[Row], of_case: Mapping[str, Row], now: dt.datetime
 ) -> _Told:
     theirs = [row for row in case_forms if row["form_id"] == form.form_id]
     ids = {str(task["item_key"]): [new_id() for _ in theirs] for task in form.tasks}
@@ -129,8 +132,8 @@ def _add_form(
                 "id": id_,
                 "case_id": case_form["case_id"],
                 "case_form_id": case_form["id"],
-                "archived": archived[case_form["case_id"]],
                 "due_anchor_id": anchor_id,
+                **of_case[case_form["case_id"]],
             }
             for id_, case_form, anchor_id in zip(ids[task["item_key"]], theirs, anchors, strict=True)
         ]
@@ -142,7 +145,7 @@ def _add_form(
         for same, differs in written:
             uow.insert(CaseTask, differs, same=same)
     by_case = zip(theirs, zip(*ids.values(), strict=True), strict=True)
-    tasks = [(id_, case_form["case_id"], case_form["id"]) for case_form, of_case in by_case for id_ in of_case]
+    tasks = [(id_, case_form["case_id"], case_form["id"]) for case_form, new in by_case for id_ in new]
     return _Told(form.form_id, None, tasks)
 
 
@@ -150,11 +153,11 @@ def _add_template(
     uow: UnitOfWork,
     task: Row,
     case_ids: Sequence[str],
-    archived: Mapping[str, bool],
+    of_case: Mapping[str, Row],
     once: Once,
     now: dt.datetime,
 ) -> _Told:
-    rows: list[Row] = [{"id": new_id(), "case_id": case_id, "archived": archived[case_id]} for case_id in case_ids]
+    rows: list[Row] = [{"id": new_id(), "case_id": case_id, **of_case[case_id]} for case_id in case_ids]
     once_key = _once_key(task["template_id"], once)
     same = {**task, "assigned_once_key": once_key, "created_at": now, "updated_at": now}
     kept = {row.id for row in uow.insert_returning(CaseTask, rows, "id", ignore_conflicts=bool(once), same=same)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -21,7 +22,8 @@ from chassis.telemetry import log_of
 from chassis.value_sets import among
 from contracts.errors import CasewireError
 from contracts.tasks import TASK_OVERDUE
-from services.tasks import overdue_actions
+from services.tasks import overdue_actions, overdue_handling
+from services.tasks.automation.named_rules import active_among
 from services.tasks.history import wire_instant
 from services.tasks.models import CaseTask, CaseTaskChange
 from services.tasks.statuses import is_overdue, present
@@ -37,9 +39,11 @@ _log = log_of(__name__)
 def announce_due(db: Database, calls: Any, now: dt.datetime, *, at_once: int = AT_ONCE) -> bool:
     """Announces deadlines of all firms, those that passed first before the others; True if there may be more.
 
-    A firm whose staff or cases cannot be asked waits for the next turn, and keeps no other one waiting.
+    A firm whose staff or cases cannot be asked waits for the next turn, and so does one with a deadline that cannot be
+    announced, whatever the reason; they keep no other one waiting. What nobody expected is raised in the end.
     """
     left_out: set[str] = set()
+    unexpected: Exception | None = None
     while True:
         page = _untold(db, now, left_out, at_once)
         announced = 0
@@ -50,7 +54,12 @@ def announce_due(db: Database, calls: Any, now: dt.datetime, *, at_once: int = A
                 except (CasewireError, RemoteFault) as error:
                     _log.warning("overdue_waits", firm_id=firm_id, code=getattr(error, "code", type(error).__name__))
                     left_out.add(firm_id)
+                except Exception as error:
+                    unexpected = unexpected or error
+                    left_out.add(firm_id)
         if len(page) < at_once or not left_out:
+            if unexpected is not None:
+                raise unexpected
             # Where nothing was announced another replica has the page: it needs no help.
             return len(page) == at_once and announced > 0
 
@@ -85,10 +94,11 @@ def _announce(db: Database, calls: Any, case_task_ids: list[str], now: dt.dateti
         tasks = [task for task in locked if known.covers(task)]
         if not tasks:
             return 0
+        known = replace(known, rules=active_among(uow.session, overdue_handling.rules_of(tasks)))
         plans = {task.id: overdue_actions.plan(task, known) for task in tasks}
         fresh = _mark(uow, tasks, plans, now)
         new = [task for task in tasks if task.id in fresh]
-        uow.emit_many(TASK_OVERDUE, [(task.id, _overdue(task)) for task in new])
+        uow.emit_many(TASK_OVERDUE, [(task.id, _overdue(task, plans[task.id])) for task in new])
         overdue_actions.act(uow, [(task, plans[task.id]) for task in new], now)
         return len(tasks)
 
@@ -115,8 +125,9 @@ def _mark(
     return {row.case_task_id for row in added}
 
 
-def _overdue(task: CaseTask) -> dict[str, Any]:
+def _overdue(task: CaseTask, plan: overdue_actions.Plan) -> dict[str, Any]:
     return {
+        **({"automation_rule_ids": plan.rules} if plan.rules else {}),
         "case_task_id": task.id,
         "case_id": task.case_id,
         "assignee_id": task.assignee_id,

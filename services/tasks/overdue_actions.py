@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +17,16 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.tasks import NOTIFICATION_REQUESTED, STAFF_NOTICE_REQUESTED
 from services.tasks.history import wire_instant
 from services.tasks.models import CaseTask, NotificationChunk, NotificationRequest
+from services.tasks.staff import facts_of_staff
 
-ACTIONS = ("notify_staff", "notify_assignee", "escalate", "remind_client")
-_ASKED_AT_ONCE = 1_000
+ACTIONS = {
+    "notify_staff": "notify_staff_ids",
+    "notify_assignee": "notify_assignee",
+    "escalate": "escalate",
+    "remind_client": "remind_client",
+    "run_rules": "rule_ids",
+}
+"""Each action, and what of an overdue handling asks for it. (What was stored before there were rules names none.)"""
 _CLOSED = {"closed": "case_closed", "pending": "case_pending", "archived": "case_archived"}
 
 Facts = Mapping[str, Any]
@@ -27,10 +34,12 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Known:
-    """Facts of staff and cases by id: None for one that is not there, nothing for one that was not asked for."""
+    """Facts of staff and cases by id: None for one that is not there, nothing for one that was not asked for. `rules`:
+    the ids of the active ones."""
 
     staff: Mapping[str, Facts | None] = field(default_factory=dict)
     cases: Mapping[str, Facts | None] = field(default_factory=dict)
+    rules: Collection[str] = ()
 
     def covers(self, task: CaseTask) -> bool:
         """Whether all is known that this task's plan reads."""
@@ -45,11 +54,13 @@ class Known:
 
 @dataclass(frozen=True)
 class Plan:
-    """`outcomes` by action; `told` staff by the kind of notice; `reminded` clients, the primary first."""
+    """`outcomes` by action; `told` staff by the kind of notice; `reminded` clients, the primary first; `rules` that are
+    run."""
 
     outcomes: dict[str, str] = field(default_factory=dict)
     told: dict[str, list[str]] = field(default_factory=dict)
     reminded: list[str] = field(default_factory=list)
+    rules: list[str] = field(default_factory=list)
 
 
 def look_up(calls: Any, tasks: Sequence[CaseTask]) -> Known:
@@ -59,9 +70,9 @@ def look_up(calls: Any, tasks: Sequence[CaseTask]) -> Known:
         return Known()
     found = calls.cases.get_case_facts(case_ids=case_ids)["cases"]
     cases: dict[str, Facts | None] = dict.fromkeys(case_ids) | {case["case_id"]: case for case in found}
-    staff = _members(calls, {id_ for task in tasks for id_ in _staff_of(task, cases[task.case_id])})
+    staff = facts_of_staff(calls, {id_ for task in tasks for id_ in _staff_of(task, cases[task.case_id])})
     supervisors = {member["supervisor_id"] for member in staff.values() if member and member["supervisor_id"]}
-    return Known({**staff, **_members(calls, supervisors - staff.keys())}, cases)
+    return Known({**staff, **facts_of_staff(calls, supervisors - staff.keys())}, cases)
 
 
 def _staff_of(task: CaseTask, case: Facts | None) -> list[str]:
@@ -70,22 +81,13 @@ def _staff_of(task: CaseTask, case: Facts | None) -> list[str]:
     return [*handling["notify_staff_ids"], *(id_ for id_ in in_charge if id_ is not None)]
 
 
-def _members(calls: Any, staff_ids: set[str]) -> dict[str, Facts | None]:
-    wanted = sorted(staff_ids)
-    asked = [
-        calls.accounts.get_staff_facts.start(staff_ids=wanted[first : first + _ASKED_AT_ONCE])
-        for first in range(0, len(wanted), _ASKED_AT_ONCE)
-    ]
-    found = {member["staff_id"]: member for reply in asked for member in reply.result()["staff"]}
-    return dict.fromkeys(wanted) | found
-
-
 def plan(task: CaseTask, known: Known) -> Plan:
-    """What is done about one deadline: each action that its task asks for has an outcome."""
+    """What is done about one deadline: each action that its task asks for has an outcome. Rules are run by
+    `task.overdue.v1`, which names them."""
     handling = task.overdue_handling
     if not handling:
         return Plan()
-    wanted = [action for action in ACTIONS if handling["notify_staff_ids" if action == "notify_staff" else action]]
+    wanted = [action for action, name in ACTIONS.items() if handling.get(name)]
     case = known.cases[task.case_id]
     if case is None or case["state"] in _CLOSED:
         refusal = "case_gone" if case is None else _CLOSED[case["state"]]
@@ -95,12 +97,13 @@ def plan(task: CaseTask, known: Known) -> Plan:
     assignee = next((id_ for id_ in in_charge if known.works_here(id_)), None)
     supervisors = ((known.staff.get(id_ or "") or {}).get("supervisor_id") for id_ in in_charge)
     supervisor = next((id_ for id_ in supervisors if known.works_here(id_)), None)
-    nobody = {"escalate": "no_supervisor"}
+    nobody = {"escalate": "no_supervisor", "run_rules": "rule_inactive"}
     reached: dict[str, list[str]] = {
         "notify_staff": colleagues,
         "notify_assignee": [assignee] if assignee else [],
         "escalate": [supervisor] if supervisor else [],
         "remind_client": case["client_ids"],
+        "run_rules": [id_ for id_ in handling.get("rule_ids") or () if id_ in known.rules],
     }
     acting = {action: reached[action] for action in wanted}
     outcomes = {action: "done" if acting[action] else nobody.get(action, "nobody") for action in wanted}
@@ -112,6 +115,7 @@ def plan(task: CaseTask, known: Known) -> Plan:
         outcomes,
         {kind: list(dict.fromkeys(staff_ids)) for kind, staff_ids in told.items() if staff_ids},
         list(acting.get("remind_client", ())),
+        acting.get("run_rules", []),
     )
 
 

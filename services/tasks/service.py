@@ -18,6 +18,7 @@ from services.tasks.entrypoints.sharing import SharingEntrypoints
 from services.tasks.entrypoints.templates import TemplatesEntrypoints
 from services.tasks.firms import Firms
 from services.tasks.models import Base
+from services.tasks.settings import AutomationLogDays
 
 
 class TasksService(
@@ -42,3 +43,4 @@ class TasksService(
     # For thousands of ids at a time, which are passed on as they come.
     raw_calls = Calls(cases, messaging, raw=True)
     firms = Firms()
+    log_days = AutomationLogDays()

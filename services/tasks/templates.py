@@ -49,6 +49,7 @@ def create_template(db: Database, calls: Any, now: dt.datetime, **given: Any) ->
     _check_mapping(calls, facts)
     facts["overdue_handling"] = overdue_handling.prepared(calls, facts.pop("overdue"), None)
     with db.unit_of_work() as uow:
+        overdue_handling.check_rules(uow.session, facts["overdue_handling"])
         template = TaskTemplate(created_at=now, updated_at=now, **facts)
         uow.session.add(template)
         uow.session.flush()
@@ -107,6 +108,7 @@ def update_template(
         template = load_template(uow.session, task_template_id, lock=True)
         # What was checked together must still be together.
         template.expect_version(before.version)
+        overdue_handling.check_rules(uow.session, facts["overdue_handling"], before.overdue_handling)
         for name, value in facts.items():
             setattr(template, name, value)
         template.archived = archived

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from chassis.database import Database
 from contracts.errors import NotFound
+from services.tasks import overdue_handling
 from services.tasks.models import OPEN, CaseTask
 from services.tasks.section_progress import read_progress
 
@@ -24,7 +25,13 @@ _COPIED = (
 def case_task_view(task: CaseTask, now: dt.datetime) -> dict[str, Any]:
     """Python values of the contract's CaseTask, its status as of `now`. The task's template must be loaded."""
     copied = {name: getattr(task, name) for name in _COPIED}
-    return {**copied, "status": task.status_at(now), "mapping": task.template.mapping, "due": task.due_rule}
+    return {
+        **copied,
+        "status": task.status_at(now),
+        "mapping": task.template.mapping,
+        "due": task.due_rule,
+        "overdue": overdue_handling.kept(task.overdue_handling),
+    }
 
 
 def load_case_task(session: Session, case_task_id: str, *, lock: bool = False) -> CaseTask:

@@ -1,4 +1,4 @@
-"""Rules in the whole system: what is answered moves a case, which brings the next form, and staff are told."""
+"""Rules in the whole system: an answer moves a case, which brings the next form; staff and client are told."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ def test_an_answered_task_moves_its_case_and_the_case_gets_what_comes_next(syste
     tasks = [{"key": "court", "template_id": template["id"]}]
     form = api.post("/v1/forms", {"title": f"Hearing {name}", "sections": [{"title": "Only", "tasks": tasks}]})
 
+    variants = [{"channel": "sms", "body": f"{name}: your next questions are at {{{{ task.link }}}}"}]
+    words = api.post("/v1/message-templates", {"name": f"Court {name}", "variants": variants})
+
     def rule(trigger: dict[str, Any], *actions: dict[str, Any]) -> str:
         node = {"field": "state", "op": "eq", "value": "open"}
         given = {"name": uuid.uuid4().hex, "trigger": trigger, "filter": node, "actions": list(actions)}
@@ -33,6 +36,7 @@ def test_an_answered_task_moves_its_case_and_the_case_gets_what_comes_next(syste
         {"kind": "case_status_changed", "case_type_id": kind["id"], "to_status": f"In court {name}"},
         {"kind": "assign_form", "form_id": form["id"]},
         {"kind": "notify_staff", "title": f"To court {name}", "notify_responsible": True},
+        {"kind": "send_template", "message_template_id": words["id"], "channels": ["sms"]},
     )
     task = api.post(f"/v1/cases/{case['id']}/tasks", {"template_id": template["id"]})
     api.post(f"/v1/case-tasks/{task['id']}/answer", {"answer": "North"})
@@ -51,3 +55,12 @@ def test_an_answered_task_moves_its_case_and_the_case_gets_what_comes_next(syste
 
     (notice,) = eventually(noticed, "a notice")
     assert (notice["kind"], notice["about"]["case_id"]) == ("automation", case["id"])
+
+    def reported() -> Any:
+        (run,) = api.get(f"/v1/automation-rules/{second}/runs")["data"]
+        return run["outcomes"][2] if "deliveries" in run["outcomes"][2] else None
+
+    sent = eventually(reported, "what became of the message", 30)
+    assert (sent["code"], sent["deliveries"]) == ("done", {"sent": 1})
+    (delivery,) = api.get(f"/v1/message-batches/{sent['batch_id']}/deliveries")["data"]
+    assert (delivery["client_id"], delivery["case_id"]) == (person["id"], case["id"])

@@ -14,7 +14,7 @@ from chassis.database import Database
 from chassis.envelope import ReceivedEvent
 from chassis.files import FolderFiles
 from chassis.testing import EmittedEvent, deliver, outbox_events, received
-from contracts import cases
+from contracts import cases, messaging
 from contracts.base import Event
 from contracts.errors import NotFound, invalid_field
 from contracts.tasks import AUTOMATION_REQUESTED
@@ -33,6 +33,8 @@ class Desk(Office):
         self.case_type_id = new_id()
         self.case_states: dict[str, str] = {}
         self.carried: set[str] = set()
+        self.message_templates: dict[str, list[str]] = {}
+        """The variables that each names; all have a text for SMS alone."""
         case_type = {
             "id": self.case_type_id, "name": "Probate", "statuses": [{"name": name} for name in STATUSES],
             "custom_fields": [],
@@ -42,6 +44,7 @@ class Desk(Office):
             cases.GET_CASE_TYPE: lambda case_type_id: self._case_type(case_type_id, case_type),
             cases.LIST_CASE_TYPES: lambda **query: page,
             cases.SELECT_CASES: self.select,
+            messaging.SAVE_CONTENT: self.save_content,
         }
 
     def rule(self, *actions: dict[str, Any], on: dict[str, Any] | None = None, **given: Any) -> dict[str, Any]:
@@ -54,6 +57,22 @@ class Desk(Office):
 
     def tell(self) -> dict[str, Any]:
         return {"kind": "notify_staff", "title": "Look at it", "staff_ids": [self.staff_id]}
+
+    def sending(self, *uses: str, **given: Any) -> dict[str, Any]:
+        """An action that sends a template of its own."""
+        template_id = new_id()
+        self.message_templates[template_id] = list(uses)
+        return {"kind": "send_template", "message_template_id": template_id, "channels": ["sms"], **given}
+
+    def save_content(self, message: dict[str, Any], channels: list[str]) -> dict[str, Any]:
+        template_id = message["template_id"]
+        if template_id is None:
+            return self.messaging.save_content(message, channels)
+        if template_id not in self.message_templates:
+            raise NotFound("message_template_not_found", message_template_id=template_id)
+        if channels != ["sms"]:
+            raise invalid_field("message.template_id", "No text for it.", "channel_missing")
+        return {"content_id": new_id(), "uses": self.message_templates[template_id]}
 
     def carry_on(self) -> None:
         """Runs what waits, each event twice, until nothing is asked for any more."""
@@ -91,7 +110,10 @@ class Desk(Office):
                 raise invalid_field("selector.case_filter.field", "Unknown.", "invalid_filter")
             chosen = [id_ for id_ in chosen if self.case_states.get(id_, "open") == node["value"]]
         chosen = [id_ for id_ in chosen if self.case_states.get(id_) not in ("archived", "pending")]
-        data = [{"case_id": id_, "case_type_id": self.case_type_id, "client_ids": []} for id_ in chosen[:limit]]
+        data = [
+            {"case_id": id_, "case_type_id": self.case_type_id, "client_ids": self.cases.clients[id_]}
+            for id_ in chosen[:limit]
+        ]
         return {"data": data, "meta": {"next_cursor": None, "total": len(chosen)}}
 
     def _case_type(self, case_type_id: str, case_type: dict[str, Any]) -> dict[str, Any]:

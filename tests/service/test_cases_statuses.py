@@ -8,7 +8,7 @@ import eventlet
 import pytest
 from sqlalchemy import select
 
-from contracts.cases import CASE_CHANGED
+from contracts.cases import CASE_CHANGED, CASE_STATUS_RENAMED
 from contracts.errors import Conflict, Invalid
 from services.cases.case_types import find_case_type
 from services.cases.models import Base, Case, CaseStatus
@@ -51,6 +51,9 @@ def test_a_renamed_status_takes_its_cases_along(office: Office) -> None:
         (case["id"], "Hearing", "open", "status") for case in (moved, archived)
     }
     assert {e["previous_status"] for e in said} == {None}
+    assert events(office, CASE_STATUS_RENAMED) == [
+        {"case_type_id": kind["id"], "was": "In court", "name": "Hearing", "elsewhere": True}
+    ]
     # It has not moved: its history is what it was.
     assert len(office.service.list_status_changes(moved["id"], **NEWEST)["data"]) == 1
 
@@ -66,6 +69,7 @@ def test_a_status_may_be_renamed_and_closed_at_once_and_what_waits_for_a_client_
     )
     (event,) = events(office, CASE_CHANGED)
     assert (event["case_id"], event["changed"], event["state"]) == (case["id"], ["status", "state"], "closed")
+    assert [told["elsewhere"] for told in events(office, CASE_STATUS_RENAMED)] == [False]
     with office.db.read() as session:
         rows = session.execute(select(Case.id, Case.status, Case.state)).all()
         assert {tuple(row) for row in rows} == {(case["id"], "Done", "closed"), (waiting, "Done", "pending")}

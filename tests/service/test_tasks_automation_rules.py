@@ -104,6 +104,12 @@ def test_a_rule_of_another_firm_is_not_there(desk: Desk) -> None:
         ({"actions": [{"kind": "notify_staff", "title": "x"}]}, "incomplete_action", "actions.0.staff_ids"),
         ({"actions": [{**COURT, "title": "x"}]}, "not_of_this_kind", "actions.0.title"),
         ({"actions": [COURT, {**COURT, "status": "New"}]}, "two_statuses", "actions.1"),
+        (
+            {"actions": [{"kind": "send_template", "channels": ["sms"]}]},
+            "incomplete_action",
+            "actions.0.message_template_id",
+        ),
+        ({"trigger": {"kind": "overdue_handling", "template_id": new_id()}}, "not_of_this_kind", "trigger.template_id"),
         ({"actions": [{**COURT, "status": "Nowhere"}]}, "unknown_status", "actions.0.status"),
         ({"trigger": {**MOVED, "to_status": "Nowhere"}}, "unknown_status", "trigger.to_status"),
         ({"trigger": {**MOVED, "template_id": new_id()}}, "not_of_this_kind", "trigger.template_id"),

@@ -16,6 +16,7 @@ from contracts.errors import NotFound, Unavailable
 from contracts.tasks import (
     AUTOMATION_REQUESTED,
     CASE_CHANGE_REQUESTED,
+    CASE_MESSAGE_REQUESTED,
     FORM_COMPLETED,
     STAFF_NOTICE_REQUESTED,
     TASK_COMPLETED,
@@ -35,11 +36,13 @@ __all__ = ["database", "desk"]
 OPEN = {"field": "state", "op": "eq", "value": "open"}
 COURT = {"kind": "change_status", "status": "In court"}
 MOVED = {"kind": "case_status_changed"}
+ASKING = (AUTOMATION_REQUESTED, CASE_CHANGE_REQUESTED, STAFF_NOTICE_REQUESTED, CASE_MESSAGE_REQUESTED)
 HANDLERS = {
     "task_completed": "follow_completed_tasks",
     "form_completed": "follow_completed_forms",
     "overdue": "follow_overdue_tasks",
     "case_status_changed": "follow_changed_cases",
+    "overdue_handling": "follow_overdue_tasks",
 }
 
 
@@ -101,12 +104,14 @@ def test_each_trigger_takes_each_action_once(desk: Desk, trigger: str) -> None:
     due = {"mode": "relative", "days": 2}
     assigning = {"kind": "assign_task", "template_id": template_id, "due": due, "assignee_id": desk.staff_id}
     asking = {"kind": "assign_form", "form_id": forms_desk.intake(desk)["id"], "due": due}
-    rule = desk.rule(assigning, COURT, desk.tell(), asking, on={"kind": trigger})
+    sending = desk.sending("client.first_name", "task.link", fallback=True)
+    rule = desk.rule(assigning, COURT, desk.tell(), asking, sending, on={"kind": trigger})
     event = {
         "task_completed": completed,
         "form_completed": form_completed,
         "overdue": overdue,
         "case_status_changed": lambda desk, case_id: moved(desk, case_id, "In court"),
+        "overdue_handling": lambda desk, case_id: overdue(desk, case_id, automation_rule_ids=[rule["id"]]),
     }[trigger](desk, case_id)
     for _ in range(2):
         deliver(desk.service, HANDLERS[trigger], event)
@@ -119,7 +124,9 @@ def test_each_trigger_takes_each_action_once(desk: Desk, trigger: str) -> None:
         ("change_status", "requested"),
         ("notify_staff", "requested"),
         ("assign_form", "done"),
+        ("send_template", "requested"),
     ]
+    assert run["outcomes"][-1]["batch_id"] == run["id"]
     assert (run["state"], run["automation_rule_id"], run["case_id"]) == ("done", rule["id"], case_id)
     assert (run["chain_id"], run["depth"], run["case_task_id"]) == (event.id, 0, event.data.get("case_task_id"))
     with desk.db.read() as session:
@@ -133,11 +140,17 @@ def test_each_trigger_takes_each_action_once(desk: Desk, trigger: str) -> None:
     assert notice["about"]["case_id"] == case_id
     of_chain = [
         emitted.correlation_id
-        for event_type in (AUTOMATION_REQUESTED, CASE_CHANGE_REQUESTED, STAFF_NOTICE_REQUESTED, TASKS_ASSIGNED)
+        for event_type in (*ASKING, TASKS_ASSIGNED)
         for emitted in outbox_events(desk.everywhere, event_type)
         if emitted.firm_id == desk.firm_id
     ]
-    assert of_chain == [event.id] * 5
+    assert of_chain == [event.id] * 6
+    (message,) = desk.emitted(CASE_MESSAGE_REQUESTED)
+    assert (message["automation_run_id"], message["case_task_id"]) == (run["id"], event.data.get("case_task_id"))
+    assert (message["client_ids"], message["channels"], message["fallback"]) == (
+        desk.cases.clients[case_id], ["sms"], True,
+    )  # fmt: skip
+    assert message["message_template_id"] == sending["message_template_id"]
     (form,) = forms_desk.listed(desk, case_id)
     assert forms_desk.statuses(desk, form["id"])["will"] == "to_do"
 
@@ -262,7 +275,7 @@ def test_an_action_that_is_refused_leaves_the_others(desk: Desk) -> None:
 
 
 def test_the_responsible_of_the_case_is_told(desk: Desk) -> None:
-    case_id, responsible = desk.cases.open(), new_id()
+    case_id, responsible = desk.cases.open(), desk.colleague()
     desk.rule({"kind": "notify_staff", "title": "x", "notify_responsible": True}, on=MOVED)
     move(desk, moved(desk, case_id, "In court", responsible_staff_id=responsible))
     assert [notice["staff_ids"] for notice in desk.emitted(STAFF_NOTICE_REQUESTED)] == [[responsible]]

@@ -84,8 +84,8 @@ def test_what_the_answers_showed_is_hidden_again(office: Office) -> None:
     ids = {task.item_key: task.id for task in forms_desk.tasks_of(office, made["id"])}
     for key, answer, client_id in (("will", True, one), ("place", "Quahogport", other)):
         answers.submit_answer(
-            office.db, NOW, case_task_id=ids[key], answer=answer, client_id=client_id, link_id=None, answer_version=0,
-            calendar=forms_desk.calendar(office),
+            office.db, office.calls, NOW, case_task_id=ids[key], answer=answer, client_id=client_id, link_id=None,
+            answer_version=0, calendar=forms_desk.calendar(office),
         )  # fmt: skip
     assert forms_desk.statuses(office, made["id"]) == {"will": "completed", "place": "completed", "date": "to_do"}
     erase(office, one)

@@ -197,6 +197,26 @@ def test_a_firm_that_cannot_be_asked_keeps_no_other_waiting(office: Office, data
     assert {id_ for id_, _ in told(stranger)} == {task["id"] for task in theirs}
 
 
+def test_a_deadline_that_cannot_be_announced_keeps_no_other_firm_waiting(
+    office: Office, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = Office(database, office.files)
+    with use(stranger.context):
+        stranger.assign(due=fixed(DUE - DAY))
+    task = office.assign(due=fixed(DUE))
+    act = overdue.overdue_actions.act
+
+    def broken(uow: Any, planned: list[Any], now: dt.datetime) -> None:
+        if any(of.firm_id == stranger.firm_id for of, _ in planned):
+            raise ZeroDivisionError
+        act(uow, planned, now)
+
+    monkeypatch.setattr(overdue.overdue_actions, "act", broken)
+    with pytest.raises(ZeroDivisionError):
+        sweep(office, at_once=1)
+    assert (told(office), told(stranger)) == ([(task["id"], DUE)], [])
+
+
 def test_a_task_that_gets_another_assignee_meanwhile_waits_for_the_next_turn(office: Office) -> None:
     handling = {"notify_staff_ids": [], "notify_assignee": True, "escalate": False, "remind_client": None}
     task = office.assign(template_id=office.template(overdue=handling), due=fixed(DUE))

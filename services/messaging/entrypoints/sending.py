@@ -14,6 +14,7 @@ from services.messaging import (
     batch_views,
     batches,
     bulk_messages,
+    case_messages,
     closed_tasks,
     contact_erasing,
     contents,
@@ -72,6 +73,10 @@ class SendingEntrypoints(Dependencies):
     @on(contract.MESSAGES_REQUESTED)
     def accept_clients(self, event: ReceivedEvent) -> None:
         bulk_messages.accept_clients(self.db, event, utc_now())
+
+    @on(tasks.CASE_MESSAGE_REQUESTED)
+    def accept_case_message(self, event: ReceivedEvent) -> None:
+        case_messages.accept_case_message(self.db, event, utc_now())
 
     @serve(contract.REQUEST_GROUP_MESSAGES)
     def request_group_messages(self, **command: Any) -> Answer:

@@ -20,15 +20,20 @@ _OF_TRIGGER = {
     "form_completed": {"form_id"},
     "overdue": {"template_id"},
     "case_status_changed": {"case_type_id", "to_status"},
+    "overdue_handling": set(),
 }
 _OF_ACTION: Mapping[str, tuple[set[str], set[str]]] = {
     "assign_task": ({"template_id"}, {"due", "assignee_id"}),
     "assign_form": ({"form_id"}, {"due", "assignee_id"}),
     "change_status": ({"status"}, set()),
     "notify_staff": ({"title"}, {"staff_ids", "notify_responsible"}),
+    "send_template": ({"message_template_id", "channels"}, {"fallback"}),
 }
 """What an action of each kind needs, and what it may have besides."""
 _CASE_TYPES_AT_ONCE = 200
+_WITHOUT_A_TASK = ("form_completed", "case_status_changed")
+_OF_A_TASK = {"task.title", "task.count"}
+"""Variables of a message that are a task's. (A link without one leads to all that are open.)"""
 
 
 def check_shape(rule: Rule) -> None:
@@ -48,16 +53,20 @@ def check_shape(rule: Rule) -> None:
         if action["kind"] == "notify_staff" and not (action.get("staff_ids") or action.get("notify_responsible")):
             raise invalid_field(f"{path}.staff_ids", "Somebody must be told.", "incomplete_action")
         due_dates.check_rule(action.get("due"), f"{path}.due")
-    changing = [path for path, action in _actions(rule) if action["kind"] == "change_status"]
-    if len(changing) > 1:
-        raise invalid_field(changing[1], "A rule can change the status once.", "two_statuses")
+    # Who is asked to do it answers by the run, and not by the action.
+    for kind, code in (("change_status", "two_statuses"), ("send_template", "two_messages")):
+        asking = [path for path, action in _actions(rule) if action["kind"] == kind]
+        if len(asking) > 1:
+            raise invalid_field(asking[1], f"A rule can have one action {kind}.", code)
 
 
 def check_names(calls: Any, rule: Rule) -> None:
-    """What other services know. Raises Invalid `unknown_staff`, `inactive_staff`, `unknown_status` and what is wrong
-    with the filter, NotFound `case_type_not_found` and what the filter names, and Unavailable."""
+    """What other services know. Raises Invalid `unknown_staff`, `inactive_staff`, `unknown_status`, `channel_missing`,
+    `no_such_subject` and what is wrong with the filter, NotFound `case_type_not_found`, `message_template_not_found`
+    and what the filter names, and Unavailable."""
     _check_staff(calls, rule)
     _check_statuses(calls, rule)
+    _check_message(calls, rule)
     if rule["filter"] is not None:
         check_filter(calls, rule["filter"])
 
@@ -111,6 +120,21 @@ def _check_statuses(calls: Any, rule: Rule) -> None:
     for path, status in named:
         if status not in known:
             raise invalid_field(path, "No such status.", "unknown_status")
+
+
+def _check_message(calls: Any, rule: Rule) -> None:
+    for path, action in _actions(rule):
+        if action["kind"] != "send_template":
+            continue
+        field = f"{path}.message_template_id"
+        message = {"template_id": action["message_template_id"]}
+        try:
+            uses = calls.messaging.save_content(message=message, channels=action["channels"]).get("uses") or ()
+        except Invalid as refused:
+            fields = [{**entry, "field": field} for entry in refused.fields]
+            raise Invalid(refused.code, fields=fields, **refused.meta) from None
+        if rule["trigger"]["kind"] in _WITHOUT_A_TASK and _OF_A_TASK & set(uses):
+            raise invalid_field(field, "It names a task, and this trigger is about none.", "no_such_subject")
 
 
 def _case_types(calls: Any) -> Iterator[dict[str, Any]]:

@@ -83,6 +83,9 @@ def update_rule(
         rule.expect_version(before.version)
         if whole:
             check_records(uow.session, given)
+        if (rule.trigger, rule.actions) != (wire["trigger"], wire["actions"]):
+            # What is named anew is named as it is called now.
+            rule.status_names = {}
         for name, value in wire.items():
             setattr(rule, name, value)
         if changes:

@@ -1,12 +1,12 @@
 """What rules do when they are triggered, and its log.
 
 An event writes a run for each rule that it triggers, in a transaction of its own, and asks for them by an event: that
-is tried again until each run has ended. Then the cases are compared with the rules' filters, by one call for a rule,
-and the actions taken.
+is tried again until each run has ended (see `running`).
 
 What follows from one event is a chain, named after it. All that a run does is emitted with the chain's id as its
 correlation id, so that an event with such an id continues the chain, whichever service emitted it. In a chain a rule
-runs once for a case: so rules that trigger one another come to an end.
+runs once for a case: so rules that trigger one another come to an end. What they do by way of time has no chain: a
+task that a rule assigns may be overdue and trigger it again. So a task keeps how many rules led to it, which ends too.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import ColumnElement, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from chassis import paging
 from chassis.columns import new_id
+from chassis.crash import crash_point
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
+from chassis.scoping import BY_ID
+from chassis.value_sets import among
 from contracts.base import CANONICAL_ID
-from contracts.errors import Invalid, NotFound, Unavailable
 from contracts.tasks import AUTOMATION_REQUESTED
-from services.tasks.automation.actions import take
 from services.tasks.automation.rules import load_rule
 from services.tasks.automation.triggers import triggers
-from services.tasks.firms import Calendars
-from services.tasks.models import AutomationRule, AutomationRun
+from services.tasks.models import AutomationRule, AutomationRun, CaseTask
 
 Record = dict[str, Any]
 
 DEEPEST = 10
 """Rules that follow from one another, at most."""
 _ASKED_FOR_AT_ONCE = 500
+_SENT = ("sent", "delivered")
 _SHOWN = (
     "id", "created_at", "automation_rule_id", "rule_version", "case_id", "case_task_id", "state", "code", "outcomes",
     "chain_id", "depth",
@@ -46,26 +47,27 @@ _SHOWN = (
 def follow(db: Database, kind: str, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
     """Begins what events of one kind trigger; where no rule waits for such, nothing is written."""
     with db.read() as session:
-        if not _rules_for(session, kind):
+        if not _rules_for(session, kind, events):
             return
     with db.unit_of_work(once=events) as uow:
         begin(uow, kind, uow.fresh, now)
+    crash_point("after_runs_begun")
 
 
 def begin(uow: UnitOfWork, kind: str, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
     """Writes the runs of the rules that these events trigger, and asks for them."""
-    rules = _rules_for(uow.session, kind)
+    rules = _rules_for(uow.session, kind, events)
     depths = _depths(uow.session, {event.correlation_id for event in events}) if rules else {}
+    led_to = _led_to(uow.session, events) if rules and kind == "overdue" else {}
     rows = [
-        _run(rule, event, depths, now) for event in events for rule in rules if triggers(rule.trigger, kind, event.data)
+        _run(rule, event, depths, led_to, now) for event in events for rule in rules if triggers(rule, kind, event.data)
     ]
     waiting = [row for row in rows if row["state"] == "waiting"]
     begun = {row.id for row in uow.insert_returning(AutomationRun, waiting, "id", ignore_conflicts=True)}
     # What broke the rule that a chain has each once.
     again = [{**row, "state": "loop", "code": "ran_already"} for row in waiting if row["id"] not in begun]
-    uow.insert(
-        AutomationRun, [*again, *(row for row in rows if row["state"] == "loop")], ignore_conflicts=True
-    )  # fmt: skip
+    loops = [*again, *(row for row in rows if row["state"] == "loop")]
+    uow.insert(AutomationRun, loops, ignore_conflicts=True)
     by_chain: dict[str, list[str]] = defaultdict(list)
     for row in waiting:
         if row["id"] in begun:
@@ -76,43 +78,43 @@ def begin(uow: UnitOfWork, kind: str, events: Sequence[ReceivedEvent], now: dt.d
             uow.emit(AUTOMATION_REQUESTED, chain_id, some, correlation_id=chain_id)
 
 
-def run(db: Database, calls: Any, firms: Calendars, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
-    """`automation.requested.v1`: ends the runs that these events of one firm name. A rule acts as it is now.
-
-    Raises Unavailable, DeadlineExceeded; then it is done later.
-    """
-    ids = sorted({run_id for event in events for run_id in event.data["automation_run_ids"]})
-    with db.read() as session:
-        named = select(AutomationRun.automation_rule_id, AutomationRun.case_id).where(AutomationRun.id.in_(ids))
-        cases: dict[str, set[str]] = defaultdict(set)
-        for rule_id, case_id in session.execute(named):
-            cases[rule_id].add(case_id)
-        wanted = select(AutomationRule).where(AutomationRule.id.in_(cases))
-        rules = {rule.id: rule for rule in session.scalars(wanted)}
-    meeting = {rule_id: _cases_meeting(calls, rule.filter, cases[rule_id]) for rule_id, rule in rules.items()}
-    calendar = firms.get(str(db.firm_id), calls)
-    if calendar is None:
-        raise Unavailable("calendar_unavailable")
-    with db.unit_of_work(once=events) as uow:
-        waiting = select(AutomationRun).where(AutomationRun.id.in_(ids), AutomationRun.state == "waiting")
-        by_rule: dict[str, list[AutomationRun]] = defaultdict(list)
-        for entry in uow.session.scalars(waiting.order_by(AutomationRun.id).with_for_update()):
-            by_rule[entry.automation_rule_id].append(entry)
-        for rule_id, entries in sorted(by_rule.items()):
-            acting = _acting(rules[rule_id], entries, *meeting[rule_id])
-            outcomes = take(uow, rules[rule_id].actions, acting, calendar=calendar, now=now) if acting else {}
-            for entry in acting:
-                entry.acted(outcomes[entry.id])
-
-
 def record_rejection(db: Database, event: ReceivedEvent) -> None:
     """`case_change.rejected.v1`: the change of status that a run asked for was not made."""
+    _record_refusal(db, event, "change_status")
+
+
+def record_refused_message(db: Database, event: ReceivedEvent) -> None:
+    """`case_message.rejected.v1`: the message that a run asked for was not taken."""
+    _record_refusal(db, event, "send_template")
+
+
+def _record_refusal(db: Database, event: ReceivedEvent, kind: str) -> None:
     with db.unit_of_work(once=event) as uow:
         wanted = select(AutomationRun).where(AutomationRun.id == event.data["automation_run_id"]).with_for_update()
         entry = uow.session.scalars(wanted).one_or_none()
         if entry is not None:
-            refused = {"kind": "change_status", "code": event.data["code"]}
-            entry.acted([refused if of["kind"] == "change_status" else of for of in entry.outcomes])
+            entry.settle(kind, {"code": event.data["code"]})
+
+
+def record_finished_messages(db: Database, events: Sequence[ReceivedEvent]) -> None:
+    """`batch.finished.v1`: notes on the runs whose messages these were how many went out, and why others did not."""
+    told = {event.data["batch_id"]: event.data for event in events if "counts" in event.data}
+    with db.read() as session:
+        known = session.scalars(select(AutomationRun.id).where(among(session, AutomationRun.id, told))).all()
+    if not known:
+        return
+    with db.unit_of_work(once=events) as uow:
+        fresh = sorted({event.data["batch_id"] for event in uow.fresh} & set(known))
+        locked = select(AutomationRun).where(among(uow.session, AutomationRun.id, fresh)).order_by(AutomationRun.id)
+        for entry in uow.session.scalars(locked.with_for_update()):
+            data = told[entry.id]
+            counts = {state: count for state, count in data["counts"].items() if state != "suppressed"}
+            reasons = data["suppressions"]
+            if any(counts.get(state) for state in _SENT):
+                code = "done"
+            else:
+                code = max(reasons, key=lambda reason: (reasons[reason], reason)) if reasons else "not_sent"
+            entry.settle("send_template", {"code": code, "batch_id": entry.id, "deliveries": {**counts, **reasons}})
 
 
 def list_runs(
@@ -146,11 +148,28 @@ def list_runs(
         return {"data": [{name: getattr(row, name) for name in _SHOWN} for row in rows], "meta": meta}
 
 
-def _rules_for(session: Session, kind: str) -> Sequence[AutomationRule]:
-    # The value of `active` is in the text: a partial index serves where the query says the same.
+def active_rules(session: Session) -> ColumnElement[bool]:
+    """Whether a rule is active, in the words of the partial index."""
     active: Any = literal_column("active = 1" if session.get_bind().dialect.name == "sqlite" else "active")
-    found = select(AutomationRule).where(active, AutomationRule.trigger_kind == kind)
+    return active
+
+
+def _rules_for(session: Session, kind: str, events: Sequence[ReceivedEvent]) -> Sequence[AutomationRule]:
+    """Those that events of a kind may trigger, and those that the events name."""
+    meant = AutomationRule.trigger_kind == kind
+    named = {id_ for event in events for id_ in event.data.get("automation_rule_ids") or ()}
+    if named:
+        meant = or_(meant, among(session, AutomationRule.id, sorted(named)))
+    found = select(AutomationRule).where(active_rules(session), meant)
     return session.scalars(found.order_by(AutomationRule.name)).all()
+
+
+def _led_to(session: Session, events: Sequence[ReceivedEvent]) -> dict[str, int]:
+    """Of the case tasks of these events that rules have assigned: how many led to each."""
+    ids = sorted({event.data["case_task_id"] for event in events})
+    assigned = select(CaseTask.id, CaseTask.automation_depth).where(among(session, CaseTask.id, ids))
+    found = session.execute(assigned.where(CaseTask.automation_depth > 0), execution_options=BY_ID)
+    return dict(found.all())
 
 
 def _depths(session: Session, correlation_ids: set[str | None]) -> dict[str, int]:
@@ -165,9 +184,11 @@ def _depths(session: Session, correlation_ids: set[str | None]) -> dict[str, int
     return depths
 
 
-def _run(rule: AutomationRule, event: ReceivedEvent, depths: dict[str, int], now: dt.datetime) -> Record:
+def _run(
+    rule: AutomationRule, event: ReceivedEvent, depths: dict[str, int], led_to: dict[str, int], now: dt.datetime
+) -> Record:
     continued = depths.get(event.correlation_id or "")
-    depth = 0 if continued is None else continued + 1
+    depth = max(0 if continued is None else continued + 1, led_to.get(event.data.get("case_task_id") or "", 0))
     deep = depth >= DEEPEST
     return {
         "id": new_id(),
@@ -183,39 +204,3 @@ def _run(rule: AutomationRule, event: ReceivedEvent, depths: dict[str, int], now
         "outcomes": [],
         "created_at": now,
     }
-
-
-def _cases_meeting(calls: Any, node: Record | None, case_ids: set[str]) -> tuple[set[str], str | None]:
-    """Those that meet a filter, archived ones never; or why it cannot be read any more."""
-    left = set(case_ids)
-    while left:
-        selector = {"include_case_ids": sorted(left), **({} if node is None else {"case_filter": node})}
-        try:
-            page = calls.cases.select_cases(selector=selector, limit=len(left))
-        except NotFound as refused:
-            if refused.meta.get("case_id") not in left:
-                return set(), refused.code
-            left.remove(refused.meta["case_id"])
-        except Invalid as refused:
-            return set(), refused.code
-        else:
-            return {case["case_id"] for case in page["data"]}, None
-    return set(), None
-
-
-def _acting(
-    rule: AutomationRule, entries: Sequence[AutomationRun], meeting: set[str], broken: str | None
-) -> list[AutomationRun]:
-    """The runs whose actions are to be taken; the others end."""
-    acting = []
-    for entry in entries:
-        entry.rule_version = rule.version
-        if not rule.active:
-            entry.end("failed", "rule_inactive")
-        elif broken is not None:
-            entry.end("failed", broken)
-        elif entry.case_id not in meeting:
-            entry.end("filtered")
-        else:
-            acting.append(entry)
-    return acting

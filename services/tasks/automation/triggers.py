@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from services.tasks.models import AutomationRule
+
 Facts = Mapping[str, Any]
 
 
-def triggers(trigger: Facts, kind: str, data: Facts) -> bool:
-    """Whether a rule's trigger is meant by what an event of this kind says."""
+def triggers(rule: AutomationRule, kind: str, data: Facts) -> bool:
+    """Whether a rule is meant by what an event of this kind says."""
+    trigger = rule.trigger
+    if kind == "overdue" and rule.id in (data.get("automation_rule_ids") or ()):
+        return True
     if trigger["kind"] != kind:
         return False
     if kind == "task_completed":
@@ -23,5 +28,5 @@ def triggers(trigger: Facts, kind: str, data: Facts) -> bool:
         "status" in data["changed"]
         and data.get("previous_status") is not None
         and trigger.get("case_type_id") in (None, data["case_type_id"])
-        and trigger.get("to_status") in (None, data["status"])
+        and rule.status_of(data["case_type_id"], trigger.get("to_status")) in (None, data["status"])
     )

@@ -8,8 +8,9 @@ from chassis.columns import utc_now
 from chassis.envelope import ReceivedEvent
 from chassis.events import on
 from chassis.rpc import serve
-from contracts import cases, tasks
-from services.tasks.automation import rules, runs
+from chassis.timers import every
+from contracts import cases, messaging, tasks
+from services.tasks.automation import forgetting, renaming, rules, running, runs
 
 Answer = dict[str, Any]
 
@@ -20,6 +21,7 @@ class AutomationEntrypoints:
     db: Any
     calls: Any
     firms: Any
+    log_days: Any
 
     @serve(tasks.CREATE_AUTOMATION_RULE)
     def create_automation_rule(self, **command: Any) -> Answer:
@@ -56,8 +58,24 @@ class AutomationEntrypoints:
 
     @on(tasks.AUTOMATION_REQUESTED, batch=100)
     def run_automations(self, events: list[ReceivedEvent]) -> None:
-        runs.run(self.db, self.calls, self.firms, events, utc_now())
+        running.run(self.db, self.calls, self.firms, events, utc_now())
 
     @on(cases.CASE_CHANGE_REJECTED)
     def record_rejected_change(self, event: ReceivedEvent) -> None:
         runs.record_rejection(self.db, event)
+
+    @on(messaging.CASE_MESSAGE_REJECTED)
+    def record_refused_message(self, event: ReceivedEvent) -> None:
+        runs.record_refused_message(self.db, event)
+
+    @on(messaging.BATCH_FINISHED, batch=100)
+    def record_finished_messages(self, events: list[ReceivedEvent]) -> None:
+        runs.record_finished_messages(self.db, events)
+
+    @on(cases.CASE_STATUS_RENAMED)
+    def follow_renamed_status(self, event: ReceivedEvent) -> None:
+        renaming.follow_renamed_status(self.db, event)
+
+    @every(3600, forgetting.TIMER)
+    def forget_old_runs(self) -> bool:
+        return forgetting.forget_old_runs(self.db, utc_now(), days=self.log_days)

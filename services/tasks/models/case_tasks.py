@@ -5,7 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint, false, null, text
+from sqlalchemy import (
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+    null,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from chassis.columns import Id, Json, JsonOrNull
@@ -41,7 +52,7 @@ class CaseTask(Versioned, Base):
     the task after which this one is due, and `due_counted_from` the instant of it that counts. `announced_due_at` is
     the deadline whose passing was announced. `archived` says that its case is. `draft` null with a `draft_at` is a
     blank draft; `draft_client_id` says whose it is, if it is a client's. `reopened` holds `reason` and `at` until the
-    task is completed again.
+    task is completed again. `automation_depth`: how many rules followed from one another until one assigned it.
     """
 
     __tablename__ = "case_task"
@@ -123,6 +134,7 @@ class CaseTask(Versioned, Base):
     overdue_handling: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
     announced_due_at: Mapped[dt.datetime | None]
     archived: Mapped[bool] = mapped_column(default=False, server_default=false())
+    automation_depth: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
     template: Mapped[TaskTemplate] = relationship(lazy="raise", innerjoin=True)
 
     def status_at(self, now: dt.datetime) -> str:
@@ -253,7 +265,8 @@ class CaseTask(Versioned, Base):
 class CaseTaskChange(Record, Base):
     """What happened to a case task and why: `kind` is `answered` (facts: answer_version, corrected), `reopened` (facts:
     reason), `due_changed` (facts: from, to and, where it moved with another task, because), `overdue` (facts: due_at,
-    outcomes), `shared` (facts: channel, and the message_id or the link_id), or, by a condition, `skipped` or `shown`.
+    outcomes), `shared` (facts: channel, and the message_id or the link_id), `handling_changed`, or, by a condition,
+    `skipped` or `shown`.
 
     `deadline` is the one that an `overdue` announces: each once.
     """
