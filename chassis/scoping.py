@@ -52,7 +52,7 @@ The firm is checked on each row, and no index can answer that: left to choose, P
 through an index of its firm, as long as it takes the firm for a small one (ADR 0012)."""
 
 
-_scoped: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
+_scoped: weakref.WeakKeyDictionary[Any, dict[tuple[str, bool], Any]] = weakref.WeakKeyDictionary()
 """SELECTs that name no bare tables, each with itself as scoped to the last firms. What a module makes once runs often,
 and to look it through, and to work out the key of its compiled form, takes as long as to run it."""
 _FIRMS_KEPT = 100
@@ -140,7 +140,7 @@ def _scope_statement(state: ORMExecuteState) -> None:
     # Before a bulk update the ORM asks which objects it touches, with a statement of its own made from the scoped one.
     made_from_scoped = state.execution_options.get("casewire_scoped")
     if isinstance(statement, Select) and not made_from_scoped:
-        state.statement = _scope_select(statement, session.firm_id)
+        state.statement = _scope_select(statement, session.firm_id, "casewire_by_id" in state.execution_options)
         return
     if not made_from_scoped:
         _refuse_bare_tables(statement)
@@ -157,17 +157,17 @@ def _scope_statement(state: ORMExecuteState) -> None:
     state.statement = options(_criterion(session.firm_id))
 
 
-def _scope_select(statement: Select[Any], firm_id: str) -> Select[Any]:
+def _scope_select(statement: Select[Any], firm_id: str, by_id: bool) -> Select[Any]:
     by_firm = _scoped.get(statement)
     if by_firm is None:
         _refuse_bare_tables(statement)
         by_firm = _scoped[statement] = {}
-    scoped: Select[Any] | None = by_firm.get(firm_id)
+    scoped: Select[Any] | None = by_firm.get((firm_id, by_id))
     if scoped is None:
-        scoped = statement.options(_criterion(firm_id, "casewire_by_id" in statement.get_execution_options()))
+        scoped = statement.options(_criterion(firm_id, by_id))
         if len(by_firm) == _FIRMS_KEPT:
             by_firm.clear()
-        by_firm[firm_id] = scoped
+        by_firm[firm_id, by_id] = scoped
     return scoped
 
 

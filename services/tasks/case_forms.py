@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from chassis import paging
 from chassis.database import Database, UnitOfWork
+from chassis.scoping import BY_ID
 from chassis.value_sets import among
 from contracts.errors import Conflict, NotFound, Unavailable, invalid_field
 from contracts.tasks import TASKS_SKIPPED
@@ -146,6 +147,7 @@ def _views(session: Session, case_forms: Sequence[CaseForm]) -> list[Row]:
         select(CaseTask.case_form_id, CaseTask.status, func.count())
         .where(among(session, CaseTask.case_form_id, ids), CaseTask.status != "skipped")
         .group_by(CaseTask.case_form_id, CaseTask.status)
+        .execution_options(**BY_ID)
     )
     progress = {id_: {"done": 0, "total": 0} for id_ in ids}
     for case_form_id, status, count in session.execute(counted):

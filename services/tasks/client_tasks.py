@@ -6,9 +6,10 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, bindparam, func, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import selectinload
 
 from chassis.database import Database
+from chassis.scoping import BY_ID
 from chassis.value_sets import Statement, among_parameter, made_once
 from services.tasks.models import OPEN, CaseTask
 from services.tasks.views import case_task_view
@@ -41,12 +42,14 @@ def _due_first(dialect: str) -> Statement:
     return (
         select(CaseTask)
         .where(*_open_tasks(dialect))
-        .options(joinedload(CaseTask.template))
+        .options(selectinload(CaseTask.template))
         .order_by(CaseTask.due_at.is_(None), CaseTask.due_at, CaseTask.id)
         .limit(bindparam("limit", type_=Integer))
+        .execution_options(**BY_ID)
     )
 
 
 @made_once
 def _counted(dialect: str) -> Statement:
-    return select(func.count()).select_from(CaseTask).where(*_open_tasks(dialect))
+    counted = select(func.count()).select_from(CaseTask).where(*_open_tasks(dialect))
+    return counted.execution_options(**BY_ID)

@@ -10,9 +10,10 @@ import datetime as dt
 from collections.abc import Sequence
 
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import selectinload
 
 from chassis.database import UnitOfWork
+from chassis.scoping import BY_ID
 from contracts.errors import NotFound, Unavailable
 from services.tasks import condition_flow, dependents, forms_done
 from services.tasks.case_tasks import CaseTasks, Step
@@ -31,7 +32,7 @@ def lock_task(uow: UnitOfWork, case_task_id: str) -> tuple[KnownCase, CaseTask]:
     if case.linked:
         # All by id, and now: one after another would deadlock with who locks many.
         everything = select(CaseTask.id).where(CaseTask.case_id == case.case_id).order_by(CaseTask.id)
-        uow.session.execute(everything.with_for_update()).all()
+        uow.session.execute(everything.with_for_update().execution_options(**BY_ID)).all()
     return case, load_case_task(uow.session, case_task_id, lock=True)
 
 
@@ -54,8 +55,9 @@ def settle(
     theirs = (
         select(CaseTask)
         .where(CaseTask.case_id == case.case_id)
-        .options(joinedload(CaseTask.template))
+        .options(selectinload(CaseTask.template))
         .order_by(CaseTask.created_at, CaseTask.section_position, CaseTask.position, CaseTask.id)
+        .execution_options(**BY_ID)
     )
     tasks = CaseTasks(case.case_id, uow.session.scalars(theirs).all(), changed)
     for step in STEPS:

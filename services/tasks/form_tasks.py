@@ -6,9 +6,10 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import selectinload
 
 from chassis.database import Database
+from chassis.scoping import BY_ID
 from contracts.errors import NotFound
 from services.tasks.models import CaseForm, CaseTask
 from services.tasks.section_progress import read_progress
@@ -21,8 +22,9 @@ def list_form_tasks(db: Database, now: dt.datetime, case_form_id: str) -> dict[s
     statement = (
         select(CaseTask)
         .where(its, CaseTask.status != "skipped")
-        .options(joinedload(CaseTask.template))
+        .options(selectinload(CaseTask.template))
         .order_by(CaseTask.section_position, CaseTask.position, CaseTask.id)
+        .execution_options(**BY_ID)
     )
     with db.read() as session:
         case_id = session.scalar(select(CaseForm.case_id).where(CaseForm.id == case_form_id))

@@ -101,7 +101,7 @@ def hold(uow: UnitOfWork, case_ids: Iterable[str]) -> Sequence[Row[str, int, boo
         .order_by(KnownCase.case_id)
         .with_for_update()
     )
-    return uow.session.execute(rows, execution_options=BY_ID).all()
+    return uow.session.execute(rows.execution_options(**BY_ID)).all()
 
 
 def lock_case(uow: UnitOfWork, case_id: str, facts: Facts | None = None) -> KnownCase:

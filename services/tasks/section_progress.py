@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from chassis.scoping import BY_ID
 from services.tasks.models import CaseTask
 
 _OF = (CaseTask.case_id, CaseTask.case_form_id, CaseTask.section)
@@ -18,6 +19,7 @@ def read_progress(session: Session, which: ColumnElement[bool]) -> list[dict[str
         select(*_OF, func.count().filter(CaseTask.status == "completed"), func.count())
         .where(which, CaseTask.status != "skipped")
         .group_by(*_OF)
+        .execution_options(**BY_ID)
     )
     return [
         {"case_id": case_id, "case_form_id": form_id, "section": section, "completed": completed, "total": total}

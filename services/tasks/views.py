@@ -6,9 +6,10 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from chassis.database import Database
+from chassis.scoping import BY_ID
 from contracts.errors import NotFound
 from services.tasks import overdue_handling
 from services.tasks.models import OPEN, CaseTask
@@ -39,7 +40,8 @@ def load_case_task(session: Session, case_task_id: str, *, lock: bool = False) -
 
     A lock is on the task alone, and held to the end of the transaction.
     """
-    statement = select(CaseTask).where(CaseTask.id == case_task_id).options(joinedload(CaseTask.template))
+    named = select(CaseTask).where(CaseTask.id == case_task_id)
+    statement = named.options(joinedload(CaseTask.template)).execution_options(**BY_ID)
     task = session.scalars(statement.with_for_update(of=CaseTask) if lock else statement).one_or_none()
     if task is None:
         raise NotFound("case_task_not_found", case_task_id=case_task_id)
@@ -58,8 +60,9 @@ def list_open_tasks(db: Database, now: dt.datetime, case_ids: list[str]) -> dict
     statement = (
         select(CaseTask)
         .where(CaseTask.case_id.in_(case_ids), CaseTask.status.in_(OPEN))
-        .options(joinedload(CaseTask.template))
+        .options(selectinload(CaseTask.template))
         .order_by(CaseTask.created_at, CaseTask.case_form_id, CaseTask.section_position, CaseTask.position, CaseTask.id)
+        .execution_options(**BY_ID)
     )
     with db.read() as session:
         tasks = [case_task_view(task, now) for task in session.scalars(statement)]
@@ -72,6 +75,7 @@ def get_case_progress(db: Database, calls: Any, case_id: str) -> dict[str, Any]:
         select(CaseTask.status, func.count())
         .where(CaseTask.case_id == case_id, CaseTask.status != "skipped")
         .group_by(CaseTask.status)
+        .execution_options(**BY_ID)
     )
     with db.read() as session:
         counts: dict[str, int] = dict(session.execute(counted).all())

@@ -14,8 +14,8 @@ from services.clients import facts as client_facts
 from services.clients.import_matching import find_stored
 from services.clients.models import Base as ClientsBase
 from services.clients.models import Client, ClientEmail, ClientPhone, Contact, ContactTie
+from services.tasks import client_tasks, outcomes, overdue, views
 from services.tasks import facts as task_facts
-from services.tasks import outcomes, overdue
 from services.tasks.models import Base as TasksBase
 from services.tasks.models import CaseTask, TaskTemplate
 from tests.service.plans import plan_of
@@ -116,7 +116,7 @@ def test_the_contacts_of_businesses_are_found_by_the_businesses_alone(postgres_d
     db.engines.dispose()
 
 
-def test_case_tasks_are_found_by_their_ids_alone(postgres_database: Callable[[], str]) -> None:
+def test_case_tasks_are_found_by_their_ids_or_their_cases_alone(postgres_database: Callable[[], str]) -> None:
     db = open_database(postgres_database(), TasksBase, "case_task")
     ids = [new_id() for _ in range(MANY)]
     asked = {"title": "Your county", "kind": "short_text", "required": True, "options": [], "checks": {}}
@@ -135,6 +135,19 @@ def test_case_tasks_are_found_by_their_ids_alone(postgres_database: Callable[[],
         outcomes.record_deliveries(db, events, utc_now())
 
     assert "uq_case_task_id" in plan_of(db, "SELECT case_task", follow)
+    case_ids = [facts["case_id"] for facts in task_facts.get_case_task_facts(db, utc_now(), ids[:NAMED])["case_tasks"]]
+
+    def show() -> None:
+        assert len(views.list_open_tasks(db, utc_now(), case_ids)["case_tasks"]) == NAMED
+
+    def tell() -> None:
+        told = client_tasks.list_client_tasks(db, None, utc_now(), client_id=new_id(), case_ids=case_ids)
+        assert told["open"] == NAMED
+
+    theirs = "SELECT case_task.firm_id, case_task.id"
+    progress = "SELECT case_task.case_id, case_task.case_form_id, case_task.section"
+    for beginning, action in ((theirs, show), (progress, show), (theirs, tell)):
+        assert "uq_case_task_case_id_assigned_once_key_firm_id" in plan_of(db, beginning, action)
     db.engines.dispose()
 
 

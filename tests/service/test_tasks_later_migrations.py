@@ -136,3 +136,21 @@ def test_bulk_assignments_there_stay_and_have_left_out_what_they_counted(old: Ol
     database.put("bulk_left_out", firm_id=firm_id, id=new_id(), bulk_assignment_id=record_id, case_id=new_id())
     database.back_to("0014")
     assert database.rows("bulk_assignment", *columns) == kept
+
+
+def test_tasks_there_stay_when_their_indexes_change(old: Old) -> None:
+    database = old("tasks", "0015")
+    firm_id, template_id, case_id = new_id(), new_id(), new_id()
+    asked = {"title": "Your name", "kind": "short_text"}
+    database.put("task_template", firm_id=firm_id, id=template_id, **asked)
+    about = {"firm_id": firm_id, "case_id": case_id, "template_id": template_id, "status": "to_do", **asked}
+    for once in (template_id, None, None):
+        database.put("case_task", id=new_id(), assigned_once_key=once, **about)
+    columns = sorted(database.columns("case_task"))
+    kept = database.rows("case_task", *columns)
+    database.to("0016")
+    assert database.rows("case_task", *columns) == kept
+    with pytest.raises(IntegrityError):
+        database.put("case_task", id=new_id(), assigned_once_key=template_id, **about)
+    database.back_to("0015")
+    assert database.rows("case_task", *columns) == kept

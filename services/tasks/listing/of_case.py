@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.paging import meta_of
+from chassis.scoping import BY_ID
 from services.tasks.listing.request import Listing, no_cursor
 from services.tasks.listing.slots import (
     GROUP_KEYS,
@@ -61,7 +62,7 @@ def _tasks(session: Session, case_id: str | None) -> Sequence[Task]:
         CaseTask.section_position, CaseTask.position, CaseTask.assignee_id, CaseTask.template_id,
         CaseTask.case_form_id,
     ).where(CaseTask.case_id == case_id)  # fmt: skip
-    return session.execute(statement).all()
+    return session.execute(statement.execution_options(**BY_ID)).all()
 
 
 def _is_meant(asked: Listing, task: Task) -> bool:

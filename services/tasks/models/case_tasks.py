@@ -56,12 +56,14 @@ class CaseTask(Versioned, Base):
     """
 
     __tablename__ = "case_task"
+    # No index of all tasks but the key begins with the firm: PostgreSQL would look for those of a case or of a template
+    # among all of their firm (ADR 0014).
     __table_args__ = (
-        UniqueConstraint("firm_id", "case_id", "assigned_once_key"),
+        UniqueConstraint("case_id", "assigned_once_key", "firm_id"),
         ForeignKeyConstraint(["firm_id", "template_id"], ["task_template.firm_id", "task_template.id"]),
         # For those that are looked up by the hundred, whatever PostgreSQL takes their firm to have.
         Index("uq_case_task_id", "id", unique=True),
-        Index("ix_case_task_firm_id_template_id", "firm_id", "template_id"),
+        Index("ix_case_task_template_id", "template_id"),
         # What lies in the archive is passed over by no list.
         _partial(
             "ix_case_task_created", "firm_id", "created_at", "id",
