@@ -63,7 +63,7 @@ ROWS = (
         _on(Load(500, 1, 50.0, "500 sends")), run_alone=clocks.step_the_clock),
     Row(16, "erase in mid-batch, then a replay and a restore",
         _on(*[Load(1_000, 200, 50.0, "200 clients among 1,200")] * 2), erasures.erase_in_the_middle),
-    Row(17, "kill while deadlines pass",
+    Row(17, "kill while deadlines pass, and between a rule's run and its actions",
         _on(Load(10_000, 5, 0.0, "5,000 deadlines, 5 times"), Load(2_000, 5, 0.0, "1,000 deadlines, 5 times")),
         deadlines.kill_while_deadlines_pass),
 )  # fmt: skip
