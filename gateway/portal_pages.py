@@ -24,7 +24,7 @@ from contracts.errors import CasewireError, Conflict, DeadlineExceeded, Gone, In
 from gateway.portal_forms import typed_answer
 from gateway.portal_session import OpenLink, PortalSession, session_for
 from gateway.portal_uploads import TOO_LARGE, kept_fields, send_files
-from gateway.portal_view import action, language_asked, own_words, page_response, render
+from gateway.portal_view import GOES_ON, action, language_asked, own_words, page_response, render
 
 portal_pages = Blueprint(
     "portal_pages", __name__, template_folder="templates", static_folder="static/portal", static_url_path="/p/assets"
@@ -57,7 +57,7 @@ def open_link(token: str) -> Response:
 def show() -> Response:
     """The page. `done` is the case task that was just answered, `saved` one that was kept for later, `change` one whose
     answer is to be changed."""
-    told = {"thanks": "done" in request.args, "saved": "saved" in request.args}
+    told = {name: request.args.get(name) for name in ("done", "saved")}
     return _show(held_link(), reopened=request.args.get("change"), **told)
 
 
@@ -88,7 +88,8 @@ def answer() -> Response:
         return see_other(".show")
     except (Unavailable, DeadlineExceeded, RemoteFault) as error:
         return trouble(error, kept=None if sent else _fields_again(link, typed), unsent=bool(sent))
-    return see_other(".show", **{"saved" if later else "done": case_task_id})
+    # To the question that is next, which on a long page is far from the top.
+    return see_other(".show", _anchor=GOES_ON, **{"saved" if later else "done": case_task_id})
 
 
 @portal_pages.post("/p/new-link")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from markupsafe import Markup
 
 from contracts.errors import Invalid
 from gateway.portal_colors import theme
-from gateway.portal_forms import question_of
+from gateway.portal_forms import Question, question_of
 from gateway.portal_sections import progress_of, sections_of
 from gateway.portal_words import LANGUAGES, Words, best_language, words
 
 Record = dict[str, Any]
 
+GOES_ON = "next"
+"""Where on the page one goes on after an answer."""
 _ASSETS = Path(__file__).parent / "static" / "portal"
 
 
@@ -28,8 +31,8 @@ def page_response(
     typed: Record | None = None,
     refused: Invalid | None = None,
     reopened: str | None = None,
-    thanks: bool = False,
-    saved: bool = False,
+    done: str | None = None,
+    saved: str | None = None,
     stale: bool = False,
     too_large: bool = False,
     status: int = 200,
@@ -37,8 +40,8 @@ def page_response(
     """The page of a link, from portal's wire answer.
 
     `typed`: what a form held that was not taken, by case task; `refused`: why. `reopened`: a case task whose answer is
-    to be changed. `thanks`, `saved`: an answer was taken, or kept for later. `stale`, or a form for a task that is not
-    here: the form came from another page. `too_large`: what was sent could not be read.
+    to be changed. `done`, `saved`: one whose answer was taken, or kept for later. `stale`, or a form for a task that is
+    not here: the form came from another page. `too_large`: what was sent could not be read.
     """
     spoken = words(best_language(request.args.get("lang"), lambda: page["language"]))
     typed = typed or {}
@@ -60,9 +63,9 @@ def page_response(
         stale, status = True, 400
     still_open = [question for question in questions if question.answerable]
     positions = {
-        question.id: spoken.say("%(position)s of %(number)s", position=position, number=len(still_open))
-        for position, question in enumerate(still_open, start=1)
-        if len(still_open) > 1
+        question.id: spoken.say("%(position)s of %(number)s", position=position, number=len(questions))
+        for position, question in enumerate(questions, start=1)
+        if len(questions) > 1
     }
     return render(
         "portal/page.html",
@@ -76,7 +79,9 @@ def page_response(
         progress=progress_of(page, spoken),
         own_language=_language_of(branding["locale"], spoken),
         open=still_open,
-        answered=thanks or any(question.done for question in questions),
+        only_optional=any(question.required for question in questions)
+        and not any(question.required for question in still_open),
+        answered=done is not None or any(question.done for question in questions),
         positions=positions,
         wrong=[question for question in questions if question.error],
         intro=spoken.count(
@@ -86,13 +91,30 @@ def page_response(
             firm=branding["firm_name"],
         ),
         notice=_notice(spoken, stale, too_large),
-        thanks=thanks,
-        saved=saved,
+        thanks=done is not None,
+        saved=saved is not None,
+        goes_on=GOES_ON,
+        goes_on_at=_goes_on_at(questions, done, saved),
         form_token=form_token,
         action=action(),
         contact_href=url_for(".show_contact", **language_asked()),
-        change_href=lambda case_task_id: url_for(".show", change=case_task_id, **language_asked()),
+        change_href=lambda case_task_id: url_for(
+            ".show", change=case_task_id, **language_asked(), _anchor=f"task-{case_task_id}"
+        ),
     )
+
+
+def _goes_on_at(questions: Sequence[Question], done: str | None, saved: str | None) -> str | None:
+    """The question that comes next: the one that was saved, or the first open one after the one that was answered, or
+    before it. None: none, or the page begins with it."""
+    ids = [question.id for question in questions]
+    at = saved or done
+    if at not in ids:
+        return None
+    place = ids.index(at)
+    following = questions[place:] if saved else (*questions[place + 1 :], *questions[:place])
+    found = next((question.id for question in following if question.answerable), None)
+    return None if found == ids[0] else found
 
 
 def _refusal(spoken: Words, refused: Invalid) -> str:

@@ -146,9 +146,11 @@ class CaseTaskFactsList(Schema):
 
 
 class ClientTasks(Schema):
-    """The open case tasks of cases, for the page behind a link with more than one task."""
+    """The open case tasks of cases, for the page behind a link with more than one task. With `client_id`, whose page it
+    is, also what that client has answered of forms that are under way, and what staff filled in there as known."""
 
     case_ids = ids(200, smallest=1, required=True)
+    client_id = Id(load_default=None, allow_none=True)
 
 
 class SectionProgress(Schema):
@@ -163,7 +165,7 @@ class SectionProgress(Schema):
 
 
 class CaseTaskList(Schema):
-    """The open ones, and how far their cases are."""
+    """Those that were asked for, and how far their cases are."""
 
     case_tasks = fields.List(fields.Nested(CaseTask))
     progress = fields.List(fields.Nested(SectionProgress))

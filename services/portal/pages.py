@@ -157,10 +157,10 @@ def page_head(firm: Record, client: Record, link: Link) -> Record:
 def _shown(calls: Any, link: Link) -> Record:
     """The `case_tasks` of the link's scope, of cases that the client is tied to now, and the `progress` of those."""
     if link.kind == "tasks":
-        case_ids = _open_cases(calls, link, link.client_id)
+        client_id, case_ids = link.client_id, _open_cases(calls, link, link.client_id)
         if not case_ids and (survivor := _survivor(calls, link)):
-            case_ids = _open_cases(calls, link, survivor)
-        return calls.tasks.list_open_tasks(case_ids=case_ids) if case_ids else _NOTHING
+            client_id, case_ids = survivor, _open_cases(calls, link, survivor)
+        return calls.tasks.list_open_tasks(case_ids=case_ids, client_id=client_id) if case_ids else _NOTHING
     try:
         if link.kind == "form":
             of_form: Record = calls.tasks.list_form_tasks(case_form_id=link.case_form_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from chassis.database import Database
@@ -54,19 +54,34 @@ def get_case_task(db: Database, now: dt.datetime, case_task_id: str) -> dict[str
         return case_task_view(load_case_task(session, case_task_id), now)
 
 
-def list_open_tasks(db: Database, now: dt.datetime, case_ids: list[str]) -> dict[str, Any]:
+def list_open_tasks(
+    db: Database, now: dt.datetime, case_ids: list[str], client_id: str | None = None
+) -> dict[str, Any]:
     """The open case tasks of these cases, overdue ones included, in the order in which they were assigned; those of a
-    form in the form's."""
+    form in the form's.
+
+    `client_id`: also what this client has answered of a form that has an open task, so that it can be read again and
+    corrected, and what staff filled in there in nobody's name. What another client of the case has answered is left
+    out.
+    """
+    theirs, is_open = CaseTask.case_id.in_(case_ids), CaseTask.status.in_(OPEN)
+    wanted: ColumnElement[bool] = is_open
+    if client_id is not None:
+        by_staff = and_(CaseTask.client_id.is_(None), CaseTask.answered_by == "staff")
+        answered = and_(CaseTask.status == "completed", CaseTask.case_form_id.is_not(None))
+        wanted = or_(is_open, and_(answered, or_(CaseTask.client_id == client_id, by_staff)))
     statement = (
         select(CaseTask)
-        .where(CaseTask.case_id.in_(case_ids), CaseTask.status.in_(OPEN))
+        .where(theirs, wanted)
         .options(selectinload(CaseTask.template))
         .order_by(CaseTask.created_at, CaseTask.case_form_id, CaseTask.section_position, CaseTask.position, CaseTask.id)
         .execution_options(**BY_ID)
     )
     with db.read() as session:
-        tasks = [case_task_view(task, now) for task in session.scalars(statement)]
-        return {"case_tasks": tasks, "progress": read_progress(session, CaseTask.case_id.in_(case_ids))}
+        found = session.scalars(statement).all()
+        under_way = {task.case_form_id for task in found if task.status in OPEN}
+        tasks = [case_task_view(task, now) for task in found if task.status in OPEN or task.case_form_id in under_way]
+        return {"case_tasks": tasks, "progress": read_progress(session, theirs)}
 
 
 def get_case_progress(db: Database, calls: Any, case_id: str) -> dict[str, Any]:

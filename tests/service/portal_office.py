@@ -64,7 +64,7 @@ class Office:
                 cases.GET_CASE_FACTS: self._case_facts,
                 cases.LIST_CASES: lambda **_: {"data": [{"id": self.case_id}], "meta": {"next_cursor": None}},
                 tasks.GET_CASE_TASK: self._case_task,
-                tasks.LIST_OPEN_TASKS: lambda case_ids: {
+                tasks.LIST_OPEN_TASKS: lambda case_ids, client_id: {
                     "case_tasks": [task for task in self.case_tasks.values() if task["status"] == "to_do"],
                     "progress": [{"case_id": case_ids[0], "section": None, "completed": 0, "total": 2}],
                 },

@@ -38,6 +38,8 @@ def test_a_page_of_many_tasks_shows_the_open_ones_of_the_clients_cases(office):
     assert page["language"] == "en"
     assert page["progress"] == [{"case_id": office.case_id, "section": None, "completed": 0, "total": 2}]
     assert office.page(office.link())["progress"] == []
+    for_whom = {"case_ids": [office.case_id], "client_id": office.client_id}
+    assert office.calls.asked(tasks.LIST_OPEN_TASKS) == [for_whom]
     named = office.link(scope={"kind": "tasks", "case_task_id": None, "case_ids": [office.case_id]})
     assert len(office.page(named)["case_tasks"]) == 2
     office.on_case = []

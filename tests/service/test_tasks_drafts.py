@@ -30,12 +30,14 @@ def save(office: Office, task_id: str, draft: Any, client_id: str | None = None)
     return drafts.save_draft(office.db, LATER, case_task_id=task_id, draft=draft, client_id=client_id)
 
 
-def send(office: Office, task_id: str, answer: Any, client_id: str | None = None, version: int = 0) -> dict[str, Any]:
+def send(
+    office: Office, task_id: str, answer: Any, client_id: str | None = None, version: int = 0, **more: Any
+) -> dict[str, Any]:
     actor = Context(firm_id=office.firm_id, actor_id=client_id, actor_kind="client") if client_id else office.context
     with use(actor):
         return answers.submit_answer(
             office.db, office.calls, LATER, case_task_id=task_id, answer=answer, client_id=client_id, link_id=None,
-            answer_version=version,
+            answer_version=version, **more,
         )  # fmt: skip
 
 

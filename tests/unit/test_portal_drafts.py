@@ -24,7 +24,7 @@ def browser(fake):
 def test_what_was_saved_is_there_on_another_device(fake, browser):
     fake.add("token", case_task(1, "phone", "Your number", required=True))
     response = browser.post("/p", data={**form_of(opened(browser, "token")), "answer": "(212) 5", **SAVE})
-    assert (response.status_code, response.location) == (303, f"/p?saved={id_of(1)}")
+    assert (response.status_code, response.location) == (303, f"/p?saved={id_of(1)}#next")
     page = browser.get(response.location).text
     assert "Saved. Come back to this page by the same link" in page
     assert fake.answer_of(id_of(1)) is None

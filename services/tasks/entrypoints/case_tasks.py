@@ -56,8 +56,8 @@ class CaseTasksEntrypoints:
         return views.get_case_progress(self.db, self.calls, case_id)
 
     @serve(tasks.LIST_OPEN_TASKS)
-    def list_open_tasks(self, case_ids: list[str]) -> Answer:
-        return views.list_open_tasks(self.db, utc_now(), case_ids)
+    def list_open_tasks(self, **query: Any) -> Answer:
+        return views.list_open_tasks(self.db, utc_now(), **query)
 
     @serve(tasks.LIST_CLIENT_TASKS)
     def list_client_tasks(self, **query: Any) -> Answer:
