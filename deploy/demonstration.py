@@ -41,13 +41,14 @@ def _tell(base_url: str, api_key: str) -> int:
 
     from deploy.demo.api import Api, ApiError
     from deploy.demo.outcome import Outcome
-    from deploy.demo.script import Demonstration
+    from deploy.demo.script import play
+    from deploy.demo.stage import Story
 
     console = Console(highlight=False)
-    api = Api(base_url, api_key)
+    api, story = Api(base_url, api_key), Story()
     try:
-        story = Demonstration(api, console).run()
-        console.rule("[bold]7. What came of it", align="left")
+        play(api, console, story)
+        console.rule("[bold]9. What came of it", align="left")
         wrong = Outcome(api, console, story).check()
     except (ApiError, requests.RequestException) as error:
         wrong = [str(error)]
@@ -57,10 +58,9 @@ def _tell(base_url: str, api_key: str) -> int:
         wrong = ["a step broke off"]
         console.print_exception()
     console.rule(align="left")
-    for name, address in (
-        ("API docs", f"{base_url}/docs/"), ("the phones", f"{base_url}/sandbox"), ("api key", api_key),
-    ):  # fmt: skip
-        console.print(f"  {name + ':':<12} {address}")
+    addresses = {"API docs": f"{base_url}/docs/", "the phones": f"{base_url}/sandbox", **story.intake.links}
+    for name, address in {**addresses, "api key": api_key}.items():
+        console.print(f"  {name + ':':<12} {address}", soft_wrap=True)
     if wrong:
         sys.stderr.write(f"The demonstration failed: {'; '.join(wrong)}\n")
     elif not _ends_itself():

@@ -9,11 +9,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from deploy.demo.answering import COUNTY
 from deploy.demo.api import Api, wait_for
-from deploy.demo.script import COUNTY, STOPPING, Story
+from deploy.demo.asking import STOPPING
+from deploy.demo.intake_outcome import check_intake
+from deploy.demo.stage import Story
 
 # A call that began before the stop may reach the provider this much after it.
 GRACE = dt.timedelta(milliseconds=100)
+CALLED_STATES = ("sent", "delivered", "undelivered")
 SETTLED_STATES = ("sent", "delivered", "failed", "undelivered", "suppressed", "cancelled")
 
 
@@ -37,6 +41,7 @@ class Outcome:
         batch = self._sums()
         self._stops()
         self._answers()
+        check_intake(self.api, self.story.intake, self.expect)
         table = Table(show_header=False, box=None, padding=(0, 2))
         table.add_row("  case tasks accepted", f"{batch['accepted']:,}")
         for state, count in batch["counts"].items():
@@ -74,13 +79,25 @@ class Outcome:
             {row["reason"] for row in suppressed} >= {"opted_out", "duplicate", "no_address", "client_blocked"},
             "who said no, shares a phone, has none or is blocked was left out, each for that reason",
         )
-        called = sum(1 for row in rows if row["state"] in ("sent", "delivered", "undelivered"))
+        called = sum(1 for row in [*rows, *self._texts_of_intake()] if row["state"] in CALLED_STATES)
         texts = [message for message in self.api.every("/sandbox/messages")
                  if message["direction"] == "outbound" and "/p/" in message["body"]]  # fmt: skip
         self.expect(called == len(texts), f"{len(texts):,} texts reached phones, one for each delivery sent")
         links = {text["body"].split("/p/")[1].split()[0] for text in texts}
         self.expect(len(links) == len(texts), "no link was sent twice")
         return batch
+
+    def _texts_of_intake(self) -> list[dict[str, Any]]:
+        """Of several questions to one client, the delivery whose one text tells of all of them."""
+        rows = list(self.api.every(f"/v1/message-batches/{self.story.intake.batch_id}/deliveries"))
+        leading = [row for row in rows if row["joined_to"] in (None, row["id"])]
+        clients = {row["client_id"] for row in rows}
+        self.expect(len(leading) == len(clients) == len(self.story.intake.cases) < len(rows),
+                    f"{len(rows)} questions of the intake went out in {len(leading)} texts, one a client")  # fmt: skip
+        spanish = next(case["client"] for case in self.story.intake.cases if case["client"]["language"] == "es")
+        (text,) = self.api.every("/sandbox/messages", to=spanish["phones"][0]["number"])
+        self.expect("para preparar su plan" in text["body"], "who speaks Spanish was texted in Spanish")
+        return leading
 
     def _stops(self) -> None:
         """Nothing begun after a STOP committed, unless a START came after it."""
