@@ -182,6 +182,7 @@ def main() -> None:
     from chassis.run import spare_the_collector
     from chassis.sealing import LocalKeys, use_key_store
     from services.clients import import_running, importing
+    from services.clients.imports import IMPORTS
     from services.clients.models import Base
 
     url, folder = sys.argv[1:]
@@ -197,7 +198,7 @@ def main() -> None:
     began = time.perf_counter()
     import_running.continue_import(db, files, made["id"], utc_now, budget=3600)
     seconds = time.perf_counter() - began
-    counts = importing.get_import(db, import_id=made["id"])["counts"]
+    counts = IMPORTS.get(db, made["id"])["counts"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     told = {**counts, "rate": counts["read"] / seconds, "peak": peak, "upload": uploaded - before,
             "preview": previewed - uploaded}  # fmt: skip

@@ -15,7 +15,7 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import PhoneNumber, PhoneNumberType
 
-from services.clients.names import UnfitText, clean_text
+from chassis.words import UnfitText, clean_text
 
 DEFAULT_COUNTRY = "US"
 _HOME = (PhoneNumberType.FIXED_LINE, PhoneNumberType.PERSONAL_NUMBER)

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
+from chassis.words import UnfitText, clean_text
 from contracts.clients import FIELD_UPDATE_REJECTED
 from contracts.tasks import GET_MAPPED_ANSWERS
 from services.clients import activity, cards, merge_history
@@ -24,7 +25,6 @@ from services.clients.addresses import (
 )
 from services.clients.checking import Record
 from services.clients.models import AppliedAnswer
-from services.clients.names import UnfitText, clean_text
 from services.clients.records import Change, announce_changes
 
 _LONGEST_NAME = 120

@@ -10,6 +10,7 @@ from typing import Any
 
 from chassis.custom_fields import Definition, merge
 from chassis.texts import is_storable
+from chassis.words import UnfitText, clean_text, strip_accents
 from contracts.errors import Invalid, invalid_field
 from services.clients.addresses import (
     DEFAULT_COUNTRY,
@@ -19,7 +20,6 @@ from services.clients.addresses import (
     normalise_phones,
     normalise_postal,
 )
-from services.clients.names import UnfitText, clean_text, strip_accents
 
 Record = dict[str, Any]
 """A client as it goes over the wire, in Python values: the fields of `contracts.clients.Client`."""

@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
 from chassis.sealing import OwnerKeys, Sealing
+from chassis.words import bare_number
 from services.clients.models import ClientKey, FirmKey
-from services.clients.names import strip_accents
 
 SEALING = Sealing(FirmKey, ClientKey, "client_id")
 
@@ -46,11 +46,6 @@ def government_id_key(session: Session, number: str) -> str | None:
 def government_id_keys(keys: OwnerKeys, ids: Sequence[Mapping[str, Any]]) -> list[str]:
     """The blind indexes of government ids, each once."""
     return list(dict.fromkeys(keys.blind("government_id", bare_number(entry["number"])) for entry in ids))
-
-
-def bare_number(number: str) -> str:
-    """What two ways to write a government id have in common: letters and digits only: `123-45-6789` is `123456789`."""
-    return "".join(character for character in strip_accents(number) if character.isalnum())
 
 
 def destroy_keys(uow: UnitOfWork, client_ids: Collection[str]) -> None:

@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.paging import page
+from chassis.words import bare_words
 from contracts.errors import NotFound
 from services.clients import contact_ties
 from services.clients.merge_history import demand_client
 from services.clients.models import ClientCompany, Company
-from services.clients.names import fold
 
 Record = dict[str, Any]
 
@@ -35,7 +35,7 @@ def list_companies(
 ) -> Record:
     """A page of the directory, by name unless `sort` says otherwise. `q`: words, or parts of words, of the name."""
     statement = select(Company)
-    for word in fold(q or "").split():
+    for word in bare_words(q or "").split():
         statement = statement.where(Company.name_key.contains(word, autoescape=True))
     if kind is not None:
         statement = statement.where(Company.kind == kind)

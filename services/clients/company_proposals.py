@@ -17,11 +17,11 @@ from chassis.columns import new_id
 from chassis.database import Database, UnitOfWork
 from chassis.paging import page
 from chassis.telemetry import log_of
+from chassis.words import UnfitText, bare_words, clean_text
 from contracts.errors import Conflict, Invalid, NotFound, invalid_field
 from services.clients import companies
 from services.clients.addresses import Problem, country_of, normalise_phones, normalise_postal
 from services.clients.models import Company, CompanyProposal
-from services.clients.names import UnfitText, clean_text, fold
 
 Record = dict[str, Any]
 
@@ -128,7 +128,7 @@ def _changed(uow: UnitOfWork, proposal: CompanyProposal, now: dt.datetime) -> Co
         company.updated_at = now
     for name, value in proposal.content.items():
         setattr(company, name, value)
-    company.name_key = fold(company.name)[:300]
+    company.name_key = bare_words(company.name)[:300]
     return company
 
 

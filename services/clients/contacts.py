@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from chassis.columns import new_id
 from chassis.database import Database, UnitOfWork
 from chassis.paging import page
+from chassis.words import UnfitText, bare_words, clean_text
 from contracts.errors import Conflict, Invalid, NotFound
 from services.clients import contact_erasing, contact_ties
 from services.clients.addresses import Problem, UnfitAddress, email_key, parse_email, parse_phone
@@ -20,7 +21,7 @@ from services.clients.clashes import typed_clash
 from services.clients.matching import search_terms
 from services.clients.merge_history import demand_client
 from services.clients.models import Contact, ContactTie
-from services.clients.names import UnfitText, clean_text, fold, sort_name
+from services.clients.names import sort_name
 
 Record = dict[str, Any]
 
@@ -216,7 +217,7 @@ def _write(contact: Contact, fields: Record) -> None:
 
 def _derived(fields: Record) -> Record:
     email = email_key(fields["email"]) if fields["email"] else None
-    names = fold(" ".join(part for part in (fields["first_name"], fields["last_name"]) if part))
+    names = bare_words(" ".join(part for part in (fields["first_name"], fields["last_name"]) if part))
     number = (fields["phone"] or "").lstrip("+")
     return {
         "email_key": email,

@@ -24,10 +24,10 @@ from chassis.columns import new_id
 from chassis.custom_fields import definition_problems
 from chassis.database import Database, UnitOfWork
 from chassis.paging import page
+from chassis.words import UnfitText, clean_text
 from contracts.clients import CLIENT_FIELD_RESEALING
 from contracts.errors import Conflict, Invalid, NotFound
 from services.clients.models import Client, ClientField
-from services.clients.names import UnfitText, clean_text
 
 MOST_FIELDS = 200
 _SHOWN = ("id", "version", "created_at", "updated_at", "position", "key", "label", "type", "required", "sensitive",

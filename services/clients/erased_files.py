@@ -10,15 +10,12 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.files import Files
+from chassis.imports.models import ENDED, UNSTARTED
+from chassis.imports.seeking import Person, Seeker, find_in_list
 from chassis.value_sets import among
 from services.clients import cards
 from services.clients.checking import Record
-from services.clients.erased_lists import Seeker, find_in_list
-from services.clients.models import UNSTARTED, Client, Erasure, Import, ImportChange
-
-ENDED = ("finished", "failed", "cancelled", "undone")
-"""States of an import in which its file is read no more, but to make its file of errors."""
-
+from services.clients.models import Client, Erasure, Import, ImportChange
 
 Lists = dict[str, set[str]]
 """Of an import, the clients that are in its list."""
@@ -40,15 +37,28 @@ def lists_with(db: Database, files: Files, erasures: Sequence[Erasure]) -> Lists
         if entry.table_key is not None:
             # The workbook itself: it may have sheets besides the one that was taken in.
             files.delete(entry.file_key)
-    seeker = Seeker(people.values())
+    seeker = Seeker(map(person_of, people.values()))
     found = {entry.id: find_in_list(files, entry, seeker, set(people)) for entry in kept}
     return {import_id: client_ids for import_id, client_ids in found.items() if client_ids}
+
+
+def person_of(record: Record) -> Person:
+    """By what a client is looked for in lists."""
+    name = " ".join(part for part in (record["first_name"], record["last_name"]) if part) or record["company_name"]
+    ids = (record["id"], record["external_source_id"], *(entry["number"] for entry in record["government_ids"]))
+    return Person(
+        record["id"],
+        [phone["number"] for phone in record["phones"]],
+        [email["address"] for email in record["emails"]],
+        [text for text in ids if text],
+        name or "",
+    )
 
 
 def scrub_imports(session: Session, people: Collection[Record], import_ids: Collection[str]) -> None:
     """Cancels those of the imports that were not started, since their lists go; and of all imports that bear somebody's
     name, in the file's or in a column's, the names go."""
-    seeker = Seeker(people)
+    seeker = Seeker(map(person_of, people))
     names = session.execute(select(Import.id, Import.filename, Import.columns, Import.state)).all()
     named = {row.id for row in names if seeker.found_in([row.filename]) or seeker.found_in(row.columns)}
     theirs = select(Import).where(among(session, Import.id, {*import_ids, *named}))

@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 
 from chassis.cells import neutral_text
 from chassis.database import Database
+from chassis.imports.cell_texts import text_of
 from services.clients import cards, government_cells
-from services.clients.cell_texts import text_of
 from services.clients.checking import Record
 from services.clients.custom_fields import definitions
 from services.clients.import_mapping import ADDRESS_FIELDS, CUSTOM, EMAIL_FIELDS, numbered

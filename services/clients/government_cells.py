@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from chassis.imports.cell_texts import joined_texts, split_texts
+from chassis.words import bare_number
 from contracts.clients import GOVERNMENT_IDS
-from services.clients.cell_texts import joined_texts, split_texts
-from services.clients.client_keys import bare_number
 
 FIELD = "government_ids"
 OF_KIND = {f"{FIELD}.{kind}": kind for kind in GOVERNMENT_IDS}

@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 from chassis.columns import new_id
 from chassis.database import Database
 from chassis.paging import TOTAL_CAP, page
+from chassis.words import UnfitText, clean_text, strip_accents
 from contracts.errors import Conflict, invalid_field
 from services.clients import group_members
 from services.clients.clashes import typed_clash
 from services.clients.models import Client, ClientGroup, ClientGroupMember
-from services.clients.names import UnfitText, clean_text, strip_accents
 from services.clients.saved_filters import SAVED_FILTERS
 from services.clients.selecting import find_group
 

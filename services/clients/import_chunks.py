@@ -3,32 +3,28 @@ transaction."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 import eventlet
-from sqlalchemy import select
 
 from chassis.database import Database, UnitOfWork
-from chassis.telemetry import log_of
+from chassis.imports import running
 from contracts.clients import CLIENTS_IMPORTED
-from contracts.errors import Unavailable
 from services.clients import activity, cards
 from services.clients.import_changes import record_changes
 from services.clients.import_matching import Draft, Matching, Outcome, new_record
 from services.clients.import_rows import Row, RowReader
-from services.clients.models import Activity, Import, ImportRow
+from services.clients.imports import IMPORTS
+from services.clients.models import Activity, Import
 from services.clients.records import facts_of
 
 CHUNK = 500
 """Rows of one transaction: also the most clients that one event names."""
 
 _ROWS_AT_ONCE = 5
-
-_log = log_of(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,10 +37,6 @@ class ChunkOfRows:
     rows: list[Row]
     reader: RowReader
     made: dict[str, cards.NewRows] = field(default_factory=dict)
-
-
-class Overtaken(Exception):
-    """The import is no longer where this chunk begins: another worker took it in, or it has ended."""
 
 
 def chunks(
@@ -66,60 +58,24 @@ def chunks(
         yield chunk
 
 
-def read_ahead(found: Iterator[ChunkOfRows]) -> Generator[ChunkOfRows]:
-    """The chunks, each read while the database still works on the one before. To be closed."""
-    reading = eventlet.spawn(next, found, None)
-    try:
-        while (chunk := reading.wait()) is not None:
-            reading = eventlet.spawn(next, found, None)
-            yield chunk
-    finally:
-        reading.kill()
-
-
 def take_in(db: Database, found: Import, chunk: ChunkOfRows) -> bool:
-    """Takes in one chunk; False if the import has ended or goes on elsewhere. `found` holds its settings.
-
-    A chunk that the database refuses is taken in row by row, so that a bad row fails alone.
-    """
-    try:
-        return _take_in_whole(db, found, chunk)
-    except Overtaken:
-        return False
-    except Unavailable:
-        raise
-    except Exception as error:
-        _log.warning("import_chunk_refused", import_id=found.id, start=chunk.start, error=type(error).__name__)
-    return all(_take_in_alone(db, found, place, row, chunk) for place, row in enumerate(chunk.rows, chunk.start))
-
-
-def _take_in_alone(db: Database, found: Import, place: int, row: Row, chunk: ChunkOfRows) -> bool:
-    try:
-        return _take_in_whole(db, found, replace(chunk, start=place, rows=[row]))
-    except Overtaken:
-        return False
-    except Unavailable:
-        raise
-    except Exception as error:
-        _log.error("import_row_refused", import_id=found.id, row=row.number, error=type(error).__name__)
-    refused = Row(row.number, errors=["refused:row"])
-    return _take_in_whole(db, found, replace(chunk, start=place, rows=[refused]))
+    """Takes in one chunk; False if the import has ended or goes on elsewhere. `found` holds its settings."""
+    return running.take_in(
+        found.id,
+        chunk,
+        lambda part: _take_in_whole(db, found, part),
+        lambda number: Row(number, errors=["refused:row"]),
+    )
 
 
 def _take_in_whole(db: Database, found: Import, chunk: ChunkOfRows) -> bool:
     with db.unit_of_work() as uow:
-        current = uow.session.scalar(select(Import).where(Import.id == found.id).with_for_update())
-        if current is None or current.state != "running" or current.position != chunk.start:
-            raise Overtaken
+        current = running.at_its_place(uow, IMPORTS, found.id, chunk.start)
         uow.plan_anew()
         matching = Matching(uow.session, chunk.reader, current.duplicates or "skip")
         outcomes = matching.decide(chunk.rows)
         _write_clients(uow, current.id, matching, outcomes, chunk)
-        failed = [outcome for outcome in outcomes if outcome.kind == "failed"]
-        uow.insert(ImportRow, [{"import_id": found.id, "row": row.row, "errors": row.errors} for row in failed])
-        codes = Counter(error.partition(":")[0] for outcome in failed for error in outcome.errors)
-        current.advanced(Counter(outcome.kind for outcome in outcomes), codes)
-        return bool(current.state == "running")
+        return running.keep_outcomes(uow, IMPORTS, current, outcomes)
 
 
 def _write_clients(

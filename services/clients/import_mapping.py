@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from chassis.cells import plain_text
+from chassis.words import bare_words
 from contracts.base import CANONICAL_ID
 from contracts.errors import Invalid
 from services.clients import government_cells
 from services.clients.addresses import DEFAULT_COUNTRY, UnfitAddress, parse_email, parse_phone
-from services.clients.names import fold
 
 MOST_OF_A_LIST = 20
 """Phones, email addresses and postal addresses of one client, as `contracts.clients.ClientFields` has it."""
@@ -146,7 +146,7 @@ def suggest_mapping(columns: Sequence[str], rows: Sequence[Sequence[str]] = ()) 
         if column == "id" and _holds(rows, place, _is_id, fewest=1):
             field: str | None = "id"
         else:
-            field = column if _CUSTOM_FIELD.fullmatch(column) else _BY_COLUMN.get(fold(column))
+            field = column if _CUSTOM_FIELD.fullmatch(column) else _BY_COLUMN.get(bare_words(column))
         if field is not None and field not in mapping.values():
             mapping[column] = field
     _promote_second_address(mapping)

@@ -12,11 +12,11 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
+from chassis.imports.cell_texts import text_of
 from chassis.scoping import BY_ID
 from chassis.value_sets import ByValue, among
 from services.clients import cards, contact_ties, government_cells, merge_history
 from services.clients.addresses import Problem, with_primary
-from services.clients.cell_texts import text_of
 from services.clients.checking import Record, check_whole, default_kind, missing_fields, tag_key
 from services.clients.client_keys import birth_key
 from services.clients.import_earlier import EarlierRows, external_id

@@ -10,14 +10,14 @@ from typing import Any
 
 from chassis.cells import plain_text
 from chassis.custom_fields import Definition
+from chassis.imports.cell_texts import split_texts
+from chassis.imports.cells import is_no_date, read_cell, read_date, read_id
 from services.clients import government_cells
 from services.clients.addresses import email_key
-from services.clients.cell_texts import split_texts
 from services.clients.checking import Record, normalise_fields
-from services.clients.import_custom_fields import read_cell
 from services.clients.import_fields import Fields, addresses, emails, phones
 from services.clients.import_mapping import CUSTOM, MOST_OF_A_LIST, TEXT_FIELDS
-from services.clients.import_words import is_no_date, read_date, read_id, read_word
+from services.clients.import_words import read_word
 from services.clients.models import Client
 from services.clients.names import name_key
 

@@ -1,48 +1,43 @@
 """Taking an import back: the clients that it made are deleted, as if one by one, and those that it changed get their
 earlier values again, as far as nobody changed them since.
 
-What was changed since stays, and is shown as a conflict. It goes by chunks in the background, as the import did: a
-chunk is one transaction, and marks its clients.
+What was changed since stays, and is shown as a conflict.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, or_, select
 
 from chassis.columns import utc_now
 from chassis.database import Database, UnitOfWork
+from chassis.imports import undoing
+from chassis.imports.running import BUDGET
+from chassis.imports.undoing import Outcomes, Step, changes_of
 from contracts.clients import CLIENT_DELETED, CLIENTS_IMPORTED, IMPORT_UNDO_REQUESTED
 from services.clients import activity, cards
 from services.clients.checking import Record, check_whole
 from services.clients.import_changes import CUSTOM, Values, plain_value, python_value, values_of
-from services.clients.import_running import BUDGET
-from services.clients.importing import find, wire
+from services.clients.imports import IMPORTS
 from services.clients.models import Activity, Client, Import, ImportChange
 from services.clients.records import facts_of
 
 CHUNK = 500
-UNDO_DAYS = 30
 
 
 def undo_import(db: Database, now: dt.datetime, *, import_id: str) -> dict[str, Any]:
-    """Begins to take an import back; it goes on in the background.
+    """Begins to take an import back. Raises as `undoing.undo_import`."""
+    return undoing.undo_import(db, IMPORTS, STEPS, IMPORT_UNDO_REQUESTED, now, import_id=import_id)
 
-    Raises NotFound `import_not_found`, Conflict `import_not_finished`, `import_undone` if that was asked for before, or
-    `import_too_old`.
-    """
-    with db.unit_of_work() as uow:
-        found = find(uow.session, import_id, lock=True)
-        parts = (_made(import_id)[0], _changed(import_id)[0])
-        counts = [uow.session.scalar(select(func.count()).select_from(part.subquery())) or 0 for part in parts]
-        found.undo_started(sum(counts), now - dt.timedelta(days=UNDO_DAYS))
-        uow.emit(IMPORT_UNDO_REQUESTED, import_id, {"import_id": import_id})
-        return uow.answer(wire(found, []))
+
+def continue_undo(
+    db: Database, import_id: str, clock: Callable[[], dt.datetime] = utc_now, budget: float = BUDGET
+) -> None:
+    """Takes back clients for at most `budget` seconds, then asks for another go."""
+    undoing.continue_undo(db, IMPORTS, STEPS, IMPORT_UNDO_REQUESTED, import_id, clock, CHUNK, budget)
 
 
 def _made(import_id: str) -> tuple[Select[Any], Any]:
@@ -66,57 +61,10 @@ def _changed(import_id: str) -> tuple[Select[Any], Any]:
     return changed, ImportChange.client_id
 
 
-def continue_undo(
-    db: Database, import_id: str, clock: Callable[[], dt.datetime] = utc_now, budget: float = BUDGET
-) -> None:
-    """Takes back clients for at most `budget` seconds, then asks for another go. May be repeated and may run twice at
-    once: chunks go one after the other."""
-    until = time.monotonic() + budget
-    for step in (_remove, _restore):
-        after = ""
-        while (last := _undo_chunk(db, import_id, step, after, clock())) is not None:
-            after = last
-            if time.monotonic() > until:
-                with db.unit_of_work() as uow:
-                    uow.emit(IMPORT_UNDO_REQUESTED, import_id, {"import_id": import_id})
-                return
-            time.sleep(0)  # lets other green threads run
-    with db.unit_of_work() as uow:
-        found = find(uow.session, import_id, lock=True)
-        if found.state == "undoing":
-            found.undo_ended()
-
-
-def _undo_chunk(db: Database, import_id: str, step: Step, after: str, now: dt.datetime) -> str | None:
-    """The last of the clients that were taken back; None if there was none left, or the undo has ended."""
-    with db.unit_of_work() as uow:
-        found = find(uow.session, import_id, lock=True)
-        statement, column = _LEFT[step](import_id)
-        if after:
-            # Not only to go on sooner: what was looked at lies before it.
-            statement = statement.where(column > after)
-        ids = list(uow.session.scalars(statement.order_by(column).limit(CHUNK)))
-        if found.state != "undoing" or not ids:
-            return None
-        outcomes = step(uow, found, ids, now)
-        rows = [
-            {"import_id": import_id, "client_id": client_id, "version": 0, "outcome": outcome, "conflicts": conflicts}
-            for client_id, (outcome, conflicts) in outcomes.items()
-        ]
-        uow.upsert(ImportChange, rows, key=("import_id", "client_id"), change=("outcome", "conflicts"))
-        found.undo_advanced([outcome for outcome, _ in outcomes.values()])
-        return ids[-1]
-
-
-Outcomes = dict[str, tuple[str, list[str]]]
-"""Of each client what became of it (removed, restored, conflict, gone), and the fields that stay as they are."""
-Step = Callable[[UnitOfWork, Import, Sequence[str], dt.datetime], Outcomes]
-
-
 def _remove(uow: UnitOfWork, found: Import, ids: Sequence[str], now: dt.datetime) -> Outcomes:
     """Deletes clients that the import made, but those that were changed since."""
     records = cards.load(uow.session, ids, lock=True)
-    left = {change.client_id: change.version for change in _changes(uow.session, found.id, ids)}
+    left = {change.client_id: change.version for change in changes_of(uow.session, IMPORTS, found.id, ids)}
     mine = {id_: record for id_, record in records.items() if record["version"] == left.get(id_, 1)}
     rows = [
         {"id": id_, "archived_at": now, "updated_at": now, "version": record["version"] + 1}
@@ -134,7 +82,7 @@ def _remove(uow: UnitOfWork, found: Import, ids: Sequence[str], now: dt.datetime
 def _restore(uow: UnitOfWork, found: Import, ids: Sequence[str], now: dt.datetime) -> Outcomes:
     """Gives clients their earlier values."""
     records = cards.load(uow.session, ids, lock=True)
-    changes = _changes(uow.session, found.id, ids)
+    changes = changes_of(uow.session, IMPORTS, found.id, ids)
     values = values_of(uow.session, changes)
     outcomes: Outcomes = {}
     pairs: list[tuple[Record, Record]] = []
@@ -160,11 +108,6 @@ def _restore(uow: UnitOfWork, found: Import, ids: Sequence[str], now: dt.datetim
     return outcomes
 
 
-def _changes(session: Session, import_id: str, ids: Sequence[str]) -> Sequence[ImportChange]:
-    statement = select(ImportChange).where(ImportChange.import_id == import_id, ImportChange.client_id.in_(ids))
-    return session.scalars(statement.order_by(ImportChange.client_id)).all()
-
-
 def _earlier(record: Record, values: Values) -> tuple[Record, list[str]]:
     """The record with the values from before the import, and the fields that were changed since."""
     after = {**record, "custom_fields": dict(record["custom_fields"])}
@@ -185,7 +128,7 @@ def _earlier(record: Record, values: Values) -> tuple[Record, list[str]]:
     return after, conflicts
 
 
-_LEFT: dict[Step, Callable[[str], tuple[Select[Any], Any]]] = {_remove: _made, _restore: _changed}
+STEPS = (Step(_made, _remove), Step(_changed, _restore))
 
 
 def _tell(uow: UnitOfWork, found: Import, told: dict[str, dict[str, Any]], kind: str, now: dt.datetime) -> None:

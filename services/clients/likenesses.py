@@ -10,9 +10,9 @@ from itertools import combinations
 
 from rapidfuzz import fuzz, process
 
+from chassis.words import bare_number
 from services.clients.addresses import email_key
 from services.clients.checking import Record
-from services.clients.client_keys import bare_number
 from services.clients.duplicates import ALIKE, alike
 from services.clients.names import name_key
 

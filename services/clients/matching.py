@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from chassis.words import bare_words, strip_accents
 from services.clients.addresses import UnfitAddress, parse_phone
-from services.clients.names import fold, strip_accents
 
 _LIKE_A_NUMBER = re.compile(r"[\d\s()+./\-\u2010-\u2015\u00a0]+")
 _FEWEST_DIGITS = 3
@@ -18,7 +18,7 @@ def search_terms(q: str) -> list[str]:
     terms: list[str] = []
     for word in q.split():
         # The address is kept as it is written, a name without its punctuation.
-        terms += [strip_accents(word)] if "@" in word else fold(word).split()
+        terms += [strip_accents(word)] if "@" in word else bare_words(word).split()
     return terms
 
 

@@ -22,8 +22,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from chassis.words import bare_words, strip_accents
 from services.clients.addresses import UnfitAddress, parse_phone
-from services.clients.names import fold, strip_accents
 
 _LIKE_A_NUMBER = re.compile(r"[\d\s()+./\-\u2010-\u2015\u00a0]+")
 _FEWEST_DIGITS = 3
@@ -89,7 +89,7 @@ def _keys_of_word(word: str) -> tuple[str, ...]:
 def _words_of(record: dict[str, Any]) -> list[str]:
     names = " ".join(record[name] for name in _NAMES if record[name])
     mailboxes = (email["address"].rpartition("@")[0] for email in record["emails"])
-    words = dict.fromkeys(word[:_LONGEST_WORD] for text in (names, *mailboxes) for word in fold(text).split())
+    words = dict.fromkeys(word[:_LONGEST_WORD] for text in (names, *mailboxes) for word in bare_words(text).split())
     return list(words)[:_MOST_WORDS]
 
 
@@ -123,11 +123,11 @@ def question(q: str, *, forgiving: bool = False) -> Question | None:
                 words[(((address, True),),)] = None
         elif "." in typed.strip(".") and not forgiving:
             # An address or the beginning of one, or initials: `example.com`, `J.R.`
-            plain = tuple(_beginning(word) for word in fold(typed).split())
+            plain = tuple(_beginning(word) for word in bare_words(typed).split())
             words[(((_address(typed), True),), plain) if plain else (((_address(typed), True),),)] = None
         else:
             # Of an address what stands before the @: the rest is one of a few words, and mistyped in many ways.
-            for word in fold(typed.partition("@")[0]).split():
+            for word in bare_words(typed.partition("@")[0]).split():
                 words[_word(word, forgiving)] = None
     if not words or (forgiving and not any(_is_forgiven(word) for word in words)):
         return None

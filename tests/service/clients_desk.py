@@ -13,12 +13,14 @@ from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.database import Database
 from chassis.files import FolderFiles
+from chassis.imports import errors
 from chassis.testing import FakeCalls, deliver, make_service, outbox_events, received
 from chassis.wire import strict
 from contracts import cases, messaging, tasks
 from contracts.base import Event
 from contracts.clients import IMPORT_REQUESTED, Client
-from services.clients import custom_fields, facts, import_errors, import_running, importing, records, searching
+from services.clients import custom_fields, facts, import_running, importing, records, searching
+from services.clients.imports import IMPORTS
 from services.clients.models import Base
 from services.clients.models import Client as ClientRow
 from services.clients.service import ClientsService
@@ -156,20 +158,20 @@ class Desk:
         return self.imported(made["id"])
 
     def imported(self, import_id: str) -> dict[str, Any]:
-        found = importing.get_import(self.db, import_id=import_id)
+        found = IMPORTS.get(self.db, import_id)
         if found["state"] in ("finished", "failed"):
             counts = found["counts"]
             assert counts["read"] == sum(counts[name] for name in ("created", "updated", "skipped", "failed"))
         return found
 
     def error_workbook(self, import_id: str) -> bytes:
-        found = import_errors.get_import_errors(self.db, self.files, import_id=import_id, form="xlsx")
+        found = errors.get_import_errors(self.db, self.files, IMPORTS, import_id=import_id, form="xlsx")
         assert found["filename"].endswith("-errors.xlsx")
         with self.files.get(found["file_key"]) as stream:
             return stream.read()
 
     def error_file(self, import_id: str) -> list[list[str]]:
-        found = import_errors.get_import_errors(self.db, self.files, import_id=import_id)
+        found = errors.get_import_errors(self.db, self.files, IMPORTS, import_id=import_id)
         with self.files.get(found["file_key"]) as stream:
             return list(csv.reader(io.StringIO(stream.read().decode("utf-8-sig"))))
 

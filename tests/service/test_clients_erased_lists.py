@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from chassis.context import use
+from chassis.imports.seeking import Seeker
 from contracts import clients
 from contracts.errors import Unavailable
 from services.clients import cards, erasing, importing
-from services.clients.erased_lists import Seeker
+from services.clients.erased_files import person_of
+from services.clients.imports import IMPORTS
 from services.clients.models import Import
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.one_database import on_one_database
@@ -67,9 +69,9 @@ def test_a_list_goes_in_which_a_person_was_skipped_or_failed_or_never_reached(
         desk.error_file(made["id"])
     erase(desk, client_id)
     assert [row for row in lists(desk).splitlines() if row] == [",".join(HEADER), ",".join(OTHERS)]
-    state = importing.get_import(desk.db, import_id=made["id"])["state"]
+    state = IMPORTS.get(desk.db, made["id"])["state"]
     assert state == ("finished" if run else "cancelled")
-    assert importing.get_import(desk.db, import_id=other["id"])["state"] == "finished"
+    assert IMPORTS.get(desk.db, other["id"])["state"] == "finished"
 
 
 def test_an_import_that_bears_a_persons_name_loses_it(desk: Desk) -> None:
@@ -120,13 +122,13 @@ def test_an_upload_that_is_gone_already_holds_nobody_up(desk: Desk) -> None:
     for key in desk.files.keys("uploads"):
         desk.files.delete(key)
     erase(desk, client_id)
-    assert importing.get_import(desk.db, import_id=made["id"])["state"] == "finished"
+    assert IMPORTS.get(desk.db, made["id"])["state"] == "finished"
 
 
 def test_people_are_told_apart(desk: Desk) -> None:
     ann = desk.create(first_name="Ann", last_name="Lee", phones=[{"number": "+442079460958"}])
     acme = desk.create(first_name=None, company_name="Acme Title Co", kind="business")
-    seeker = Seeker([ann, acme])
+    seeker = Seeker(map(person_of, [ann, acme]))
 
     def found(*cells: str) -> set[str]:
         return seeker.found_in(cells)

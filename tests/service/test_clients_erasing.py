@@ -16,7 +16,8 @@ from chassis.rpc_wire import Codec
 from chassis.testing import deliver, eventually, received
 from contracts import clients, messaging
 from contracts.errors import Conflict, Gone, NotFound, Unavailable
-from services.clients import archiving, erased_rows, erasing, erasure_reports, importing, legal_holds, records
+from services.clients import archiving, erased_rows, erasing, erasure_reports, legal_holds, records
+from services.clients.imports import IMPORTS
 from services.clients.models import Base, Client, Import
 from tests.service.canaries import publish_all
 from tests.service.clients_desk import NOW, Desk, desk
@@ -202,7 +203,7 @@ def test_the_list_that_a_client_came_in_with_goes_with_it(desk: Desk) -> None:
     go_on(desk)
     assert len(list(desk.files.keys("uploads"))) == 1
     assert list(desk.files.keys("imports")) == []
-    assert importing.get_import(desk.db, import_id=other["id"])["state"] == "uploaded"
+    assert IMPORTS.get(desk.db, other["id"])["state"] == "uploaded"
     with pytest.raises(NotFound, match="file_not_found"):
         desk.error_file(made["id"])
     assert state(desk, erasure["id"])["services"][0]["outcome"] == "done"

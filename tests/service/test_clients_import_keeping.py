@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import select
 
 from chassis.columns import utc_now
+from chassis.imports import keeping
 from chassis.workbooks import workbook
 from contracts.clients import IMPORT_UNDO_REQUESTED
 from contracts.errors import Conflict, NotFound, Unavailable
-from services.clients import import_keeping, import_running, import_undo, importing
+from services.clients import import_running, import_undo
+from services.clients.imports import IMPORTS
 from services.clients.models import Import, ImportChange
 from tests.service.clients_desk import NOW, Desk, desk
 
@@ -27,7 +29,7 @@ def files_of(desk: Desk) -> list[str]:
 
 
 def empty(desk: Desk, days: int) -> None:
-    while import_keeping.empty_due(desk.everywhere, desk.files, utc_now() + days * DAY):
+    while keeping.empty_due(desk.everywhere, desk.files, IMPORTS, utc_now() + days * DAY):
         pass
 
 
@@ -42,7 +44,7 @@ def emptied(desk: Desk, import_id: str) -> dt.datetime | None:
 
 
 def test_what_an_undo_needs_and_the_files_go_after_thirty_days(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_keeping, "_CHANGES_AT_ONCE", 1)
+    monkeypatch.setattr(keeping, "_CHANGES_AT_ONCE", 1)
     people = [desk.create(phones=[{"number": f"+1212555010{number}"}])["id"] for number in range(2)]
     rows = [["Eve", f"+1212555010{number}"] for number in range(2)]
     made = desk.import_all([HEADER, *rows, ["Bob", "12"]], duplicates="update")
@@ -70,7 +72,7 @@ def test_what_was_never_started_is_given_up(desk: Desk) -> None:
     empty(desk, 31)
     assert files_of(desk) == []
     for made in (uploaded, previewed):
-        assert importing.get_import(desk.db, import_id=made["id"])["state"] == "cancelled"
+        assert IMPORTS.get(desk.db, made["id"])["state"] == "cancelled"
         with pytest.raises(Conflict, match="import_started"):
             import_running.run_import(desk.db, import_id=made["id"])
 

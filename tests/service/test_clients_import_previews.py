@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from chassis.imports import previews, running
 from contracts.errors import Conflict, NotFound
 from services.clients import import_chunks, import_running, importing
 from services.clients.import_matching import Matching
+from services.clients.imports import IMPORTS
 from tests.service.clients_desk import NOW, Desk, desk
 
 __all__ = ["desk"]
@@ -20,7 +22,7 @@ ROWS = [["First name"], *([f"Ann{number}"] for number in range(6))]
 @pytest.fixture
 def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
     """Call it with what happens before each two rows that a preview looks at; it tells how far it is after each."""
-    monkeypatch.setattr(importing, "_TOLD_EVERY", -1.0)
+    monkeypatch.setattr(previews, "_TOLD_EVERY", -1.0)
     monkeypatch.setattr(import_chunks, "CHUNK", 2)
     decide = Matching.decide
 
@@ -64,7 +66,7 @@ def test_a_preview_can_be_cancelled(desk: Desk, between: Any) -> None:
     def cancel() -> None:
         looked.append(None)
         if len(looked) == 2:
-            import_running.cancel_import(desk.db, import_id=made["id"])
+            running.cancel_import(desk.db, IMPORTS, import_id=made["id"])
 
     between(cancel)
     with pytest.raises(Conflict, match="import_ended"):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import eventlet
 import pytest
 
+from chassis.imports import running
 from contracts.clients import IMPORT_REQUESTED
 from contracts.errors import Conflict
-from services.clients import import_chunks, import_matching, import_running, importing
+from services.clients import import_chunks, import_matching, import_running
+from services.clients.imports import IMPORTS
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import HEADER, client_count, counts, row, small_chunks
 from tests.service.races import until_held_up
@@ -21,14 +24,14 @@ __all__ = ["desk", "small_chunks"]
 def test_a_cancelled_import_takes_in_no_more_and_keeps_what_it_did(desk: Desk, small_chunks: None) -> None:
     started = desk.start([HEADER, *(row(number) for number in range(25)), row(26, Phone="1")])
     import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
-    cancelled = import_running.cancel_import(desk.db, import_id=started["id"])
+    cancelled = running.cancel_import(desk.db, IMPORTS, import_id=started["id"])
     assert (cancelled["state"], counts(cancelled)) == ("cancelled", (10, 0, 0, 0))
     desk.hear("continue_import", IMPORT_REQUESTED, {"import_id": started["id"]})
     assert (desk.imported(started["id"])["state"], client_count(desk)) == ("cancelled", 10)
     assert len(desk.error_file(started["id"])) == 1
-    for attempt in (import_running.cancel_import, import_running.run_import):
+    for attempt in (partial(running.cancel_import, desk.db, IMPORTS), partial(import_running.run_import, desk.db)):
         with pytest.raises(Conflict):
-            attempt(desk.db, import_id=started["id"])
+            attempt(import_id=started["id"])
 
 
 def test_an_import_that_is_cancelled_in_mid_work_ends_with_its_chunk(
@@ -39,7 +42,7 @@ def test_an_import_that_is_cancelled_in_mid_work_ends_with_its_chunk(
 
     def take_in(db: Any, found: Any, chunk: Any) -> bool:
         if len(taken) == 2:
-            import_running.cancel_import(desk.db, import_id=started["id"])
+            running.cancel_import(desk.db, IMPORTS, import_id=started["id"])
         taken.append(chunk.start)
         return real(db, found, chunk)
 
@@ -74,7 +77,7 @@ def test_two_who_start_it_at_once_start_it_once(desk: Desk) -> None:
             return refused.code
 
     with desk.db.unit_of_work() as uow:
-        importing.find(uow.session, made["id"], lock=True)
+        IMPORTS.find(uow.session, made["id"], lock=True)
         both = [eventlet.spawn(start) for _ in range(2)]
         until_held_up(desk.db, *both)
     assert sorted(one.wait() for one in both) == ["import_started", "running"]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
+from chassis.imports import running, undoing
 from contracts.clients import CLIENT_DELETED, CLIENTS_IMPORTED, IMPORT_UNDO_REQUESTED, Import
 from contracts.errors import Conflict, NotFound
-from services.clients import import_running, import_undo, importing
+from services.clients import import_running, import_undo
 from services.clients.activity import list_client_activity
 from services.clients.client_keys import destroy_keys
+from services.clients.imports import IMPORTS
 from services.clients.models import ImportChange
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import HEADER, client_count, counts, row, small_chunks
@@ -164,18 +167,18 @@ def test_it_is_taken_back_once_and_when_it_has_ended(desk: Desk, small_chunks: N
     with pytest.raises(Conflict, match="import_not_finished"):
         import_undo.undo_import(desk.db, NOW, import_id=started["id"])
     import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
-    import_running.cancel_import(desk.db, import_id=started["id"])
+    running.cancel_import(desk.db, IMPORTS, import_id=started["id"])
     assert undone(undo(desk, started["id"])) == (10, 0, 0, 0)
-    for attempt in (import_running.run_import, import_running.cancel_import):
+    for attempt in (partial(import_running.run_import, desk.db), partial(running.cancel_import, desk.db, IMPORTS)):
         with pytest.raises(Conflict):
-            attempt(desk.db, import_id=started["id"])
+            attempt(import_id=started["id"])
     with pytest.raises(Conflict, match="import_undone"):
         import_undo.undo_import(desk.db, NOW, import_id=started["id"])
 
 
 def test_after_thirty_days_it_stays(desk: Desk) -> None:
     found = desk.import_all([HEADER, row(1)])
-    later = importing.get_import(desk.db, import_id=found["id"])["updated_at"] + dt.timedelta(days=30, seconds=1)
+    later = IMPORTS.get(desk.db, found["id"])["updated_at"] + dt.timedelta(days=30, seconds=1)
     with pytest.raises(Conflict, match="import_too_old"):
         import_undo.undo_import(desk.db, later, import_id=found["id"])
 
@@ -213,14 +216,14 @@ def test_an_import_that_changed_nothing_is_soon_taken_back(desk: Desk) -> None:
 def test_two_at_once_take_each_client_back_once(desk: Desk, small_undo: None, monkeypatch: pytest.MonkeyPatch) -> None:
     found = desk.import_all([HEADER, *(row(number) for number in range(25))])
     import_undo.undo_import(desk.db, NOW, import_id=found["id"])
-    real, others = import_undo._undo_chunk, iter([True])
+    real, others = undoing._undo_chunk, iter([True])
 
     def overtaken_once(*arguments: Any) -> Any:
         if next(others, False):
             import_undo.continue_undo(desk.db, found["id"], budget=0)
         return real(*arguments)
 
-    monkeypatch.setattr(import_undo, "_undo_chunk", overtaken_once)
+    monkeypatch.setattr(undoing, "_undo_chunk", overtaken_once)
     import_undo.continue_undo(desk.db, found["id"])
     assert undone(desk.imported(found["id"])) == (25, 0, 0, 0)
     assert len(desk.emitted(CLIENT_DELETED)) == 25

@@ -14,6 +14,7 @@ from contracts.clients import CLIENTS_IMPORTED, Import
 from contracts.errors import Conflict, Invalid, NotFound
 from services.clients import import_running, importing
 from services.clients.activity import list_client_activity
+from services.clients.imports import IMPORTS
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import BAD_ERRORS, BAD_ROWS, HEADER, client_count, counts, row, small_chunks
 from tests.service.one_database import on_one_database
@@ -179,11 +180,11 @@ def test_another_firms_import_does_not_exist(desk: Desk, tmp_path: Path) -> None
     made = desk.preview([HEADER, row(1)])
     stranger = Desk(desk.everywhere, tmp_path)
     for attempt in (
-        lambda: importing.get_import(stranger.db, import_id=made["id"]),
+        lambda: IMPORTS.get(stranger.db, made["id"]),
         lambda: import_running.run_import(stranger.db, import_id=made["id"]),
         lambda: importing.preview_import(stranger.db, stranger.files, NOW, import_id=made["id"]),
         lambda: stranger.error_file(made["id"]),
-        lambda: importing.get_import(desk.db, import_id=new_id()),
+        lambda: IMPORTS.get(desk.db, new_id()),
     ):
         with pytest.raises(NotFound, match="import_not_found"):
             attempt()

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from chassis.words import UnfitText, bare_words, clean_text
 from services.clients.matching import search_terms
-from services.clients.names import UnfitText, clean_text, display_name, fold, name_key, sort_name
+from services.clients.names import display_name, name_key, sort_name
 
 PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
 """A word that is written with a zero-width joiner."""
@@ -57,7 +58,7 @@ def test_what_is_kept_stays_as_it_is_and_can_be_stored(text):
     [("Müller-O'Neil", "muller oneil"), ("ŁUKASZ", "lukasz"), ("Straße", "strasse"), ("  A.B.  ", "a b"), ("!!", "")],
 )
 def test_folding_forgives_case_accents_and_punctuation(text, folded):
-    assert fold(text) == folded
+    assert bare_words(text) == folded
 
 
 def test_how_clients_are_called_and_ordered():

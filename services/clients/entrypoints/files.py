@@ -8,10 +8,12 @@ from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.events import ReceivedEvent, on
 from chassis.files import Files
+from chassis.imports import errors, keeping, running
 from chassis.rpc import serve
 from chassis.timers import every
 from contracts import clients as contract
-from services.clients import exporting, import_errors, import_keeping, import_running, import_undo, importing
+from services.clients import exporting, import_running, import_undo, importing
+from services.clients.imports import IMPORTS, KEEPING_TIMER
 
 
 class FilesEntrypoints:
@@ -35,7 +37,7 @@ class FilesEntrypoints:
 
     @serve(contract.CANCEL_IMPORT)
     def cancel_import(self, import_id: str) -> dict[str, Any]:
-        return import_running.cancel_import(self.db, import_id=import_id)
+        return running.cancel_import(self.db, IMPORTS, import_id=import_id)
 
     @serve(contract.UNDO_IMPORT)
     def undo_import(self, import_id: str) -> dict[str, Any]:
@@ -43,11 +45,11 @@ class FilesEntrypoints:
 
     @serve(contract.GET_IMPORT)
     def get_import(self, import_id: str) -> dict[str, Any]:
-        return importing.get_import(self.db, import_id=import_id)
+        return IMPORTS.get(self.db, import_id)
 
     @serve(contract.GET_IMPORT_ERRORS)
     def get_import_errors(self, **query: Any) -> dict[str, Any]:
-        return import_errors.get_import_errors(self.db, self.files, **query)
+        return errors.get_import_errors(self.db, self.files, IMPORTS, **query)
 
     @on(contract.IMPORT_REQUESTED)
     def continue_import(self, event: ReceivedEvent) -> None:
@@ -57,9 +59,9 @@ class FilesEntrypoints:
     def continue_undo(self, event: ReceivedEvent) -> None:
         import_undo.continue_undo(self.db, event.data["import_id"])
 
-    @every(600, import_keeping.TIMER)
+    @every(600, KEEPING_TIMER)
     def empty_imports(self) -> bool:
-        return import_keeping.empty_due(self.db, self.files, utc_now())
+        return keeping.empty_due(self.db, self.files, IMPORTS, utc_now())
 
     @serve(contract.LIST_EXPORT_COLUMNS)
     def list_export_columns(self, **query: Any) -> dict[str, Any]:

@@ -21,11 +21,11 @@ from xml.parsers import expat
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError
 
+from chassis.imports import text_files
+from chassis.imports.text_files import unreadable
+from chassis.imports.workbook_parts import BLOCK, Book, SharedTexts, Sheet, damaged, parser_for
+from chassis.imports.workbook_rows import SheetReader
 from contracts.errors import Invalid
-from services.clients import import_files
-from services.clients.import_files import unreadable
-from services.clients.workbook_parts import BLOCK, Book, SharedTexts, Sheet, damaged, parser_for
-from services.clients.workbook_rows import SheetReader
 
 BEGINNING = b"PK\x03\x04"
 MOST_UNPACKED = 600 * 1024 * 1024
@@ -73,8 +73,8 @@ def _copy(stream: IO[bytes], target: IO[bytes]) -> None:
     size = 0
     while block := stream.read(BLOCK):
         size += len(block)
-        if size > import_files.LARGEST_FILE:
-            raise unreadable("file_too_large", f"Larger than {import_files.LARGEST_FILE // 1024 // 1024} MB.")
+        if size > text_files.LARGEST_FILE:
+            raise unreadable("file_too_large", f"Larger than {text_files.LARGEST_FILE // 1024 // 1024} MB.")
         target.write(block)
     target.seek(0)
 
@@ -130,8 +130,8 @@ def _write_sheet(archive: zipfile.ZipFile, place: Sheet, texts: SharedTexts, boo
             width = len(row)
         writer.writerow(row + [""] * (width - len(row)))
         count += 1
-        if count > import_files.MOST_ROWS + 1:
-            raise unreadable("file_too_many_rows", f"More than {import_files.MOST_ROWS} rows.")
+        if count > text_files.MOST_ROWS + 1:
+            raise unreadable("file_too_many_rows", f"More than {text_files.MOST_ROWS} rows.")
     output.flush()
     output.detach()
     return count

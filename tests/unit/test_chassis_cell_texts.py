@@ -1,4 +1,4 @@
-"""clients: several texts in one cell."""
+"""chassis: several texts in one cell."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.clients.cell_texts import joined_texts, split_texts
+from chassis.imports.cell_texts import joined_texts, split_texts
 from tests.examples import examples
 
 TEXT = st.text('ab";,|: ', min_size=1, max_size=6).map(lambda text: " ".join(text.split())).filter(bool)

@@ -19,8 +19,8 @@ from defusedxml.ElementTree import fromstring
 from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
 from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900
 
+from chassis.imports.text_files import unreadable
 from contracts.errors import Invalid
-from services.clients.import_files import unreadable
 
 BLOCK = 64 * 1024
 """Bytes that are read at once."""

@@ -12,15 +12,13 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from chassis.files import Files
+from chassis.imports.text_files import read_rows
+from chassis.words import bare_number, bare_words
 from contracts.errors import CasewireError, Unavailable
-from services.clients.addresses import email_key
-from services.clients.checking import Record
-from services.clients.client_keys import bare_number
-from services.clients.import_files import read_rows
-from services.clients.models import Import
-from services.clients.names import fold
 
 _DIGITS = 8
 """In a row, by which a number is known in whatever form it is written: with its country or without, or an extension."""
@@ -30,32 +28,40 @@ _EMAIL = re.compile(r"[^\s,;:<>|\"'()]+@[^\s,;:<>|\"'()]+")
 _ROWS_AT_ONCE = 500
 
 
+@dataclass(frozen=True)
+class Person:
+    """Who is looked for. `ids` are any numbers and ids by which lists know the person."""
+
+    id: str
+    numbers: Sequence[str]
+    emails: Sequence[str]
+    ids: Sequence[str]
+    name: str
+
+
 class Seeker:
     """Looks for people in the rows of tables: one look for all of them."""
 
-    def __init__(self, records: Iterable[Record]) -> None:
+    def __init__(self, people: Iterable[Person]) -> None:
         self._numbers: dict[str, set[str]] = defaultdict(set)
         self._emails: dict[str, set[str]] = defaultdict(set)
         self._ids: dict[str, set[str]] = defaultdict(set)
         self._names: dict[str, list[tuple[frozenset[str], str]]] = defaultdict(list)
-        for record in records:
-            self._add(record)
+        for person in people:
+            self._add(person)
 
-    def _add(self, record: Record) -> None:
-        client_id = record["id"]
-        for phone in record["phones"]:
-            self._numbers[_SIGNS.sub("", phone["number"])[-_DIGITS:]].add(client_id)
-        for email in record["emails"]:
-            self._emails[email_key(email["address"])].add(client_id)
-        texts = [client_id, record["external_source_id"], *(entry["number"] for entry in record["government_ids"])]
-        for text in texts:
-            if text and (bare := bare_number(text)):
-                self._ids[bare].add(client_id)
-        person = [record["first_name"], record["last_name"]]
-        words = frozenset(fold(" ".join(part for part in person if part) or record["company_name"] or "").split())
+    def _add(self, person: Person) -> None:
+        for number in person.numbers:
+            self._numbers[_SIGNS.sub("", number)[-_DIGITS:]].add(person.id)
+        for email in person.emails:
+            self._emails[email.casefold()].add(person.id)
+        for text in person.ids:
+            if bare := bare_number(text):
+                self._ids[bare].add(person.id)
+        words = frozenset(bare_words(person.name).split())
         if words:
             # By the word that the fewest other rows have, as far as its length tells.
-            self._names[max(words, key=lambda word: (len(word), word))].append((words, client_id))
+            self._names[max(words, key=lambda word: (len(word), word))].append((words, person.id))
 
     def found_in(self, cells: Sequence[str]) -> set[str]:
         """The ids of those who are in a row."""
@@ -70,8 +76,8 @@ class Seeker:
                 found |= self._numbers.get(digits[start : start + _DIGITS], _NOBODY)
             if "@" in cell:
                 for address in _EMAIL.findall(cell):
-                    found |= self._emails.get(email_key(address), _NOBODY)
-        words = set(fold(" ".join(cells)).split())
+                    found |= self._emails.get(address.casefold(), _NOBODY)
+        words = set(bare_words(" ".join(cells)).split())
         for word in words & self._names.keys():
             found.update(client_id for name, client_id in self._names[word] if name <= words)
         return found
@@ -80,7 +86,7 @@ class Seeker:
 _NOBODY: frozenset[str] = frozenset()
 
 
-def find_in_list(files: Files, entry: Import, seeker: Seeker, wanted: set[str]) -> set[str]:
+def find_in_list(files: Files, entry: Any, seeker: Seeker, wanted: set[str]) -> set[str]:
     """The ids of those of the wanted who are in an import's list; of one that cannot be read any more, all of them.
 
     Raises Unavailable if the object store cannot be reached.

@@ -1,4 +1,4 @@
-"""clients: how a workbook is read, and which ones are refused."""
+"""chassis: how a workbook is read, and which ones are refused."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
+from chassis.imports import text_files, workbooks
+from chassis.imports.workbooks import Table, read_workbook
 from contracts.errors import Invalid
-from services.clients import import_files, import_workbooks
-from services.clients.import_workbooks import Table, read_workbook
 from tests.examples import examples
 
 
@@ -141,12 +141,12 @@ def test_a_workbook_that_is_not_what_it_says_is_refused(code: str, content: byte
 
 
 def test_limits_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_files, "MOST_ROWS", 2)
+    monkeypatch.setattr(text_files, "MOST_ROWS", 2)
     assert len(rows_of(book_of(["name"], ["a"], ["b"]))) == 3
     assert refused(book_of(["name"], ["a"], ["b"], ["c"])) == "file_too_many_rows"
-    monkeypatch.setattr(import_workbooks, "MOST_UNPACKED", 5000)
+    monkeypatch.setattr(workbooks, "MOST_UNPACKED", 5000)
     assert refused(PLAIN) == "file_unpacks_too_large"
-    monkeypatch.setattr(import_files, "LARGEST_FILE", 1000)
+    monkeypatch.setattr(text_files, "LARGEST_FILE", 1000)
     assert refused(PLAIN) == "file_too_large"
     book = Workbook()
     for _ in range(100):

@@ -1,4 +1,4 @@
-"""clients: how the file of an import is read, and which files are refused whole."""
+"""chassis: how the file of an import is read, and which files are refused whole."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.imports import text_files
+from chassis.imports.text_files import Layout, detect_encoding, read_layout, read_rows
 from contracts.errors import Invalid
-from services.clients import import_files
-from services.clients.import_files import Layout, detect_encoding, read_layout, read_rows
 
 
 def layout(content: bytes) -> Layout:
@@ -116,11 +116,11 @@ def test_a_cell_that_is_too_large_is_named_by_its_row():
 
 
 def test_files_with_too_many_rows_or_bytes_are_refused(monkeypatch):
-    monkeypatch.setattr(import_files, "MOST_ROWS", 3)
+    monkeypatch.setattr(text_files, "MOST_ROWS", 3)
     assert layout(HEADER + b"a,1\n" * 3).rows == 3
     with pytest.raises(Invalid, match="file_too_many_rows"):
         layout(HEADER + b"a,1\n" * 4)
-    monkeypatch.setattr(import_files, "LARGEST_FILE", 20)
+    monkeypatch.setattr(text_files, "LARGEST_FILE", 20)
     with pytest.raises(Invalid, match="file_too_large"):
         layout(HEADER + b"a,1\n" * 3)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from openpyxl.utils.datetime import from_excel
 
-from services.clients import import_files
-from services.clients.import_files import unreadable
-from services.clients.workbook_parts import Book, SharedTexts, damaged
+from chassis.imports import text_files
+from chassis.imports.text_files import unreadable
+from chassis.imports.workbook_parts import Book, SharedTexts, damaged
 
 _WHOLE = re.compile(r"-?\d{1,15}")
 
@@ -69,8 +69,8 @@ class SheetReader:
         text = self._shown(value)
         if not text:
             return
-        if self._place >= import_files.MOST_COLUMNS:
-            raise unreadable("file_too_many_columns", f"More than {import_files.MOST_COLUMNS} columns.")
+        if self._place >= text_files.MOST_COLUMNS:
+            raise unreadable("file_too_many_columns", f"More than {text_files.MOST_COLUMNS} columns.")
         self._row += [""] * (self._place + 1 - len(self._row))
         self._row[self._place] = text
 

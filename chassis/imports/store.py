@@ -1,0 +1,92 @@
+"""Where a service keeps its imports, and what is shown of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chassis.database import Database
+from chassis.imports.models import OUTCOMES, UNDO
+from contracts.errors import NotFound
+
+ROWS_SHOWN = 100
+_STATED = (
+    "id", "version", "created_at", "updated_at", "filename", "target", "state", "sheet", "sheets", "columns",
+    "suggested_mapping", "mapping", "duplicates", "failure",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ImportStore:
+    """A service's three tables (`chassis.imports.models`), and the column of its changes that names the record, such as
+    `client_id`."""
+
+    imports: Any
+    rows: Any
+    changes: Any
+    record: str
+
+    @property
+    def record_id(self) -> Any:
+        """The column of the changes that names the record."""
+        return getattr(self.changes, self.record)
+
+    def find(self, session: Session, import_id: str, *, lock: bool = False) -> Any:
+        """Raises NotFound `import_not_found`."""
+        statement = select(self.imports).where(self.imports.id == import_id)
+        found = session.scalar(statement.with_for_update() if lock else statement)
+        if found is None:
+            raise NotFound("import_not_found", import_id=import_id)
+        return found
+
+    def get(self, db: Database, import_id: str) -> dict[str, Any]:
+        """The import with its progress, its counts, and the first 100 rows that failed. Raises NotFound
+        `import_not_found`."""
+        with db.read() as session:
+            found = self.find(session, import_id)
+            failed = select(self.rows).where(self.rows.import_id == import_id).order_by(self.rows.row)
+            rows = [{"row": row.row, "errors": row.errors} for row in session.scalars(failed.limit(ROWS_SHOWN))]
+            return wire(found, rows, self._conflicts(session, found) if found.state in UNDO else [])
+
+    def _conflicts(self, session: Session, found: Any) -> list[dict[str, Any]]:
+        """The first records that the undo left."""
+        left = (
+            select(self.record_id.label("record"), self.changes.conflicts)
+            .where(self.changes.import_id == found.id, self.changes.outcome == "conflict")
+            .order_by(self.record_id)
+            .limit(ROWS_SHOWN)
+        )
+        return [{self.record: row.record, "kept": row.conflicts} for row in session.execute(left)]
+
+
+def wire(found: Any, failed: Sequence[dict[str, Any]] = (), conflicts: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """`contracts.importing.Import`: of a previewed one what a run would do, else what was done."""
+    done = {
+        "counts": {"read": found.position, **{name: getattr(found, name) for name in OUTCOMES}},
+        "error_counts": found.error_counts,
+        "rows": list(failed),
+    }
+    done_rows = found.preview_position if found.state == "previewing" else found.position
+    return {
+        **{name: getattr(found, name) for name in _STATED},
+        "progress": {"done": done_rows, "total": found.total},
+        "undo": None,
+        **(found.preview if found.state == "previewed" and found.preview else done),
+        **(_undo_wire(found, conflicts) if found.state in UNDO else {}),
+    }
+
+
+def _undo_wire(found: Any, conflicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    counted = found.undo_counts
+    names = {"removed": "removed", "restored": "restored", "conflicts": "conflict", "gone": "gone"}
+    return {
+        "progress": {"done": sum(counted.values()), "total": max(found.undo_total, sum(counted.values()))},
+        "undo": {
+            "counts": {name: counted.get(outcome, 0) for name, outcome in names.items()},
+            "conflicts": list(conflicts),
+        },
+    }
