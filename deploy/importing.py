@@ -1,4 +1,4 @@
-"""`casewire import FILE`: takes a file of clients in through the API of a running system, and shows how far it is.
+"""`casewire import FILE`: takes a file of clients or cases in through a running system's API, and shows how far it is.
 
 The import goes on in the system when this program ends: `casewire import --watch ID` shows it again.
 """
@@ -236,6 +236,8 @@ def _columns(made: Mapping[str, Any], chosen: Mapping[str, str]) -> Table:
 def _counts(title: str, found: Mapping[str, Any]) -> str:
     counts = found["counts"]
     parts = ", ".join(f"{counts[name]:,} {name}" for name in _OUTCOMES)
+    if found.get("clients_created"):
+        parts += f"; {found['clients_created']:,} new clients"
     return f"{title}: {counts['read']:,} rows; {parts}"
 
 
@@ -261,3 +263,11 @@ def read_mapping(given: list[str]) -> dict[str, str]:
             raise Refused(f"{part} does not hold an object of columns and fields")
         mapping.update(read)
     return mapping
+
+
+def read_defaults(given: list[str]) -> dict[str, str]:
+    """{field: value} of `FIELD=VALUE` each. Raises Refused."""
+    pairs = [part.partition("=") for part in given]
+    if wrong := next((field for field, equals, _ in pairs if not equals), None):
+        raise Refused(f"--default takes FIELD=VALUE, not {wrong}")
+    return {field: value for field, _, value in pairs}

@@ -17,7 +17,7 @@ from flask_smorest import Blueprint
 from webargs import fields as webfields
 
 from contracts.base import Flag, Operation
-from contracts.errors import Invalid
+from contracts.errors import Invalid, NotFound
 from gateway.credentials import demand
 from gateway.wire import read_json, record_response
 
@@ -111,6 +111,17 @@ def call(operation: Operation, **arguments: Any) -> Any:
     return getattr(getattr(g.calls, operation.owner), operation.name)(**arguments)
 
 
+def call_either(operation: Operation, elsewhere: Operation, missing: str, **arguments: Any) -> Any:
+    """As `call`, asked of `elsewhere` where the first owner has no such record (NotFound `missing`)."""
+    try:
+        return call(operation, **arguments)
+    except NotFound as error:
+        if error.code != missing:
+            raise
+    demand(elsewhere.permission)
+    return call(elsewhere, **arguments)
+
+
 def start(operation: Operation, **arguments: Any) -> Any:
     """As `call`, begun now; `.result()` waits. For screens made of several services' answers."""
     return getattr(getattr(g.calls, operation.owner), operation.name).start(**arguments)
@@ -143,13 +154,15 @@ def expose(
     leave_out: set[str] | None = None,
     prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     summary: str | None = None,
+    elsewhere: dict[str, Any] | None = None,
 ) -> None:
     """Serve `operation` at `method path`.
 
     `rename` maps a path's names to the operation's, e.g. {"id": "client_id"}. PATCH puts its body under `changes` and
     `If-Match` into `expected_version`. `location` is the prefix of a made record's address, which may name an argument,
     like "/v1/clients/{client_id}/notes". `leave_out` names fields that are not the caller's to set. `prepare` may
-    change the arguments before the call.
+    change the arguments before the call. `elsewhere`: further arguments of `call_either`, where another service may
+    have the record.
     """
     rename = rename or {}
     named = {rename.get(name, name) for name in _PATH_NAMES.findall(path)} | (leave_out or set())
@@ -169,7 +182,8 @@ def expose(
         arguments.update({rename.get(name, name): str(value) for name, value in path_values.items()})
         if prepare is not None:
             arguments = prepare(arguments)
-        answer = call(operation, **arguments)
+        asked: Any = call if elsewhere is None else functools.partial(call_either, **elsewhere)
+        answer = asked(operation, **arguments)
         if status == 204:
             return Response(status=204)
         made = f"{location.format(**arguments)}/{answer['id']}" if location and answer.get("id") else None

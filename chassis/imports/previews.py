@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from chassis.database import Database
 from chassis.files import Files
 from chassis.imports.models import OUTCOMES
-from chassis.imports.store import ROWS_SHOWN, ImportStore, wire
+from chassis.imports.store import ROWS_SHOWN, ImportStore
 from chassis.imports.text_files import read_rows
 
 _TOLD_EVERY = 0.5
@@ -53,7 +53,7 @@ def preview(
     with db.unit_of_work() as uow:
         found = store.find(uow.session, import_id, lock=True)
         found.previewed(settings, outcome)
-        return uow.answer(wire(found))
+        return uow.answer(store.wire(found))
 
 
 def _look_at_rows(

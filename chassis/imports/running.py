@@ -19,11 +19,11 @@ from sqlalchemy import select
 from chassis.database import Database, UnitOfWork
 from chassis.files import Files
 from chassis.imports.previews import Outcome, Rows, code_of
-from chassis.imports.store import ImportStore, wire
+from chassis.imports.store import ImportStore
 from chassis.imports.text_files import read_rows
 from chassis.telemetry import log_of
 from contracts.base import Event
-from contracts.errors import CasewireError, Unavailable
+from contracts.errors import CasewireError, DeadlineExceeded, Unavailable
 
 BUDGET = 20.0
 """Seconds that one event's handler takes in rows; then another event goes on. A handler stays under a minute."""
@@ -43,7 +43,7 @@ def cancel_import(db: Database, store: ImportStore, *, import_id: str) -> dict[s
     with db.unit_of_work() as uow:
         found = store.find(uow.session, import_id, lock=True)
         found.cancelled()
-        return uow.answer(wire(found))
+        return uow.answer(store.wire(found))
 
 
 def go_on(
@@ -69,7 +69,7 @@ def go_on(
             rows = read_rows(stream, found.encoding, found.delimiter, start=found.position)
             with closing(read_ahead(chunks(rows))) as ahead:
                 goes_on = _take_in_all(db, found, ahead, take_in, again, until)
-    except Unavailable:
+    except (Unavailable, DeadlineExceeded):
         raise
     except CasewireError as error:
         _give_up(db, store, found.id, error.code)
@@ -111,17 +111,17 @@ def read_ahead(found: Iterator[Any]) -> Generator[Any]:
         reading.kill()
 
 
-def take_in(import_id: str, chunk: Any, whole: Callable[[Any], bool], refused: Callable[[int], Any]) -> bool:
+def take_in(import_id: str, chunk: Any, whole: Callable[[Any], bool], refused: Callable[[Any, Exception], Any]) -> bool:
     """Takes in one chunk (`start`, `rows`) by `whole`; False if the import has ended or goes on elsewhere (Overtaken).
 
-    A chunk that the database refuses is taken in row by row, so that a bad row fails alone: `refused` makes a row of
-    that number that says so.
+    A chunk that the database refuses is taken in row by row, so that a bad row fails alone: `refused` makes of
+    such a row one that says so, and why.
     """
     try:
         return whole(chunk)
     except Overtaken:
         return False
-    except Unavailable:
+    except (Unavailable, DeadlineExceeded):
         raise
     except Exception as error:
         _log.warning("import_chunk_refused", import_id=import_id, start=chunk.start, error=type(error).__name__)
@@ -131,17 +131,20 @@ def take_in(import_id: str, chunk: Any, whole: Callable[[Any], bool], refused: C
     )
 
 
-def _take_in_alone(import_id: str, chunk: Any, whole: Callable[[Any], bool], refused: Callable[[int], Any]) -> bool:
+def _take_in_alone(
+    import_id: str, chunk: Any, whole: Callable[[Any], bool], refused: Callable[[Any, Exception], Any]
+) -> bool:
     number = chunk.rows[0].number
     try:
         return whole(chunk)
     except Overtaken:
         return False
-    except Unavailable:
+    except (Unavailable, DeadlineExceeded):
         raise
     except Exception as error:
         _log.error("import_row_refused", import_id=import_id, row=number, error=type(error).__name__)
-    return whole(replace(chunk, rows=[refused(number)]))
+        row = refused(chunk.rows[0], error)
+    return whole(replace(chunk, rows=[row]))
 
 
 def at_its_place(uow: UnitOfWork, store: ImportStore, import_id: str, start: int) -> Any:

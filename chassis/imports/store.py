@@ -22,13 +22,32 @@ _STATED = (
 
 @dataclass(frozen=True)
 class ImportStore:
-    """A service's three tables (`chassis.imports.models`), and the column of its changes that names the record, such as
-    `client_id`."""
+    """A service's three tables (`chassis.imports.models`), the column of its changes that names the record, such as
+    `client_id`, and further columns of its imports that are shown."""
 
     imports: Any
     rows: Any
     changes: Any
     record: str
+    stated: tuple[str, ...] = ()
+
+    def wire(
+        self, found: Any, failed: Sequence[dict[str, Any]] = (), conflicts: Sequence[dict[str, Any]] = ()
+    ) -> dict[str, Any]:
+        """`contracts.importing.Import`: of a previewed one what a run would do, else what was done."""
+        done = {
+            "counts": {"read": found.position, **{name: getattr(found, name) for name in OUTCOMES}},
+            "error_counts": found.error_counts,
+            "rows": list(failed),
+        }
+        done_rows = found.preview_position if found.state == "previewing" else found.position
+        return {
+            **{name: getattr(found, name) for name in (*_STATED, *self.stated)},
+            "progress": {"done": done_rows, "total": found.total},
+            "undo": None,
+            **(found.preview if found.state == "previewed" and found.preview else done),
+            **(_undo_wire(found, conflicts) if found.state in UNDO else {}),
+        }
 
     @property
     def record_id(self) -> Any:
@@ -50,7 +69,7 @@ class ImportStore:
             found = self.find(session, import_id)
             failed = select(self.rows).where(self.rows.import_id == import_id).order_by(self.rows.row)
             rows = [{"row": row.row, "errors": row.errors} for row in session.scalars(failed.limit(ROWS_SHOWN))]
-            return wire(found, rows, self._conflicts(session, found) if found.state in UNDO else [])
+            return self.wire(found, rows, self._conflicts(session, found) if found.state in UNDO else [])
 
     def _conflicts(self, session: Session, found: Any) -> list[dict[str, Any]]:
         """The first records that the undo left."""
@@ -61,23 +80,6 @@ class ImportStore:
             .limit(ROWS_SHOWN)
         )
         return [{self.record: row.record, "kept": row.conflicts} for row in session.execute(left)]
-
-
-def wire(found: Any, failed: Sequence[dict[str, Any]] = (), conflicts: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
-    """`contracts.importing.Import`: of a previewed one what a run would do, else what was done."""
-    done = {
-        "counts": {"read": found.position, **{name: getattr(found, name) for name in OUTCOMES}},
-        "error_counts": found.error_counts,
-        "rows": list(failed),
-    }
-    done_rows = found.preview_position if found.state == "previewing" else found.position
-    return {
-        **{name: getattr(found, name) for name in _STATED},
-        "progress": {"done": done_rows, "total": found.total},
-        "undo": None,
-        **(found.preview if found.state == "previewed" and found.preview else done),
-        **(_undo_wire(found, conflicts) if found.state in UNDO else {}),
-    }
 
 
 def _undo_wire(found: Any, conflicts: Sequence[dict[str, Any]]) -> dict[str, Any]:

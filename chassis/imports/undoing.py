@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database, UnitOfWork
 from chassis.imports.running import BUDGET
-from chassis.imports.store import ImportStore, wire
+from chassis.imports.store import ImportStore
 from contracts.base import Event
 
 UNDO_DAYS = 30
@@ -45,7 +45,7 @@ def undo_import(
         counts = [uow.session.scalar(select(func.count()).select_from(part.subquery())) or 0 for part in parts]
         found.undo_started(sum(counts), now - dt.timedelta(days=UNDO_DAYS))
         uow.emit(event, import_id, {"import_id": import_id})
-        return uow.answer(wire(found))
+        return uow.answer(store.wire(found))
 
 
 def continue_undo(

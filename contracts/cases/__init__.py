@@ -5,6 +5,7 @@ from contracts.cases.activity import *  # noqa: F403
 from contracts.cases.answers import *  # noqa: F403
 from contracts.cases.common import *  # noqa: F403
 from contracts.cases.facts import *  # noqa: F403
+from contracts.cases.importing import *  # noqa: F403
 from contracts.cases.lists import *  # noqa: F403
 from contracts.cases.privacy import *  # noqa: F403
 from contracts.cases.records import *  # noqa: F403

@@ -129,7 +129,7 @@ class CaseEvent(Schema):
     default_form_ids = fields.List(Id())
 
 
-_CASE_EVENT = {
+CASE_EVENT_EXAMPLE = {
     "case_id": A_CASE, "version": 1, "case_type_id": A_CASE, "status": "New", "state": "open", "client_ids": [A_CASE],
     "changed": [], "previous_status": None, "archived": False, "responsible_staff_id": None, "staff_ids": [A_CASE],
 }  # fmt: skip
@@ -157,7 +157,10 @@ LIST_CASES = Operation(
     OWNER, "list_cases", ListCases, CasesPage, (Invalid, NotFound), permission="cases.read",
     example={"state": "open"},
 )  # fmt: skip
-CASE_CREATED = Event(OWNER, "case.created.v1", CaseEvent, example={**_CASE_EVENT, "default_form_ids": [A_CASE]})
+CASE_CREATED = Event(OWNER, "case.created.v1", CaseEvent, example={**CASE_EVENT_EXAMPLE, "default_form_ids": [A_CASE]})
 CASE_CHANGED = Event(
-    OWNER, "case.changed.v1", CaseEvent, example={**_CASE_EVENT, "changed": ["status"], "previous_status": "Intake"}
+    OWNER,
+    "case.changed.v1",
+    CaseEvent,
+    example={**CASE_EVENT_EXAMPLE, "changed": ["status"], "previous_status": "Intake"},
 )

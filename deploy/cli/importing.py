@@ -1,4 +1,4 @@
-"""`casewire import`: a file of clients, through the API."""
+"""`casewire import`: a file of clients or cases, through the API."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from deploy.cli.common import refuse
 
 def add(commands: Any) -> None:
     """Adds it."""
-    command = commands.add_parser("import", help="take a file of clients in, through the API of a running system")
+    command = commands.add_parser(
+        "import", help="take a file of clients or cases in, through the API of a running system"
+    )
     command.add_argument("file", type=Path, nargs="?", metavar="FILE", help="CSV, TSV or a workbook (XLSX)")
     command.add_argument("--watch", metavar="ID", help="show an import that runs, in place of a new one")
-    command.add_argument("--target", choices=("clients",), default="clients")
+    command.add_argument("--target", choices=("clients", "cases"), default="clients", help="what its rows are")
     command.add_argument("--sheet", help="of a workbook; the first with rows if not named")
     command.add_argument(
         "--mapping", nargs="+", default=[], metavar="COLUMN=FIELD", help="over what is suggested; or a file of JSON"
+    )
+    command.add_argument(
+        "--default", nargs="+", default=[], metavar="FIELD=VALUE", help="what an empty cell means, or a missing column"
     )
     command.add_argument("--duplicates", choices=("skip", "update", "create", "merge"), default="skip")
     command.add_argument("--country", default="US", help="whose numbers and dates these are; two letters")
@@ -38,7 +43,7 @@ def add(commands: Any) -> None:
 def _import(chosen: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from deploy.importing import WRONG_USE, ImportApi, Refused, read_mapping, take_in, watch
+    from deploy.importing import WRONG_USE, ImportApi, Refused, read_defaults, read_mapping, take_in, watch
 
     url = chosen.url or os.environ.get("CASEWIRE_URL")
     api = ImportApi(url or f"http://127.0.0.1:{os.environ.get('PORT') or 8000}", _api_key(is_here=url is None))
@@ -46,7 +51,7 @@ def _import(chosen: argparse.Namespace) -> int:
         return watch(api, chosen.watch, folder=Path(), console=Console(highlight=False))
     if chosen.file is None or not chosen.file.is_file():
         refuse("name a file to import, or an import to --watch" if chosen.file is None else f"no file {chosen.file}")
-    settings = {
+    settings: dict[str, Any] = {
         "duplicates": chosen.duplicates,
         "default_country": chosen.country.upper(),
         "date_format": chosen.dates,
@@ -54,6 +59,7 @@ def _import(chosen: argparse.Namespace) -> int:
     }
     try:
         mapping = read_mapping(chosen.mapping)
+        settings["default_values"] = read_defaults(chosen.default)
     except Refused as error:
         sys.stderr.write(f"casewire: {error}\n")
         return WRONG_USE

@@ -12,15 +12,19 @@ from werkzeug.utils import secure_filename
 
 from chassis.columns import new_id
 from chassis.workbooks import CONTENT_TYPE
-from contracts import clients
+from contracts import cases, clients
 from contracts.errors import CasewireError, DeadlineExceeded, Unavailable, invalid_field
-from gateway.endpoints import call, expose, permitted
+from contracts.importing import Import
+from gateway.credentials import demand
+from gateway.endpoints import call, call_either, expose, permitted
 from gateway.tables import attachment
 from gateway.wire import record_response
 
-blueprint = Blueprint("imports", __name__, url_prefix="/v1/imports", description="Clients from a file.")
-IMPORT = {"id": "import_id"}
+blueprint = Blueprint("imports", __name__, url_prefix="/v1/imports", description="Clients and cases from a file.")
 BINARY = {"type": "string", "format": "binary"}
+IMPORT = {"id": "import_id"}
+CREATE = {"clients": clients.CREATE_IMPORT, "cases": cases.CREATE_IMPORT}
+MISSING = "import_not_found"
 
 
 class ImportFile(ma.Schema):
@@ -30,7 +34,7 @@ class ImportFile(ma.Schema):
 
 
 class ImportForm(ma.Schema):
-    target = ma.fields.String(load_default="clients", validate=ma.validate.OneOf(["clients", "cases"]))
+    target = ma.fields.String(load_default="clients", validate=ma.validate.OneOf(list(CREATE)))
     sheet = ma.fields.String(load_default=None, validate=ma.validate.Length(max=100))
 
 
@@ -38,9 +42,10 @@ class ImportForm(ma.Schema):
 @permitted(clients.CREATE_IMPORT)
 @blueprint.arguments(ImportFile, location="files")
 @blueprint.arguments(ImportForm, location="form")
-@blueprint.response(201, clients.Import)
+@blueprint.response(201, Import)
 def create_import(files: dict[str, Any], form: dict[str, Any]) -> Response:
     """Upload a file; the answer names its columns and suggests what each is."""
+    demand(CREATE[form["target"]].permission)
     upload = files["file"]
     filename = secure_filename(upload.filename or "")[:255]
     if not filename:
@@ -48,7 +53,7 @@ def create_import(files: dict[str, Any], form: dict[str, Any]) -> Response:
     file_key = f"imports/{g.context.firm_id}/{new_id()}"
     g.files.put(file_key, upload.stream)
     try:
-        made = call(clients.CREATE_IMPORT, file_key=file_key, filename=filename, **form)
+        made = call(CREATE[form["target"]], file_key=file_key, filename=filename, sheet=form["sheet"])
     except (Unavailable, DeadlineExceeded):
         # Perhaps it was taken all the same.
         raise
@@ -58,11 +63,15 @@ def create_import(files: dict[str, Any], form: dict[str, Any]) -> Response:
     return record_response(made, 201, location=f"/v1/imports/{made['id']}")
 
 
-expose(blueprint, "GET", "/<uuid:id>", clients.GET_IMPORT, rename=IMPORT)
-expose(blueprint, "POST", "/<uuid:id>/preview", clients.PREVIEW_IMPORT, rename=IMPORT)
-expose(blueprint, "POST", "/<uuid:id>/run", clients.RUN_IMPORT, rename=IMPORT, status=202)
-expose(blueprint, "POST", "/<uuid:id>/cancel", clients.CANCEL_IMPORT, rename=IMPORT)
-expose(blueprint, "POST", "/<uuid:id>/undo", clients.UNDO_IMPORT, rename=IMPORT, status=202)
+for method, path, of_clients, of_cases, status in (
+    ("GET", "/<uuid:id>", clients.GET_IMPORT, cases.GET_IMPORT, 200),
+    ("POST", "/<uuid:id>/preview", clients.PREVIEW_IMPORT, cases.PREVIEW_IMPORT, 200),
+    ("POST", "/<uuid:id>/run", clients.RUN_IMPORT, cases.RUN_IMPORT, 202),
+    ("POST", "/<uuid:id>/cancel", clients.CANCEL_IMPORT, cases.CANCEL_IMPORT, 200),
+    ("POST", "/<uuid:id>/undo", clients.UNDO_IMPORT, cases.UNDO_IMPORT, 202),
+):
+    other = {"elsewhere": of_cases, "missing": MISSING}
+    expose(blueprint, method, path, of_clients, rename=IMPORT, status=status, elsewhere=other)
 
 
 @blueprint.route("/<uuid:id>/errors.csv", methods=["GET"])
@@ -82,5 +91,6 @@ def get_errors_as_workbook(id: object) -> Response:
 
 
 def _errors(id: object, form: str, content_type: str) -> Response:
-    errors = call(clients.GET_IMPORT_ERRORS, import_id=str(id), form=form)
+    both = (clients.GET_IMPORT_ERRORS, cases.GET_IMPORT_ERRORS)
+    errors = call_either(*both, MISSING, import_id=str(id), form=form)
     return attachment(g.files.get(errors["file_key"]), content_type, errors["filename"])

@@ -14,11 +14,15 @@ from chassis.context import current
 from chassis.database import UnitOfWork
 from chassis.value_sets import Statement, among, among_parameter, made_once
 from contracts.base import Event
-from contracts.cases import CASE_CHANGED, CASE_CREATED
+from contracts.cases import CASE_CHANGED, CASE_CREATED, CASES_IMPORTED
 from services.cases.models import Case, CaseActivity, CaseClient, CaseStaff, CaseType
 
 _FACTS = ("changed", "status", "previous_status", "state", "archived")
 """What of an event is kept in the case's activity."""
+_IMPORTED_AT_ONCE = 500
+
+Change = tuple[Sequence[str], str | None]
+"""The changed fields, and the status before if it moved to another."""
 
 
 def client_ids_of(session: Session, case_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -68,6 +72,27 @@ def emit_case(
 def emit_changed(uow: UnitOfWork, changed: Mapping[str, Sequence[str]]) -> None:
     """Emits `case.changed.v1` for many cases, none of which moved to another status: {case id: changed fields}. Their
     rows are written already."""
+    entries = []
+    for case, data in _of_many(uow, {case_id: (names, None) for case_id, names in changed.items()}):
+        uow.emit(CASE_CHANGED, case.id, data, aggregate_version=case.version)
+        entries.append(_entry(CASE_CHANGED, data, case.updated_at))
+    uow.insert(CaseActivity, entries)
+
+
+def emit_imported(uow: UnitOfWork, import_id: str, changed: Mapping[str, Change]) -> None:
+    """Emits `cases.imported.v1` for the cases that an import made or changed, or that were taken back. Their rows are
+    written already."""
+    told = _of_many(uow, changed)
+    for start in range(0, len(told), _IMPORTED_AT_ONCE):
+        cases = [data for _, data in told[start : start + _IMPORTED_AT_ONCE]]
+        uow.emit(CASES_IMPORTED, import_id, {"import_id": import_id, "cases": cases})
+    uow.insert(
+        CaseActivity, [_entry(CASES_IMPORTED, data, case.updated_at, import_id=import_id) for case, data in told]
+    )
+
+
+def _of_many(uow: UnitOfWork, changed: Mapping[str, Change]) -> list[tuple[Any, dict[str, Any]]]:
+    """(case, what its event says) of each, in a constant number of queries."""
     uow.session.flush()
     ids = list(changed)
     columns = (
@@ -76,18 +101,14 @@ def emit_changed(uow: UnitOfWork, changed: Mapping[str, Sequence[str]]) -> None:
     )  # fmt: skip
     cases = uow.session.execute(select(*columns).where(among(uow.session, Case.id, ids))).all()
     clients, staff = client_ids_of(uow.session, ids), staff_ids_of(uow.session, ids)
-    entries = []
-    for case in cases:
-        data = _data(case, clients[case.id], staff[case.id], changed[case.id], None)
-        uow.emit(CASE_CHANGED, case.id, data, aggregate_version=case.version)
-        entries.append(_entry(CASE_CHANGED, data, case.updated_at))
-    uow.insert(CaseActivity, entries)
+    return [(case, _data(case, clients[case.id], staff[case.id], *changed[case.id])) for case in cases]
 
 
-def _entry(event: Event, data: dict[str, Any], at: dt.datetime) -> dict[str, Any]:
+def _entry(event: Event, data: dict[str, Any], at: dt.datetime, **more: str) -> dict[str, Any]:
     """What an event tells, as a row of the case's activity, with who did it."""
     context = current()
     facts = {name: data[name] for name in _FACTS if data[name] is not None}
+    facts |= more
     facts["actor_kind"] = context.actor_kind if context else "system"
     if context is not None and context.actor_id is not None:
         facts["actor_id"] = context.actor_id

@@ -26,6 +26,8 @@ from services.cases.models import (
     Case,
     CaseClient,
     CaseFieldValue,
+    CaseImportChange,
+    CaseImportClient,
     ClientConsent,
     ClientFacts,
     KeyDate,
@@ -63,6 +65,7 @@ def forget_clients(db: Database, events: Sequence[ReceivedEvent], now: dt.dateti
             .values(client_data=None),
             execution_options=_QUIET,
         )
+        _forget_imports(uow, ids, list(theirs))
         client_merges.following.forget(uow, ids)
         uow.forget_mentions([*ids, *alone])
         for event in uow.fresh:
@@ -79,6 +82,15 @@ def forget_clients(db: Database, events: Sequence[ReceivedEvent], now: dt.dateti
             }
             uow.emit(ERASURE_REPORTED, event.data["client_id"], report)
         forget_deleted(uow, db)
+
+
+def _forget_imports(uow: UnitOfWork, client_ids: Sequence[str], case_ids: Sequence[str]) -> None:
+    """What imports keep of them: whom they made, and what an undo would give back of their cases. (Their lists:
+    `imports.lists`.)"""
+    made = delete(CaseImportClient).where(among(uow.session, CaseImportClient.client_id, client_ids))
+    uow.session.execute(made, execution_options=_QUIET)
+    changes = update(CaseImportChange).where(among(uow.session, CaseImportChange.case_id, case_ids))
+    uow.session.execute(changes.values(values=None), execution_options=_QUIET)
 
 
 def get_client_cases(db: Database, *, client_ids: Sequence[str]) -> Record:

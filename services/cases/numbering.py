@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -37,7 +37,15 @@ def day_of_numbers(db: Database, calls: Any, command: dict[str, Any], *, now: dt
 
 
 def next_number(uow: UnitOfWork, case_type: CaseType, today: dt.date) -> str:
-    """The next number of a series, passing over those that were given by hand.
+    """The next number of a series, passing over those that were given by hand."""
+    return next_numbers(uow, case_type, today, 1)[0]
+
+
+def next_numbers(
+    uow: UnitOfWork, case_type: CaseType, today: dt.date, count: int, *, besides: Collection[str] = ()
+) -> list[str]:
+    """The next numbers of a series, passing over those that were given by hand, and `besides`. A firm that brought its
+    cases along has given thousands by hand, so that more are looked for at once each time.
 
     The series' row stays locked until the transaction ends, so no two cases get one number.
     """
@@ -45,11 +53,29 @@ def next_number(uow: UnitOfWork, case_type: CaseType, today: dt.date) -> str:
     uow.insert(NumberSeries, [{"key": start, "last": 0}], ignore_conflicts=True)
     series = update(NumberSeries).where(NumberSeries.key == start)
     counted = series.values(last=NumberSeries.last + 1).returning(NumberSeries.last)
-    following = uow.session.execute(counted).scalar_one()
-    number, count = _first_free(uow, lambda count: f"{start}{count:0{case_type.number_digits}}", following)
-    if count != following:
-        uow.session.execute(series.values(last=count))
-    return number
+    first = at = uow.session.execute(counted).scalar_one()
+    found: list[str] = []
+    looked_for = count
+    while True:
+        candidates = {f"{start}{each:0{case_type.number_digits}}": each for each in range(at, at + looked_for)}
+        given = select(Case.number).where(among(uow.session, Case.number, candidates))
+        taken = {*besides, *uow.session.scalars(given)}
+        for number, each in candidates.items():
+            if number not in taken:
+                found.append(number)
+            if len(found) == count:
+                if each != first:
+                    uow.session.execute(series.values(last=each))
+                return found
+        at += looked_for
+        looked_for = min(looked_for * 10, MOST_AT_ONCE)
+
+
+def day_of_many(calls: Any, case_types: Iterable[CaseType], now: dt.datetime) -> dt.date:
+    """As `day_of_numbers`, where cases may be of several types."""
+    if any(case_type.number_yearly for case_type in case_types):
+        return now.astimezone(ZoneInfo(calls.accounts.get_firm()["time_zone"])).date()
+    return now.date()
 
 
 def with_a_number(command: dict[str, Any], write: Callable[[], Written]) -> Written:
@@ -61,17 +87,3 @@ def with_a_number(command: dict[str, Any], write: Callable[[], Written]) -> Writ
         except Conflict as refused:
             if refused.code != NUMBER_TAKEN or command.get("number"):
                 raise
-
-
-def _first_free(uow: UnitOfWork, number_of: Callable[[int], str], count: int) -> tuple[str, int]:
-    """The first number from `count` on that no case has, and its count. A firm that brought its cases along has given
-    thousands by hand, so that more are looked for at once each time."""
-    looked_for = 1
-    while True:
-        candidates = {number_of(each): each for each in range(count, count + looked_for)}
-        taken = set(uow.session.scalars(select(Case.number).where(among(uow.session, Case.number, candidates))))
-        for number, each in candidates.items():
-            if number not in taken:
-                return number, each
-        count += looked_for
-        looked_for = min(looked_for * 10, MOST_AT_ONCE)

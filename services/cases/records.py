@@ -134,7 +134,7 @@ def update_case(
         demand_changeable(case)
         keep_facts(uow, facts)
         before = case.status
-        changed = _apply(uow, case, changes, actor_id, now)
+        changed = apply_changes(uow, case, changes, actor_id, now)
         if changed:
             case.touch(now)
             uow.session.flush()
@@ -191,7 +191,8 @@ def unarchive_case(db: Database, case_id: str, *, now: dt.datetime) -> Record:
         return answer(uow, case)
 
 
-def _apply(uow: UnitOfWork, case: Case, changes: Record, actor_id: str | None, now: dt.datetime) -> list[str]:
+def apply_changes(uow: UnitOfWork, case: Case, changes: Record, actor_id: str | None, now: dt.datetime) -> list[str]:
+    """Writes what differs; returns the names of what did. No version grows. Raises as `update_case`."""
     _check_value(changes)
     _check_names(changes)
     check_key_dates(changes)

@@ -56,6 +56,31 @@ def sealed(
     return {key: kept.get(key, value) for key, value in after.items()}
 
 
+def seal_new(
+    uow: UnitOfWork, cases: Mapping[str, tuple[Iterable[CustomField], Values]]
+) -> tuple[dict[str, Values], Any]:
+    """The values of new cases, {case id: (fields, values)}, as they will be kept, and what stores their keys once the
+    rows of the cases are there."""
+    sensitive = {
+        case_id: {field.key for field in fields if field.sensitive} & values.keys()
+        for case_id, (fields, values) in cases.items()
+    }
+    holding = sorted(case_id for case_id, keys in sensitive.items() if keys)
+    if not holding:
+        return {case_id: dict(values) for case_id, (_, values) in cases.items()}, lambda: None
+    keys = SEALING.keys_to_seal(uow, holding, new=True)
+    kept = {
+        case_id: {
+            key: {SEALED: keys.seal(case_id, _text(value), *_place(case_id, key))}
+            if key in sensitive[case_id]
+            else value
+            for key, value in values.items()
+        }
+        for case_id, (_, values) in cases.items()
+    }
+    return kept, lambda: SEALING.store_new(uow, keys, holding)
+
+
 def blind(uow: UnitOfWork, key: str, words: Iterable[Any]) -> list[str]:
     """The blind indexes of the words of a sensitive field, each once."""
     keys = SEALING.keys_to_seal(uow, [])

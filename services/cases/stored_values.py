@@ -40,7 +40,7 @@ def keep_values(uow: UnitOfWork, cases: Iterable[Case], changes: Changes) -> Non
             if field.key in before:
                 stale.append((case_id, field.key))
             if field.key in after:
-                rows += _rows(uow, case_id, field, after[field.key])
+                rows += rows_of_value(uow, case_id, field, after[field.key])
     _replace(uow, stale, rows)
 
 
@@ -71,7 +71,7 @@ def _reseal(db: Database, case_type_id: str, key: str, now: dt.datetime) -> bool
             values = clear[case.id]
             case.custom_fields = sealed(uow, fields, case.id, case.custom_fields, values, values)
             if key in values:
-                rows += _rows(uow, case.id, field, values[key])
+                rows += rows_of_value(uow, case.id, field, values[key])
         _replace(uow, [(case.id, key) for case in cases], rows)
         more = len(found) == BATCH
         if not more and case_type.updated_at <= now - SETTLED:
@@ -98,7 +98,8 @@ def _as_before(field: CustomField) -> Select[str]:
     )
 
 
-def _rows(uow: UnitOfWork, case_id: str, field: CustomField, value: Any) -> list[dict[str, Any]]:
+def rows_of_value(uow: UnitOfWork, case_id: str, field: CustomField, value: Any) -> list[dict[str, Any]]:
+    """The rows by which filters find the value of a case's field."""
     words = words_of(field, value)
     made = sealed_rows(blind(uow, field.key, words)) if field.sensitive else index_rows(field, value)
     return [{"case_id": case_id, "key": field.key, **row} for row in made]

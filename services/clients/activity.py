@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, select
@@ -120,8 +121,18 @@ def record_communications(db: Database, events: Sequence[ReceivedEvent]) -> None
 def record_cases(db: Database, events: Sequence[ReceivedEvent]) -> None:
     """Of `case.created.v1` and `case.changed.v1`: every client of the case, and when it was opened with them."""
     with db.unit_of_work(once=events) as uow:
-        _add(uow, uow.fresh, lambda event: _entries_of_many(event, event.data["client_ids"], _CASE_FACTS))
-        last_cases.note_cases(uow, uow.fresh)
+        _record_cases(uow, uow.fresh)
+
+
+def record_imported_cases(db: Database, events: Sequence[ReceivedEvent]) -> None:
+    """Of `cases.imported.v1`: as of each case alone."""
+    with db.unit_of_work(once=events) as uow:
+        _record_cases(uow, [replace(event, data=case) for event in uow.fresh for case in event.data["cases"]])
+
+
+def _record_cases(uow: UnitOfWork, events: Sequence[ReceivedEvent]) -> None:
+    _add(uow, events, lambda event: _entries_of_many(event, event.data["client_ids"], _CASE_FACTS))
+    last_cases.note_cases(uow, events)
 
 
 def record_received_messages(db: Database, events: Sequence[ReceivedEvent]) -> None:

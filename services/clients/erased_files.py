@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -16,6 +16,8 @@ from chassis.value_sets import among
 from services.clients import cards
 from services.clients.checking import Record
 from services.clients.models import Client, Erasure, Import, ImportChange
+
+_ASKED_AT_ONCE = 500
 
 Lists = dict[str, set[str]]
 """Of an import, the clients that are in its list."""
@@ -40,6 +42,21 @@ def lists_with(db: Database, files: Files, erasures: Sequence[Erasure]) -> Lists
     seeker = Seeker(map(person_of, people.values()))
     found = {entry.id: find_in_list(files, entry, seeker, set(people)) for entry in kept}
     return {import_id: client_ids for import_id, client_ids in found.items() if client_ids}
+
+
+def people_in_lists(db: Database, erasures: Sequence[Erasure]) -> Iterator[list[dict[str, Any]]]:
+    """`contracts.cases.ListedPerson` of each of the people of these erasures, as many as one call takes at a time."""
+    with db.read() as session:
+        ids = {client_id for erasure in erasures for client_id in erasure.client_ids}
+        people = [person_of(record) for record in cards.load(session, ids, archived=True).values()]
+    for start in range(0, len(people), _ASKED_AT_ONCE):
+        yield [
+            {
+                "client_id": person.id, "name": person.name, "numbers": list(person.numbers),
+                "emails": list(person.emails), "ids": list(person.ids),
+            }
+            for person in people[start : start + _ASKED_AT_ONCE]
+        ]  # fmt: skip
 
 
 def person_of(record: Record) -> Person:

@@ -150,6 +150,10 @@ def continue_erasures(
         people = erased_addresses.people(db, decided)
         if people:
             calls.messaging.forget_addresses(people=people)
+        for some in erased_files.people_in_lists(db, decided):
+            after = calls.cases.forget_lists(people=some)["after"]
+            while after is not None:
+                after = calls.cases.forget_lists(people=some, after=after)["after"]
         listed = erased_files.lists_with(db, files, decided)
         with db.unit_of_work() as uow:
             _scrub(uow, [erasure.id for erasure in decided], key, listed, now)

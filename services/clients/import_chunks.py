@@ -64,7 +64,7 @@ def take_in(db: Database, found: Import, chunk: ChunkOfRows) -> bool:
         found.id,
         chunk,
         lambda part: _take_in_whole(db, found, part),
-        lambda number: Row(number, errors=["refused:row"]),
+        lambda row, _: Row(row.number, errors=["refused:row"]),
     )
 
 

@@ -3,51 +3,37 @@ client again."""
 
 from __future__ import annotations
 
-import sqlite3
 from array import array
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from chassis.imports.seen import SeenKeys
 from services.clients.checking import Record
 from services.clients.import_rows import Key
-
-_AT_ONCE = 500
 
 
 class EarlierRows:
     """The clients that earlier chunks would have made, by their keys. (A run finds them in the database.)
 
-    Of the keys and the rows only hashes are kept, and the keys on disk: a large file has a million. To be closed.
+    Of the rows only hashes are kept. To be closed.
     """
 
     def __init__(self) -> None:
-        # An empty name is a file of SQLite's own, which goes when it is closed.
-        self._kept = sqlite3.connect("", isolation_level=None)
-        self._kept.execute("PRAGMA journal_mode = OFF")
-        self._kept.execute("CREATE TABLE known (key INTEGER PRIMARY KEY, number INTEGER NOT NULL)")
-        self._near: dict[int, int] = {}
-        self._new: dict[int, int] = {}
+        self._keys = SeenKeys()
         self._external_ids = array("q")
         self._last_rows = array("q")
 
     def close(self) -> None:
         """Forgets all."""
-        self._kept.close()
+        self._keys.close()
 
     def look_up(self, keys: Collection[Key]) -> None:
         """Makes `find` ready for these keys and those that are added until `keep`."""
-        hashes = [hash(key) for key in keys]
-        self._near = {}
-        for start in range(0, len(hashes), _AT_ONCE):
-            some = hashes[start : start + _AT_ONCE]
-            places = ",".join("?" * len(some))
-            # S608: nothing but question marks is put together.
-            found = self._kept.execute(f"SELECT key, number FROM known WHERE key IN ({places})", some)  # noqa: S608  # nosec B608
-            self._near.update(found)
+        self._keys.look_up(keys)
 
     def find(self, key: Key) -> int | None:
         """The number of the client with this key."""
-        return self._near.get(hash(key))
+        return self._keys.find(key)
 
     def add(self, record: Record, keys: Iterable[Key], row: Record) -> None:
         """Remembers a client that would have been created by a row."""
@@ -69,16 +55,11 @@ class EarlierRows:
 
     def keep(self) -> None:
         """Writes down what was added."""
-        self._kept.execute("BEGIN")
-        self._kept.executemany("INSERT OR IGNORE INTO known (key, number) VALUES (?, ?)", self._new.items())
-        self._kept.execute("COMMIT")
-        self._new = {}
+        self._keys.keep()
 
     def _extend(self, number: int, keys: Iterable[Key]) -> None:
         for key in keys:
-            hashed = hash(key)
-            if hashed not in self._near:
-                self._near[hashed] = self._new[hashed] = number
+            self._keys.add(key, number)
 
 
 def external_id(record: Record) -> tuple[Any, Any]:

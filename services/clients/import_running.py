@@ -10,7 +10,6 @@ from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.files import Files
 from chassis.imports import running
-from chassis.imports.store import wire
 from contracts.clients import IMPORT_REQUESTED
 from services.clients.custom_fields import define_missing
 from services.clients.import_chunks import chunks, take_in
@@ -28,7 +27,7 @@ def run_import(db: Database, *, import_id: str) -> dict[str, Any]:
         found.started()
         define_missing(uow, keys_of_import(found), utc_now())
         uow.emit(IMPORT_REQUESTED, import_id, {"import_id": import_id})
-        return uow.answer(wire(found))
+        return uow.answer(IMPORTS.wire(found))
 
 
 def continue_import(

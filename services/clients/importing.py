@@ -12,9 +12,7 @@ from sqlalchemy.orm import Session
 from chassis.database import Database
 from chassis.files import Files
 from chassis.imports import previews
-from chassis.imports.store import wire
 from chassis.imports.uploads import read_upload
-from contracts.errors import invalid_field
 from services.clients import assignment
 from services.clients.custom_fields import definitions
 from services.clients.import_chunks import ChunkOfRows, chunks
@@ -29,11 +27,9 @@ from services.clients.models import Import
 
 
 def create_import(
-    db: Database, files: Files, *, file_key: str, filename: str, target: str = "clients", sheet: str | None = None
+    db: Database, files: Files, *, file_key: str, filename: str, sheet: str | None = None
 ) -> dict[str, Any]:
     """The import of an uploaded file, with its columns and the suggested mapping. Raises as `read_upload`."""
-    if target != "clients":
-        raise invalid_field("target", "Only clients can be imported yet.", code="not_available_yet")
     upload = read_upload(files, file_key=file_key, filename=filename, target="clients", sheet=sheet)
     layout = upload.layout
     with db.unit_of_work() as uow:
@@ -41,7 +37,7 @@ def create_import(
         uow.session.add(made)
         uow.session.flush()
         upload.keep_after(uow, files)
-        return uow.answer(wire(made))
+        return uow.answer(IMPORTS.wire(made))
 
 
 def preview_import(

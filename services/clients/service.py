@@ -213,6 +213,10 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints, Mergi
     def record_changed_cases(self, events: list[ReceivedEvent]) -> None:
         activity.record_cases(self.db, events)
 
+    @on(cases.CASES_IMPORTED, batch=2)
+    def record_imported_cases(self, events: list[ReceivedEvent]) -> None:
+        activity.record_imported_cases(self.db, events)
+
     @on(tasks.TASKS_ASSIGNED, batch=10)
     def record_assigned_tasks(self, events: list[ReceivedEvent]) -> None:
         activity.record_tasks(self.db, self.calls, events)

@@ -42,6 +42,12 @@ def follow_cases(
             then(uow)
 
 
+def follow_imports(db: Database, events: Sequence[ReceivedEvent]) -> None:
+    """`cases.imported.v1`: no rule begins with it, and no form is given."""
+    with db.unit_of_work(once=events) as uow:
+        keep(uow, [case for event in uow.fresh for case in event.data["cases"]])
+
+
 def ask_for_unknown(db: Database, calls: Any) -> bool:
     """Asks for a page of the cases that nothing was heard of, of all firms; whether there may be more.
 

@@ -65,6 +65,42 @@ def test_a_workbook_is_taken_in_and_its_failed_rows_are_one(system: Embedded, tm
     assert load_workbook(tmp_path / "people-errors.xlsx").active["E2"].value == "invalid_phone: Phone"
 
 
+def test_cases_are_taken_in_with_their_clients_and_taken_back(system: Embedded, tmp_path: Path) -> None:
+    statuses = [{"name": "Open", "closed": False}, {"name": "Closed", "closed": True}]
+    fields = [{"key": "court", "label": "Court", "type": "choice", "options": ["North", "South"]}]
+    system.api.post("/v1/case-types", {"name": "Imported", "statuses": statuses, "custom_fields": fields})
+    table = [
+        ["Matter number", "Description", "Practice area", "Status", "Court", "Client", "Email", "Spouse"],
+        ["M-1", "Lee v. City", "imported", "Closed", "north", "Ann Lee", "ann.lee@example.com", "Cy Lee"],
+        ["M-2", "Lee v. State", "imported", "Open", "", "Ann Lee", "ANN.LEE@example.com", ""],
+        ["M-3", "Nobody's", "imported", "Open", "", "", "", ""],
+    ]
+    file = write(tmp_path / "matters.csv", table)
+    told = casewire_import(system, str(file), "--target", "cases", "--yes")
+    assert told.returncode == 3, told.stdout + told.stderr
+    assert "Finished: 3 rows; 2 created, 0 updated, 0 skipped, 1 failed; 2 new clients" in told.stdout, told.stdout
+    kept = (tmp_path / "matters-errors.csv").read_text(encoding="utf-8-sig")
+    assert "required: client" in kept
+    cases = {case["number"]: case for case in system.api.get("/v1/cases", q="Lee v.")["data"]}
+    first, second = cases["M-1"], cases["M-2"]
+    assert (first["name"], first["state"], first["custom_fields"]) == ("Lee v. City", "closed", {"court": "North"})
+    assert [client["role"] for client in first["clients"]] == ["primary", "additional"]
+    assert second["clients"][0] == first["clients"][0]
+    clients = [client["client_id"] for client in first["clients"]]
+    eventually(lambda: _told_of(system, clients[1], first["id"]), "the activity of a client")
+    path = f"/v1/imports/{told.stdout.partition('Watching the import ')[2].split('.')[0]}"
+    system.api.post(f"{path}/undo")
+    back = eventually(lambda: _state(system, path, "undone"), "the undo", 60)
+    assert back["undo"]["counts"] == {"removed": 2, "restored": 0, "conflicts": 0, "gone": 0}
+    eventually(lambda: system.api.get("/v1/clients", q="ann.lee@example.com")["data"] == [], "the clients to go")
+    assert system.api.get("/v1/cases", q="Lee v.")["data"] == []
+
+
+def _told_of(system: Embedded, client_id: str, case_id: str) -> bool:
+    entries = system.api.get(f"/v1/clients/{client_id}/activity")["data"]
+    return any(entry["facts"].get("case_id") == case_id for entry in entries)
+
+
 def test_without_a_word_nothing_is_imported(system: Embedded, tmp_path: Path) -> None:
     file = write(tmp_path / "people.csv", [HEADER, *rows(2, 300)])
     told = casewire_import(system, str(file))
@@ -142,6 +178,31 @@ def test_an_import_killed_at_any_moment_ends_without_a_second_copy(tmp_path: Pat
         assert _names(system) == []
         twice = answer(system.api, "POST", f"{path}/undo", json={})
         assert (twice.status_code, twice.json()["code"]) == (409, "import_undone")
+        _import_cases_through_kills(system, 1200)
+
+
+def _import_cases_through_kills(system: Embedded, count: int) -> None:
+    """Every second case has a client whom nothing tells but a name: a second copy of one would be seen."""
+    statuses = [{"name": "Open", "closed": False}, {"name": "Closed", "closed": True}]
+    system.api.post("/v1/case-types", {"name": "Imported", "statuses": statuses})
+    content = io.StringIO()
+    table = [
+        ["", f"Case {number}", f"Ann{number} Lee", f"ann{number}@example.com" if number % 2 else "", "Imported"]
+        for number in range(count)
+    ]
+    csv.writer(content).writerows([["Number", "Name", "Client", "Email", "Type"], *table])
+    files = {"file": ("cases.csv", content.getvalue().encode())}
+    made = system.api.post("/v1/imports", files=files, data={"target": "cases"})
+    path = f"/v1/imports/{made['id']}"
+    system.api.post(f"{path}/preview", {})
+    system.api.post(f"{path}/run")
+    _kill_at(system, path, [500, 1000])
+    done = eventually(lambda: _state(system, path, "finished"), "the import of cases", 120)
+    assert done["counts"] == {"read": count, "created": count, "updated": 0, "skipped": 0, "failed": 0}
+    assert done["clients_created"] == count
+    assert _names(system) == sorted(f"Ann{number}" for number in range(count))
+    listed = system.api.get("/v1/cases", limit=1)["meta"]["total"]
+    assert (listed, system.api.get("/v1/cases", q=f"{count:06d}")["meta"]["total"]) == (count, 1)
 
 
 def _kill_at(system: Embedded, path: str, places: list[int]) -> None:

@@ -40,6 +40,7 @@ class Desk:
         self.answers: dict[str, dict[str, Any]] = {}
         self.on_case: dict[str, list[str]] = {}
         self.forgotten: list[dict[str, Any]] = []
+        self.sought: list[dict[str, Any]] = []
         answers = {
             tasks.GET_MAPPED_ANSWERS: self._mapped_answers,
             messaging.JOIN_CONSENTS: lambda **asked: {"opted_out": []},
@@ -47,6 +48,7 @@ class Desk:
                 "cases": [{"case_id": id_, "client_ids": self.on_case[id_]} for id_ in case_ids if id_ in self.on_case]
             },
             messaging.FORGET_ADDRESSES: lambda people: self.forgotten.extend(people),
+            cases.FORGET_LISTS: self._forget_lists,
         }
         self.calls = FakeCalls(cases, messaging, tasks, answers=answers)
         self.service = make_service(ClientsService, db=database, files=self.files, calls=self.calls)
@@ -130,6 +132,11 @@ class Desk:
 
     def _mapped_answers(self, case_task_ids: list[str]) -> dict[str, Any]:
         return {"answers": [self.answers[id_] for id_ in case_task_ids if id_ in self.answers]}
+
+    def _forget_lists(self, people: list[dict[str, Any]], after: str | None) -> dict[str, Any]:
+        """All of them by two calls."""
+        self.sought += people if after is None else ()
+        return {"after": new_id() if after is None else None}
 
     # Imports
 

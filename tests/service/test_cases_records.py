@@ -139,7 +139,7 @@ def test_a_field_does_not_change_its_type_under_a_value_that_is_being_written(of
     case = office.case(kind)
     with office.db.unit_of_work() as uow:
         found = find_case(uow.session, case["id"], lock=True)
-        assert records._apply(uow, found, {"custom_fields": {"notes": "a text"}}, None, NOW)
+        assert records.apply_changes(uow, found, {"custom_fields": {"notes": "a text"}}, None, NOW)
         changing = eventlet.spawn(office.service.update_case_type, kind["id"], {"custom_fields": NOTES_AS_NUMBER}, None)
         until_held_up(office.db, changing)
     assert refusal(Conflict, changing.wait)[0] == "custom_field_in_use"

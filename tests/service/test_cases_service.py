@@ -49,15 +49,15 @@ class Caller:
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> str:
+def settings(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "keys").write_text("A" * 43)
-    return f"file://{tmp_path / 'keys'}"
+    return {"SEALING_KEYS_URL": f"file://{tmp_path / 'keys'}", "FILES_URL": f"file://{tmp_path / 'files'}"}
 
 
 @pytest.fixture
-def calls(embedded_bus: str, start: Callable[..., ServiceRunner], keys: str) -> Any:
+def calls(embedded_bus: str, start: Callable[..., ServiceRunner], settings: dict[str, str]) -> Any:
     url = make_database(Base).url
-    runner = start(CasesService, Desk, Caller, bus=embedded_bus, DATABASE_URL=url, SEALING_KEYS_URL=keys)
+    runner = start(CasesService, Desk, Caller, bus=embedded_bus, DATABASE_URL=url, **settings)
     (provider,) = [entry for entry in runner.service_map["caller"].dependencies if isinstance(entry, Calls)]
     with use(Context(firm_id=new_id(), actor_id=new_id(), actor_kind="staff")):
         yield provider.get_dependency(None)
@@ -80,7 +80,7 @@ def test_a_case_with_a_new_client_over_the_bus(calls: Any) -> None:
 
 
 def test_a_pending_case_is_finished_after_a_restart(
-    embedded_bus: str, start: Callable[..., ServiceRunner], keys: str
+    embedded_bus: str, start: Callable[..., ServiceRunner], settings: dict[str, str]
 ) -> None:
     office = Office(make_database(Base))
 
@@ -92,6 +92,6 @@ def test_a_pending_case_is_finished_after_a_restart(
     with office.db.unit_of_work() as uow:
         uow.session.execute(update(NewClientRequest).values(due_at=utc_now()))
     start(Desk, bus=embedded_bus, DATABASE_URL=office.db.url)
-    start(CasesService, bus=embedded_bus, DATABASE_URL=office.db.url, SEALING_KEYS_URL=keys)
+    start(CasesService, bus=embedded_bus, DATABASE_URL=office.db.url, **settings)
     eventually(lambda: office.service.get_case(pending["id"])["state"] == "open", what="the case is active")
     assert pending["clients"][0]["client_id"] in Desk.known

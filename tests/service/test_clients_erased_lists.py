@@ -125,6 +125,16 @@ def test_an_upload_that_is_gone_already_holds_nobody_up(desk: Desk) -> None:
     assert IMPORTS.get(desk.db, made["id"])["state"] == "finished"
 
 
+@on_one_database
+def test_cases_looks_into_its_lists_before_it_is_forgotten_who_is_meant(desk: Desk) -> None:
+    client_id = desk.create(**PERSON)["id"]
+    erase(desk, client_id)
+    assert desk.sought == [
+        {"client_id": client_id, "name": "Zerélda O'Xenfree", "numbers": ["+12125550142"],
+         "emails": ["zerelda@example.org"], "ids": [client_id, "C-77", "123-45-6789"]}
+    ]  # fmt: skip
+
+
 def test_people_are_told_apart(desk: Desk) -> None:
     ann = desk.create(first_name="Ann", last_name="Lee", phones=[{"number": "+442079460958"}])
     acme = desk.create(first_name=None, company_name="Acme Title Co", kind="business")

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import func, select
 
 from chassis.imports import running, undoing
-from contracts.clients import CLIENT_DELETED, CLIENTS_IMPORTED, IMPORT_UNDO_REQUESTED, Import
+from contracts.clients import CLIENT_DELETED, CLIENTS_IMPORTED, IMPORT_UNDO_REQUESTED
 from contracts.errors import Conflict, NotFound
+from contracts.importing import Import
 from services.clients import import_running, import_undo
 from services.clients.activity import list_client_activity
 from services.clients.client_keys import destroy_keys

@@ -10,8 +10,9 @@ from openpyxl import Workbook, load_workbook
 from sqlalchemy import func, select
 
 from chassis.columns import new_id
-from contracts.clients import CLIENTS_IMPORTED, Import
+from contracts.clients import CLIENTS_IMPORTED
 from contracts.errors import Conflict, Invalid, NotFound
+from contracts.importing import Import
 from services.clients import import_running, importing
 from services.clients.activity import list_client_activity
 from services.clients.imports import IMPORTS

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from chassis.columns import new_id
 from chassis.testing import deliver, received
 from contracts.base import Event
-from contracts.cases import CASE_CHANGED, CASE_CREATED, GET_CASE_FACTS
+from contracts.cases import CASE_CHANGED, CASE_CREATED, CASES_IMPORTED, GET_CASE_FACTS
 from contracts.errors import Conflict, Unavailable
 from contracts.tasks import BULK_ASSIGNMENT_REQUESTED
 from services.tasks import known_cases
@@ -57,6 +57,20 @@ def test_the_newest_word_of_a_case_stands(office: Office) -> None:
     assert known(office, case_id) == {**first, "version": 3, "status": "Done", "state": "closed", "staff": {third}}
     with office.foreign_db.read() as session:
         assert session.scalars(select(KnownCase).where(KnownCase.case_id == case_id)).all() == []
+
+
+def test_cases_that_were_imported_are_known(office: Office) -> None:
+    new, task, staff = new_id(), office.assign(), new_id()
+    facts = {"client_ids": [], "changed": [], "previous_status": "Begun"}
+    cases = [
+        {**a_case(new), **facts, "staff_ids": [staff]},
+        {**a_case(task["case_id"]), **facts, "version": 2, "archived": True},
+    ]
+    imported = received(CASES_IMPORTED, {"import_id": new_id(), "cases": cases}, firm_id=office.firm_id)
+    deliver(office.service, "follow_imported_cases", imported)
+    deliver(office.service, "follow_imported_cases", imported)
+    assert (known(office, new) or {})["staff"] == {staff}
+    assert archived(office, task) is True
 
 
 def test_a_cases_tasks_are_archived_with_it(office: Office) -> None:

@@ -9,6 +9,7 @@ from services.cases.models.client_facts import *  # noqa: F403
 from services.cases.models.client_merges import *  # noqa: F403
 from services.cases.models.common import *  # noqa: F403
 from services.cases.models.filters import *  # noqa: F403
+from services.cases.models.imports import *  # noqa: F403
 from services.cases.models.keys import *  # noqa: F403
 from services.cases.models.new_clients import *  # noqa: F403
 from services.cases.models.records import *  # noqa: F403

@@ -11,8 +11,9 @@ from chassis.files import Files
 from chassis.imports import errors, keeping, running
 from chassis.rpc import serve
 from chassis.timers import every
+from contracts import cases
 from contracts import clients as contract
-from services.clients import exporting, import_running, import_undo, importing
+from services.clients import exporting, import_people, import_running, import_undo, importing
 from services.clients.imports import IMPORTS, KEEPING_TIMER
 
 
@@ -62,6 +63,14 @@ class FilesEntrypoints:
     @every(600, KEEPING_TIMER)
     def empty_imports(self) -> bool:
         return keeping.empty_due(self.db, self.files, IMPORTS, utc_now())
+
+    @serve(contract.MATCH_PEOPLE)
+    def match_people(self, **command: Any) -> dict[str, Any]:
+        return import_people.match_people(self.db, utc_now(), **command)
+
+    @on(cases.CASE_IMPORT_UNDONE)
+    def take_back_people(self, event: ReceivedEvent) -> None:
+        import_people.take_back_people(self.db, [event], utc_now())
 
     @serve(contract.LIST_EXPORT_COLUMNS)
     def list_export_columns(self, **query: Any) -> dict[str, Any]:

@@ -31,6 +31,10 @@ class CasesEntrypoints:
             self.db, self.calls, events, lambda uow: runs.begin(uow, "case_status_changed", uow.fresh, now)
         )
 
+    @on(cases.CASES_IMPORTED, batch=2)
+    def follow_imported_cases(self, events: list[ReceivedEvent]) -> None:
+        known_cases.follow_imports(self.db, events)
+
     @every(60, known_cases.TIMER)
     def ask_for_unknown_cases(self) -> bool:
         return known_cases.ask_for_unknown(self.db, self.calls)
