@@ -10,7 +10,7 @@ from bench.stage import Stage, stage
 
 MEASUREMENTS = (
     "revocations", "read", "events", "bulk", "dispatchers", "stops", "card", "accept", "queues", "find", "views",
-    "assign", "imports", "exports",
+    "assign", "imports", "case_imports", "exports",
 )  # fmt: skip
 
 
