@@ -176,7 +176,7 @@ def _tried(
 ) -> dict[str, Any]:
     """What a bulk assignment would come to, as its record."""
     size = {form.form_id: len(form.tasks) for form in frozen.forms}
-    done, added, examples = 0, 0, list(put_away)
+    done, added, examples = 0, 0, list(put_away[: BulkAssignment.MOST_EXAMPLES])
     left_out = Counter(entry.reason for entry in put_away)
     for page in pages_of_cases(raw_calls, selector):
         case_ids = [case["case_id"] for case in page]
@@ -185,8 +185,9 @@ def _tried(
         done += len(case_ids)
         added += len(case_ids) * frozen.tasks_per_case - sum(size.get(what_id, 1) for _, what_id in taken)
         left_out["already_assigned"] += len(taken)
-        examples += [LeftOut(*pair, "already_assigned") for pair in sorted(taken)]
-        del examples[BulkAssignment.MOST_EXAMPLES :]
+        if len(examples) < BulkAssignment.MOST_EXAMPLES:
+            examples += [LeftOut(*pair, "already_assigned") for pair in sorted(taken)]
+            del examples[BulkAssignment.MOST_EXAMPLES :]
     return {
         "id": None,
         "version": 0,
