@@ -139,7 +139,7 @@ def test_bulk_assignments_there_stay_and_have_left_out_what_they_counted(old: Ol
 
 
 def test_tasks_there_stay_when_their_indexes_change(old: Old) -> None:
-    database = old("tasks", "0015")
+    database = old("tasks", "0016")
     firm_id, template_id, case_id = new_id(), new_id(), new_id()
     asked = {"title": "Your name", "kind": "short_text"}
     database.put("task_template", firm_id=firm_id, id=template_id, **asked)
@@ -148,9 +148,9 @@ def test_tasks_there_stay_when_their_indexes_change(old: Old) -> None:
         database.put("case_task", id=new_id(), assigned_once_key=once, **about)
     columns = sorted(database.columns("case_task"))
     kept = database.rows("case_task", *columns)
-    database.to("0016")
+    database.to("0017")
     assert database.rows("case_task", *columns) == kept
     with pytest.raises(IntegrityError):
         database.put("case_task", id=new_id(), assigned_once_key=template_id, **about)
-    database.back_to("0015")
+    database.back_to("0016")
     assert database.rows("case_task", *columns) == kept
