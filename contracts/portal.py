@@ -176,12 +176,14 @@ class LinkUsed(Schema):
 
 
 class LinkRequested(Schema):
-    """A client asked for a new link; messaging sends it to the address on file, through consent like all else."""
+    """A client asked for a new link; messaging sends it to the address on file, through consent like all else.
+    `case_form_id`: of a link to a form; missing from older events."""
 
     link_id = Id(required=True)
     client_id = Id(required=True)
     contact_id = Id(allow_none=True)
     case_task_id = Id(required=True, allow_none=True)
+    case_form_id = Id(allow_none=True)
     channel = fields.String(required=True)
 
 

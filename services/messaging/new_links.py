@@ -25,7 +25,7 @@ def send_new_link(db: Database, event: ReceivedEvent, now: dt.datetime) -> None:
     by hand is tried by text, then by email. Consent, quiet hours and the address are decided when it is prepared."""
     channel = event.data["channel"]
     by_hand = channel not in ("sms", "email")
-    message_id = new_id()
+    message_id, case_form_id = new_id(), event.data.get("case_form_id")
     with db.unit_of_work(once=event) as uow:
         content = Content(id=new_id(), variants=[text.as_row() for text in TEXTS], uses=check_variants(TEXTS))
         uow.session.add(content)
@@ -39,6 +39,7 @@ def send_new_link(db: Database, event: ReceivedEvent, now: dt.datetime) -> None:
                 client_id=event.data["client_id"],
                 contact_id=event.data.get("contact_id"),
                 case_task_id=event.data["case_task_id"],
+                variables=None if case_form_id is None else {"form": {"id": case_form_id}},
                 content_id=content.id,
                 state="accepted",
                 priority=URGENT,

@@ -63,6 +63,13 @@ class Wish:
         return bool(self.address) and stays
 
     @property
+    def own_variables(self) -> dict[str, Any]:
+        """What it was told with: the words of a notice to staff; which form a new link leads to that a client wants."""
+        known = self.variables or {}
+        form = {name: known[name] for name in known if name == "form" and self.case_task_id is None}
+        return known if self.staff_id is not None else form
+
+    @property
     def about(self) -> str | None:
         """What an address hears of once: of a batch, a case task or the batch's own message; else the message that goes
         to several contacts."""
@@ -248,7 +255,6 @@ class Decider:
             return Outcome(wish, "accepted", due_at=due_at)
         variant = pick_variant(request.variants, channel, self._language(wish))
         uses = [*request.uses, *(EMAIL_NAMES if channel == "email" else ())]
-        own = wish.variables if wish.staff_id is not None else None
         outcome = Outcome(
             wish,
             "queued",
@@ -258,7 +264,7 @@ class Decider:
             due_at=due_at,
             window_closes=closes,
             language=variant.language if variant else self._language(wish),
-            variables={**variables_for(wish, self.facts, uses), **(own or {})},
+            variables={**variables_for(wish, self.facts, uses), **wish.own_variables},
             needs_opt_in=wish.kind not in EXEMPT_KINDS and self._needs_opt_in(wish, channel, address),
         )
         if wish.about is not None:

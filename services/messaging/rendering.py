@@ -135,9 +135,9 @@ def _registration(row: Reserved, token_hash: str) -> dict[str, Any]:
 def _scope(row: Reserved) -> dict[str, Any]:
     # What a rule has to say of a task, which may be done, leads to those that are open.
     of_rule = row.kind == "message" and row.batch_id is not None
+    case_form_id = (row.variables or {}).get("form", {}).get("id")
+    if case_form_id is not None and not row.joined_to and not of_rule:
+        return {"kind": "form", "case_form_id": case_form_id, "case_ids": []}
     if row.case_task_id is None or row.joined_to or of_rule:
         return {"kind": "tasks", "case_task_id": None, "case_ids": []}
-    case_form_id = (row.variables or {}).get("form", {}).get("id")
-    if case_form_id is not None:
-        return {"kind": "form", "case_form_id": case_form_id, "case_ids": []}
     return {"kind": "task", "case_task_id": row.case_task_id, "case_ids": []}

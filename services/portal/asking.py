@@ -45,6 +45,7 @@ def request_new_link(db: Database, now: dt.datetime, token_hash: str) -> None:
             "client_id": link.client_id,
             "contact_id": link.contact_id,
             "case_task_id": link.case_task_id,
+            "case_form_id": link.case_form_id,
             "channel": link.channel,
         }
         uow.emit(LINK_REQUESTED, link.id, data)

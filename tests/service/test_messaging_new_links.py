@@ -15,8 +15,10 @@ from tests.service.messaging_desk import PUBLIC_URL, Desk, desk
 __all__ = ["desk"]
 
 
-def requested(desk: Desk, client_id: str, case_task_id: str | None, channel: str = "sms") -> ReceivedEvent:
-    data = {"link_id": new_id(), "client_id": client_id, "case_task_id": case_task_id, "channel": channel}
+def requested(
+    desk: Desk, client_id: str, case_task_id: str | None, channel: str = "sms", **scope: str
+) -> ReceivedEvent:
+    data = {"link_id": new_id(), "client_id": client_id, "case_task_id": case_task_id, "channel": channel, **scope}
     return received(LINK_REQUESTED, data, firm_id=desk.firm_id)
 
 
@@ -38,6 +40,14 @@ def test_a_new_link_opens_what_the_old_one_did(desk: Desk, one_task: bool) -> No
     assert message.body.startswith(f"Harbor & Lane: este es el enlace nuevo que pidió: {PUBLIC_URL}/p/")
     (link,) = desk.links
     assert (link["scope"]["kind"], link["scope"]["case_task_id"]) == ("task" if one_task else "tasks", task_id)
+
+
+def test_a_new_link_to_a_form_leads_to_the_form(desk: Desk) -> None:
+    form_id = new_id()
+    deliver(desk.service, "send_new_link", requested(desk, desk.person(), None, case_form_id=form_id))
+    catch_up(desk)
+    (link,) = desk.links
+    assert (link["scope"]["kind"], link["scope"]["case_form_id"]) == ("form", form_id)
 
 
 def test_who_said_stop_gets_no_new_link(desk: Desk) -> None:

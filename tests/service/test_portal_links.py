@@ -166,6 +166,7 @@ def test_a_new_link_is_asked_for_whatever_became_of_the_old(office):
             "client_id": office.client_id,
             "contact_id": None,
             "case_task_id": next(iter(office.case_tasks)),
+            "case_form_id": None,
             "channel": "sms",
         }
     ]
