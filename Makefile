@@ -8,19 +8,19 @@ BACKEND ?= embedded
 export PYTHONDONTWRITEBYTECODE :=
 # Tests that run a container in the test process; they need eventlet patched before anything else is imported.
 INSIDE := $(BIN)/python -m pytest -p tests.eventlet_first
-# Some of messaging's tests, those of channels and their providers, stay with the other services' so that the runs
-# end together.
-CHANNELS := $(foreach of,email email_events media phone phone_calls prices sandbox ses smtp twilio twilio_voice,\
-	tests/service/test_messaging_$(of).py)
-MESSAGING := $(filter-out $(CHANNELS),$(wildcard tests/service/test_messaging_*.py))
-# The longest first: each of the last two takes the place of one that has ended.
-RUNS := test-faults test-outside test-service test-messaging test-unit
+# The service tests in three runs of about the same length.
+MESSAGING := $(wildcard tests/service/test_messaging_*.py)
+CLIENTS := $(wildcard tests/service/test_clients_*.py)
+# The longest first: each of the last three takes the place of one that has ended. The fault rows wait more than they
+# work, so that four runs keep two processors busy.
+RUNS := test-outside test-service test-faults-embedded test-faults-distributed test-messaging test-clients test-unit
 # Tests that start the system as processes and drive it from outside.
 OUTSIDE := tests/e2e tests/browser
+ON_SERVERS := tests/faults/test_distributed.py
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-23s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock deploy/environment.sh
 	@sh deploy/environment.sh $(VENV)
@@ -47,19 +47,23 @@ down: $(READY) ## Stop what `make up` started
 
 .PHONY: test
 test: $(READY) ## Run every test, real RabbitMQ, PostgreSQL and Chromium included
-	@echo "Five runs, three of them side by side (make $(RUNS)); each is shown when it has ended."
-	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target $(RUNS)
+	@echo "Seven runs, four of them side by side (make $(RUNS)); each is shown when it has ended."
+	@$(MAKE) --no-print-directory --keep-going --jobs=4 --output-sync=target $(RUNS)
 
 .PHONY: test-unit
 test-unit: $(READY) ## Run the unit and contract tests, which need no server
 	@$(INSIDE) tests/unit tests/contract
 
 .PHONY: test-service
-test-service: $(READY) ## Run the service tests, but those of messaging's core
-	@$(INSIDE) tests/service $(addprefix --ignore=,$(MESSAGING))
+test-service: $(READY) ## Run the service tests, but those of clients and of messaging
+	@$(INSIDE) tests/service $(addprefix --ignore=,$(CLIENTS) $(MESSAGING))
+
+.PHONY: test-clients
+test-clients: $(READY) ## Run the service tests of clients
+	@$(INSIDE) $(CLIENTS)
 
 .PHONY: test-messaging
-test-messaging: $(READY) ## Run the service tests of messaging's core
+test-messaging: $(READY) ## Run the service tests of messaging
 	@$(INSIDE) $(MESSAGING)
 
 .PHONY: test-outside
@@ -67,8 +71,15 @@ test-outside: $(READY) ## Run the end-to-end and browser tests
 	@$(BIN)/python -m pytest $(OUTSIDE)
 
 .PHONY: test-faults
-test-faults: $(READY) ## Run the fault matrix in its quick form
-	@$(BIN)/python -m pytest tests/faults
+test-faults: test-faults-embedded test-faults-distributed ## Run the fault matrix in its quick form
+
+.PHONY: test-faults-distributed
+test-faults-distributed: $(READY) ## Run the fault matrix in its quick form, on RabbitMQ and PostgreSQL
+	@$(BIN)/python -m pytest $(ON_SERVERS)
+
+.PHONY: test-faults-embedded
+test-faults-embedded: $(READY) ## Run the fault matrix in its quick form, on the embedded default
+	@$(BIN)/python -m pytest tests/faults $(addprefix --ignore=,$(ON_SERVERS))
 
 .PHONY: check
 check: $(READY) ## Lint, types, imports, contract drift, secrets, code and dependency audits
