@@ -16,6 +16,7 @@ from contracts.base import Event
 from contracts.errors import Invalid, NotFound
 from services.cases.models import Base, CaseActivity
 from tests.service.cases_office import NEWEST, Office, refusal
+from tests.service.one_database import on_one_database
 from tests.service.plans import plan_of
 
 EARLIER = dt.datetime(2026, 11, 20, 9, 0, tzinfo=dt.UTC)
@@ -66,6 +67,7 @@ def test_its_own_changes_are_told_with_who_made_them(office: Office) -> None:
         assert "Oxenfree" not in str([row.facts for row in session.scalars(select(CaseActivity))])
 
 
+@on_one_database
 def test_a_change_of_many_cases_is_told_of_each(office: Office) -> None:
     kind = office.case_type()
     made = [office.case(kind) for _ in range(3)]

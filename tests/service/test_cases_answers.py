@@ -16,6 +16,7 @@ from contracts.errors import Invalid, Unavailable
 from contracts.tasks import GET_MAPPED_ANSWERS, TASK_COMPLETED
 from services.cases.models import Base
 from tests.service.cases_office import PROBATE, Office
+from tests.service.one_database import on_one_database
 
 
 class Answers:
@@ -106,6 +107,7 @@ def test_an_address_in_parts_is_written_as_lines(office: Office, answers: Answer
     assert (values(office, case), rejections(office)) == ({"notes": "2 Side St"}, [("court", "wrong_type", 1)])
 
 
+@on_one_database
 @pytest.mark.parametrize("blank", [None, ""])
 def test_a_blank_answer_clears_the_field(office: Office, answers: Answers, case: dict[str, Any], blank: Any) -> None:
     answers.deliver(answers.give(case["id"], "court", "north", task="018f4e9a-0000-7000-8000-000000000001"))

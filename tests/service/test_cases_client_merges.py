@@ -88,6 +88,7 @@ def test_two_additional_ones_keep_a_label(office: Office) -> None:
     assert on_case(office, case["id"]) == [(first, "primary", None), (one, "additional", "spouse")]
 
 
+@on_one_database
 def test_what_staff_changed_since_stands(office: Office) -> None:
     one, two, third = office.client(), office.client(), office.client()
     entries = [{"client_id": two, "role": "primary"}, {"client_id": one, "role": "additional"}]
@@ -125,6 +126,7 @@ def test_an_undo_that_comes_first_leaves_everything_where_it_is(office: Office) 
     assert told(office) == []
 
 
+@on_one_database
 def test_merges_in_a_row_are_followed_in_any_order(office: Office) -> None:
     one, two, three = office.client(), office.client(), office.client()
     case = office.case(

@@ -69,6 +69,7 @@ def case_about(office: Office, *client_ids: str) -> dict[str, Any]:
     )
 
 
+@on_one_database
 def test_a_case_of_the_person_alone_keeps_its_facts_and_loses_its_texts(office: Office) -> None:
     client_id = office.client()
     facts(office, client_id)
@@ -88,6 +89,7 @@ def test_a_case_of_the_person_alone_keeps_its_facts_and_loses_its_texts(office: 
     assert changed.data["version"] == after["version"] == case["version"] + 1
 
 
+@on_one_database
 def test_a_case_of_others_too_is_theirs_until_the_last_of_them_is_erased(office: Office) -> None:
     one, other = office.client(), office.client()
     case = case_about(office, one, other)

@@ -16,6 +16,7 @@ from contracts.errors import Conflict, Unavailable
 from services.cases.models import Base, Case
 from services.cases.records import add_case, create_case
 from tests.service.cases_office import NOW, Office, refusal
+from tests.service.one_database import on_one_database
 from tests.service.races import until_held_up
 
 
@@ -38,6 +39,7 @@ def created(office: Office, kind: dict[str, Any], at: str) -> str:
     return create_case(office.db, office.calls, command, actor_id=None, now=dt.datetime.fromisoformat(at))["number"]
 
 
+@on_one_database
 def test_types_with_a_beginning_of_their_own_have_a_series_of_their_own(office: Office) -> None:
     plain = office.case_type()
     probate = office.case_type(name="Probates", number_prefix="PR-", number_digits=4)
@@ -60,6 +62,7 @@ def test_a_series_passes_over_numbers_that_were_given_by_hand_and_never_gives_on
     assert numbers(office, kind, 1) == ["PR-000004"]
 
 
+@on_one_database
 def test_the_year_turns_when_it_does_in_the_firms_zone(office: Office) -> None:
     kind = office.case_type(number_prefix="PR-", number_yearly=True, number_digits=3)
     in_zone(office, "America/New_York")

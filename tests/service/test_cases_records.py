@@ -24,6 +24,7 @@ from services.cases.reading import find_case
 from services.cases.type_fields import replace_fields
 from services.cases.uniqueness import meaning_of
 from tests.service.cases_office import NEWEST, NOW, PROBATE, Office, events, listed, refusal
+from tests.service.one_database import on_one_database
 from tests.service.plans import counted
 from tests.service.races import until_held_up
 
@@ -260,6 +261,7 @@ def test_a_required_field_is_required(office: Office) -> None:
     assert refusal(Invalid, office.service.update_case, case["id"], blank, None)[1] == ["custom_fields.court"]
 
 
+@on_one_database
 def test_numbers_are_the_firms_own_and_unique(office: Office) -> None:
     kind = office.case_type()
     assert office.case(kind, number="000002")["number"] == "000002"
@@ -425,6 +427,7 @@ def test_another_firms_records_are_not_there(office: Office) -> None:
     assert listed(neighbour) == []
 
 
+@on_one_database
 def test_a_clients_cases_at_a_glance_count_what_is_not_archived(office):
     kind, client_id = office.case_type(), office.client()
     theirs = [{"client_id": client_id}]

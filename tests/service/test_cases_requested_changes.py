@@ -12,6 +12,7 @@ from contracts.cases import CASE_CHANGE_REJECTED, CASE_CHANGED
 from contracts.tasks import CASE_CHANGE_REQUESTED
 from services.cases.models import Base
 from tests.service.cases_office import NEWEST, PROBATE, Office, events
+from tests.service.one_database import on_one_database
 
 
 @pytest.fixture
@@ -47,6 +48,7 @@ def test_a_case_comes_to_the_status_once_and_says_so_in_the_chain(office: Office
     assert events(office, CASE_CHANGE_REJECTED) == []
 
 
+@on_one_database
 def test_what_cannot_be_done_is_answered_with_why(office: Office) -> None:
     case, archived = (office.case(office.case_type(**{**PROBATE, "name": name})) for name in ("a", "b"))
     office.service.archive_case(archived["id"])

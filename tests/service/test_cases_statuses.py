@@ -16,6 +16,7 @@ from services.cases.reading import find_case
 from services.cases.records import add_case, change_status
 from services.cases.type_statuses import replace_statuses
 from tests.service.cases_office import NEWEST, NOW, Office, events, refusal
+from tests.service.one_database import on_one_database
 from tests.service.races import until_held_up
 
 
@@ -76,6 +77,7 @@ def test_a_status_may_be_renamed_and_closed_at_once_and_what_waits_for_a_client_
         assert set(session.scalars(select(CaseStatus.name))) == {"New", "Done", "Closed"}
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("entries", "code", "place"),
     [

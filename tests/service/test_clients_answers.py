@@ -10,6 +10,7 @@ from chassis.columns import new_id
 from contracts.clients import CLIENT_CHANGED, FIELD_UPDATE_REJECTED
 from contracts.tasks import TASK_COMPLETED
 from tests.service.clients_desk import Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -83,6 +84,7 @@ def test_a_blank_name_is_emptied_but_not_the_only_one(desk: Desk) -> None:
     ]  # fmt: skip
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("field", "value", "code"),
     [("phone", "12", "invalid_phone"), ("email", "no", "invalid_email"), ("first_name", "A\u202en", "invalid_text"),

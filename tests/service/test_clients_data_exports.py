@@ -35,6 +35,7 @@ def exported(desk: Desk, client_id: str, limit: int = 200) -> list[dict[str, Any
             return found
 
 
+@on_one_database
 def test_every_word_of_the_person_is_handed_out(desk: Desk) -> None:
     client_id = person(desk)
     with use(desk.context):
@@ -95,6 +96,7 @@ def of_kind(entries: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [entry["data"] for entry in entries if entry["kind"] == kind]
 
 
+@on_one_database
 def test_what_is_kept_sealed_is_handed_out_in_clear(desk: Desk) -> None:
     desk.define("badge", sensitive=True)
     with use(desk.context):

@@ -45,6 +45,7 @@ def lists(desk: Desk) -> str:
     return "\n".join(texts)
 
 
+@on_one_database
 @pytest.mark.parametrize(
     "row",
     [

@@ -28,6 +28,7 @@ from tests.service.one_database import on_one_database
 __all__ = ["desk"]
 
 
+@on_one_database
 def test_after_an_erase_nothing_of_the_person_is_left(desk: Desk) -> None:
     other = str(desk.create(first_name="Bea", phones=[{"number": "+12125550199"}])["id"])
     client_id = person(desk)
@@ -100,6 +101,7 @@ def test_the_person_is_gone_from_the_file_of_the_database_too(desk: Desk) -> Non
     assert in_files() == []
 
 
+@on_one_database
 def test_answers_that_are_kept_for_a_repeat_are_forgotten(desk: Desk) -> None:
     with use(desk.context):
         keyed = idempotency.KeyedRequest("create_client", "k", "h", Codec(clients.CREATE_CLIENT).dump_response)
@@ -128,6 +130,7 @@ def test_an_erased_id_makes_no_new_client(desk: Desk) -> None:
         desk.create(client_id=client_id, first_name="Again")
 
 
+@on_one_database
 def test_thirty_days_after_deleting_a_client_is_erased(desk: Desk) -> None:
     early, late, alive = (str(desk.create(first_name=name)["id"]) for name in ("Ann", "Bea", "Cyd"))
     desk.delete(early)
@@ -192,6 +195,7 @@ LIST = [
 ]
 
 
+@on_one_database
 def test_the_list_that_a_client_came_in_with_goes_with_it(desk: Desk) -> None:
     made = desk.import_all(LIST)
     (client_id,) = desk.listed()

@@ -49,6 +49,7 @@ def test_the_journal_is_written_before_the_first_row_is_gone(desk: Desk, monkeyp
     assert [word for word in PERSON if word in written] == []
 
 
+@on_one_database
 def test_killed_before_its_own_report_it_reports_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     client_id = person(desk)
     erasure = erase(desk, client_id)

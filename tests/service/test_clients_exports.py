@@ -22,6 +22,7 @@ from services.clients import exporting
 from services.clients.import_mapping import FIELDS
 from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -119,6 +120,7 @@ def test_an_export_holds_all_that_a_client_has(desk: Desk) -> None:
     assert all(column.startswith("custom_fields.") for column in unknown)
 
 
+@on_one_database
 @pytest.mark.parametrize("form", [as_csv, as_workbook], ids=["csv", "xlsx"])
 @pytest.mark.parametrize("duplicates", ["update", "merge", "skip"])
 def test_importing_an_export_changes_nothing(desk: Desk, form: Any, duplicates: str) -> None:
@@ -131,6 +133,7 @@ def test_importing_an_export_changes_nothing(desk: Desk, form: Any, duplicates: 
     assert everything(desk) == before
 
 
+@on_one_database
 @pytest.mark.parametrize("form", [as_csv, as_workbook], ids=["csv", "xlsx"])
 def test_another_firm_gets_the_same_clients_from_an_export(desk: Desk, form: Any, tmp_path: Any) -> None:
     desk.define("note", "court")

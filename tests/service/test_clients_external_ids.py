@@ -15,6 +15,7 @@ from services.clients import archiving, merge_undo, records
 from services.clients.models import ClientMerge
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.merging_clients import merge, undo
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -103,6 +104,7 @@ def test_either_of_two_that_were_merged_is_found_by_its_own(desk: Desk) -> None:
     assert shown(desk, one, two) == ["1", "2"]
 
 
+@on_one_database
 def test_one_that_the_survivor_gave_up_and_another_took_is_asked_about(desk: Desk) -> None:
     one, two = (desk.create(**crm(number))["id"] for number in "12")
     made = merge(desk, one, two, keep={"external_source_id": "duplicate"})

@@ -76,6 +76,7 @@ def test_merge_fills_only_what_is_empty_and_joins_lists(desk: Desk) -> None:
     assert desk.get(ann["id"])["version"] == 2
 
 
+@on_one_database
 def test_an_empty_cell_clears_only_where_it_is_told_to(desk: Desk) -> None:
     desk.define("court")
     desk.define("rate", type="number")

@@ -17,6 +17,7 @@ from services.clients import import_running, import_undo
 from services.clients.imports import IMPORTS
 from services.clients.models import Import, ImportChange
 from tests.service.clients_desk import NOW, Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -77,6 +78,7 @@ def test_what_was_never_started_is_given_up(desk: Desk) -> None:
             import_running.run_import(desk.db, import_id=made["id"])
 
 
+@on_one_database
 def test_what_is_under_way_keeps_all(desk: Desk) -> None:
     desk.create(phones=[{"number": "+12125550101"}])
     running = desk.start([HEADER, ["Bob", ""]])

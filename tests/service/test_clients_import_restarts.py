@@ -16,6 +16,7 @@ from services.clients import import_chunks, import_matching, import_running
 from services.clients.imports import IMPORTS
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import HEADER, client_count, counts, row, small_chunks
+from tests.service.one_database import on_one_database
 from tests.service.races import until_held_up
 
 __all__ = ["desk", "small_chunks"]
@@ -53,6 +54,7 @@ def test_an_import_that_is_cancelled_in_mid_work_ends_with_its_chunk(
     assert taken == [0, 10, 20]
 
 
+@on_one_database
 def test_a_restart_resumes_without_a_second_copy_of_a_row(desk: Desk, small_chunks: None) -> None:
     content = [HEADER, *(row(number) for number in range(35)), row(40, Phone="1")]
     started = desk.start(content, duplicates="create")

@@ -76,6 +76,7 @@ CHANGES = [
 ]  # fmt: skip
 
 
+@on_one_database
 def test_clients_that_it_changed_get_their_earlier_values(desk: Desk) -> None:
     desk.define("court", "judge")
     ann = desk.create(**FULL)

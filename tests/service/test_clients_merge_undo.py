@@ -21,6 +21,7 @@ from tests.service.one_database import on_one_database
 __all__ = ["desk", "own_fields"]
 
 
+@on_one_database
 def test_an_undo_gives_back_both_as_they_were(desk: Desk) -> None:
     main = {"kind": "primary", "line1": "1 Main St", "line2": None, "city": None, "state": None, "postal_code": None,
             "country": None}  # fmt: skip

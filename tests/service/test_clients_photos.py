@@ -212,6 +212,7 @@ def test_a_photo_is_served_so_that_nothing_in_it_can_run(edge: tuple[Edge, Any])
     assert (again.status_code, again.data) == (304, b"")
 
 
+@on_one_database
 def test_an_erasure_takes_every_picture_along(desk: Desk) -> None:
     client, other = desk.create(), desk.create()
     put(desk, client["id"])

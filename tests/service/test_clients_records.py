@@ -19,6 +19,7 @@ from contracts.errors import Conflict, Invalid, NotFound
 from services.clients import records
 from services.clients.models import Base, ClientPhone
 from tests.service.clients_desk import NOW, Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -37,6 +38,7 @@ def test_a_name_and_a_phone_are_enough(desk: Desk) -> None:
     assert (event["client_id"], event["version"], event["changed"]) == (made["id"], 1, [])
 
 
+@on_one_database
 def test_everything_that_was_given_is_kept(desk: Desk) -> None:
     desk.define("court")
     desk.define("age", type="number")

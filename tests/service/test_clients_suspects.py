@@ -198,6 +198,7 @@ def test_who_is_deleted_or_merged_is_no_suspect(desk: Desk) -> None:
     assert set(listed(desk)) == {frozenset({one, two})}
 
 
+@on_one_database
 def test_another_firms_clients_are_nobodys_suspects(desk: Desk, tmp_path: Any, find: Any) -> None:
     other = Desk(desk.everywhere, tmp_path)
     desk.create(phones=[{"number": "+12125550120"}])

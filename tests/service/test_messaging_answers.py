@@ -13,6 +13,7 @@ from contracts.messaging import DELIVERY_SENT
 from services.messaging import history, senders
 from tests.service.conversing import NOTHING, STRANGER, answer, assign, bodies, only
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -37,6 +38,7 @@ def test_an_answer_goes_by_the_channel_that_was_written_by(desk: Desk) -> None:
     assert answer(desk, conversation_id, channel="sms")["channel"] == "sms"
 
 
+@on_one_database
 def test_an_answer_to_somebody_who_is_no_client_goes_to_the_address(desk: Desk) -> None:
     desk.write(STRANGER, "Do you do probate?")
     conversation_id = only(desk)["id"]
@@ -73,6 +75,7 @@ def test_nobody_answers_an_address_that_said_stop(desk: Desk) -> None:
     assert answer(desk, conversation_id)["reason"] == "opted_out"
 
 
+@on_one_database
 def test_an_answer_that_waits_still_goes_to_its_address_after_the_assignment(desk: Desk) -> None:
     person = desk.person()
     desk.write(STRANGER, "This is my other phone.")
@@ -101,6 +104,7 @@ def test_what_an_address_cannot_be_told_is_said_at_once(desk: Desk) -> None:
         answer(other, conversation_id)
 
 
+@on_one_database
 def test_quiet_hours_bind_an_answer_to_an_old_message(desk: Desk) -> None:
     desk.firm["quiet_hours"] = {"opens": dt.time(8), "closes": dt.time(21)}
     desk.write(STRANGER)

@@ -17,6 +17,7 @@ from contracts.messaging import BATCH_FINISHED, MESSAGES_REQUESTED, RequestedMes
 from services.messaging import batch_views, batches, bulk_messages, contents
 from services.messaging.models import Batch
 from tests.service.messaging_desk import NOW, Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -52,6 +53,7 @@ def take_up(desk: Desk, batch_id: str) -> None:
         bulk_messages.accept_clients(desk.db, again, desk.clock())
 
 
+@on_one_database
 def test_each_client_gets_the_message_once(desk: Desk) -> None:
     people = [desk.person(first_name=name) for name in ("Ann", "Bo", "Cy", "Di", "Ed")]
     answer = request(desk, [*people, people[0]])
@@ -76,6 +78,7 @@ def test_each_client_gets_the_message_once(desk: Desk) -> None:
     assert tasks.GET_NOTIFICATION_REQUEST not in [operation for operation, _ in desk.calls.calls]
 
 
+@on_one_database
 def test_each_reason_not_to_send(desk: Desk) -> None:
     fine, twin, stopped, blocked, unreachable = (desk.person() for _ in range(5))
     desk.people[twin]["sms"] = desk.number(fine)

@@ -11,6 +11,7 @@ import pytest
 from contracts.accounts import WEEKDAYS
 from services.messaging import messages
 from tests.service.messaging_desk import PUBLIC_URL, Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -28,6 +29,7 @@ def set_clock(desk: Desk, text: str, zone: ZoneInfo = NEW_YORK) -> None:
     desk.clock.advance(seconds=(wanted - desk.clock()).total_seconds())
 
 
+@on_one_database
 def test_a_window_that_closes_in_mid_batch_goes_on_the_next_business_morning(desk: Desk) -> None:
     open_on(desk, closed_days=[dt.date(2026, 11, 26)])
     desk.sender(rate=1.0)

@@ -20,6 +20,7 @@ from tests.service.consents import ledger, set_wants, told, wants
 from tests.service.conversing import bodies, listed, only, say
 from tests.service.merges import Merge
 from tests.service.messaging_desk import NOW, Desk, desk
+from tests.service.one_database import on_one_database
 from tests.service.test_messaging_bulk_messages import request, take_up
 
 __all__ = ["desk"]
@@ -111,6 +112,7 @@ def test_who_said_stop_from_a_number_is_not_written_to_at_another_after_the_merg
     assert say(desk, one)["reason"] == "opted_out"
 
 
+@on_one_database
 def test_nor_is_the_survivor_who_gets_the_merged_ones_number_or_the_merged_one_until_then(desk: Desk) -> None:
     one, two = desk.person(), desk.person()
     stopped, number = desk.number(one), desk.number(two)
@@ -264,6 +266,7 @@ def test_a_bulk_message_to_both_is_one(desk: Desk) -> None:
     assert [event["reason"] for event in desk.emitted(DELIVERY_SUPPRESSED)] == ["duplicate"]
 
 
+@on_one_database
 def test_joined_notifications_still_go_out_together(desk: Desk) -> None:
     one, two = desk.person(), desk.person()
     batch_id = desk.ask([desk.item(two), desk.item(two), desk.item(one)], coalesce=True)
@@ -285,6 +288,7 @@ def test_what_waits_is_asked_about_by_the_survivors_consent(desk: Desk) -> None:
     assert (desk.outcome(batch_id), desk.provider.accepted) == ({"opted_out": 1}, [])
 
 
+@on_one_database
 def test_between_the_merge_and_its_news_nothing_goes_out_past_the_survivors_consent(desk: Desk) -> None:
     one, two = desk.person(), desk.person()
     set_wants(desk, one, sms="opted_out")
@@ -334,6 +338,7 @@ def test_what_was_said_with_both_is_one_conversation_and_two_again(desk: Desk) -
     assert (by_client[one]["preview"], by_client[two]["preview"]) == ("Since", "Answer")
 
 
+@on_one_database
 def test_a_client_without_a_conversation_gets_the_merged_ones(desk: Desk) -> None:
     one, two = desk.person(), desk.person()
     before = dict(desk.people[two])

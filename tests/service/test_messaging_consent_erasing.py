@@ -16,6 +16,7 @@ from tests.service.canaries import found_in
 from tests.service.conversing import STRANGER, listed, only
 from tests.service.erasing_messages import NUMBER, erased, files, somebody
 from tests.service.messaging_desk import NOW, Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk", "files"]
 
@@ -98,6 +99,7 @@ def test_what_came_before_anybody_knew_whose_it_was_goes_too(desk: Desk) -> None
     assert found_in(desk.everywhere, [STRANGER, "Marzipan"]) == []
 
 
+@on_one_database
 def test_what_belongs_to_another_client_stays(desk: Desk) -> None:
     client_id, other = somebody(desk), desk.person(NUMBER)
     desk.ask([desk.item(client_id), desk.item(other)])
@@ -109,6 +111,7 @@ def test_what_belongs_to_another_client_stays(desk: Desk) -> None:
     assert proof["address"] == NUMBER
 
 
+@on_one_database
 def test_another_firms_ledger_is_not_touched(desk: Desk) -> None:
     foreign = Desk(desk.everywhere, office="+12125550900")
     with use(foreign.context):

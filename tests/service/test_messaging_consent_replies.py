@@ -8,6 +8,7 @@ from chassis.columns import new_id
 from services.messaging import consent, inbound, results, senders
 from tests.service.consents import NUMBER, known_by, ledger, state, told
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -73,6 +74,7 @@ def test_an_email_is_taken_by_its_writers_own_words(
     assert found == ("opted_out" if effect == "opted_out" else None)
 
 
+@on_one_database
 def test_yes_answers_our_own_question_and_nothing_else(desk: Desk) -> None:
     person = desk.person(NUMBER)
     desk.ask([desk.item(person)], content_id=desk.content("Reply YES to get text messages from us."))
@@ -85,6 +87,7 @@ def test_yes_answers_our_own_question_and_nothing_else(desk: Desk) -> None:
     assert desk.reply("+12125558001", "yes!")["effect"] == "none"
 
 
+@on_one_database
 @pytest.mark.parametrize(("says_start", "ends"), [(True, "opted_in"), (False, "opted_out")])
 def test_a_refusal_that_is_heard_of_late_does_not_undo_a_start_since(desk: Desk, says_start: bool, ends: str) -> None:
     known_by(desk)

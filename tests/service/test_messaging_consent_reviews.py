@@ -11,6 +11,7 @@ from contracts.messaging import CONSENT_CHANGED
 from services.messaging import consent, consent_reviews
 from tests.service.consents import NUMBER, PAGE, decide, known_by, ledger, scope, set_wants, state, wants
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -43,6 +44,7 @@ def test_lifting_makes_no_opt_in_where_there_was_none(desk: Desk) -> None:
     assert state(desk, "sms", consent.address_key(NUMBER)) is None
 
 
+@on_one_database
 def test_the_event_tells_what_holds_when_an_opt_out_is_taken_back(desk: Desk) -> None:
     person = known_by(desk)
     set_wants(desk, person, email="opted_in")
@@ -63,6 +65,7 @@ def test_the_event_tells_what_holds_when_an_opt_out_is_taken_back(desk: Desk) ->
     }  # fmt: skip
 
 
+@on_one_database
 def test_lifting_opens_the_other_channels_that_the_doubt_had_closed(desk: Desk) -> None:
     person = known_by(desk)
     scope(desk, "all_channels")

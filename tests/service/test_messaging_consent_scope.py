@@ -14,6 +14,7 @@ from services.messaging import consent_reviews, filing
 from services.messaging.models import FirmRule
 from tests.service.consents import NUMBER, PAGE, decide, known_by, ledger, record, says, scope, set_wants, wants
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -38,6 +39,7 @@ def test_a_stop_ends_its_channel_by_default(desk: Desk) -> None:
     assert wants(desk, person) == ("opted_out", None, None)
 
 
+@on_one_database
 def test_a_stop_ends_all_channels_where_the_firm_says_so(desk: Desk) -> None:
     person = known_by(desk)
     scope(desk, "all_channels")
@@ -89,6 +91,7 @@ def test_a_stop_from_a_number_that_only_clients_knows_is_widened_when_it_is_file
     assert ledger(desk, client_id=person, channel="email")[0]["evidence"]["message_id"] == message["message_id"]
 
 
+@on_one_database
 @pytest.mark.parametrize("owners", [0, 1, 2])
 def test_owners_found_when_a_stop_is_filed_are_told_of_once(desk: Desk, owners: int) -> None:
     people = sorted(desk.person(NUMBER) for _ in range(owners))

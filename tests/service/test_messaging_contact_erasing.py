@@ -17,6 +17,7 @@ from services.messaging.models import Delivery
 from tests.service.canaries import found_in, publish_all
 from tests.service.conversing import only, say, thread
 from tests.service.messaging_desk import NOW, Desk, desk
+from tests.service.one_database import on_one_database
 from tests.service.test_messaging_contacts import business, contact, sent_to
 
 __all__ = ["desk"]
@@ -62,6 +63,7 @@ def has_a_history(desk: Desk, *contacts: dict[str, Any]) -> str:
     return acme
 
 
+@on_one_database
 def test_nothing_that_was_written_either_way_is_left(desk: Desk) -> None:
     gone = zerelda(desk)
     acme = has_a_history(desk, gone)
@@ -76,6 +78,7 @@ def test_nothing_that_was_written_either_way_is_left(desk: Desk) -> None:
     assert len(thread(desk, only(desk, client_id=acme)["id"])) == 3
 
 
+@on_one_database
 def test_what_was_written_to_others_stays(desk: Desk) -> None:
     gone, cal = zerelda(desk), contact(desk, "Cal")
     acme = has_a_history(desk, gone, cal)
@@ -92,6 +95,7 @@ def test_what_was_written_to_others_stays(desk: Desk) -> None:
     assert only(desk, client_id=acme)["preview"] == "Thank you for the Lamplighter"
 
 
+@on_one_database
 def test_a_stop_goes_on_to_bind(desk: Desk) -> None:
     gone = zerelda(desk)
     acme = has_a_history(desk, gone)
@@ -117,6 +121,7 @@ def test_what_came_from_an_address_of_somebody_else_too_stays(desk: Desk) -> Non
     assert [row.address for row in desk.deliveries()] == [None, None]
 
 
+@on_one_database
 def test_what_came_from_a_former_address_goes(desk: Desk) -> None:
     gone = zerelda(desk)
     acme = has_a_history(desk, gone)
@@ -125,6 +130,7 @@ def test_what_came_from_a_former_address_goes(desk: Desk) -> None:
     assert found_in(desk.everywhere, WORDS) == []
 
 
+@on_one_database
 def test_what_waits_goes_to_those_who_are_marked_by_then(desk: Desk) -> None:
     gone, cal = zerelda(desk), contact(desk, "Cal")
     acme = business(desk, gone, cal)
@@ -164,6 +170,7 @@ def become(desk: Desk, state: str) -> None:
         row.state, row.body, row.attempts = state, "Hi Zerelda", 1
 
 
+@on_one_database
 def test_another_firms_contact_is_not_touched(desk: Desk) -> None:
     gone = zerelda(desk)
     acme = has_a_history(desk, gone)

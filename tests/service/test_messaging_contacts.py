@@ -15,6 +15,7 @@ from contracts.messaging import CONSENT_CHANGED
 from services.messaging import batch_views, batches, bulk_messages, consent, estimates
 from services.messaging.models import Batch, FirmRule
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -87,6 +88,7 @@ def test_without_a_marked_contact_it_goes_to_the_business_itself(desk: Desk) -> 
     assert whose(desk, batch_id) == {(None, "sent", None)}
 
 
+@on_one_database
 def test_each_marked_contact_gets_the_notice_once(desk: Desk) -> None:
     several = [contact(desk, name) for name in ("Bea", "Cal", "Dot")]
     acme, person = business(desk, *several), desk.person()
@@ -138,6 +140,7 @@ def test_consent_is_each_contacts_own(desk: Desk) -> None:
     }  # fmt: skip
 
 
+@on_one_database
 def test_a_contact_who_says_stop_before_the_claim_gets_nothing(desk: Desk) -> None:
     bea, cal = contact(desk, "Bea"), contact(desk, "Cal")
     batch_id = ask(desk, business(desk, bea, cal))

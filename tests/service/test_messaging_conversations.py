@@ -12,6 +12,7 @@ from contracts.messaging import CONVERSATION_ASSIGNED
 from services.messaging import consent, conversations, history, threads
 from tests.service.conversing import NOTHING, STRANGER, assign, bodies, listed, only, say, thread
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -166,6 +167,7 @@ def test_what_an_assigned_number_writes_next_is_the_clients_too(desk: Desk) -> N
     assert len(bodies(desk, only(desk, client_id=person)["id"])) == 2
 
 
+@on_one_database
 def test_an_assigned_conversation_is_no_longer_the_others(desk: Desk) -> None:
     ann, bob = desk.person(STRANGER), desk.person(STRANGER)
     desk.ask([desk.item(ann)])
@@ -179,6 +181,7 @@ def test_an_assigned_conversation_is_no_longer_the_others(desk: Desk) -> None:
     assert [message["direction"] for message in found] == ["outbound"]
 
 
+@on_one_database
 def test_what_is_not_filed_yet_shows_for_whom_it_is_known_to_be_from(desk: Desk) -> None:
     ann, bob = desk.person(STRANGER), desk.person(STRANGER)
     desk.ask([desk.item(ann)])
@@ -202,6 +205,7 @@ def test_a_clients_conversation_is_not_assigned_to_another(desk: Desk) -> None:
         assign(desk, conversation_id, new_id())
 
 
+@on_one_database
 def test_an_opt_out_stays_with_the_address_that_said_it(desk: Desk) -> None:
     person = desk.person()
     desk.write(STRANGER, "STOP")

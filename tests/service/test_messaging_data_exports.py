@@ -10,6 +10,7 @@ from tests.service.consents import record, says, set_wants
 from tests.service.conversing import say
 from tests.service.merges import Merge
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -58,6 +59,7 @@ def test_a_message_that_still_waits_is_handed_out_with_its_text(desk: Desk) -> N
     assert [variant["body"] for variant in kept["variants"]] == ["Bring the passport."]
 
 
+@on_one_database
 def test_a_doubtful_word_is_handed_out_with_what_was_made_of_it(desk: Desk) -> None:
     person = desk.person()
     desk.ask([desk.item(person)])

@@ -238,6 +238,7 @@ def test_a_token_is_good_for_its_own_firm_and_delivery_only(mailed: Desk) -> Non
     assert MAILBOX not in token
 
 
+@on_one_database
 def test_the_address_of_one_firm_stays_with_the_other(mailed: Desk) -> None:
     other = Desk(mailed.everywhere, office="+12125550199")
     with use(other.context):

@@ -121,6 +121,7 @@ def test_a_complaint_goes_before_a_bounce_and_no_bounce_replaces_an_opt_out(mail
     assert state_of(mailed, send_email(mailed)) == ("suppressed", "opted_out")
 
 
+@on_one_database
 def test_a_complaint_about_a_message_we_do_not_know_counts_for_every_firm_that_wrote_there(mailed: Desk) -> None:
     send_email(mailed)
     other = Desk(mailed.everywhere, office="+12125550199")
@@ -135,6 +136,7 @@ def test_a_complaint_about_a_message_we_do_not_know_counts_for_every_firm_that_w
     assert [len(ledger(firm)) for firm in (mailed, other, third)] == [1, 1, 0]
 
 
+@on_one_database
 def test_an_event_about_another_firms_delivery_stays_there(mailed: Desk) -> None:
     send_email(mailed)
     other = Desk(mailed.everywhere, office="+12125550199")
@@ -145,6 +147,7 @@ def test_an_event_about_another_firms_delivery_stays_there(mailed: Desk) -> None
     assert [len(ledger(firm)) for firm in (mailed, other)] == [0, 1]
 
 
+@on_one_database
 def test_an_address_that_was_confirmed_to_be_right_is_written_to_again(mailed: Desk) -> None:
     happened(mailed, "bounced", send_email(mailed), recipients=hard())
     with mailed.db.unit_of_work() as uow:

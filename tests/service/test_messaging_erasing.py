@@ -15,6 +15,7 @@ from tests.service.canaries import found_in, publish_all
 from tests.service.conversing import only, say
 from tests.service.erasing_messages import NUMBER, PICTURE, WORDS, erased, files, has_a_history, somebody
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk", "files"]
 
@@ -40,6 +41,7 @@ def test_nothing_that_was_written_either_way_is_left(desk: Desk) -> None:
         desk.service.get_conversation(conversation)
 
 
+@on_one_database
 def test_what_waits_is_suppressed_and_the_sums_still_add_up(desk: Desk) -> None:
     client_id, other = somebody(desk), desk.person()
     batch_id = desk.ask([desk.item(client_id), desk.item(other)])
@@ -123,6 +125,7 @@ def test_a_file_that_is_being_fetched_meanwhile_is_not_kept(desk: Desk, files: F
     assert list(files.keys("media")) == []
 
 
+@on_one_database
 def test_a_repeated_webhook_brings_nothing_back(desk: Desk) -> None:
     client_id = somebody(desk)
     desk.ask([desk.item(client_id)])
@@ -133,6 +136,7 @@ def test_a_repeated_webhook_brings_nothing_back(desk: Desk) -> None:
     assert found_in(desk.everywhere, ["Marzipan"]) == []
 
 
+@on_one_database
 def test_what_a_shared_number_wrote_stays_the_others(desk: Desk) -> None:
     client_id, other = somebody(desk), desk.person(NUMBER)
     desk.ask([desk.item(client_id), desk.item(other)])

@@ -9,6 +9,7 @@ from services.messaging import batch_views, contents, estimates, history
 from services.messaging.adapters.base import Accepted, Outgoing
 from services.messaging.statuses import record_delivery_status
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -18,6 +19,7 @@ def ledger(desk: Desk, batch_id: str) -> list[dict[str, Any]]:
     return list(batch_views.list_deliveries(desk.db, desk.calls, batch_id=batch_id, **page)["data"])
 
 
+@on_one_database
 def test_figures_of_the_answer_are_kept_and_summed_once_the_batch_has_ended(desk: Desk) -> None:
     def accept(message: Outgoing) -> Accepted:
         desk.provider.accepted.append(message)

@@ -21,6 +21,7 @@ from contracts.messaging import (
 )
 from services.messaging import batch_views, bulk_messages, consent, group_messages
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -70,6 +71,7 @@ def figures(desk: Desk, group_id: str) -> list[dict[str, Any]]:
     return list(page["data"])
 
 
+@on_one_database
 def test_each_member_gets_the_message_once(desk: Desk) -> None:
     people = [desk.person() for _ in range(7)]
     news = group(desk, *people)
@@ -192,6 +194,7 @@ def test_a_group_that_is_not_there_or_ends_half_way_leaves_nothing(desk: Desk) -
     assert (desk.emitted(MESSAGES_REQUESTED), figures(desk, news)) == ([], [])
 
 
+@on_one_database
 def test_a_groups_figures_are_its_own_newest_first(desk: Desk) -> None:
     ann, bob, cid = (desk.person() for _ in range(3))
     news = group(desk, ann, bob, cid)

@@ -14,6 +14,7 @@ from contracts.errors import Conflict, NotFound
 from contracts.messaging import CONSENT_CHANGED, MESSAGE_RECEIVED
 from services.messaging import consent_ledger, consent_reviews, preferences
 from tests.service.messaging_desk import NOW, Desk, desk, together
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -179,6 +180,7 @@ def test_a_new_number_starts_with_its_own_state(desk: Desk) -> None:
     assert desk.outcome(batch_id) == {"sent": 1}
 
 
+@on_one_database
 def test_a_firm_that_demands_an_opt_in_gets_one_first(desk: Desk) -> None:
     desk.firm["require_opt_in"] = True
     person = desk.person()

@@ -18,6 +18,7 @@ from services.messaging import batch_views, batches, deliveries, estimates, hist
 from services.messaging.adapters.base import Deferred, Outgoing, Refused, Unknown
 from services.messaging.models import Delivery
 from tests.service.messaging_desk import Desk, desk, together
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -54,6 +55,7 @@ def leader_and_followers(desk: Desk, batch_id: str) -> tuple[Delivery, list[Deli
     return leader, [row for row in rows if row.joined_to == leader.id and row.id != leader.id]
 
 
+@on_one_database
 def test_ten_open_tasks_are_one_message_with_one_link(desk: Desk) -> None:
     person, other = desk.person(), desk.person()
     items = [desk.item(person, case_task_id=titled(desk, f"Paper {number}")) for number in range(10)]
@@ -99,6 +101,7 @@ def test_a_joined_batch_waits_for_all_its_chunks(desk: Desk) -> None:
     assert len(desk.provider.accepted) == 1
 
 
+@on_one_database
 def test_what_cannot_be_joined_is_not(desk: Desk) -> None:
     ann, twin = desk.person(), desk.person()
     desk.people[twin]["sms"] = desk.number(ann)
@@ -144,6 +147,7 @@ def test_one_that_is_left_alone_is_a_message_of_its_own(desk: Desk) -> None:
     assert [row.joined_to for row in desk.deliveries(batch_id)] == [None, None]
 
 
+@on_one_database
 def test_what_was_joined_within_a_day_is_not_sent_again(desk: Desk) -> None:
     person = desk.person()
     items = [desk.item(person) for _ in range(3)]
@@ -188,6 +192,7 @@ def test_followers_go_wherever_the_leader_goes(desk: Desk) -> None:
     assert len(desk.emitted(DELIVERY_DELIVERED)) == 3
 
 
+@on_one_database
 def test_a_refusal_and_a_callback_that_comes_first_reach_all(desk: Desk) -> None:
     person, second = desk.person(), desk.person()
     refused = ask(desk, [desk.item(person) for _ in range(3)])
@@ -249,6 +254,7 @@ def test_a_group_is_never_torn_between_two_that_prepare(desk: Desk, monkeypatch:
     assert sorted(message.to for message in desk.provider.accepted) == sorted(desk.number(one) for one in people)
 
 
+@on_one_database
 def test_what_was_reserved_and_lost_leaves_the_group_to_the_next(desk: Desk) -> None:
     person = desk.person()
     batch_id = ask(desk, [desk.item(person) for _ in range(3)])

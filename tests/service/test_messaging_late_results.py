@@ -11,6 +11,7 @@ from services.messaging import consent
 from services.messaging.adapters.base import Deferred, NotConnected, Refused, Result, Unknown
 from services.messaging.statuses import record_delivery_status
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -71,6 +72,7 @@ def test_a_late_result_does_not_touch_a_later_call(desk: Desk, late: Result) -> 
     assert len(desk.provider.accepted) == 1
 
 
+@on_one_database
 @pytest.mark.parametrize(("says_start", "ends"), [(True, "opted_in"), (False, "opted_out")])
 def test_a_late_refusal_does_not_undo_a_start_since(desk: Desk, says_start: bool, ends: str) -> None:
     desk.provider.answer = once(Refused("21610"))
@@ -121,6 +123,7 @@ def test_what_was_taken_is_sent_whichever_call_it_was(desk: Desk) -> None:
     assert len(desk.provider.accepted) == 1
 
 
+@on_one_database
 @pytest.mark.parametrize("called_again", [False, True])
 def test_a_late_acceptance_does_not_undo_that_the_message_was_dropped(
     desk: Desk, called_again: bool, monkeypatch: pytest.MonkeyPatch

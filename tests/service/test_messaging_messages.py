@@ -13,6 +13,7 @@ from chassis.columns import new_id
 from contracts.errors import Conflict, Invalid, NotFound
 from services.messaging import contents, estimates, history, messages, senders
 from tests.service.messaging_desk import NOW, PUBLIC_URL, Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -243,6 +244,7 @@ def test_a_time_that_has_gone_by_means_at_once_and_one_too_far_is_refused(desk: 
         say(desk, desk.person(), timing={"mode": "at", "at": NOW + dt.timedelta(days=400)})
 
 
+@on_one_database
 def test_a_shared_task_is_told_with_its_link_in_the_clients_language(desk: Desk) -> None:
     task = desk.task()
     for language, said in (("en", "has a question for you: Your number"), ("es", "tiene una pregunta para usted")):

@@ -16,6 +16,7 @@ from services.messaging import history, messages
 from services.messaging.models import Delivery
 from tests.service.conversing import only, say, thread
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 from tests.service.test_messaging_contacts import business, changed, contact, sent_to, untie
 from tests.service.test_messaging_contacts import say as state_wish
 
@@ -38,6 +39,7 @@ def refresh(desk: Desk, client_id: str) -> None:
     deliver(desk.service, "refresh_clients", received(clients.CLIENT_CHANGED, changed(client_id), firm_id=desk.firm_id))
 
 
+@on_one_database
 def test_it_goes_to_each_marked_contact_with_a_link_of_their_own(desk: Desk) -> None:
     bea, cal = contact(desk, "Bea"), contact(desk, "Cal")
     acme = business(desk, bea, cal)
@@ -65,6 +67,7 @@ def test_without_a_marked_contact_it_goes_to_the_client(desk: Desk) -> None:
     assert sent_to(desk) == sorted((desk.number(acme), desk.number(person)))
 
 
+@on_one_database
 def test_one_about_no_case_goes_to_the_business(desk: Desk) -> None:
     acme = business(desk, contact(desk))
     say(desk, acme)
@@ -129,6 +132,7 @@ def test_who_is_marked_is_decided_when_it_is_prepared(desk: Desk) -> None:
     assert sent_to(desk) == sorted((cal["sms"], dot["sms"]))
 
 
+@on_one_database
 def test_a_cancel_takes_back_what_goes_to_each(desk: Desk) -> None:
     bea, cal = contact(desk, "Bea"), contact(desk, "Cal")
     message = write(desk, business(desk, bea, cal))

@@ -11,6 +11,7 @@ from chassis.envelope import ReceivedEvent
 from chassis.testing import deliver, received
 from contracts.portal import LINK_REQUESTED
 from tests.service.messaging_desk import PUBLIC_URL, Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -28,6 +29,7 @@ def catch_up(desk: Desk) -> None:
     desk.run()
 
 
+@on_one_database
 @pytest.mark.parametrize("one_task", [True, False])
 def test_a_new_link_opens_what_the_old_one_did(desk: Desk, one_task: bool) -> None:
     person, task_id = desk.person(language="es"), desk.task() if one_task else None

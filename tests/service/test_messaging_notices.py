@@ -14,6 +14,7 @@ from contracts.messaging import DELIVERY_SENT
 from services.messaging import consent, conversations, history, notices, senders
 from services.messaging.models import Delivery
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -128,6 +129,7 @@ def test_one_email_for_as_long_as_a_conversation_is_unread(office: Desk) -> None
     assert len(emails(office)) == 2
 
 
+@on_one_database
 def test_a_plain_stop_is_told_to_nobody_and_a_doubtful_one_to_be_decided(office: Desk) -> None:
     office.write(STRANGER, "STOP")
     assert told(office, office.staff_id) == []

@@ -178,6 +178,7 @@ def test_a_calls_statuses_never_go_back(desk: Desk, said: list[str], state: str,
     assert (row.state, row.reason) == (state, reason)
 
 
+@on_one_database
 def test_a_call_of_unknown_fate_is_not_made_again_while_it_may_be_another(desk: Desk) -> None:
     phone_sender(desk)
     ann = desk.person(phone=LANDLINE)

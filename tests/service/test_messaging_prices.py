@@ -89,6 +89,7 @@ def test_a_price_is_asked_for_when_it_may_be_known_and_once_it_is_no_more(desk: 
     assert kept(desk) == [(PRICE, None)]
 
 
+@on_one_database
 def test_a_price_is_shown_and_summed_with_what_has_none(desk: Desk) -> None:
     first, second, third = ended(desk, 3)
     desk.provider.price = lambda provider_id: (
@@ -115,6 +116,7 @@ def test_nothing_is_due_before_the_end_nor_where_the_price_came_with_it(desk: De
     assert asked(desk, minutes=600) == 0
 
 
+@on_one_database
 @pytest.mark.parametrize("known_by", ["answer", "callback", "question"])
 def test_what_no_end_is_reported_of_is_asked_about_after_half_a_day(
     desk: Desk, known_by: str, monkeypatch: pytest.MonkeyPatch
@@ -235,6 +237,7 @@ def test_a_provider_that_this_installation_has_no_more_is_forgotten_in_time(desk
     assert kept(desk) == [(None, None)]
 
 
+@on_one_database
 def test_a_question_that_fails_takes_no_other_along(desk: Desk) -> None:
     first, *_ = ended(desk, 3)
 
@@ -304,6 +307,7 @@ def test_another_end_while_it_is_asked_is_asked_about_anew(desk: Desk) -> None:
     assert kept(desk) == [(None, desk.clock() + dt.timedelta(minutes=10))]
 
 
+@on_one_database
 def test_the_prices_of_every_firm_are_asked_for_and_stay_its_own(desk: Desk, database: Database) -> None:
     ended(desk)
     other = desk_by_twilio(database, office="+12125550111")

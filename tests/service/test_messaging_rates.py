@@ -18,6 +18,7 @@ from services.messaging.sending import Sending
 from services.messaging.settings import rates
 from services.messaging.statuses import record_delivery_status
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -102,6 +103,7 @@ def test_a_shorter_delay_does_not_end_a_longer_one(desk: Desk, of_account: bool)
     assert held_until(desk, ProviderRate if of_account else Sender) == desk.clock() + dt.timedelta(seconds=30)
 
 
+@on_one_database
 @pytest.mark.parametrize("with_row", [False, True])
 def test_too_many_for_the_account_holds_it_where_it_has_a_rate(desk: Desk, with_row: bool) -> None:
     sending = limited(desk, 100.0) if with_row else desk.sending
@@ -128,6 +130,7 @@ def test_too_many_for_the_account_holds_it_where_it_has_a_rate(desk: Desk, with_
 # Refused because of us
 
 
+@on_one_database
 @pytest.mark.parametrize("code", ["20003", "http_401", "http_403", "20005", "21606"])
 def test_our_own_mistake_burns_no_message(desk: Desk, code: str) -> None:
     batch_id = desk.ask([desk.item(desk.person()) for _ in range(5)])
@@ -156,6 +159,7 @@ def test_our_own_mistake_burns_no_message(desk: Desk, code: str) -> None:
     assert len(desk.provider.accepted) == 5
 
 
+@on_one_database
 def test_a_full_queue_is_tried_later_and_not_for_ever(desk: Desk) -> None:
     batch_id = desk.ask([desk.item(desk.person())])
     desk.provider.answer = lambda message: Refused("21611")
@@ -175,6 +179,7 @@ def status(desk: Desk, delivery_id: str, word: str, provider_id: str, code: str 
     return bool(record_delivery_status(desk.everywhere, token=delivery_id, **given)["applied"])
 
 
+@on_one_database
 @pytest.mark.parametrize("code", ["30001", "30022", "30002"])
 def test_what_the_provider_took_and_never_tried_is_sent_again(
     desk: Desk, code: str, monkeypatch: pytest.MonkeyPatch
@@ -211,6 +216,7 @@ def test_what_was_dropped_of_a_cancelled_batch_stays_unsent(desk: Desk) -> None:
     assert {row.reason for row in desk.deliveries(batch_id) if row.state == "failed"} == {"30001"}
 
 
+@on_one_database
 def test_what_is_never_taken_ends(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.messaging.statuses.utc_now", desk.clock)
     batch_id = desk.ask([desk.item(desk.person())])
@@ -244,6 +250,7 @@ def test_the_dry_run_and_the_batch_say_how_long_the_queue_takes(desk: Desk) -> N
     assert finish_in(desk, second) == pytest.approx(180, abs=1)
 
 
+@on_one_database
 def test_a_batch_that_comes_due_later_does_not_stand_before_one_that_is_due(desk: Desk) -> None:
     desk.sender(rate=1.0)
     at = desk.clock() + dt.timedelta(hours=5)

@@ -11,6 +11,7 @@ from services.messaging.adapters.base import Deferred, NotConnected, Refused, Re
 from services.messaging.consent_ledger import list_consents
 from services.messaging.statuses import record_delivery_status
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -49,6 +50,7 @@ def test_a_number_that_is_none_is_suppressed(desk: Desk) -> None:
     assert desk.outcome(batch_id) == {"invalid_address": 1}
 
 
+@on_one_database
 def test_the_providers_own_opt_out_enters_the_ledger(desk: Desk) -> None:
     person = desk.person()
     desk.provider.answer = once(Refused("21610"))
@@ -110,6 +112,7 @@ def accept_without_answer(desk: Desk, code: str) -> None:
     desk.provider.answer = answer  # type: ignore[assignment]
 
 
+@on_one_database
 @pytest.mark.parametrize("code", ["timeout", "cut", "http_500"])
 def test_an_unknown_fate_is_asked_about_and_never_sent_again(desk: Desk, code: str) -> None:
     accept_without_answer(desk, code)
@@ -128,6 +131,7 @@ def test_an_unknown_fate_is_asked_about_and_never_sent_again(desk: Desk, code: s
     assert desk.batch(batch_id)["state"] == "finished"
 
 
+@on_one_database
 def test_proven_absent_is_sent_again(desk: Desk) -> None:
     desk.provider.answer = once(Unknown("timeout"))
     batch_id = ask_one(desk)

@@ -25,6 +25,7 @@ from services.messaging.adapters.sandbox_people import SandboxPeople
 from services.messaging.models import SandboxMessage
 from tests.service.desk_gateway import SECRET, serving
 from tests.service.messaging_desk import OFFICE, PUBLIC_URL, Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -88,6 +89,7 @@ def ledger(desk: Desk, address: str) -> list[tuple[str, str]]:
     return [(entry["channel"], entry["state"]) for entry in entries]
 
 
+@on_one_database
 def test_a_stop_and_a_start_from_a_phone_are_in_the_ledger_and_on_its_profile(circle: Circle, desk: Desk) -> None:
     message_id = circle.deliver("sms", ANN)
     assert circle.people.reply(sandbox_message_id=message_id, body="STOP")["status"] == 200
@@ -171,6 +173,7 @@ def test_a_message_is_delivered_or_bounced_by_hand(circle: Circle, desk: Desk) -
     assert sorted(row.state for row in desk.deliveries()) == ["delivered", "undelivered"], "and that was all"
 
 
+@on_one_database
 def test_a_complaint_about_an_email_opts_the_address_out(circle: Circle, desk: Desk) -> None:
     message_id = circle.deliver("email", "ann@example.com")
     assert circle.people.act(sandbox_message_id=message_id, action="complain")["status"] == 200

@@ -19,6 +19,7 @@ from services.messaging import batch_views, batches, contents, outcomes, senders
 from services.messaging.adapters.base import Refused
 from services.messaging.models import Delivery
 from tests.service.messaging_desk import NOW, PUBLIC_URL, Desk, desk
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk"]
 
@@ -64,6 +65,7 @@ def test_a_chunk_lets_calls_go_first_after_each_part(desk: Desk, monkeypatch: py
     assert len(stepped_aside) == (0 if desk.db.engines.is_sqlite else 3)
 
 
+@on_one_database
 def test_a_batch_is_not_finished_before_its_last_chunk(desk: Desk) -> None:
     batch_id, content_id = new_id(), desk.content()
     items = [desk.item(desk.person()), desk.item(desk.person())]
@@ -138,6 +140,7 @@ def test_what_was_notified_within_a_day_is_not_sent_again(desk: Desk) -> None:
     assert len(desk.provider.accepted) == 3
 
 
+@on_one_database
 def test_paused_work_waits_and_a_cancelled_batch_sends_nothing(desk: Desk) -> None:
     batch_id = desk.ask([desk.item(desk.person()) for _ in range(3)])
     desk.prepare()
@@ -197,6 +200,7 @@ def test_another_firms_batch_is_not_found(desk: Desk) -> None:
     assert desk.outcome(batch_id) == {"sent": 1}
 
 
+@on_one_database
 def test_a_schedule_is_kept_and_quiet_hours_bind(desk: Desk) -> None:
     desk.firm["quiet_hours"] = {"opens": dt.time(8), "closes": dt.time(21)}
     at = NOW + dt.timedelta(hours=10)  # 22:00 in New York, 19:00 in Los Angeles
@@ -240,6 +244,7 @@ def test_business_hours_and_holidays(desk: Desk) -> None:
     assert desk.outcome(batch_id) == {"sent": 1}
 
 
+@on_one_database
 def test_a_rate_is_kept(desk: Desk) -> None:
     desk.sender(rate=4.0)
     desk.ask([desk.item(desk.person()) for _ in range(6)])
@@ -253,6 +258,7 @@ def test_a_rate_is_kept(desk: Desk) -> None:
     assert counts == [1, 2, 3, 4, 5]
 
 
+@on_one_database
 def test_a_changed_number_is_used_by_what_still_waits(desk: Desk) -> None:
     person = desk.person()
     batch_id = desk.ask([desk.item(person)])
@@ -281,6 +287,7 @@ def test_a_task_completed_meanwhile_is_not_asked_for(desk: Desk) -> None:
     assert desk.outcome(batch_id) == {"task_closed": 1, "sent": 1}
 
 
+@on_one_database
 def test_the_first_reachable_channel_with_fallback(desk: Desk) -> None:
     put = {"provider": "recording", "rate": 1000.0, "messaging_service_sid": None}
     senders.put_sender(desk.db, channel="email", address="office@firm.test", **put)
@@ -309,6 +316,7 @@ def test_texts_speak_the_clients_language_and_name_the_case(desk: Desk) -> None:
     assert sorted(message.body for message in desk.provider.accepted) == ["Doe v. Roe (Ada)", "north Harbor & Lane"]
 
 
+@on_one_database
 def test_one_that_cannot_be_prepared_fails_alone(desk: Desk) -> None:
     poison = desk.person(time_zone=7)
     batch_id = desk.ask([desk.item(desk.person()), desk.item(poison), desk.item(desk.person())])

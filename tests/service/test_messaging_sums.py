@@ -16,6 +16,7 @@ from services.messaging.adapters.base import Deferred, NotConnected, Outgoing, R
 from services.messaging.models import OPEN, Delivery
 from services.messaging.statuses import record_delivery_status
 from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import in_turn
 
 __all__ = ["desk"]
 
@@ -134,7 +135,7 @@ class Story:
             assert firm_texts == [], "after a STOP"
 
 
-@pytest.mark.parametrize("seed", range(4))
+@in_turn("seed", range(4))
 def test_whatever_happens_sums_add_up(desk: Desk, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.messaging.statuses.utc_now", desk.clock)
     story = Story(desk, seed)

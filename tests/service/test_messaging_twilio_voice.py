@@ -26,6 +26,7 @@ from services.messaging.adapters.twilio_voice import LONGEST_TWIML, twiml_of
 from services.messaging.spoken import script_of
 from tests.service.desk_gateway import SECRET, serving
 from tests.service.messaging_desk import PUBLIC_URL, Desk, desk
+from tests.service.one_database import on_one_database
 from tests.stand_ins.twilio import TwilioStandIn
 
 __all__ = ["desk"]
@@ -135,6 +136,7 @@ def test_of_two_calls_that_might_be_ours_none_is_taken(twilio: TwilioStandIn) ->
     assert adapter.find(question()) is None
 
 
+@on_one_database
 def test_a_call_is_reported_on_and_a_key_in_it_ends_calls(twilio: TwilioStandIn, desk: Desk) -> None:
     sender = {"provider": "recording", "channel": "phone", "rate": 1000.0, "messaging_service_sid": None}
     senders.put_sender(desk.db, address=OFFICE, **sender)

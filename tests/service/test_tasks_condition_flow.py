@@ -18,6 +18,7 @@ from contracts.tasks import TASKS_SHOWN, TASKS_SKIPPED
 from services.tasks import answers, assigning, case_forms, conditions, facts, forms, views
 from services.tasks.models import CaseTask, CaseTaskChange
 from tests.examples import examples
+from tests.service.one_database import on_one
 from tests.service.tasks_office import NOW, Office, database, office
 
 __all__ = ["database", "office"]
@@ -256,6 +257,7 @@ FIRST = [("will", True, False), ("heirs", "2", True), ("names", "Ann Doe", False
 CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
+@on_one("database")
 @settings(max_examples=examples(6), deadline=None, suppress_health_check=CHECKS, database=None, derandomize=True)
 @given(steps=st.lists(STEPS, min_size=2, max_size=8))
 def test_whatever_staff_and_clients_answer_the_case_is_as_if_it_was_decided_anew(office: Office, steps: Any) -> None:

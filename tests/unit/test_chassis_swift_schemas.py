@@ -137,7 +137,7 @@ _SCHEMAS = {
 
 @pytest.mark.parametrize("schema", sorted(_SCHEMAS, key=lambda schema: schema.__name__), ids=lambda s: s.__name__)
 @given(drawn=st.data())
-@settings(_PATIENT, max_examples=examples(6))
+@settings(_PATIENT, max_examples=examples(3))
 def test_every_contract_loads_and_dumps_as_its_schema_does(schema: type[Schema], drawn: st.DataObject) -> None:
     own = strict(schema).schema
     data = {field.data_key or name: drawn.draw(_fitting(field)) for name, field in own.fields.items()}
