@@ -18,12 +18,12 @@ class ReopenCaseTask(CaseTaskId):
 
 
 class SubmitAnswer(CaseTaskId):
-    """`answer` null or "" is a blank one. `client_id` and `link_id` when a client answers through a link.
-    `answer_version`: that of the answer which the caller saw; staff correct an answer by naming it, and are refused if
-    there is another one meanwhile. A client corrects what is there. Staff may name the client of the case whose answer
-    they write down."""
+    """`answer` null or "" is a blank one, which may clear a field and so must be said. `client_id` and `link_id` when a
+    client answers through a link. `answer_version`: that of the answer which the caller saw; staff correct an answer by
+    naming it, and are refused if there is another one meanwhile. A client corrects what is there. Staff may name the
+    client of the case whose answer they write down."""
 
-    answer = fields.Raw(load_default=None, allow_none=True)
+    answer = fields.Raw(required=True, allow_none=True)
     answer_version = Count(load_default=0)
     client_id = Id(load_default=None, allow_none=True)
     link_id = Id(load_default=None, allow_none=True)

@@ -91,7 +91,7 @@ def _text(answer: Any, longest: int) -> str:
     """A string in NFC without surrounding space; line ends are \\n. What no database can keep is refused."""
     if not isinstance(answer, str):
         raise _refused("invalid_text", "Please answer with text.")
-    text = unicodedata.normalize("NFC", answer.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    text = unicodedata.normalize("NFC", _line_ends(answer)).strip()
     if any(character == "\x00" or "\ud800" <= character <= "\udfff" for character in text):
         raise _refused("invalid_text", "The text holds characters that cannot be kept.")
     if len(text) > longest:
@@ -181,9 +181,19 @@ def _acknowledgement(question: Question, answer: Any) -> bool:
 
 
 def _one_choice(question: Question, answer: Any) -> str:
-    if not isinstance(answer, str) or answer not in question.options:
+    chosen = _options(question).get(_line_ends(answer)) if isinstance(answer, str) else None
+    if chosen is None:
         raise _refused("not_an_option", "Please choose one of the options.")
-    return answer
+    return chosen
+
+
+def _options(question: Question) -> dict[str, str]:
+    """The options by what a browser makes of them, which changes the ends of their lines."""
+    return {_line_ends(option): option for option in question.options}
+
+
+def _line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _several_choices(question: Question, answer: Any) -> list[str]:
@@ -191,9 +201,11 @@ def _several_choices(question: Question, answer: Any) -> list[str]:
     chosen = [answer] if isinstance(answer, str) else answer
     if not isinstance(chosen, list):
         raise _refused("not_an_option", "Please choose from the options.")
-    options = frozenset(question.options)
+    options = _options(question)
     named = {
-        choice if isinstance(choice, str) and choice in options else None for choice in chosen if not _is_empty(choice)
+        options.get(_line_ends(choice)) if isinstance(choice, str) else None
+        for choice in chosen
+        if not _is_empty(choice)
     }
     if None in named:
         raise _refused("not_an_option", "Please choose from the options.")

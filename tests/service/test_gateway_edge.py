@@ -234,6 +234,13 @@ def test_what_only_python_takes_for_json_is_400(edge: Edge, body: str) -> None:
     assert edge.calls.asked(tasks.SUBMIT_ANSWER) == []
 
 
+def test_an_answer_that_is_left_out_is_no_blank_one(edge: Edge) -> None:
+    edge.answer(RESOLVE_API_KEY, lambda key_hash: {**resolve(key_hash), "permissions": ["tasks.write"]})
+    refused = problem(edge.send("POST", f"/v1/case-tasks/{CLIENT}/answer", json={}), 422, "invalid_input")
+    assert refused["errors"][0]["field"] == "answer"
+    assert edge.calls.asked(tasks.SUBMIT_ANSWER) == []
+
+
 def test_a_number_of_any_length_can_be_handed_on(edge: Edge) -> None:
     edge.answer(RESOLVE_API_KEY, lambda key_hash: {**resolve(key_hash), "permissions": ["tasks.write"]})
     edge.answer(tasks.SUBMIT_ANSWER, lambda **answer: RECORD)

@@ -191,6 +191,13 @@ def test_a_blank_answer_is_none_unless_one_is_required(kind: str, blank: Any) ->
     assert refused.value.code == "answer_required"
 
 
+def test_an_option_of_two_lines_can_be_chosen_in_a_browser() -> None:
+    of_two_lines = Question("one_choice", options=("Yes,\nI agree", "No"))
+    assert check_answer(of_two_lines, "Yes,\r\nI agree") == "Yes,\nI agree"
+    several = Question("several_choices", options=of_two_lines.options)
+    assert check_answer(several, ["No", "Yes,\r\nI agree"]) == ["Yes,\nI agree", "No"]
+
+
 @pytest.mark.parametrize("kind", ["phone", "short_text", "number", "one_choice", "yes_no"])
 @pytest.mark.parametrize("other", [*LISTS, *PARTS])
 def test_nothing_of_another_kind_is_no_blank_answer(kind: str, other: Any) -> None:
