@@ -16,12 +16,13 @@ class FolderInUse(Exception):
 
 
 class Folder:
-    """A folder whose files only its owner can list; `mode` UP_MODE lets others enter a folder in it that they know."""
+    """A folder whose files only its owner can list; `mode` UP_MODE lets others enter a folder in it that they know. It
+    is the mode of whoever holds the folder: who only reads in it must not shut out a database that runs there."""
 
     def __init__(self, path: Path, mode: int = 0o700) -> None:
         self.path = path.resolve()
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.path.chmod(mode)
+        self.path.mkdir(mode, parents=True, exist_ok=True)
+        self._mode = mode
         self._lock: IO[str] | None = None
 
     def hold(self) -> None:
@@ -32,6 +33,7 @@ class Folder:
         except OSError:
             self.release()
             raise FolderInUse(f"Casewire runs already on {self.path}: end it, or choose another folder.") from None
+        self.path.chmod(self._mode)
 
     def release(self) -> None:
         """Let the folder go."""
