@@ -42,9 +42,13 @@ ASKS: dict[str, dict[str, Any]] = {
     "all by status, reversed": {"sort": "-status"},
     "all, groups by status": {"group": "status"},
     "all, groups by date": {"group": "due"},
+    "all, groups by assignee": {"group": "assignee"},
     "to do": {"status": ["to_do"]},
     "in progress and skipped": {"status": ["in_progress", "skipped"]},
     "overdue": {"view": "overdue"},
+    "overdue, groups by assignee": {"view": "overdue", "group": "assignee"},
+    "overdue, newest": {"view": "overdue", "sort": "-created_at"},
+    "skipped, newest": {"status": ["skipped"], "sort": "-created_at"},
     "due today": {"view": "due_today"},
     "due this week": {"view": "due_this_week"},
     "due this week, by status": {"view": "due_this_week", "sort": "status"},
@@ -53,7 +57,10 @@ ASKS: dict[str, dict[str, Any]] = {
     "mine by status": {**MINE, "sort": "status"},
     "mine, open": {**MINE, "status": ["overdue", "to_do", "in_progress"]},
     "mine, groups by date": {**MINE, "group": "due"},
+    "mine, groups by assignee": {**MINE, "group": "assignee"},
     "of an assignee, overdue": {"view": "overdue", "assignee_id": "?"},
+    "of a template that all have": {"template_id": "?"},
+    "of a template that all have, overdue": {"view": "overdue", "template_id": "?"},
     "a case's": A_CASE,
     "a case's by section": {**A_CASE, "group": "section"},
 }
@@ -68,11 +75,12 @@ class Firm:
     cases: int
     staff: list[str]
     case_ids: list[str] = field(default_factory=list)
+    template_ids: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     def ask(self, query: dict[str, Any], random_: random.Random) -> dict[str, Any]:
         """The request of somebody, about somebody or some case."""
-        found = {"assignee_id": self.staff, "case_id": self.case_ids}
+        found = {"assignee_id": self.staff, "case_id": self.case_ids, "template_id": self.template_ids}
         given = {name: random_.choice(found[name]) if value == "?" else value for name, value in query.items()}
         return {**ListCaseTasks().load({}), **given, "staff_id": random_.choice(self.staff)}
 
@@ -158,6 +166,8 @@ def _firm(stage: Stage, size: int) -> Firm:
             cursor.execute(definition)
         cursor.execute("SELECT case_id::text FROM known_case WHERE firm_id = %s ORDER BY case_id LIMIT 500", (firm_id,))
         firm.case_ids = [row[0] for row in cursor.fetchall()]
+        cursor.execute("SELECT id::text FROM task_template WHERE firm_id = %s", (firm_id,))
+        firm.template_ids = [row[0] for row in cursor.fetchall()]
     plain.autocommit = True
     with plain.cursor() as cursor:
         cursor.execute("VACUUM (ANALYZE)")
@@ -168,12 +178,16 @@ def _firm(stage: Stage, size: int) -> Firm:
     return firm
 
 
+# Ids that grow with time, as `chassis.columns.new_id` gives them: what an index has in their order lies together.
 _TASKS = """
 INSERT INTO case_task (firm_id, id, version, created_at, updated_at, case_id, template_id, title, kind, required,
                        options, checks, section, section_position, position, assignee_id, status, due_at,
                        answer_version, archived)
-SELECT %(firm)s, gen_random_uuid(), 1, at, at, case_id, %(template)s, 'What is your address?', 'short_text', true, '[]',
-       '{}', 'Part ' || number / 4, number / 4, number, CASE WHEN random() < 0.5 THEN staff_id END,
+SELECT %(firm)s,
+       (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(md5(random()::text), 1, 3)
+        || 'a' || substr(md5(random()::text), 1, 15))::uuid, 1, at, at, case_id, %(template)s, 'What is your address?',
+       'short_text', true, '[]', '{}', 'Part ' || number / 4, number / 4, number,
+       CASE WHEN random() < 0.5 THEN staff_id END,
        CASE WHEN chance < 0.70 THEN 'completed' WHEN chance < 0.72 THEN 'skipped' WHEN chance < 0.95 THEN 'to_do'
             ELSE 'in_progress' END,
        CASE WHEN random() < 0.8 THEN at + random() * interval '60 days' END, 0, archived

@@ -68,8 +68,9 @@ class ListCaseTasks(PageRequest):
     """`view`: `overdue`; `due_today`, within 24 hours, and `due_this_week`, within 7 days, without what is overdue;
     `mine`: of cases that the caller is on, and what is assigned to the caller (none for a key). Over all cases those of
     archived ones are left out. `sort`: due_at, created_at, status (what is most urgent first, by date within); of one
-    case also title, assignee, position (as assigned, and as forms have them). `group` puts the list in order by status
-    or due, of one case also by section or assignee; `sort` is the order within."""
+    case also title, assignee, position (as assigned, and as forms have them). `group` puts the list in order by status,
+    due or assignee, of one case also by section; `sort` is the order within. Over all cases `assignee` is of open tasks
+    only, by due_at."""
 
     case_id = Id(load_default=None, allow_none=True)
     template_id = Id(load_default=None, allow_none=True)

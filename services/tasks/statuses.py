@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, not_, or_, true
 
 from services.tasks.models import LAST_SECOND, OPEN, CaseTask
 
 
-def is_open() -> ColumnElement[bool]:
+def is_open(task: Any = CaseTask) -> ColumnElement[bool]:
     """Whether a case task is open, overdue or not. The statuses are part of the statement's text, without which neither
     server would use a partial index."""
-    return CaseTask.status.in_(bindparam("open", OPEN, expanding=True, literal_execute=True))
+    opened: ColumnElement[bool] = task.status.in_(bindparam("open", OPEN, expanding=True, literal_execute=True))
+    return opened
 
 
-def present() -> ColumnElement[bool]:
+def present(task: Any = CaseTask) -> ColumnElement[bool]:
     """Whether the case of a case task is not archived, in the words of the partial indexes."""
-    return not_(CaseTask.archived)
+    return not_(task.archived)
 
 
 def is_overdue(now: dt.datetime) -> ColumnElement[bool]:

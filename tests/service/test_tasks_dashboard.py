@@ -16,7 +16,7 @@ from chassis.context import Context, use
 from contracts.errors import Invalid
 from contracts.tasks import STATUSES, VIEWS, CaseTaskListing, ListCaseTasks
 from services.tasks import known_cases
-from services.tasks.listing import counting
+from services.tasks.listing import by_assignee, counting
 from services.tasks.listing.lists import list_case_tasks
 from services.tasks.models import CaseTask, KnownCaseStaff
 from tests.examples import examples
@@ -70,6 +70,7 @@ over_all = st.fixed_dictionaries(
         "order": st.one_of(
             st.tuples(st.none(), st.sampled_from([None, *BOTH_WAYS])),
             st.tuples(st.sampled_from(["status", "due"]), st.sampled_from([None, "due_at", "-due_at"])),
+            st.tuples(st.just("assignee"), st.sampled_from([None, "due_at"])),
         ),
     }
 )
@@ -221,8 +222,13 @@ def groups(tasks: list[Task], group: str, everything: list[Task]) -> list[tuple[
 def check(firm: Firm, asked: dict[str, Any], everything: list[Task], *, limit: int = 3, **more: Any) -> None:
     base = [task for task in everything if meant(asked, task)]
     view = [task for task in base if in_view(firm, asked["view"], task)]
-    listed = [task for task in view if not asked["status"] or shown(task) in asked["status"]]
     group, sort = asked["order"]
+    wanted = asked["status"] or RANKS
+    if group == "assignee" and not more:
+        # Over all cases, of what is open.
+        wanted = [status for status in wanted if status in RANKS[:3]] or ["to_do"]
+        asked = {**asked, "status": asked["status"] and wanted}
+    listed = [task for task in view if shown(task) in wanted]
     by_date = group or asked["status"] or asked["view"] not in ("all", "mine")
     expected = groups(listed, group, everything) if group else [(None, listed)]
     ids = [
@@ -370,6 +376,17 @@ def test_what_is_too_much_to_look_at_is_counted_as_far_as_it_goes(
     assert exact["mine"]["total_is_lower_bound"]
 
 
+def test_the_more_people_there_are_the_less_of_each_is_counted(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_assignee, "MOST_COUNTED", 4)
+    monkeypatch.setattr(by_assignee, "FEWEST", 1)
+    firm = Firm(office, [one(assignee=who) for who in ("me", "me", "me", "other", "other", None, None, None)])
+    found = {group["key"]: group for group in firm.ask(asking("assignee"))["groups"]}
+    assert [found[who]["total"] for who in (firm.me, firm.other, None)] == [2, 2, 3]
+    assert [found[who]["total_is_lower_bound"] for who in (firm.me, firm.other, None)] == [True, False, False]
+    monkeypatch.setattr(by_assignee, "MOST_COUNTED", 6)
+    check(firm, asking("assignee"), firm.tasks)
+
+
 @pytest.mark.parametrize(
     ("query", "field", "code"),
     [
@@ -377,7 +394,10 @@ def test_what_is_too_much_to_look_at_is_counted_as_far_as_it_goes(
         ({"sort": "position"}, "sort", "sort_needs_case"),
         ({"sort": "answer"}, "sort", "invalid_sort"),
         ({"group": "section"}, "group", "group_needs_case"),
-        ({"group": "assignee"}, "group", "group_needs_case"),
+        ({"group": "assignee", "status": ["to_do", "completed"]}, "status", "group_needs_case"),
+        ({"group": "assignee", "sort": "-due_at"}, "sort", "sort_needs_case"),
+        ({"group": "assignee", "cursor": "nobody.none"}, "cursor", "invalid_cursor"),
+        ({"group": "assignee", "cursor": "somebody.none"}, "cursor", "invalid_cursor"),
         ({"group": "status", "sort": "created_at"}, "sort", "sort_needs_case"),
         ({"due_from": NOW, "due_to": NOW - DAY}, "due_from", "invalid_input"),
         ({"cursor": "none"}, "cursor", "invalid_cursor"),
@@ -399,7 +419,8 @@ def test_a_cursor_is_good_for_its_own_list_only(office: Office) -> None:
     lists = [
         (asking(), {}), (asking(sort="due_at"), {}), (asking(sort="-due_at"), {}), (asking(sort="status"), {}),
         (asking(view="due_today"), {}), (asking(view="mine", sort="due_at"), {}), (asking("status"), {}),
-        (asking("due"), {}), (asking(), case), (asking(sort="title"), case), (asking("section"), case),
+        (asking("due"), {}), (asking("assignee"), {}), (asking(), case), (asking(sort="title"), case),
+        (asking("section"), case),
     ]  # fmt: skip
     cursors = [firm.ask(asked, limit=1, **more)["meta"]["next_cursor"] for asked, more in lists]
     assert all(cursors)

@@ -13,8 +13,8 @@ from chassis.columns import new_id
 from chassis.database import Database
 from chassis.testing import as_owner
 from contracts.tasks import ListCaseTasks
+from services.tasks.listing.counting import COUNTED
 from services.tasks.listing.lists import list_case_tasks
-from services.tasks.listing.slots import SLOTS
 from services.tasks.models import CaseTask
 from services.tasks.statuses import is_open, present
 from tests.service.plans import plan_of
@@ -82,6 +82,7 @@ FIRST = {
     "ix_case_task_created": {},
     "ix_case_task_open_due": {"view": "overdue"},
     "ix_case_task_status": {"status": ["completed"]},
+    "ix_case_task_assignee": {"group": "assignee"},
 }
 
 
@@ -101,9 +102,22 @@ def test_a_page_of_the_dashboard_is_read_along_an_index(office: Office, index: s
 
 
 PAGE = {
-    index: f"SELECT case_task.{'id, case_task.created_at' if 'created' in index else 'due_at, case_task.id'}"
-    for index in FIRST
+    "ix_case_task_created": "SELECT case_task.id, case_task.created_at",
+    "ix_case_task_open_due": "SELECT case_task.due_at, case_task.id",
+    "ix_case_task_status": "SELECT case_task.due_at, case_task.id",
+    "ix_case_task_assignee": "SELECT case_task.assignee_id, case_task.due_at",
 }
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_who_has_open_tasks_and_how_many_is_looked_up_one_by_one(office: Office) -> None:
+    fill(office)
+    query = {**ListCaseTasks().load({}), "group": "assignee", "limit": 10}
+    for beginning in ("WITH RECURSIVE people", "SELECT each_assignee.id"):
+        plan = plan_of(office.db, beginning, lambda: list_case_tasks(office.db, None, NOW, **query))
+        # Among so few tasks all that somebody has are as good an index as those that are open.
+        assert re.search(r"using ix_case_task_(assignee|firm_id_assignee_id) on case_task", plan)
+        assert "Seq Scan on case_task" not in plan
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
@@ -116,8 +130,8 @@ def test_what_is_counted_and_what_is_mine_is_looked_up(office: Office) -> None:
 
     counted = plan_of(office.db, "SELECT (SELECT count(*)", ask)
     # Among so few tasks the dates of all that are open are as good an index as those of a status, or any of the firm's.
-    assert len(re.findall(r"using ix_case_task_\w+ on case_task", counted)) == len(SLOTS)
-    ends = sum(2 if due in ("due_today", "due_this_week") else 1 for _, due in SLOTS if due)
+    assert len(re.findall(r"using ix_case_task_\w+ on case_task", counted)) == len(COUNTED)
+    ends = sum(2 if due in ("due_today", "due_this_week") else 1 for _, due in COUNTED if due)
     assert counted.count("(due_at") == ends
     assert "Seq Scan on case_task" not in counted
     for beginning in ("SELECT case_task.due_at, case_task.id", "SELECT anon_1.at"):

@@ -14,12 +14,15 @@ from chassis.value_sets import among_rows
 from services.tasks.listing.request import Listing
 from services.tasks.listing.slots import DATED, SLOTS, UNDATED, Clock, Counts, Slot
 from services.tasks.models import OPEN, CaseTask, KnownCaseStaff
-from services.tasks.statuses import present
+from services.tasks.statuses import is_open, present
 
 MOST_READ = 5 * TOTAL_CAP
 """Tasks of one person, one template or one assignee that are looked at; of more, each count is a lower bound."""
 
 _DUES = (*DATED, UNDATED)
+_OVERDUE = Slot(OPEN[0], DATED[0])
+COUNTED = tuple(slot for slot in SLOTS if slot.due != DATED[0] or slot == _OVERDUE)
+"""What is overdue is one status, whatever is stored of it, and is counted once."""
 
 Where = list[ColumnElement[bool]]
 
@@ -74,20 +77,21 @@ def _each(session: Session, asked: Listing) -> Counts:
     given = {name: value for name, value in limits.items() if value is not None}
     ends = dict(zip(DATED, asked.clock.ends, strict=False))
     row = session.execute(_all_slots(frozenset(given)), {**given, **ends}).one()
-    return Counts(dict(zip(SLOTS, row, strict=True)))
+    return Counts(dict(zip(COUNTED, row, strict=True)))
 
 
 @cache
 def _all_slots(given: frozenset[str]) -> Select[Any]:
-    """One number for each of `SLOTS`, `TOTAL_CAP` + 1 at most. Made once, as to put it together takes long."""
+    """One number for each of `COUNTED`, `TOTAL_CAP` + 1 at most. Made once, as to put it together takes long."""
     between = _between_parameters(given)
 
     def counted(slot: Slot) -> Any:
-        tasks = select(CaseTask.id).where(CaseTask.status == slot.stored, present(), *_due_parameters(slot), *between)
+        of_status = is_open() if slot == _OVERDUE else CaseTask.status == slot.stored
+        tasks = select(CaseTask.id).where(of_status, present(), *_due_parameters(slot), *between)
         within = tasks.limit(TOTAL_CAP + 1).subquery()
         return select(func.count()).select_from(within).scalar_subquery()
 
-    return select(*(counted(slot) for slot in SLOTS))
+    return select(*(counted(slot) for slot in COUNTED))
 
 
 def _between_parameters(given: frozenset[str]) -> Where:

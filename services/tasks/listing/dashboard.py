@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from chassis import paging
 from chassis.turns import IN_ORDER
 from chassis.value_sets import Statement
+from services.tasks.listing.by_assignee import Groups, count_by_assignee, page_by_assignee
 from services.tasks.listing.counting import Where, count_slots, due_between, in_due_slots, is_mine, narrowing
 from services.tasks.listing.request import Listing, no_cursor
 from services.tasks.listing.slots import GROUP_KEYS, SLOTS, UNDATED, Clock, Slot, counts_of, groups_of, key_of
@@ -38,33 +39,40 @@ def list_dashboard(session: Session, asked: Listing) -> tuple[list[str], dict[st
     counts = mine if asked.view == "mine" else everybodys
     total = counts.of(asked.slots)
     if not total and not counts.more:
-        return [], _told(asked, everybodys, mine, paging.meta_of(0))
+        return [], _told(asked, everybodys, mine, paging.meta_of(0), [] if asked.by_assignee else None)
     narrow = narrowing(asked)
     if asked.view == "mine" and asked.staff_id is not None:
         narrow = [is_mine(session, asked.staff_id), *narrow]
     if counts.more:
         where = (*narrow, present(), *due_between(asked), _in_slots(asked.slots, asked.clock))
         total = paging.count_up_to(session, select(CaseTask.id).where(*where))
-    by_date = asked.order in ("due_at", "status")
-    ids, following = _by_date(session, asked, narrow) if by_date else _by_creation(session, asked, narrow)
-    return ids, _told(asked, everybodys, mine, {**paging.meta_of(total), "next_cursor": following})
+    groups = None
+    if asked.by_assignee:
+        within = [*narrow, *_open_in_slots(asked.slots, asked.clock)]
+        ids, following = page_by_assignee(session, asked, within, sorted_here=bool(narrow))
+        groups = count_by_assignee(session, asked, within, sorted_here=bool(narrow))
+    elif asked.order in ("due_at", "status"):
+        ids, following = _by_date(session, asked, narrow)
+    else:
+        ids, following = _by_creation(session, asked, narrow, many=total > paging.TOTAL_CAP)
+    return ids, _told(asked, everybodys, mine, {**paging.meta_of(total), "next_cursor": following}, groups)
 
 
-def _told(asked: Listing, everybodys: Any, mine: Any, meta: dict[str, Any]) -> dict[str, Any]:
-    counts = mine if asked.view == "mine" else everybodys
-    return {
-        "meta": meta,
-        "counts": counts_of(everybodys, mine, asked.view),
-        "groups": None if asked.group is None else groups_of(asked.group, counts, asked.slots),
-        "progress": None,
-    }
+def _told(
+    asked: Listing, everybodys: Any, mine: Any, meta: dict[str, Any], groups: Groups | None = None
+) -> dict[str, Any]:
+    if asked.group is not None and not asked.by_assignee:
+        groups = groups_of(asked.group, mine if asked.view == "mine" else everybodys, asked.slots)
+    return {"meta": meta, "counts": counts_of(everybodys, mine, asked.view), "groups": groups, "progress": None}
 
 
-def _by_creation(session: Session, asked: Listing, narrow: Where) -> tuple[list[str], str | None]:
+def _by_creation(session: Session, asked: Listing, narrow: Where, *, many: bool) -> tuple[list[str], str | None]:
+    """`many`: so many are in the list that a page is soon found among all tasks. Few are found and put in order."""
     statement = select(CaseTask.id, CaseTask.created_at).where(*narrow, present(), *due_between(asked))
-    if asked.slots != SLOTS:
+    every = asked.slots == SLOTS
+    if not every:
         statement = statement.where(_in_slots(asked.slots, asked.clock))
-    elif not narrow:
+    if not narrow and (every or many):
         statement = statement.execution_options(**IN_ORDER)
     rows, following = paging.page_rows(
         session, statement, column=CaseTask.created_at, ids=CaseTask.id, sort=asked.name, optional=False,
@@ -88,12 +96,15 @@ class _Stream:
     def dated(self) -> bool:
         return self.dues != (UNDATED,)
 
-    def where(self, clock: Clock) -> list[ColumnElement[bool]]:
+    def where(self, clock: Clock) -> Where:
         of_status = is_open() if self.stored == OPEN else CaseTask.status == self.stored[0]
+        return [of_status, *self.dates(clock)]
+
+    def dates(self, clock: Clock) -> Where:
         if not self.dated:
-            return [of_status, CaseTask.due_at.is_(None)]
+            return [CaseTask.due_at.is_(None)]
         dues = () if self.dues == ("",) else in_due_slots(self.dues, clock)
-        return [of_status, *dues, CaseTask.due_at.is_not(None)]
+        return [*dues, CaseTask.due_at.is_not(None)]
 
 
 def _by_date(session: Session, asked: Listing, narrow: Where) -> tuple[list[str], str | None]:
@@ -191,6 +202,15 @@ def _of_status(stored: tuple[str, ...], dues: tuple[str, ...]) -> Iterator[_Stre
 
 def _in_slots(slots: Collection[Slot], clock: Clock) -> ColumnElement[bool]:
     return or_(*(and_(*stream.where(clock)) for stream in _streams(slots)))
+
+
+def _open_in_slots(slots: Collection[Slot], clock: Clock) -> Where:
+    """Of open tasks: whatever a partial index of these says already is asked by itself, so that nothing but the index
+    is read."""
+    streams = _streams(slots)
+    if any(stream.stored != OPEN for stream in streams):
+        return [is_open(), _in_slots(slots, clock)]
+    return [is_open(), or_(*(and_(*stream.dates(clock)) for stream in streams))]
 
 
 def _in_order(statement: Statement, after: Found | None, descending: bool) -> Statement:

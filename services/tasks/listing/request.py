@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from chassis.context import current
 from contracts.errors import Invalid, invalid_field
 from services.tasks.listing.slots import OF_VIEW, Clock, Slot, meant
+from services.tasks.models import OPEN
 
 CASE_SORTS = ("assignee", "created_at", "due_at", "position", "status", "title")
 SORTS = ("created_at", "due_at", "status")
-GROUPS = ("due", "status")
+GROUPS = ("assignee", "due", "status")
+_DONE = ("completed", "skipped")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,15 @@ class Listing:
             raise invalid_field("sort", f"Over all cases one of: {', '.join(SORTS)}.", "sort_needs_case")
         if self.group is not None and self.order != "due_at":
             raise invalid_field("sort", "Groups over all cases are sorted by due_at.", "sort_needs_case")
+        if self.by_assignee and self.descending:
+            raise invalid_field("sort", "By assignee over all cases only by due_at.", "sort_needs_case")
+        if self.by_assignee and set(self.status).intersection(_DONE):
+            raise invalid_field("status", "Over all cases, open tasks are grouped by assignee.", "group_needs_case")
+
+    @property
+    def by_assignee(self) -> bool:
+        """Whether it is of the open tasks of all cases, by whose they are."""
+        return self.group == "assignee" and self.case_id is None
 
     @property
     def sorted_by(self) -> str:
@@ -75,6 +86,8 @@ class Listing:
 
     @property
     def slots(self) -> tuple[Slot, ...]:
+        if self.by_assignee and not self.status:
+            return meant(self.view, (*OPEN, "overdue"))
         return meant(self.view, self.status)
 
 

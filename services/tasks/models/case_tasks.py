@@ -83,8 +83,7 @@ class CaseTask(Versioned, Base):
         ),
         _partial(
             "ix_case_task_assignee", "firm_id", "assignee_id", "due_at", "id",
-            sqlite=f"{_OPEN} AND {_PRESENT['sqlite']} AND assignee_id IS NOT NULL",
-            postgresql=f"{_OPEN} AND {_PRESENT['postgresql']} AND assignee_id IS NOT NULL",
+            sqlite=f"{_OPEN} AND {_PRESENT['sqlite']}", postgresql=f"{_OPEN} AND {_PRESENT['postgresql']}",
         ),
         _partial(
             "ix_case_task_due_to_tell", "due_at",

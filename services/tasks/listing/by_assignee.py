@@ -1,0 +1,147 @@
+"""The dashboard's open tasks by whose they are: the groups in the order of their ids, those of nobody last, and within
+each by date.
+
+One index has all of them in this order. A firm's staff are few: what each has open is counted along it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from chassis import paging
+from chassis.turns import IN_ORDER
+from chassis.value_sets import id_rows
+from contracts.base import CANONICAL_ID
+from services.tasks.listing.counting import Where, due_between
+from services.tasks.listing.request import Listing, no_cursor
+from services.tasks.models import CaseTask
+from services.tasks.statuses import is_open, present
+
+MOST_COUNTED, FEWEST = 50_000, 100
+"""Tasks that are counted for all groups together, and at least for each."""
+
+Groups = list[dict[str, Any]]
+_NOBODY = "nobody"
+Last = tuple[str | None, dt.datetime | None, str]
+"""The assignee, the date and the id of a page's last task."""
+
+
+def count_by_assignee(session: Session, asked: Listing, where: Where, *, sorted_here: bool) -> Groups:
+    """`contracts.tasks.TaskGroup` of each assignee who has anything in the list, counted up to a cap: the more there
+    are, the lower. `where`: what is in it."""
+    theirs = [*where, present(), *due_between(asked)]
+    if sorted_here:
+        counted = select(CaseTask.assignee_id, func.count()).where(*theirs).group_by(CaseTask.assignee_id)
+        counts: dict[str | None, int] = dict(session.execute(counted).all())
+        nobodys = counts.pop(None, 0)
+        return _groups(counts, nobodys, paging.TOTAL_CAP)
+    people = session.scalars(_people(), execution_options=IN_ORDER).all()
+    cap = max(FEWEST, min(paging.TOTAL_CAP, MOST_COUNTED // max(1, len(people))))
+    nobodys = paging.count_up_to(session, select(CaseTask.id).where(*theirs, CaseTask.assignee_id.is_(None)))
+    return _groups(_counts(session, theirs, people, cap), nobodys, cap)
+
+
+def _groups(counts: Mapping[str | None, int], nobodys: int, cap: int) -> Groups:
+    found = [_group(assignee_id, count, cap) for assignee_id, count in sorted(counts.items()) if count]
+    return [*found, _group(None, nobodys, paging.TOTAL_CAP)] if nobodys else found
+
+
+def _group(assignee_id: str | None, count: int, cap: int) -> dict[str, Any]:
+    counted = {"total": min(count, cap), "total_is_lower_bound": count > cap}
+    return {"key": assignee_id, "title": None, **counted, "completed": 0, "skipped": 0}
+
+
+@cache
+def _people() -> Select[Any]:
+    """Who has open tasks. From each the index leads to the next, past what that one has."""
+    of_somebody = select(CaseTask.assignee_id).where(is_open(), present(), CaseTask.assignee_id.is_not(None))
+    first = of_somebody.order_by(*_place(CaseTask)).limit(1).scalar_subquery()
+    found = select(first.label("assignee_id")).cte("people", recursive=True)
+    more = aliased(CaseTask)
+    following = (
+        select(more.assignee_id)
+        .where(is_open(more), present(more), more.assignee_id > found.c.assignee_id)
+        .order_by(*_place(more))
+        .limit(1)
+        .correlate(found)
+        .scalar_subquery()
+    )
+    people = found.union_all(select(following).where(found.c.assignee_id.is_not(None)))
+    return select(people.c.assignee_id).where(people.c.assignee_id.is_not(None))
+
+
+def _counts(session: Session, theirs: Where, people: Sequence[str], cap: int) -> dict[str | None, int]:
+    each = id_rows(session, people).subquery("each_assignee")
+    # As a range: what is equal to something has no order of its own.
+    of_one = (CaseTask.assignee_id >= each.c.id, CaseTask.assignee_id <= each.c.id)
+    within = select(CaseTask.id).where(*theirs, *of_one).order_by(*_place(CaseTask)).limit(cap + 1).correlate(each)
+    count = select(func.count()).select_from(within.subquery()).scalar_subquery()
+    return dict(session.execute(select(each.c.id, count), execution_options=IN_ORDER).all())
+
+
+def _place(task: Any) -> tuple[Any, Any, Any]:
+    """The order that this index has and no other one."""
+    return task.assignee_id, task.due_at.nulls_last(), task.id
+
+
+def page_by_assignee(
+    session: Session, asked: Listing, where: Where, *, sorted_here: bool
+) -> tuple[list[str], str | None]:
+    """The ids of a page, and the cursor of the next. `sorted_here`: what is in the list is found and put in order, for
+    no index has it so. Raises Invalid `invalid_cursor`."""
+    last = None if asked.cursor is None else _read_cursor(asked)
+    # What is nobody's is read by itself: it is neither before an id nor after it.
+    rows = [] if last is not None and last[0] is None else _read(session, asked, [*where, *_of_somebody(last)],
+                                                                  asked.limit + 1, sorted_here)  # fmt: skip
+    if len(rows) <= asked.limit:
+        nobodys = [*where, *_of_nobody(last)]
+        rows += _read(session, asked, nobodys, asked.limit + 1 - len(rows), sorted_here)
+    following = _write_cursor(asked, rows[asked.limit - 1]) if len(rows) > asked.limit else None
+    return [row.id for row in rows[: asked.limit]], following
+
+
+def _read(session: Session, asked: Listing, where: Where, limit: int, sorted_here: bool) -> list[Any]:
+    columns = (CaseTask.assignee_id, CaseTask.due_at, CaseTask.id)
+    wanted = select(*columns).where(*where, present(), *due_between(asked))
+    # By the assignee too where it is nobody: only so PostgreSQL sees that the index has this order.
+    in_order = wanted.order_by(*_place(CaseTask)).limit(limit)
+    return list(session.execute(in_order, execution_options={} if sorted_here else IN_ORDER))
+
+
+def _of_somebody(last: Last | None) -> Where:
+    theirs: Where = [CaseTask.assignee_id.is_not(None)]
+    if last is None:
+        return theirs
+    assignee_id, due_at, last_id = last
+    # The first comparison is in the others: as it stands, an index begins where the page does.
+    after = or_(CaseTask.assignee_id > assignee_id, _after(due_at, last_id))
+    return [*theirs, CaseTask.assignee_id >= assignee_id, after]
+
+
+def _of_nobody(last: Last | None) -> Where:
+    nobodys: Where = [CaseTask.assignee_id.is_(None)]
+    return nobodys if last is None or last[0] is not None else [*nobodys, _after(*last[1:])]
+
+
+def _after(due_at: Any, last_id: str) -> ColumnElement[bool]:
+    undated = CaseTask.due_at.is_(None)
+    if due_at is None:
+        return and_(undated, CaseTask.id > last_id)
+    return or_(CaseTask.due_at > due_at, and_(CaseTask.due_at == due_at, CaseTask.id > last_id), undated)
+
+
+def _write_cursor(asked: Listing, row: Any) -> str:
+    return f"{row.assignee_id or _NOBODY}.{paging.cursor_after(asked.name, row.due_at, row.id)}"
+
+
+def _read_cursor(asked: Listing) -> Last:
+    whose, _, within = str(asked.cursor).partition(".")
+    if whose != _NOBODY and not CANONICAL_ID.fullmatch(whose):
+        raise no_cursor()
+    return (None if whose == _NOBODY else whose, *paging.read_cursor(within, asked.name, CaseTask.due_at, CaseTask.id))
