@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from chassis.columns import new_id
+from chassis.database import Database
 from contracts.accounts import LIST_STAFF
 from contracts.cases import CASE_CREATED, CASE_IMPORT_UNDONE, CASES_IMPORTED, IMPORT_REQUESTED
 from contracts.clients import MATCH_PEOPLE
@@ -222,7 +223,8 @@ def test_which_columns_and_settings_are_refused(office: ImportOffice) -> None:
         "invalid_mapping", ["default_values.colour"],
     )  # fmt: skip
     assert refusal(Forbidden, office.preview, rows, sees=False) == ("permission_denied", ["mapping.Secret"])
-    assert refusal(NotFound, office.service.get_import, new_id())[0] == "import_not_found"
+    made, stranger = office.upload(rows), Database(office.db.url, office.db.base, firm_id=new_id())
+    assert refusal(NotFound, IMPORTS.get, stranger, made["id"])[0] == "import_not_found"
     assert office.calls.asked(LIST_STAFF) == []
 
 

@@ -74,3 +74,11 @@ def test_ctrl_c_ends_a_preview(console: Console, tmp_path: Path) -> None:
     assert importing.take_in(api, tmp_path / "people.csv", console=console, sure=True) == importing.DECLINED
     assert api.cancelled
     assert "Nothing was imported." in said(console)
+
+
+def test_what_an_empty_cell_means_is_said_by_field() -> None:
+    assert importing.read_defaults(["case_type=Probate", "client.external_source=a=b"]) == {
+        "case_type": "Probate", "client.external_source": "a=b",
+    }  # fmt: skip
+    with pytest.raises(importing.Refused, match="FIELD=VALUE, not Probate"):
+        importing.read_defaults(["Probate"])
