@@ -25,6 +25,14 @@ from services.cases.models import Base
 from services.cases.service import CasesService
 from tests.service.cases_office import Office, listed
 
+HEADER = ["Number", "Name", "Client", "Email"]
+
+
+def row(number: int, **cells: str) -> list[str]:
+    full = {"Number": f"N{number}", "Name": f"Case {number}", "Client": f"Ann{number}", "Email": f"a{number}@x.org"}
+    return list((full | cells).values())
+
+
 SETTINGS: dict[str, Any] = {
     "mapping": None, "duplicates": "skip", "default_values": {}, "default_country": "US", "date_format": "auto",
     "clear_empty": False,

@@ -19,11 +19,10 @@ from services.cases.data_exports import export_client_data
 from services.cases.imports import lists, undo
 from services.cases.imports.store import IMPORTS
 from services.cases.models import CaseImport, CaseImportChange, CaseImportClient
-from tests.service.case_imports_desk import ImportOffice, counts, office, small_chunks
+from tests.service.case_imports_desk import HEADER, ImportOffice, counts, office, row, small_chunks
 from tests.service.cases_office import events, refusal
 from tests.service.one_database import on_one_database
 from tests.service.test_cases_erasing import erase
-from tests.service.test_cases_imports import HEADER, row
 
 __all__ = ["office", "small_chunks"]
 

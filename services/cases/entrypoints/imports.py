@@ -8,7 +8,6 @@ from chassis.columns import utc_now
 from chassis.events import ReceivedEvent, on
 from chassis.files import FilesProvider
 from chassis.imports import errors, keeping
-from chassis.imports import running as any_running
 from chassis.rpc import serve
 from chassis.timers import every
 from contracts import cases
@@ -36,7 +35,7 @@ class ImportEntrypoints(Dependencies):
 
     @serve(cases.CANCEL_IMPORT)
     def cancel_import(self, import_id: str) -> Record:
-        return any_running.cancel_import(self.db, IMPORTS, import_id=import_id)
+        return running.cancel_import(self.db, import_id=import_id)
 
     @serve(cases.UNDO_IMPORT)
     def undo_import(self, import_id: str) -> Record:

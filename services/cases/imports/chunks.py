@@ -7,7 +7,8 @@ and how far the import is are written in one transaction. What ends in between i
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -18,13 +19,20 @@ from sqlalchemy.exc import IntegrityError
 from chassis.context import Context, use
 from chassis.database import Database
 from chassis.imports import running
+from chassis.imports.models import ENDED
 from chassis.imports.previews import Rows
 from contracts.errors import CasewireError
+from services.cases.imports.fields import PEOPLE_FIELDS
 from services.cases.imports.matching import Matching, Outcome
 from services.cases.imports.people import id_of_new_client, match_people
 from services.cases.imports.rows import Row, RowReader
 from services.cases.imports.store import IMPORTS
-from services.cases.imports.writing import give_back_unneeded, keep_clients, write_cases
+from services.cases.imports.writing import (
+    give_back_unneeded,
+    give_back_without_cases,
+    keep_clients,
+    write_cases,
+)
 from services.cases.models import CaseImport
 from services.cases.uniqueness import meaning_of
 
@@ -82,7 +90,7 @@ def _take_in_whole(
         actor_kind="system" if found.actor_id is None else "staff",
         sees_sensitive=True,
     )
-    with use(actor), db.unit_of_work() as uow:
+    with use(actor), _given_back(db, found.id, made), db.unit_of_work() as uow:
         current = running.at_its_place(uow, IMPORTS, found.id, chunk.start)
         uow.plan_anew()
         reader.types.hold(uow.session)
@@ -94,6 +102,26 @@ def _take_in_whole(
         if not goes_on:
             give_back_unneeded(uow, current)
         return goes_on
+
+
+@contextmanager
+def _given_back(db: Database, import_id: str, made: Collection[str]) -> Iterator[None]:
+    """Where the import was ended meanwhile, nobody else needs the clients that were made for these rows."""
+    try:
+        yield
+    except running.Overtaken:
+        with db.unit_of_work() as uow:
+            if IMPORTS.find(uow.session, import_id, lock=True).state in ENDED:
+                give_back_without_cases(uow, import_id, made)
+        raise
+
+
+def clients_of_next_chunk(found: CaseImport) -> set[str]:
+    """The ids of the clients that the rows after those that were taken in would make."""
+    fields = {*(found.mapping or {}).values(), *found.default_values}
+    places = {PEOPLE_FIELDS[field][0] for field in fields & PEOPLE_FIELDS.keys()}
+    rows = range(found.position + 1, min(found.position + CHUNK, found.total) + 1)
+    return {id_of_new_client(found.id, row, place) for row in rows for place in places}
 
 
 def with_people(

@@ -10,10 +10,11 @@ from chassis.database import Database
 from chassis.files import Files
 from chassis.imports import running
 from contracts.cases import IMPORT_REQUESTED
-from services.cases.imports.chunks import chunks, take_in
+from services.cases.imports.chunks import chunks, clients_of_next_chunk, take_in
 from services.cases.imports.known import KnownTypes
 from services.cases.imports.previewing import reader_of, staff_of
 from services.cases.imports.store import IMPORTS
+from services.cases.imports.writing import give_back_without_cases
 from services.cases.numbering import day_of_many
 
 
@@ -27,6 +28,21 @@ def run_import(db: Database, *, import_id: str, actor_id: str | None) -> dict[st
         found.started()
         found.actor_id = actor_id
         uow.emit(IMPORT_REQUESTED, import_id, {"import_id": import_id})
+        return uow.answer(IMPORTS.wire(found))
+
+
+def cancel_import(db: Database, *, import_id: str) -> dict[str, Any]:
+    """Ends an import; the rows that it has taken in stay, and can be undone. Of the rows that were to follow, clients
+    may be there already: of a chunk that was killed, or is at work.
+
+    Raises NotFound `import_not_found`, Conflict `import_ended`.
+    """
+    with db.unit_of_work() as uow:
+        found = IMPORTS.find(uow.session, import_id, lock=True)
+        ran = found.state == "running"
+        found.cancelled()
+        if ran:
+            give_back_without_cases(uow, import_id, clients_of_next_chunk(found))
         return uow.answer(IMPORTS.wire(found))
 
 

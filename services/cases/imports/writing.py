@@ -74,6 +74,13 @@ def give_back_unneeded(uow: UnitOfWork, current: CaseImport) -> None:
     give_back(uow, current.id, ids)
 
 
+def give_back_without_cases(uow: UnitOfWork, import_id: str, client_ids: Collection[str]) -> None:
+    """Of clients that an import may have made, for rows that were not taken in after all, gives back those on no case.
+    (Their owner deletes only such as there are, of this import, and unchanged.)"""
+    on_cases = select(CaseClient.client_id).where(among(uow.session, CaseClient.client_id, client_ids))
+    give_back(uow, import_id, sorted(set(client_ids) - set(uow.session.scalars(on_cases))))
+
+
 def give_back(uow: UnitOfWork, import_id: str, client_ids: Sequence[str]) -> None:
     """Tells the owner of clients that an import made some that are on no case."""
     for start in range(0, len(client_ids), _TOLD_AT_ONCE):
