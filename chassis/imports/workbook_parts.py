@@ -16,8 +16,6 @@ from typing import IO, Any
 from xml.parsers import expat
 
 from defusedxml.ElementTree import fromstring
-from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
-from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900
 
 from chassis.imports.text_files import unreadable
 from contracts.errors import Invalid
@@ -61,6 +59,9 @@ class Book:
     """The workbook's list of sheets, and what its styles make of numbers."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
+        # Only where a workbook is read: openpyxl is a slow import, of 180 modules.
+        from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900
+
         names = set(archive.namelist())
         root = fromstring(_part(archive, "xl/workbook.xml"), forbid_dtd=True)
         targets = _targets(archive, names)
@@ -83,6 +84,8 @@ class Book:
             self._read_styles(fromstring(_part(archive, "xl/styles.xml"), forbid_dtd=True))
 
     def _read_styles(self, root: Any) -> None:
+        from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
+
         formats: dict[int, str] = dict(BUILTIN_FORMATS)
         for element in root.iter():
             if _local(element.tag) == "numFmt":

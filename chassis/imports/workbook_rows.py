@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from openpyxl.utils.datetime import from_excel
-
 from chassis.imports import text_files
 from chassis.imports.text_files import unreadable
 from chassis.imports.workbook_parts import Book, SharedTexts, damaged
@@ -86,6 +84,8 @@ class SheetReader:
 
     def _number(self, value: str) -> str:
         if self._style in self.book.dates:
+            from openpyxl.utils.datetime import from_excel
+
             try:
                 return _day(from_excel(float(value), self.book.epoch))
             except (ValueError, OverflowError):
