@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from bench.stage import Stage, stage
 
 MEASUREMENTS = (
-    "revocations", "read", "events", "bulk", "dispatchers", "stops", "card", "accept", "queues", "find", "views",
-    "assign", "imports", "case_imports", "exports",
+    "revocations", "read", "events", "bulk", "dispatchers", "stops", "card", "accept", "queues", "find", "select",
+    "views", "assign", "imports", "case_imports", "exports",
 )  # fmt: skip
 
 

@@ -27,6 +27,10 @@ ALONE = {"casewire_alone": True}
 Within the walls it takes a firm's rows for few and the search for them for long, and has others help it: to start them
 takes ten times as long as to count 10,000 rows."""
 _ALONE = "SET LOCAL max_parallel_workers_per_gather = 0; "
+MANY = {"casewire_many": True}
+"""Execution options of a SELECT of a read that is known to have many rows. PostgreSQL takes one row of two hundred to
+pass the walls, and so looks each of what it takes for few up in the next table: it hashes them instead."""
+_MANY = "SET LOCAL enable_nestloop = off; "
 _BEGIN = "casewire_begin"
 _AHEAD = "casewire_ahead"
 _UNSORTED = "casewire_unsorted"
@@ -107,6 +111,8 @@ def _with_ahead(statement: str, context: Any) -> str:
         info.pop(_AHEAD, None)
     if context.execution_options.get("casewire_alone", False):
         ahead += _ALONE
+    if context.execution_options.get("casewire_many", False):
+        ahead += _MANY
     if not ahead:
         return statement
     if statement.startswith(_BEGINNING):

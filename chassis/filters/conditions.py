@@ -9,6 +9,7 @@ from chassis.filters.fields import ALL_OPERATORS, CUSTOM, DAYS, EMPTINESS, Catal
 from chassis.filters.values import MESSAGES, read_value
 
 MOST_VALUES = 1000
+"""Of one condition; of all conditions of a filter see `parsing`."""
 MOST_DAYS = 36_500
 
 _COMPLEMENTS = {"ne": "eq", "not_in": "in", "is_empty": "is_not_empty"}
@@ -41,8 +42,8 @@ def read_condition(
     elif "value" not in wire:
         raise Wrong("value", f"{operator} needs a value.")
     positive = _COMPLEMENTS.get(operator, operator)
-    if name in catalogue.fields:
-        return (_reading(catalogue.fields[name], operator, positive, wire.get("value")),), operator in _COMPLEMENTS
+    if (own := catalogue.find(name)) is not None:
+        return (_reading(own, operator, positive, wire.get("value")),), operator in _COMPLEMENTS
     readings, first_wrong = [], None
     fitting: set[int] = set()
     for field in custom_fields.get(name.removeprefix(CUSTOM), ()) if name.startswith(CUSTOM) else ():
@@ -87,7 +88,10 @@ def _reading(field: Field, operator: str, positive: str, value: Any) -> Reading:
     if positive == "between":
         if not isinstance(value, list) or len(value) != 2:
             raise Wrong("value", "Not a list of two values, from and to.")
-        return Reading(field, "between", tuple(_value(field, item, f"value.{i}") for i, item in enumerate(value)))
+        ends = tuple(_value(field, item, f"value.{i}") for i, item in enumerate(value))
+        if ends[0] > ends[1]:
+            raise Wrong("value", "The first is after the second.")
+        return Reading(field, "between", ends)
     if positive in DAYS:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_DAYS:
             raise Wrong("value", f"Not a whole number of days from 0 to {MOST_DAYS}.")

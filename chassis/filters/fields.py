@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -76,8 +76,21 @@ class Reading:
 
 class Catalogue:
     """The fields that a service's filters may name. `records`: what they are fields of, as messages to people say it,
-    like "cases"."""
+    like "cases". `families`: by what their names begin with, what makes fields of the rest of a name, None of what is
+    none."""
 
-    def __init__(self, records: str, *fields: Field) -> None:
+    def __init__(
+        self, records: str, *fields: Field, families: Mapping[str, Callable[[str], Field | None]] | None = None
+    ) -> None:
         self.records = records
         self.fields: Mapping[str, Field] = {field.name: field for field in fields}
+        self._families = families or {}
+
+    def find(self, name: str) -> Field | None:
+        """The field of a name, custom ones aside."""
+        if name in self.fields:
+            return self.fields[name]
+        for start, make in self._families.items():
+            if name.startswith(start):
+                return make(name.removeprefix(start))
+        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -39,27 +38,20 @@ def read_filter(
 
 def saved_filters_in(wire: Any) -> set[str]:
     """The ids of the saved filters that a filter, known to be right, refers to itself."""
-    return {str(uuid.UUID(mentioned)) for mentioned in mentions(wire).saved}
+    return mentions(wire).saved
 
 
 def _load_mentioned(found: Mentions, load_saved: LoadSaved) -> dict[str, Wire]:
     """The mentioned saved filters, and those that these mention; what they mention is added to `found`."""
     saved: dict[str, Wire] = {}
     for _ in range(DEEPEST):
-        wanted = {mentioned: saved_id for mentioned in found.saved - saved.keys() if (saved_id := _read_id(mentioned))}
+        wanted = sorted(found.saved - saved.keys())
         if not wanted:
             break
-        by_id = load_saved(sorted(set(wanted.values())))
-        for mentioned, saved_id in sorted(wanted.items()):
+        by_id = load_saved(wanted)
+        for saved_id in wanted:
             if saved_id not in by_id:
                 raise NotFound("saved_filter_not_found", saved_filter_id=saved_id)
-            saved[mentioned] = by_id[saved_id]
+            saved[saved_id] = by_id[saved_id]
             mentions(by_id[saved_id], found)
     return saved
-
-
-def _read_id(text: str) -> str | None:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        return None

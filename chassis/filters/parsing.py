@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from chassis.filters.conditions import Wrong, read_condition
-from chassis.filters.fields import CUSTOM, Catalogue, Field
+from chassis.filters.fields import CUSTOM, DAYS, Catalogue, Field
 from chassis.filters.tree import All, Complement, Condition, Node, Some
+from chassis.texts import is_storable
 from contracts.errors import Invalid, invalid_field
 
 DEEPEST = 10
 MOST_CONDITIONS = 200
+MOST_VALUES_IN_ALL = 10_000
+"""What a database takes in one statement has its limits."""
 
 Wire = dict[str, Any]
 
@@ -29,10 +33,12 @@ class Vocabulary:
 
 @dataclass
 class Mentions:
-    """The names in a filter that have to be looked up before it can be read."""
+    """The names in a filter that have to be looked up before it can be read. `saved`: ids in their usual form;
+    `counts_days`: it may ask for days from today."""
 
     custom_fields: set[str] = field(default_factory=set)
     saved: set[str] = field(default_factory=set)
+    counts_days: bool = False
 
 
 def mentions(wire: Any, found: Mentions | None = None, depth: int = 0) -> Mentions:
@@ -41,14 +47,24 @@ def mentions(wire: Any, found: Mentions | None = None, depth: int = 0) -> Mentio
     if depth > DEEPEST or not isinstance(wire, dict):
         return found
     name = wire.get("field")
-    if isinstance(name, str) and name.startswith(CUSTOM):
+    if isinstance(name, str) and name.startswith(CUSTOM) and is_storable(name):
         found.custom_fields.add(name.removeprefix(CUSTOM))
-    if isinstance(saved := wire.get("saved_filter_id"), str):
+    if isinstance(operator := wire.get("op"), str) and operator in DAYS:
+        found.counts_days = True
+    if (saved := _saved_id(wire.get("saved_filter_id"))) is not None:
         found.saved.add(saved)
     for parts in (wire.get("and"), wire.get("or"), [wire.get("not")]):
         for part in parts[:MOST_CONDITIONS] if isinstance(parts, list) else ():
             mentions(part, found, depth + 1)
     return found
+
+
+def _saved_id(given: Any) -> str | None:
+    """The id of a saved filter in its usual form, however it was written; None if it is none."""
+    try:
+        return str(uuid.UUID(given)) if isinstance(given, str) else None
+    except ValueError:
+        return None
 
 
 def parse(wire: Any, vocabulary: Vocabulary, *, path: str = "filter", saved_as: str | None = None) -> Node:
@@ -64,6 +80,7 @@ class _Reader:
     def __init__(self, vocabulary: Vocabulary, saved_as: str | None) -> None:
         self.vocabulary = vocabulary
         self.conditions = 0
+        self.values = 0
         self.inside: list[str] = [] if saved_as is None else [saved_as]
         self.reference: str | None = None
 
@@ -94,13 +111,14 @@ class _Reader:
             raise self.wrong(path, f"More than {MOST_CONDITIONS} conditions.")
         return tuple(self.node(part, f"{path}.{index}", depth + 1) for index, part in enumerate(wire))
 
-    def saved(self, saved_filter_id: Any, path: str, depth: int) -> Node:
-        if not isinstance(saved_filter_id, str) or saved_filter_id not in self.vocabulary.saved:
+    def saved(self, given: Any, path: str, depth: int) -> Node:
+        saved_filter_id = _saved_id(given)
+        if saved_filter_id is None or saved_filter_id not in self.vocabulary.saved:
             raise self.wrong(path, "Not the id of a saved filter.")
-        if saved_filter_id.lower() in self.inside:
+        if saved_filter_id in self.inside:
             raise self.wrong(path, "The saved filter refers to itself.")
         outermost, self.reference = self.reference, self.reference or path
-        self.inside.append(saved_filter_id.lower())
+        self.inside.append(saved_filter_id)
         tree = self.node(self.vocabulary.saved[saved_filter_id], "filter", depth + 1)
         self.inside.pop()
         self.reference = outermost
@@ -114,6 +132,9 @@ class _Reader:
             readings, complement = read_condition(wire, self.vocabulary.catalogue, self.vocabulary.custom_fields)
         except Wrong as wrong:
             raise self.wrong(f"{path}.{wrong.part}", wrong.message) from None
+        self.values += sum(len(reading.values) for reading in readings)
+        if self.values > MOST_VALUES_IN_ALL:
+            raise self.wrong(f"{path}.value", f"More than {MOST_VALUES_IN_ALL} values in all.")
         tree = Condition(readings)
         return Complement(tree) if complement else tree
 

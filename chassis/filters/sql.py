@@ -30,7 +30,7 @@ Attribute = InstrumentedAttribute[Any]
 
 def condition(node: Node, *, now: dt.datetime) -> Test:
     """The SQL condition of a filter, on the model that the catalogue's fields belong to. `now` is what days are counted
-    from."""
+    from: dates from its day in its own zone."""
     match node:
         case All(parts):
             return and_(*(condition(part, now=now) for part in parts))
@@ -167,7 +167,7 @@ def _folded_test(column: Attribute, reading: Reading, indexed: Attribute | None 
 
 
 def _days(column: Attribute, reading: Reading, now: dt.datetime) -> Test:
-    at: dt.date = now.astimezone(dt.UTC).date() if reading.field.kind == "day" else now
+    at: dt.date = now.date() if reading.field.kind == "day" else now
     days = dt.timedelta(days=reading.values[0])
     return column < at - days if reading.test == "older_than_days" else column.between(at, at + days)
 

@@ -21,9 +21,11 @@ class CaseListFields(Schema):
 
 
 class CaseList(CaseListFields, Stamped):
-    """`case_count` null: the filter names a field that has been taken away since, and selects nothing any more."""
+    """`case_count` is exact to 10,000, and then a lower bound. Null: the filter names a field that has been taken away
+    since, and selects nothing any more."""
 
     case_count = Count(allow_none=True)
+    case_count_is_lower_bound = fields.Boolean()
 
 
 class CreateCaseList(CaseListFields):

@@ -26,13 +26,17 @@ from services.cases.sealed_values import opened
 _FOLDED = ("number_folded", "name_folded", "description_folded", "source_folded")
 
 
+def _key_date(row: KeyDate) -> dict[str, Any]:
+    return plain(row, "label_folded")
+
+
 def export_client_data(db: Database, *, client_id: str, limit: int = 200, cursor: str | None = None) -> dict[str, Any]:
     """`contracts.exporting.ExportedPage`: the client's cases, its part in them, and what filters know of it and of
     those that were merged into it. Raises Invalid."""
     theirs = select(CaseClient.case_id).where(CaseClient.client_id == client_id)
     sections = [
         Section("case", Case, Case.id.in_(theirs), Case.id, lambda row: plain(row, *_FOLDED)),
-        Section("case_key_date", KeyDate, KeyDate.case_id.in_(theirs), KeyDate.id),
+        Section("case_key_date", KeyDate, KeyDate.case_id.in_(theirs), KeyDate.id, _key_date),
         Section("case_client", CaseClient, CaseClient.client_id == client_id, CaseClient.case_id),
         Section("case_status_change", StatusChange, StatusChange.case_id.in_(theirs), StatusChange.id),
         Section("import_change", CaseImportChange, CaseImportChange.case_id.in_(theirs), CaseImportChange.id),

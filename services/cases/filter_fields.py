@@ -2,6 +2,9 @@
 
 A field is a set of values (see `chassis.filters`): `staff_ids`, `client_id`, `key_dates`, a custom field of several
 choices, and everything about the clients (one of each) can have several.
+
+`key_dates` are all of a case's, `key_dates.<label>` those under one label, which the firm's people make up as they go:
+any label is a field, empty where no case has it.
 """
 
 from __future__ import annotations
@@ -15,8 +18,10 @@ from sqlalchemy.sql.selectable import Select
 
 from chassis.filters.fields import CUSTOM, Catalogue, Field, Kind
 from chassis.filters.sql import Column, Rows, TypedColumns, TypedRows
+from chassis.texts import is_storable
 from contracts.clients import CLIENT_STATUSES
 from contracts.messaging import CONSENT_STATES
+from services.cases.key_dates import label_key
 from services.cases.models import (
     Case,
     CaseClient,
@@ -29,6 +34,10 @@ from services.cases.models import (
     KeyDate,
 )
 from services.cases.sealed_values import SealedRows
+
+KEY_DATES = "key_dates."
+"""What the name of the key dates under a label begins with."""
+LONGEST_LABEL = 120
 
 
 def _rows(of_case: InstrumentedAttribute[str]) -> Select[Any]:
@@ -45,6 +54,14 @@ def _of_clients(model: type[Any]) -> Select[Any]:
 def _consent(channel: str) -> Field:
     said = _of_clients(ClientConsent).where(ClientConsent.channel == channel)
     return Field(f"clients.consent.{channel}", "word", Rows(said, Column(ClientConsent.state)), CONSENT_STATES)
+
+
+def _key_dates(label: str) -> Field | None:
+    key = label_key(label)
+    if not 0 < len(label.strip()) <= LONGEST_LABEL or not is_storable(key):
+        return None
+    held = _rows(KeyDate.case_id).where(KeyDate.label_folded == key)
+    return Field(f"{KEY_DATES}{label}", "day", Rows(held, Column(KeyDate.day)))
 
 
 CASE_FIELDS = Catalogue(
@@ -71,6 +88,7 @@ CASE_FIELDS = Catalogue(
     _consent("sms"),
     _consent("email"),
     _consent("phone"),
+    families={KEY_DATES: _key_dates},
 )
 
 CUSTOM_KINDS: dict[str, Kind] = {

@@ -12,17 +12,19 @@ from sqlalchemy.orm import Session
 from chassis.filters import lookup
 from chassis.filters.fields import Field
 from chassis.filters.parsing import Wire
-from chassis.filters.tree import Node
+from chassis.filters.tree import Node, readings_of
+from contracts.errors import invalid_field
 from services.cases.filter_fields import CASE_FIELDS, custom_meanings
 from services.cases.freshness import sources_of
 from services.cases.models import CustomField, SavedFilter
 from services.cases.sealed_values import may_look_for_sensitive
+from services.cases.status_names import by_present_names
 
 
 def read_filter(
     session: Session, wire: Any, *, path: str, saved_as: str | None = None, sources: set[str] | None = None
 ) -> Node:
-    """The tree of a filter, in as many queries as saved filters are nested deep.
+    """The tree of a filter, in as many queries as saved filters are nested deep, and one for the names of statuses.
 
     `saved_as` is the saved filter that the wire is about to become: it must not lead back to itself. Who tells what it
     asks of clients is added to `sources`. Raises Invalid `invalid_filter` that names the place under `path`, and
@@ -38,6 +40,18 @@ def read_filter(
     )
     if sources is not None:
         sources |= sources_of(tree)
+    return by_present_names(session, tree)
+
+
+def read_filter_to_keep(session: Session, wire: Any, *, path: str, saved_as: str | None = None) -> Node:
+    """As `read_filter`, for a filter that is kept as it is written, where everybody reads it.
+
+    Raises Invalid `sensitive_value` besides, if it names a value of a sensitive field.
+    """
+    tree = read_filter(session, wire, path=path, saved_as=saved_as)
+    if any(reading.field.narrow and reading.values for reading in readings_of(tree)):
+        message = "It names a value of a sensitive field, which is not kept where everybody reads it."
+        raise invalid_field(path, message, code="sensitive_value")
     return tree
 
 

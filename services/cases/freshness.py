@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
 from chassis.envelope import ReceivedEvent
-from chassis.filters.tree import Complement, Condition, Node
+from chassis.filters.tree import Node, readings_of
 from services.cases.models import ClientFactsMark
 
 CLIENTS, MESSAGING = "clients", "messaging"
@@ -32,11 +32,8 @@ def note_heard(uow: UnitOfWork, source: str, events: Sequence[ReceivedEvent], no
 
 def sources_of(node: Node) -> set[str]:
     """Who tells what a filter asks of clients."""
-    if isinstance(node, Condition):
-        names = [reading.field.name for reading in node.readings]
-        return {MESSAGING if name.startswith(_CONSENT) else CLIENTS for name in names if name.startswith(_OF_CLIENTS)}
-    parts = [node.part] if isinstance(node, Complement) else node.parts
-    return {source for part in parts for source in sources_of(part)}
+    names = {reading.field.name for reading in readings_of(node)}
+    return {MESSAGING if name.startswith(_CONSENT) else CLIENTS for name in names if name.startswith(_OF_CLIENTS)}
 
 
 def freshness(session: Session, sources: Collection[str]) -> dict[str, Any]:

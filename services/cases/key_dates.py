@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from chassis.custom_fields import repeated
 from chassis.database import UnitOfWork
+from chassis.texts import fold
 from chassis.value_sets import Statement, among_parameter, made_once
 from contracts.errors import Invalid
 from services.cases.models import KeyDate
@@ -36,8 +37,20 @@ def set_key_dates(uow: UnitOfWork, case_id: str, dates: Dates) -> bool:
         return False
     if before:
         uow.session.execute(delete(KeyDate).where(KeyDate.case_id == case_id))
-    uow.insert(KeyDate, [{"case_id": case_id, "position": position, **entry} for position, entry in enumerate(dates)])
+    uow.insert(
+        KeyDate, [{"case_id": case_id, "position": position, **date_row(entry)} for position, entry in enumerate(dates)]
+    )
     return True
+
+
+def date_row(date: Mapping[str, Any]) -> dict[str, Any]:
+    """A date as its row has it, without the case and its position."""
+    return {**date, "label_folded": label_key(date["label"])}
+
+
+def label_key(label: str) -> str:
+    """What labels that mean the same have in common: case and outer blanks do not count."""
+    return fold(label.strip())
 
 
 def key_dates_of(session: Session, case_ids: Sequence[str]) -> dict[str, Dates]:

@@ -58,8 +58,9 @@ def list_cases(
 ) -> Record:
     """A page of the cases that are not archived, or of those that are, newest first unless `sort` says otherwise.
 
-    `q` finds part of a name or number; `meta.client_facts` is `freshness`, if `filter` asks about clients. Raises
-    Invalid that names a wrong place in `filter`, and NotFound for a case type, client or saved filter that is not the
+    `q` finds part of a name or number; `meta.client_facts` is `freshness`, if `filter` asks about clients. `now`: in
+    the firm's zone, if `filter` may count days from it. Raises Invalid that names a wrong place in `filter`, and
+    NotFound for a case type, client or saved filter that is not the
     firm's.
     """
     sources: set[str] = set()

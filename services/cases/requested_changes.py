@@ -11,6 +11,7 @@ from contracts.errors import Conflict, Invalid, NotFound
 from services.cases.case_events import emit_case
 from services.cases.reading import find_case
 from services.cases.records import change_status, demand_changeable
+from services.cases.status_names import present_name
 
 
 def change_case(db: Database, event: ReceivedEvent, now: dt.datetime) -> None:
@@ -22,7 +23,9 @@ def change_case(db: Database, event: ReceivedEvent, now: dt.datetime) -> None:
             case = find_case(uow.session, asked["case_id"], lock=True)
             demand_changeable(case)
             before = case.status
-            if change_status(uow, case, asked["status"], None, now):
+            # The rule may know the status by the name that it had.
+            wanted = present_name(uow.session, case.case_type_id, asked["status"])
+            if change_status(uow, case, wanted, None, now):
                 case.touch(now)
                 uow.session.flush()
                 emit_case(uow, CASE_CHANGED, case, ["status"], previous_status=before)

@@ -3,8 +3,9 @@
 The set is the union of `case_ids`, `case_filter` and `case_list_ids`; `include_case_ids` then limits it (alone, it is
 the set); `exclude_case_ids` is taken away last. Archived and pending cases are never in it.
 
-A page is one statement on the primary key, so that the last costs what the first does. The cursor carries the moment of
-the first page: days are counted from it on every page, and a case created later is on none.
+Pages go by the primary key, so that the last costs what the first does, and are looked up ahead (`looking_ahead`), so
+that what finds all of them is not done for each. The cursor carries the moment of
+the first page, in the firm's zone: days are counted from it on every page, and a case created later is on none.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import binascii
 import datetime as dt
 import hashlib
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -23,18 +25,22 @@ from sqlalchemy.orm import Session
 from chassis.database import Database
 from chassis.filters.sql import condition
 from chassis.paging import TOTAL_CAP
-from chassis.value_sets import among, not_among
+from chassis.turns import MANY
+from chassis.value_sets import Statement, among, among_parameter, made_once, not_among
 from contracts.errors import Invalid, invalid_field
-from services.cases.case_events import client_ids_of
 from services.cases.case_lists import in_lists
 from services.cases.filter_lookup import read_filter
 from services.cases.freshness import freshness
 from services.cases.known_cases import refuse_unknown_cases
-from services.cases.models import Case
+from services.cases.looking_ahead import PAGES, Ahead, KeptSelections
+from services.cases.models import Case, CaseClient
+from services.cases.sealed_values import may_look_for_sensitive
 
 Record = dict[str, Any]
 ADDING = ("case_ids", "case_filter", "case_list_ids")
 PARTS = (*ADDING, "include_case_ids", "exclude_case_ids")
+SHORTLY = dt.timedelta(minutes=1)
+"""A case that is archived says when before it is committed, by a clock of its own."""
 
 
 def check_selector(selector: Record) -> None:
@@ -49,43 +55,54 @@ def check_selector(selector: Record) -> None:
 
 
 def select_cases(
-    db: Database, selector: Record, *, limit: int, cursor: str | None, now: dt.datetime, count_all: bool = False
+    db: Database,
+    selector: Record,
+    *,
+    limit: int,
+    cursor: str | None,
+    now: dt.datetime,
+    count_all: bool = False,
+    kept: KeptSelections | None = None,
 ) -> Record:
     """One page: {"data": [{case_id, case_type_id, client_ids}], "meta"}, the primary client first; `meta.client_facts`
-    is `freshness`, if it depends on clients. With `count_all` the first page counts beyond what lists count.
+    is `freshness`, if it depends on clients. `now`: in the firm's zone, if days may be counted from it. With
+    `count_all` the first page counts beyond what lists count. With `kept`, pages are looked up ahead; what was archived
+    meanwhile is not shown.
 
     Raises Invalid `empty_selector`, `invalid_filter` and `invalid_cursor`, and NotFound `case_not_found`,
     `case_list_not_found` and `saved_filter_not_found` for what is not the firm's.
     """
     check_selector(selector)
     place = _Place.first(selector, now) if cursor is None else _Place.read(selector, cursor)
-    sources: set[str] = set()
+    # Who may look for what is sensitive is no other's guide to it.
+    key = (db.firm_id, place.digest, place.at, may_look_for_sensitive())
     with db.read() as session:
         if cursor is None:
             refuse_unknown(session, selector)
-        wanted = and_(
-            Case.archived_at.is_(None),
-            Case.state != "pending",
-            Case.created_at <= place.at,
-            selected(session, selector, now=place.at, sources=sources),
-        )
-        rows = select(Case.id, Case.case_type_id).where(wanted)
-        if place.after is not None:
-            rows = rows.where(Case.id > place.after)
-        found = session.execute(rows.order_by(Case.id).limit(limit + 1)).all()
-        shown = found[:limit]
-        if place.total is None:
-            cap = None if count_all else TOTAL_CAP
-            place.total = len(found) if len(found) <= limit else _count(session, wanted, cap)
-        clients = client_ids_of(session, [row.id for row in shown])
-        fresh = freshness(session, sources)
-    shown_total = place.total if count_all else min(place.total, TOTAL_CAP)
+        ahead = kept.get(key) if kept is not None and cursor is not None else None
+        found = ahead.page(place.after, limit) if ahead is not None else None
+        if ahead is not None and found is not None:
+            archived = _archived_since(session, ahead.at)
+        else:
+            most = limit if kept is None else limit * PAGES
+            ahead = _look_up(session, selector, place, most, None if count_all else TOTAL_CAP, now)
+            found, archived = ahead.first_page(limit), set()
+        page, more = found
+        if kept is not None and more:
+            kept.keep(key, ahead)
+        clients = _clients_of(session, [case_id for case_id in page if case_id not in archived])
+        fresh = freshness(session, ahead.sources)
+    total = place.total or 0
+    shown_total = total if count_all else min(total, TOTAL_CAP)
     meta: Record = {"next_cursor": None, "total": shown_total, **fresh}
-    if place.total > shown_total:
+    if total > shown_total:
         meta["total_is_lower_bound"] = True
-    if len(found) > limit:
-        meta["next_cursor"] = place.write(after=shown[-1].id)
-    data = [{"case_id": row.id, "case_type_id": row.case_type_id, "client_ids": clients[row.id]} for row in shown]
+    if more:
+        meta["next_cursor"] = place.write(after=list(page)[-1])
+    data = [
+        {"case_id": case_id, "case_type_id": page[case_id], "client_ids": client_ids}
+        for case_id, client_ids in clients.items()
+    ]
     return {"data": data, "meta": meta}
 
 
@@ -120,10 +137,57 @@ def refuse_unknown(session: Session, selector: Record) -> None:
     refuse_unknown_cases(session, ids)
 
 
+def _look_up(session: Session, selector: Record, place: _Place, most: int, cap: int | None, now: dt.datetime) -> Ahead:
+    """The cases from the place on, `most` and one at most. What is not known of the total yet is counted, up to `cap`
+    and one: first, if there may be many, for then they are found in another way."""
+    sources: set[str] = set()
+    wanted = and_(
+        Case.archived_at.is_(None),
+        Case.state != "pending",
+        Case.created_at <= place.at,
+        selected(session, selector, now=place.at, sources=sources),
+    )
+    open_ended = selector.keys() & {"case_filter", "case_list_ids"} and "include_case_ids" not in selector
+    if place.total is None and most > TOTAL_CAP and open_ended:
+        place.total = _count(session, wanted, cap)
+    many = MANY if place.total is not None and place.total > TOTAL_CAP else {}
+    following = select(Case.id, Case.case_type_id).where(wanted).order_by(Case.id).limit(most + 1)
+    if place.after is not None:
+        following = following.where(Case.id > place.after)
+    rows = session.execute(following, execution_options=many).all()
+    complete = len(rows) <= most
+    if place.total is None:
+        place.total = len(rows) if complete else _count(session, wanted, cap)
+    return Ahead.of(rows, at=now, after=place.after, complete=complete, sources=sources)
+
+
 def _count(session: Session, wanted: ColumnElement[bool], cap: int | None) -> int:
     # Over at most cap + 1 rows, so that a large firm's selection does not cost a full scan.
     some = select(Case.id).where(wanted).limit(None if cap is None else cap + 1).subquery()
     return session.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def _clients_of(session: Session, case_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The clients of each case, the primary first."""
+    found: dict[str, list[str]] = {case_id: [] for case_id in case_ids}
+    for case_id, client_id in session.execute(_clients(session), {"case_ids": list(case_ids)}):
+        found[case_id].append(client_id)
+    return found
+
+
+@made_once
+def _clients(dialect: str) -> Statement:
+    return (
+        select(CaseClient.case_id, CaseClient.client_id)
+        .where(among_parameter(dialect, CaseClient.case_id, "case_ids"))
+        .order_by(CaseClient.case_id, CaseClient.role == "additional", CaseClient.position)
+    )
+
+
+def _archived_since(session: Session, at: dt.datetime) -> set[str]:
+    """The cases that were archived since a moment, and some from shortly before it."""
+    since = Case.updated_at >= at - SHORTLY
+    return set(session.scalars(select(Case.id).where(Case.archived_at.is_not(None), since)))
 
 
 class _Place:

@@ -2,8 +2,9 @@
 
 - One that is renamed (`was` names it as it is called now) takes its cases along. They have not moved: their history
   stays as it was written, and `case.changed.v1` says `status` without a previous one. `case_status.renamed.v1` tells
-  those who keep the name.
-- One with cases in it cannot be removed (`status_in_use` names it).
+  those who keep the name; filters that name it as it was called go on to mean it (`status_names`).
+- One with cases in it cannot be removed (`status_in_use` names it). To a filter, the name of one that was removed is
+  that of no case: `eq` and `in` find none by it, `ne` and `not_in` leave none out.
 - One that changes between open and closed takes the state of its cases along, and each of them says so.
 """
 
@@ -22,6 +23,7 @@ from contracts.cases import CASE_STATUS_RENAMED
 from contracts.errors import Conflict, invalid_field
 from services.cases.case_events import emit_changed
 from services.cases.models import Case, CaseStatus
+from services.cases.status_names import forget_name, forget_names_of, note_renamed
 
 Record = dict[str, Any]
 TOLD_AT_ONCE = 1_000
@@ -66,6 +68,7 @@ def replace_statuses(uow: UnitOfWork, case_type_id: str, wanted: Sequence[Record
         name: str = entry["name"]
         status = present.pop(old_names.get(name, name), None)
         if status is None:
+            forget_name(session, case_type_id, name)
             status = CaseStatus(case_type_id=case_type_id, name=name, closed=entry["closed"])
             session.add(status)
         else:
@@ -135,6 +138,7 @@ def _change(uow: UnitOfWork, status: CaseStatus, entry: Record, now: dt.datetime
         uow.step_aside()
     if renamed:
         _tell(uow, status.case_type_id, old_name, became.name)
+        note_renamed(uow, status.case_type_id, old_name, became.name)
         uow.session.delete(status)
         uow.session.flush()
     return became
@@ -151,6 +155,7 @@ def _remove(session: Session, case_type_id: str, name: str) -> None:
     of_status = (Case.case_type_id == case_type_id, Case.status == name)
     if cases := session.scalar(select(func.count()).select_from(Case).where(*of_status)):
         raise _in_use(name, cases)
+    forget_names_of(session, case_type_id, name)
     try:
         # The cases' own reference guards against one that enters the status at this moment.
         session.execute(delete(CaseStatus).where(CaseStatus.case_type_id == case_type_id, CaseStatus.name == name))

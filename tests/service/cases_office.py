@@ -19,11 +19,13 @@ from chassis.database import Database, UnitOfWork
 from chassis.rpc_wire import Codec
 from chassis.testing import FakeCalls, make_service, outbox_events
 from contracts import accounts, clients, tasks
-from contracts.accounts import GET_STAFF_FACTS
+from contracts.accounts import GET_FIRM, GET_STAFF_FACTS
 from contracts.base import Event, Operation
 from contracts.clients import CREATE_CLIENT, GET_CLIENT_FACTS
 from contracts.errors import CasewireError
 from services.cases import client_facts
+from services.cases.firm_days import Zones
+from services.cases.looking_ahead import KeptSelections
 from services.cases.models import Case, ClientConsent
 from services.cases.records import add_case
 from services.cases.service import CasesService
@@ -57,13 +59,17 @@ class Office:
         self.db = Database(db.url, db.base, firm_id=self.firm_id)
         self.clients: dict[str, dict[str, Any]] = {}
         self.colleagues: dict[str, dict[str, Any]] = {}
+        self.time_zone = "America/New_York"
         answers = {
             GET_CLIENT_FACTS: self._client_facts,
             CREATE_CLIENT: self._create_client,
             GET_STAFF_FACTS: self._staff_facts,
+            GET_FIRM: lambda: {"time_zone": self.time_zone},
         }
         self.calls = FakeCalls(accounts, clients, tasks, answers=answers)
-        self.service = make_service(CasesService, db=self.db, calls=self.calls)
+        self.service = make_service(
+            CasesService, db=self.db, calls=self.calls, zones=Zones(), kept_selections=KeptSelections()
+        )
         self.actor_id = new_id()
 
     def as_staff(self) -> Any:
@@ -256,6 +262,9 @@ def _add(
         "state": {"pending" if pending else "closed" if status["closed"] else "open"},
         "staff_ids": set(command["staff_ids"]),
         "key_dates": {entry["day"] for entry in command["key_dates"]},
+        # Other ways to write the same labels.
+        "key_dates.D0": {entry["day"] for entry in command["key_dates"] if entry["label"] == "D0"},
+        "key_dates. d1": {entry["day"] for entry in command["key_dates"] if entry["label"] == "D1"},
         "client_id": ids,
         "created_at": {created_at},
         "updated_at": {created_at},

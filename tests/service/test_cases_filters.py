@@ -16,6 +16,7 @@ from chassis.columns import new_id
 from chassis.filters.sql import condition
 from chassis.value_sets import among
 from services.cases.filter_lookup import read_filter
+from services.cases.looking_ahead import KeptSelections
 from services.cases.models import Base, Case
 from services.cases.selecting import select_cases
 from tests.examples import examples
@@ -36,7 +37,8 @@ OPERATORS = {
                      "responsible_staff_id", "staff_ids", "client_id"), WORD),
     **dict.fromkeys(("value", "custom_fields.estate"), (*EQUALITY, *ORDER, *EMPTINESS)),
     "custom_fields.heirs": (*EQUALITY, *ORDER, *EMPTINESS, "contains", "starts_with"),
-    "custom_fields.hearing": (*EQUALITY, *ORDER, *DAYS, *EMPTINESS),
+    **dict.fromkeys(("custom_fields.hearing", "key_dates", "key_dates.D0", "key_dates. d1"),
+                    (*EQUALITY, *ORDER, *DAYS, *EMPTINESS)),
     "custom_fields.contested": ("eq", "ne", *EMPTINESS),
     **dict.fromkeys(("clients.tags", "custom_fields.topics"), (*EQUALITY, "contains", *EMPTINESS)),
     **dict.fromkeys(("created_at", "updated_at"), ("eq", "ne", *ORDER, *DAYS, *EMPTINESS)),
@@ -44,7 +46,7 @@ OPERATORS = {
 EXTRA: dict[str, list[Any]] = {
     "clients.consent.phone": ["opted_in"],
     "state": ["open", "closed"],
-    "custom_fields.hearing": [dt.date(2026, 11, 21)],
+    **{name: [dt.date(2026, 11, 21)] for name in ("custom_fields.hearing", "key_dates.D0", "key_dates. d1")},
 }
 
 
@@ -74,7 +76,8 @@ def conditions(draw: st.DrawFn, estate: Estate) -> dict[str, Any]:
     if op in ("in", "not_in"):
         return {"field": name, "op": op, "value": draw(st.lists(value, min_size=1, max_size=3))}
     if op == "between":
-        return {"field": name, "op": op, "value": [draw(value), draw(value)]}
+        ends = draw(st.lists(st.sampled_from(pool), min_size=2, max_size=2).map(sorted))
+        return {"field": name, "op": op, "value": [wire_value(end) for end in ends]}
     return {"field": name, "op": op, "value": draw(value)}
 
 
@@ -149,7 +152,7 @@ def plain_conditions(estate: Estate, name: str, op: str) -> Iterator[dict[str, A
         if op in ("in", "not_in"):
             wire["value"] = [value, tried[-1]]
         if op == "between":
-            wire["value"] = sorted([value, tried[-1]], key=str)
+            wire["value"] = sorted([value, tried[-1]])
         yield wire
 
 
@@ -170,8 +173,9 @@ def test_a_selector_selects_what_the_sets_say(estate: Estate, data: st.DataObjec
     limit = data.draw(st.sampled_from([3, 50, 5000]))
     expected = select(selector, estate.cases, lists, NOW)
     pages, cursor = [], None
+    kept = data.draw(st.sampled_from([None, KeptSelections()]))
     while True:
-        page = _select_at_now(estate, selector, limit, cursor)
+        page = select_cases(estate.office.db, selector, limit=limit, cursor=cursor, now=NOW, kept=kept)
         pages.append(page)
         assert page["meta"]["total"] == len(expected)
         cursor = page["meta"]["next_cursor"]
@@ -181,10 +185,6 @@ def test_a_selector_selects_what_the_sets_say(estate: Estate, data: st.DataObjec
     assert [row["case_id"] for row in rows] == sorted(expected)
     clients = {case.id: case.values["client_id"] for case in estate.cases}
     assert all(set(row["client_ids"]) == clients[row["case_id"]] for row in rows)
-
-
-def _select_at_now(estate: Estate, selector: dict[str, Any], limit: int, cursor: str | None) -> dict[str, Any]:
-    return select_cases(estate.office.db, selector, limit=limit, cursor=cursor, now=NOW)
 
 
 @pytest.fixture(scope="module")

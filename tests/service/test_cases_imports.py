@@ -65,6 +65,8 @@ def test_a_row_becomes_a_case_with_all_that_it_says(office: ImportOffice) -> Non
         {"label": "Opened", "day": dt.date(2026, 1, 31)}, {"label": "Appeal", "day": dt.date(2026, 9, 1)},
         {"label": "Mediation", "day": dt.date(2026, 10, 2)},
     ]  # fmt: skip
+    appeal = {"field": "key_dates.appeal", "op": "eq", "value": "2026-09-01"}
+    assert office.selected(case_filter=appeal) == [case["id"]]
     assert case["custom_fields"] == {
         "court": "north", "heirs": 3, "estate": "1000.00", "contested": True, "topics": ["will", "tax"],
         "hearing": "2026-02-03",

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from chassis.columns import utc_now
+from contracts.accounts import GET_FIRM
 from contracts.cases import CASE_CHANGED, CREATE_CASE
-from contracts.errors import Invalid
+from contracts.errors import Invalid, Unavailable
 from services.cases.data_exports import export_client_data
+from services.cases.firm_days import CACHE_SECONDS, Zones
 from services.cases.models import Base
 from tests.service.cases_office import Office, events, listed, refusal
 from tests.service.test_cases_erasing import erase
@@ -48,6 +50,69 @@ def test_cases_are_found_by_any_of_their_key_dates(office: Office) -> None:
     assert office.selected(case_filter={"field": "key_dates", "op": "is_empty"}) == [none["id"]]
 
 
+def days_away(*days: int, label: str = "Hearing") -> list[dict[str, Any]]:
+    return [{"label": label, "day": utc_now().date() + dt.timedelta(days=number)} for number in days]
+
+
+def test_cases_are_found_by_the_key_dates_under_a_label(office: Office) -> None:
+    kind = office.case_type()
+    hearing = office.case(kind, key_dates=[*days_away(3, label=" Hearing "), *days_away(40, label="Deadline")])
+    deadline = office.case(kind, key_dates=[*days_away(40), *days_away(3, label="Deadline")])
+    none = office.case(kind)
+
+    def found(label: str, op: str, value: Any = None) -> list[str]:
+        return office.selected(case_filter={"field": f"key_dates.{label}", "op": op, "value": value})
+
+    assert found("Hearing", "within_next_days", 7) == found("hearing", "within_next_days", 7) == [hearing["id"]]
+    assert found("Deadline", "within_next_days", 7) == [deadline["id"]]
+    assert found("Deadline", "is_empty") == [none["id"]]
+    assert found("Filing, by post", "is_not_empty") == []
+    assert len(found("Filing, by post", "ne", "2026-01-01")) == 3
+    office.service.update_case(hearing["id"], {"key_dates": days_away(3, label="Deadline")}, None)
+    assert found("Hearing", "within_next_days", 7) == []
+    for name in ("", "  ", "x" * 121, "\x00"):
+        wire = {"field": f"key_dates.{name}", "op": "is_empty"}
+        assert refusal(Invalid, office.select, case_filter=wire) == ("invalid_filter", ["selector.case_filter.field"])
+
+
+def test_days_are_those_of_the_firms_zone(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = office.case_type()
+    # On 8 January in Auckland, on 7 January elsewhere.
+    evening = dt.datetime(2027, 1, 7, 13, 0, tzinfo=dt.UTC)
+    monkeypatch.setattr("services.cases.dependencies.utc_now", lambda: evening)
+    eighth = office.case(kind, key_dates=[DATES[0]])
+    today = {"field": "key_dates.Hearing", "op": "within_next_days", "value": 0}
+    saved = {"saved_filter_id": office.service.create_saved_filter("Today", today)["id"]}
+    asked = [{"case_filter": today}, {"case_filter": saved}]
+    asked.append({"case_list_ids": [office.service.create_case_list(name="Today", filter=saved)["id"]]})
+    for zone, expected in (("America/New_York", []), ("Pacific/Auckland", [eighth["id"]])):
+        office.time_zone, office.service.zones = zone, Zones()
+        assert [office.selected(**selector) for selector in asked] == [expected] * 3
+        assert [row["id"] for row in listed(office, filter=saved)] == expected
+        assert office.service.get_case_list(asked[2]["case_list_ids"][0])["case_count"] == len(expected)
+
+
+def test_a_zone_is_asked_for_where_days_are_counted_and_kept_for_a_moment(office: Office) -> None:
+    office.case(office.case_type())
+    office.select(case_filter={"field": "key_dates", "op": "is_empty"})
+    assert office.calls.asked(GET_FIRM) == []
+    soon = {"field": "key_dates", "op": "within_next_days", "value": 7}
+    first = office.service.zones
+    for _ in range(2):
+        office.select(case_filter={"not": soon})
+    assert len(office.calls.asked(GET_FIRM)) == 1
+
+    def away() -> Any:
+        raise Unavailable("accounts_unavailable")
+
+    office.calls.answers[GET_FIRM] = away
+    first._fresh.clear()  # as after CACHE_SECONDS
+    assert CACHE_SECONDS > 0
+    office.select(case_filter=soon)
+    office.service.zones = Zones()
+    assert refusal(Unavailable, office.select, case_filter=soon)[0] == "accounts_unavailable"
+
+
 @pytest.mark.parametrize(
     ("dates", "place"),
     [([*DATES, DATES[0]], "key_dates.2"), ([{"label": "  ", "day": HEARING}], "key_dates.0.label")],
@@ -77,6 +142,7 @@ def test_key_dates_are_handed_out_and_go_with_the_person_they_are_about(office: 
     case = office.case(office.case_type(), clients=[{"client_id": client_id}], key_dates=DATES)
     pages = export_client_data(office.db, client_id=client_id)["entries"]
     told = [entry["data"] for entry in pages if entry["kind"] == "case_key_date"]
+    assert all("label_folded" not in entry for entry in told)
     assert sorted((entry["label"], entry["day"]) for entry in told) == [
         ("Deadline", "2027-02-28"), ("Hearing", "2027-01-08")
     ]  # fmt: skip

@@ -31,6 +31,21 @@ def test_the_series_there_is_the_firms_and_types_go_on_with_it(old: Old) -> None
     assert database.rows("case_type", *before) == kept
 
 
+def test_key_dates_there_are_found_by_their_labels(old: Old) -> None:
+    database = old("cases", "0012")
+    firm_id = new_id()
+    database.put("case_type", firm_id=firm_id, id=(kind_id := new_id()), name="Probate")
+    database.put("case_status", firm_id=firm_id, case_type_id=kind_id, name="New")
+    database.put("cases", firm_id=firm_id, id=(case_id := new_id()), case_type_id=kind_id, status="New")
+    for number, label in enumerate((" HEARING", "Straße")):
+        database.put("case_key_date", firm_id=firm_id, case_id=case_id, id=new_id(), label=label, position=number)
+    database.to("0013")
+    assert database.rows("case_key_date", "label", "label_folded") == [(" HEARING", "hearing"), ("Straße", "strasse")]
+    database.put("case_status_former", firm_id=firm_id, case_type_id=kind_id, name="Old", status="New")
+    database.back_to("0012")
+    assert database.rows("case_key_date", "label") == [(" HEARING",), ("Straße",)]
+
+
 def test_values_there_of_sensitive_fields_are_waiting_to_be_sealed(old: Old) -> None:
     database = old("cases", "0009")
     firm_id, kind_id = new_id(), new_id()

@@ -49,6 +49,17 @@ def test_a_case_comes_to_the_status_once_and_says_so_in_the_chain(office: Office
 
 
 @on_one_database
+def test_a_rule_may_name_a_status_as_it_was_called(office: Office) -> None:
+    kind = office.case_type(**PROBATE)
+    case = office.case(kind)
+    renamed = [{"name": "New", "closed": False}, {"name": "Hearing", "was": "In court", "closed": False}]
+    office.service.update_case_type(kind["id"], {"statuses": [*renamed, {"name": "Closed", "closed": True}]}, None)
+    ask(office, case["id"], "In court")
+    assert office.service.get_case(case["id"])["status"] == "Hearing"
+    assert history(office, case["id"])[1:] == [("New", "Hearing", None)]
+
+
+@on_one_database
 def test_what_cannot_be_done_is_answered_with_why(office: Office) -> None:
     case, archived = (office.case(office.case_type(**{**PROBATE, "name": name})) for name in ("a", "b"))
     office.service.archive_case(archived["id"])

@@ -9,7 +9,8 @@ import pytest
 
 from chassis.columns import new_id, utc_now
 from contracts.errors import CasewireError, Conflict, Invalid, NotFound
-from services.cases import selecting
+from services.cases import case_lists, selecting
+from services.cases.looking_ahead import KeptSelections
 from services.cases.models import Base, Case
 from services.cases.selecting import check_selector, select_cases
 from tests.service.cases_office import PROBATE, Office
@@ -110,6 +111,26 @@ def test_a_page_takes_a_constant_number_of_queries(office: Office, cases: list[s
     assert len(few) == len(many) == 3  # unknown ids, the page, its clients
 
 
+def test_later_pages_are_looked_up_with_the_first(office: Office, cases: list[str]) -> None:
+    def page(limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+        found = office.select(limit=limit, cursor=cursor, case_filter=OPEN)
+        return [row["case_id"] for row in found["data"]], found["meta"]["next_cursor"]
+
+    first, cursor = page(2, None)
+    with counted(office.db) as statements:
+        second, after = page(2, cursor)
+    assert (first, second) == (cases[:2], cases[2:4])
+    # Those that were archived meanwhile, and the clients of the page.
+    assert len(statements) == 2
+    # Asked for again, by a longer page, of a replica that has not looked ahead, and when one is archived.
+    assert page(4, cursor) == (cases[2:], None)
+    office.service.archive_case(cases[4])
+    assert page(3, after) == ([cases[5]], None)
+    office.service.kept_selections = KeptSelections()
+    assert page(1, after) == ([cases[5]], None)
+    assert page(2, cursor) == (cases[2:4], after)
+
+
 def test_the_primary_client_comes_first(office: Office) -> None:
     ann, bob, cid = (office.client() for _ in range(3))
     roles = [(ann, "additional"), (bob, "additional"), (cid, "primary")]
@@ -143,8 +164,11 @@ def test_a_total_above_the_cap_is_a_lower_bound(office: Office, monkeypatch: pyt
     page = office.select(limit=20, case_ids=ids[:40])
     assert (page["meta"]["total"], "total_is_lower_bound" in page["meta"]) == (40, False)
     assert len(office.selected(case_ids=ids[:40], exclude_case_ids=ids[:20])) == 20
+    monkeypatch.setattr(case_lists, "TOTAL_CAP", 40)
     made = office.service.create_case_list(name="Half", include_ids=ids[:36], exclude_ids=ids[:16])
-    assert made["case_count"] == 20
+    assert (made["case_count"], "case_count_is_lower_bound" in made) == (20, False)
+    made = office.service.create_case_list(name="All", filter=OPEN, exclude_ids=ids[:4])
+    assert (made["case_count"], made["case_count_is_lower_bound"]) == (40, True)
 
 
 def test_days_are_counted_from_now(office: Office) -> None:
@@ -239,3 +263,13 @@ def test_a_list_whose_filter_no_longer_holds_selects_nothing_and_says_so(office:
     assert refusal(office.select, case_list_ids=[made["id"]]) == (
         Invalid, "invalid_filter", ["selector.case_list_ids.0.field"],
     )  # fmt: skip
+
+
+def test_the_filters_of_lists_are_together_no_longer_than_a_statement_may_be(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [office.service.create_case_list(name=f"L{number}", filter=OPEN)["id"] for number in range(2)]
+    monkeypatch.setattr(case_lists, "MOST_CONDITIONS", 1)
+    assert office.selected(case_list_ids=made[:1]) == []
+    refused = (Invalid, "invalid_filter", ["selector.case_list_ids"])
+    assert refusal(office.select, case_list_ids=made) == refused

@@ -151,6 +151,27 @@ def test_a_filter_finds_equal_values_only(office: Office, key: str, value: Any, 
     assert neighbour.selected(case_filter=wire) == []
 
 
+def test_what_one_looked_up_ahead_is_not_for_who_may_not_see_it(office: Office) -> None:
+    kind = kind_of(office)
+    for _ in range(3):
+        made(office, kind, custom_fields=VALUES)
+    wire = {"field": "custom_fields.diagnosis", "op": "eq", "value": "Quimbyism"}
+    cursor = office.select(1, case_filter=wire)["meta"]["next_cursor"]
+    with member(office):
+        assert refusal(Invalid, office.select, 1, cursor, case_filter=wire)[0] == "invalid_filter"
+    assert len(office.select(1, cursor, case_filter=wire)["data"]) == 1
+
+
+def test_a_sensitive_value_is_asked_for_and_not_kept_in_a_filter(office: Office) -> None:
+    kind_of(office)
+    wire = {"not": {"field": "custom_fields.diagnosis", "op": "eq", "value": "Quimbyism"}}
+    service = office.service
+    assert refusal(Invalid, service.create_saved_filter, "D", wire) == ("sensitive_value", ["filter"])
+    assert refusal(Invalid, service.create_case_list, name="D", filter=wire) == ("sensitive_value", ["filter"])
+    saved = service.create_saved_filter("D", {"field": "custom_fields.diagnosis", "op": "is_empty"})
+    assert refusal(Invalid, service.update_saved_filter, saved["id"], {"filter": wire}, None)[0] == "sensitive_value"
+
+
 @pytest.mark.parametrize(
     ("key", "op", "value"),
     [("diagnosis", "contains", "Quim"), ("diagnosis", "starts_with", "Q"), ("fee", "gt", 1),

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from contracts.cases import CASE_CHANGED, CASE_STATUS_RENAMED
 from contracts.errors import Conflict, Invalid
 from services.cases.case_types import find_case_type
-from services.cases.models import Base, Case, CaseStatus
+from services.cases.models import Base, Case, CaseStatus, FormerStatus
 from services.cases.reading import find_case
 from services.cases.records import add_case, change_status
 from services.cases.type_statuses import replace_statuses
@@ -57,6 +57,56 @@ def test_a_renamed_status_takes_its_cases_along(office: Office) -> None:
     ]
     # It has not moved: its history is what it was.
     assert len(office.service.list_status_changes(moved["id"], **NEWEST)["data"]) == 1
+
+
+def found(office: Office, op: str, value: Any) -> set[str]:
+    return set(office.selected(case_filter={"field": "status", "op": op, "value": value}))
+
+
+def test_filters_that_name_a_status_as_it_was_called_go_on_to_mean_it(office: Office) -> None:
+    kind, other = office.case_type(), office.case_type(name="Closing")
+    moved, foreign = office.case(kind, status="In court")["id"], office.case(other, status="In court")["id"]
+    new = office.case(kind)["id"]
+    # Another type has a status of the new name, which was never meant.
+    office.service.update_case_type(other["id"], statuses(("In court", None, False), ("Hearing", None, False)), None)
+    hearing = office.case(other, status="Hearing")["id"]
+    wire = {"field": "status", "op": "eq", "value": "In court"}
+    made = office.service.create_case_list(name="L", filter={"not": {"not": wire}})
+    rename = office.service.update_case_type
+    rename(kind["id"], statuses(("New", None, False), ("Hearing", "In court", False), ("Closed", None, True)), None)
+    assert set(office.selected(case_list_ids=[made["id"]])) == found(office, "eq", "In court") == {moved, foreign}
+    assert office.service.get_case_list(made["id"])["case_count"] == 2
+    assert found(office, "in", ["In court", "New"]) == {moved, foreign, new}
+    assert found(office, "ne", "In court") == {new, hearing}
+    assert found(office, "eq", "Hearing") == {moved, hearing}
+    # Once more, and back again: every name it had means it.
+    rename(kind["id"], statuses(("New", None, False), ("Trial", "Hearing", False), ("Closed", None, True)), None)
+    assert found(office, "eq", "In court") == {moved, foreign}
+    assert found(office, "eq", "Hearing") == {moved, hearing}
+    rename(kind["id"], statuses(("New", None, False), ("In court", "Trial", False), ("Closed", None, True)), None)
+    assert found(office, "eq", "Trial") == {moved}
+    assert found(office, "eq", "In court") == {moved, foreign}
+    neighbour = Office(office.db)
+    assert found(neighbour, "ne", "Trial") == set()
+
+
+def test_a_name_that_is_given_anew_means_the_new_status_and_that_of_a_removed_one_no_case(office: Office) -> None:
+    kind = office.case_type()
+    moved = office.case(kind, status="In court")["id"]
+    change = office.service.update_case_type
+    change(kind["id"], statuses(("New", None, False), ("Hearing", "In court", False)), None)
+    entries = statuses(("New", None, False), ("Hearing", None, False), ("In court", None, False))
+    change(kind["id"], entries, None)
+    again = office.case(kind, status="In court")["id"]
+    assert (found(office, "eq", "In court"), found(office, "eq", "Hearing")) == ({again}, {moved})
+    office.service.update_case(again, {"status": "New"}, None)
+    change(kind["id"], statuses(("New", None, False), ("Hearing", None, False)), None)
+    assert found(office, "eq", "In court") == found(office, "in", ["In court", "Nothing"]) == set()
+    assert found(office, "ne", "In court") == {moved, again}
+    office.service.update_case(moved, {"status": "New"}, None)
+    change(kind["id"], statuses(("New", None, False)), None)
+    with office.db.read() as session:
+        assert session.scalars(select(FormerStatus.name)).all() == []
 
 
 def test_a_status_may_be_renamed_and_closed_at_once_and_what_waits_for_a_client_goes_along(office: Office) -> None:

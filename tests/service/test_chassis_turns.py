@@ -12,7 +12,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from chassis.columns import new_id
 from chassis.database import Database
 from chassis.testing import outbox_events
-from chassis.turns import ALONE, IN_ORDER
+from chassis.turns import ALONE, IN_ORDER, MANY
 from tests.service.sample import THING_MADE, MakerBase, Thing
 
 FIRM = new_id()
@@ -190,3 +190,10 @@ def test_what_runs_alone_is_given_no_helpers_to_the_end_of_its_transaction(db: D
         uow.insert(Thing, [{"name": "one"}])
         uow.session.execute(helpers, execution_options=ALONE)
     assert names(db) == ["one"]
+
+
+def test_a_read_of_many_rows_looks_none_up_one_by_one(db: Database) -> None:
+    looks_up = text("SELECT current_setting('enable_nestloop'), :firm_id")
+    with db.read() as session:
+        told = [session.execute(looks_up, execution_options=how).scalar() for how in (MANY, {})]
+    assert told == ["off", "on"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chassis.filters.conditions import MOST_VALUES
 from chassis.filters.fields import ALL_OPERATORS, OPERATORS, Catalogue, Field, Kind
 from chassis.filters.lookup import read_filter, saved_filters_in
-from chassis.filters.parsing import Vocabulary, mentions, parse
+from chassis.filters.parsing import MOST_VALUES_IN_ALL, Vocabulary, mentions, parse
 from chassis.filters.values import LONGEST_VALUE, MESSAGES
 from chassis.texts import beyond, fold, is_storable
 from contracts.errors import Invalid, NotFound
@@ -21,6 +21,7 @@ from contracts.errors import Invalid, NotFound
 OPEN = {"field": "state", "op": "eq", "value": "open"}
 SAVED_ID = "0190b5a0-0000-7000-8000-00000000000a"
 OTHER_ID = "0190b5a0-0000-7000-8000-00000000000b"
+ONE_ID, TWO_ID, THREE_ID, BROKEN_ID = (f"0190b5a0-0000-7000-8000-0000000000{n}0" for n in (1, 2, 3, 4))
 
 
 class Nowhere:
@@ -41,6 +42,7 @@ CATALOGUE = Catalogue(
     field("length", "number"),
     field("built_at", "instant"),
     field("owner_id", "id"),
+    families={"docked.": lambda port: field(f"docked.{port}", "day") if port else None},
 )
 VOCABULARY = Vocabulary(
     CATALOGUE,
@@ -49,8 +51,8 @@ VOCABULARY = Vocabulary(
         "fee": [field("custom_fields.fee", "number"), field("custom_fields.fee", "text")],
         "old": [],
     },
-    {"s1": OPEN, "s2": {"and": [{"saved_filter_id": "s3"}]}, "s3": {"not": {"saved_filter_id": "s2"}},
-     "broken": {"and": [{"field": "gone", "op": "eq", "value": 1}]}},
+    {ONE_ID: OPEN, TWO_ID: {"and": [{"saved_filter_id": THREE_ID}]}, THREE_ID: {"not": {"saved_filter_id": TWO_ID}},
+     BROKEN_ID: {"and": [{"field": "gone", "op": "eq", "value": 1}]}},
 )  # fmt: skip
 
 
@@ -90,6 +92,9 @@ def problem(wire: Any) -> tuple[str, str]:
         ({"field": "length", "op": "gt", "value": True}, "filter.value"),
         ({"field": "length", "op": "between", "value": [1]}, "filter.value"),
         ({"field": "length", "op": "between", "value": [1, "b"]}, "filter.value.1"),
+        ({"field": "length", "op": "between", "value": [2, 1]}, "filter.value"),
+        ({"field": "docked.", "op": "is_empty"}, "filter.field"),
+        ({"field": "docked.Bay", "op": "contains", "value": "x"}, "filter.op"),
         ({"field": "built_at", "op": "lt", "value": "2026-01-01T10:00:00"}, "filter.value"),
         ({"field": "built_at", "op": "older_than_days", "value": 1.5}, "filter.value"),
         ({"field": "built_at", "op": "older_than_days", "value": -1}, "filter.value"),
@@ -97,12 +102,14 @@ def problem(wire: Any) -> tuple[str, str]:
         ({"field": "name.last", "op": "eq", "value": "x"}, "filter.field"),
         ({"field": "custom_fields.nothing", "op": "is_empty"}, "filter.field"),
         ({"field": "custom_fields.old", "op": "is_empty"}, "filter.field"),
+        ({"field": "custom_fields.\x00", "op": "is_empty"}, "filter.field"),
         ({"field": "custom_fields.port", "op": "older_than_days", "value": 3}, "filter.op"),
         ({"field": "custom_fields.fee", "op": "eq", "value": False}, "filter.value"),
         ({"field": "custom_fields.fee", "op": "in", "value": [1, False]}, "filter.value.1"),
         ({"saved_filter_id": 7}, "filter.saved_filter_id"),
-        ({"saved_filter_id": "s1", "field": "x"}, "filter.field"),
-        ({"or": [{"saved_filter_id": "s2"}]}, "filter.or.0.saved_filter_id"),
+        ({"saved_filter_id": "s1"}, "filter.saved_filter_id"),
+        ({"saved_filter_id": ONE_ID, "field": "x"}, "filter.field"),
+        ({"or": [{"saved_filter_id": TWO_ID}]}, "filter.or.0.saved_filter_id"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_place(wire: Any, place: str) -> None:
@@ -110,15 +117,16 @@ def test_what_is_wrong_is_named_by_its_place(wire: Any, place: str) -> None:
 
 
 def test_what_is_wrong_in_a_saved_filter_is_named_at_its_reference() -> None:
-    place, message = problem({"and": [OPEN, {"saved_filter_id": "broken"}]})
+    place, message = problem({"and": [OPEN, {"saved_filter_id": BROKEN_ID}]})
     assert place == "filter.and.1.saved_filter_id"
     assert "filter.and.0.field" in message
 
 
 def test_a_filter_may_not_be_saved_as_what_leads_back_to_it() -> None:
-    parse({"saved_filter_id": "s1"}, VOCABULARY, saved_as="other")
-    with pytest.raises(Invalid):
-        parse({"saved_filter_id": "s1"}, VOCABULARY, saved_as="s1")
+    parse({"saved_filter_id": ONE_ID}, VOCABULARY, saved_as=OTHER_ID)
+    for written in (ONE_ID, ONE_ID.upper(), f"{{{ONE_ID}}}", ONE_ID.replace("-", "")):
+        with pytest.raises(Invalid):
+            parse({"saved_filter_id": written}, VOCABULARY, saved_as=ONE_ID)
 
 
 def test_depth_and_size_have_limits() -> None:
@@ -129,16 +137,22 @@ def test_depth_and_size_have_limits() -> None:
     assert "deeper" in problem({"not": deep})[1]
     parse({"or": [OPEN] * 200}, VOCABULARY)
     assert "More than" in problem({"and": [{"or": [OPEN] * 150}, {"or": [OPEN] * 51}]})[1]
+    many = {"field": "name", "op": "in", "value": [str(number) for number in range(MOST_VALUES)]}
+    parse({"or": [many] * (MOST_VALUES_IN_ALL // MOST_VALUES)}, VOCABULARY)
+    assert problem({"or": [many] * (MOST_VALUES_IN_ALL // MOST_VALUES) + [OPEN]})[0] == "filter.or.10.value"
     bottomless: Any = OPEN
     for _ in range(100_000):
         bottomless = {"not": bottomless}
     assert mentions(bottomless).custom_fields == set()
+    assert mentions({"field": "custom_fields.\x00", "op": "is_empty"}).custom_fields == set()
     assert "deeper" in problem(bottomless)[1]
 
 
 @given(
     st.recursive(
-        st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.sampled_from(["name", "eq", "s1"])),
+        st.one_of(
+            st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.sampled_from(["name", "eq", ONE_ID])
+        ),
         lambda inner: st.one_of(
             st.lists(inner, max_size=3),
             st.dictionaries(

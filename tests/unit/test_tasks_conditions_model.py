@@ -49,7 +49,8 @@ def conditions(draw: st.DrawFn, earlier: list[Item]) -> dict[str, Any]:
     if op in ("in", "not_in"):
         return on(item.key, op, draw(st.lists(value, min_size=1, max_size=3)))
     if op == "between":
-        return on(item.key, op, [draw(value), draw(value)])
+        ends = [draw(value), draw(value)]
+        return on(item.key, op, sorted(ends, key=float if item.kind == "number" else None))
     return on(item.key, op, None if op in EMPTY else draw(value))
 
 

@@ -74,11 +74,14 @@ class RecordEntrypoints(Dependencies):
 
     @serve(cases.LIST_CASES)
     def list_cases(self, **query: Any) -> Record:
-        return reading.list_cases(self.db, self.calls, **query, now=utc_now())
+        return reading.list_cases(self.db, self.calls, **query, now=self._now_for(query.get("filter")))
 
     @serve(cases.SELECT_CASES)
-    def select_cases(self, selector: Record, **page: Any) -> Record:
-        return selecting.select_cases(self.db, selector, now=utc_now(), **page)
+    def select_cases(self, selector: Record, cursor: str | None, **page: Any) -> Record:
+        # A later page has its moment in the cursor.
+        lists = cursor is None and "case_list_ids" in selector
+        now = self._now_at_firm() if lists else self._now_for(selector.get("case_filter") if cursor is None else None)
+        return selecting.select_cases(self.db, selector, cursor=cursor, now=now, kept=self.kept_selections, **page)
 
     @serve(cases.GET_CASE_FACTS)
     def get_case_facts(self, case_ids: list[str]) -> Record:

@@ -19,6 +19,7 @@ from services.cases.imports.changes import changes_to, record_changes, record_ma
 from services.cases.imports.loading import PLAIN
 from services.cases.imports.matching import Draft
 from services.cases.imports.rows import Record
+from services.cases.key_dates import date_row
 from services.cases.models import (
     Case,
     CaseClient,
@@ -110,7 +111,7 @@ def _insert(uow: UnitOfWork, drafts: Sequence[Draft], actor_id: str | None, now:
     store_keys()
     uow.insert(CaseClient, _entries(drafts, "clients", dict))
     uow.insert(CaseStaff, _entries(drafts, "staff_ids", lambda staff_id: {"staff_id": staff_id}))
-    uow.insert(KeyDate, _entries(drafts, "key_dates", dict))
+    uow.insert(KeyDate, _entries(drafts, "key_dates", date_row))
     values = [
         row
         for draft in drafts

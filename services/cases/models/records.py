@@ -175,14 +175,19 @@ class CaseFieldValue(OfCase, Base):
 
 
 class KeyDate(OfCase, Base):
-    """A day that matters in a case, under the name that somebody gave it."""
+    """A day that matters in a case, under the name that somebody gave it; `label_folded` is what filters compare."""
 
     __tablename__ = "case_key_date"
-    __table_args__ = (case_key(), Index("ix_case_key_date_day", "firm_id", "day", "case_id"))
+    __table_args__ = (
+        case_key(),
+        Index("ix_case_key_date_day", "firm_id", "day", "case_id"),
+        Index("ix_case_key_date_label", "firm_id", "label_folded", "day", "case_id"),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     position: Mapped[int]
     label: Mapped[str] = mapped_column(String(120))
+    label_folded: Mapped[str] = mapped_column(Folded, server_default="")
     day: Mapped[dt.date]
 
 

@@ -48,6 +48,24 @@ class CaseStatus(FirmKeyed, Base):
         return "closed" if self.closed else "open"
 
 
+class FormerStatus(FirmKeyed, Base):
+    """A name that a status had, which nothing else of its type has now. `status`: its present name."""
+
+    __tablename__ = "case_status_former"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["firm_id", "case_type_id", "status"],
+            ["case_status.firm_id", "case_status.case_type_id", "case_status.name"],
+            name="fk_case_status_former_status",
+        ),
+        Index("ix_case_status_former_firm_id_name", "firm_id", "name"),
+    )
+
+    case_type_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    status: Mapped[str] = mapped_column(String(60))
+
+
 class CustomField(FirmKeyed, Base):
     """A field that a firm adds to a case type. A removed one is kept: its values stay stored, and are hidden.
     `resealing`: it became sensitive, or is so no longer, and some values are as before."""

@@ -1,0 +1,55 @@
+"""The present moment as a firm's clocks tell it: `within_next_days` of a date begins with the firm's own day."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cachetools import LRUCache, TTLCache
+from nameko.extensions import DependencyProvider
+
+from chassis.filters.parsing import mentions
+from contracts.errors import DeadlineExceeded, Unavailable
+
+CACHE_SECONDS = 30
+"""How long a firm that moved to another zone is taken to be in the one before."""
+CACHE_SIZE = 10_000
+
+
+class Zones:
+    """Firms' time zones by firm id. Each is asked for again after 30 seconds; where that fails the one before holds."""
+
+    def __init__(self) -> None:
+        self._fresh: TTLCache[str, ZoneInfo] = TTLCache(CACHE_SIZE, CACHE_SECONDS)
+        self._last: LRUCache[str, ZoneInfo] = LRUCache(CACHE_SIZE)
+
+    def at_firm(self, firm_id: str, calls: Any, now: dt.datetime) -> dt.datetime:
+        """`now` in the firm's zone. Not inside a transaction. Raises Unavailable or DeadlineExceeded if accounts cannot
+        say, and never did."""
+        zone = self._fresh.get(firm_id)
+        if zone is None:
+            try:
+                zone = ZoneInfo(calls.accounts.get_firm()["time_zone"])
+            except (Unavailable, DeadlineExceeded):
+                if firm_id not in self._last:
+                    raise
+                zone = self._last[firm_id]
+            self._fresh[firm_id] = self._last[firm_id] = zone
+        return now.astimezone(zone)
+
+
+def may_count_days(wire: Any) -> bool:
+    """Whether a filter, right or wrong, may count days from today: itself, or by a saved one that it mentions."""
+    found = mentions(wire)
+    return found.counts_days or bool(found.saved)
+
+
+class FirmZones(DependencyProvider):
+    """One `Zones` for all workers of a process."""
+
+    def setup(self) -> None:
+        self._zones = Zones()
+
+    def get_dependency(self, worker_ctx: Any) -> Zones:
+        return self._zones
