@@ -37,11 +37,11 @@ def kill_while_deadlines_pass(firm: Firm, load: Load, say: Say) -> list[Figure]:
     deployment = firm.deployment
     staff_ids = [member["id"] for member in patiently(lambda: deployment.api.get("/v1/staff"))["data"]][:1]
     rule_id = _rule(firm, staff_ids)
+    turns = 0
     for number in range(load.faults):
         title, overdue = f"Deadline {number}", {"notify_staff_ids": staff_ids, "rule_ids": [rule_id]}
         if number % 2 == 0:
-            _settle(firm, turns=number)
-            _die_between(firm, title, overdue)
+            turns = _die_between(firm, title, overdue, turns)
             continue
         passes = time.time() + AHEAD
         _assign(firm, title, passes, overdue)
@@ -49,10 +49,11 @@ def kill_while_deadlines_pass(firm: Firm, load: Load, say: Say) -> list[Figure]:
         # which is the last second in time.
         time.sleep(max(0.0, passes + 1 - time.time()) + random.uniform(0.0, EVERY + 0.5))
         _kill(firm)
+        turns += 1
     began = time.monotonic()
-    _all_told(firm, load.faults)
+    _all_told(firm, turns)
     seconds = time.monotonic() - began
-    _settle(firm, load.faults)
+    _settle(firm, turns)
     say(f"{load.faults} kills, all announced {seconds:.1f} s after the last one was ready again")
     events = "SELECT count(*), count(DISTINCT aggregate_id) FROM outbox WHERE event = 'task.overdue.v1'"
     noticed = "SELECT count(*), count(DISTINCT once) FROM notice WHERE kind = 'task_overdue'"
@@ -66,7 +67,7 @@ def kill_while_deadlines_pass(firm: Firm, load: Load, say: Say) -> list[Figure]:
         deployment.ask("messaging", noticed)[0],
     )
     return [
-        exactly("deadlines", tasks, load.faults * len(firm.case_ids)),
+        exactly("deadlines", tasks, turns * len(firm.case_ids)),
         exactly("announcements", emitted, tasks),
         exactly("tasks announced", of_tasks, tasks),
         exactly("notices", notices, tasks),
@@ -123,9 +124,10 @@ def _settle(firm: Firm, turns: int) -> None:
     eventually(lambda: not deployment.unapplied(), "the events applied", 120)
 
 
-def _die_between(firm: Firm, title: str, overdue: dict[str, Any]) -> None:
-    """A deadline passes, and a process dies between a run and its actions."""
+def _die_between(firm: Firm, title: str, overdue: dict[str, Any], turns: int) -> int:
+    """A deadline passes, and a process dies between a run and its actions. Returns how many have passed by then."""
     deployment = firm.deployment
+    _settle(firm, turns)
     if isinstance(deployment, Single):
         system = deployment.system
         system.kill()
@@ -137,16 +139,18 @@ def _die_between(firm: Firm, title: str, overdue: dict[str, Any]) -> None:
         eventually(lambda: process.poll() == -signal.SIGKILL, f"the death at {BETWEEN}", COMES_WITHIN)
         del system.environment["CASEWIRE_CRASH_AT"]
         system.start()
-        return
+        return turns + 1
     assert isinstance(deployment, Distributed)
-    # Beside the ordinary one, which takes its part of the work.
+    # Beside the ordinary one, which takes its part of the work, and all of it before this one has started.
     crasher = Crasher(deployment, "tasks", BETWEEN, wanted=1)
     try:
-        crasher.tend()
-        _assign(firm, title, time.time() + AHEAD, overdue)
-        eventually(crasher.tend, f"the death at {BETWEEN}", COMES_WITHIN)
+        while not crasher.tend():
+            _assign(firm, f"{title} {turns}", time.time() + AHEAD, overdue)
+            turns += 1
+            _all_told(firm, turns)
     finally:
         crasher.close()
+    return turns
 
 
 def _kill(firm: Firm) -> None:
