@@ -56,7 +56,7 @@ def stage() -> Iterator[Stage]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="casewire-bench-")))
         large = stack.enter_context(huge_pages(SHARED_MEGABYTES + _BESIDE_MEGABYTES))
-        settings = {"shared_buffers": f"{SHARED_MEGABYTES}MB", "huge_pages": "on" if large else "off"}
+        settings = {"shared_buffers": f"{SHARED_MEGABYTES}MB", "huge_pages": "try" if large else "off"}
         yield Stage(
             folder,
             stack.enter_context(private_rabbitmq()),

@@ -22,6 +22,8 @@ SHOWN_OTHERWISE = {
     "messages.requested.v1": "each delivery that comes of it shows",
     "case_change.requested.v1": "the case that changed shows",
     "case_change.rejected.v1": "the run of the rule shows it",
+    "case_message.requested.v1": "each delivery that comes of it shows",
+    "case_message.rejected.v1": "the run of the rule shows it",
     "form.completed.v1": "each task of it that is completed shows",
     "tasks.skipped.v1": "the case's own activity and its tasks' history are the place",
     "tasks.shown.v1": "as above",
