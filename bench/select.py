@@ -183,8 +183,8 @@ def report(stage: Stage) -> Iterator[str]:
             far.append(name)
     many.db.engines.dispose()
     for what, over in ((f"within {PROMISED_SECONDS:.0f} s", slow), (f"at most {PROMISED_RATIO:.0f} x the raw", far)):
-        reached = f"by all {len(chosen)}" if not over else f"NOT by {len(over)} of {len(chosen)}: {', '.join(over)}"
-        yield f"select, {what}: reached {reached}"
+        of = f"{len(over)} of {len(chosen)}: {', '.join(over)}"
+        yield f"select, {what}: {'NOT reached by ' + of if over else f'reached by all {len(chosen)}'}"
 
 
 def _time(firm: Firm, ask: Ask, runs: int) -> Timed:
