@@ -61,6 +61,7 @@ def test_an_answered_task_moves_its_case_and_the_case_gets_what_comes_next(syste
         return run["outcomes"][2] if "deliveries" in run["outcomes"][2] else None
 
     sent = eventually(reported, "what became of the message", 30)
-    assert (sent["code"], sent["deliveries"]) == ("done", {"sent": 1})
+    # The sandbox may have told of its arrival by then.
+    assert (sent["code"], sent["deliveries"]) in [("done", {state: 1}) for state in ("sent", "delivered")]
     (delivery,) = api.get(f"/v1/message-batches/{sent['batch_id']}/deliveries")["data"]
     assert (delivery["client_id"], delivery["case_id"]) == (person["id"], case["id"])
