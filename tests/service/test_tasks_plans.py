@@ -129,11 +129,11 @@ def test_what_is_counted_and_what_is_mine_is_looked_up(office: Office) -> None:
         list_case_tasks(office.db, None, NOW, staff_id=office.staff_id, **query)
 
     counted = plan_of(office.db, "SELECT (SELECT count(*)", ask)
-    # Among so few tasks the dates of all that are open are as good an index as those of a status, or any of the firm's.
-    assert len(re.findall(r"using ix_case_task_\w+ on case_task", counted)) == len(COUNTED)
+    # Of so few tasks the dates of all that are open are as good an index as those of a status; most are completed,
+    # which is as well seen by reading all.
+    assert len(re.findall(r"using ix_case_task_(open_due|status) on case_task", counted)) == len(COUNTED) - 1
     ends = sum(2 if due in ("due_today", "due_this_week") else 1 for _, due in COUNTED if due)
     assert counted.count("(due_at") == ends
-    assert "Seq Scan on case_task" not in counted
     for beginning in ("SELECT case_task.due_at, case_task.id", "SELECT anon_1.at"):
         plan = plan_of(office.db, beginning, ask)
         assert "Seq Scan on case_task" not in plan
@@ -141,7 +141,7 @@ def test_what_is_counted_and_what_is_mine_is_looked_up(office: Office) -> None:
 
 
 def fill(office: Office) -> None:
-    """Tasks that PostgreSQL has not counted, of the office's firm, 20 of each kind among many that are completed."""
+    """Tasks of the office's firm that PostgreSQL has counted, 20 of each kind among many that are completed."""
     asked = {"title": "Your county", "kind": "short_text", "required": True, "options": [], "checks": {}}
     template_id = office.template()
     kinds = [("to_do", -1), ("to_do", 0), ("in_progress", -1), ("in_progress", 3), ("to_do", 30), ("skipped", 0)]
@@ -156,3 +156,6 @@ def fill(office: Office) -> None:
                 for status, days in kinds
             ],
         )  # fmt: skip
+    with as_owner(office.db) as connection:
+        connection.exec_driver_sql("ANALYZE case_task")
+        connection.commit()
