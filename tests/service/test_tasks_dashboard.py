@@ -383,7 +383,15 @@ def test_the_more_people_there_are_the_less_of_each_is_counted(office: Office, m
     found = {group["key"]: group for group in firm.ask(asking("assignee"))["groups"]}
     assert [found[who]["total"] for who in (firm.me, firm.other, None)] == [2, 2, 3]
     assert [found[who]["total_is_lower_bound"] for who in (firm.me, firm.other, None)] == [True, False, False]
-    monkeypatch.setattr(by_assignee, "MOST_COUNTED", 6)
+    for enough in (6, len(firm.tasks)):
+        monkeypatch.setattr(by_assignee, "MOST_COUNTED", enough)
+        check(firm, asking("assignee"), firm.tasks)
+
+
+def test_each_persons_group_is_exact_where_the_list_is(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_assignee, "MOST_COUNTED", 5)
+    monkeypatch.setattr(by_assignee, "FEWEST", 1)
+    firm = Firm(office, [one(assignee=who) for who in ("me", "me", "me", "me", "other")])
     check(firm, asking("assignee"), firm.tasks)
 
 

@@ -13,6 +13,7 @@ from chassis.columns import new_id
 from chassis.database import Database
 from chassis.testing import as_owner
 from contracts.tasks import ListCaseTasks
+from services.tasks.listing import by_assignee
 from services.tasks.listing.counting import COUNTED
 from services.tasks.listing.lists import list_case_tasks
 from services.tasks.models import CaseTask
@@ -110,7 +111,10 @@ PAGE = {
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-def test_who_has_open_tasks_and_how_many_is_looked_up_one_by_one(office: Office) -> None:
+def test_who_has_open_tasks_and_how_many_of_many_is_looked_up_one_by_one(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_assignee, "MOST_COUNTED", 10)
     fill(office)
     query = {**ListCaseTasks().load({}), "group": "assignee", "limit": 10}
     for beginning in ("WITH RECURSIVE people", "SELECT each_assignee.id"):

@@ -23,8 +23,9 @@ from services.tasks.listing.request import Listing, no_cursor
 from services.tasks.models import CaseTask
 from services.tasks.statuses import is_open, present
 
-MOST_COUNTED, FEWEST = 50_000, 100
-"""Tasks that are counted for all groups together, and at least for each."""
+MOST_COUNTED, FEWEST = paging.TOTAL_CAP, 100
+"""Tasks that are counted for all groups of somebody together, and at least for each. So many each one has its share of:
+to count all that a large firm's staff have took as long as the rest of the page."""
 
 Groups = list[dict[str, Any]]
 _NOBODY = "nobody"
@@ -32,11 +33,11 @@ Last = tuple[str | None, dt.datetime | None, str]
 """The assignee, the date and the id of a page's last task."""
 
 
-def count_by_assignee(session: Session, asked: Listing, where: Where, *, sorted_here: bool) -> Groups:
-    """`contracts.tasks.TaskGroup` of each assignee who has anything in the list, counted up to a cap: the more there
-    are, the lower. `where`: what is in it."""
+def count_by_assignee(session: Session, asked: Listing, where: Where, total: int, *, sorted_here: bool) -> Groups:
+    """`contracts.tasks.TaskGroup` of each assignee who has anything in the list, which has `total` tasks and holds
+    what is `where`. Of many tasks each group is counted up to a cap: the more people there are, the lower."""
     theirs = [*where, present(), *due_between(asked)]
-    if sorted_here:
+    if sorted_here or total <= MOST_COUNTED:
         counted = select(CaseTask.assignee_id, func.count()).where(*theirs).group_by(CaseTask.assignee_id)
         counts: dict[str | None, int] = dict(session.execute(counted).all())
         nobodys = counts.pop(None, 0)

@@ -50,7 +50,7 @@ def list_dashboard(session: Session, asked: Listing) -> tuple[list[str], dict[st
     if asked.by_assignee:
         within = [*narrow, *_open_in_slots(asked.slots, asked.clock)]
         ids, following = page_by_assignee(session, asked, within, sorted_here=bool(narrow))
-        groups = count_by_assignee(session, asked, within, sorted_here=bool(narrow))
+        groups = count_by_assignee(session, asked, within, total, sorted_here=bool(narrow))
     elif asked.order in ("due_at", "status"):
         ids, following = _by_date(session, asked, narrow)
     else:
