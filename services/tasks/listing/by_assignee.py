@@ -24,8 +24,8 @@ from services.tasks.models import CaseTask
 from services.tasks.statuses import is_open, present
 
 MOST_COUNTED, FEWEST = paging.TOTAL_CAP, 100
-"""Tasks that are counted for all groups of somebody together, and at least for each. So many each one has its share of:
-to count all that a large firm's staff have took as long as the rest of the page."""
+"""Tasks that are counted for all groups together, of which each has its share, and at least for each: to count all that
+a large firm's staff have took as long as the rest of the page."""
 
 Groups = list[dict[str, Any]]
 _NOBODY = "nobody"
@@ -43,14 +43,14 @@ def count_by_assignee(session: Session, asked: Listing, where: Where, total: int
         nobodys = counts.pop(None, 0)
         return _groups(counts, nobodys, paging.TOTAL_CAP)
     people = session.scalars(_people(), execution_options=IN_ORDER).all()
-    cap = max(FEWEST, min(paging.TOTAL_CAP, MOST_COUNTED // max(1, len(people))))
-    nobodys = paging.count_up_to(session, select(CaseTask.id).where(*theirs, CaseTask.assignee_id.is_(None)))
+    cap = max(FEWEST, MOST_COUNTED // (len(people) + 1))
+    nobodys = paging.count_up_to(session, select(CaseTask.id).where(*theirs, CaseTask.assignee_id.is_(None)), cap)
     return _groups(_counts(session, theirs, people, cap), nobodys, cap)
 
 
 def _groups(counts: Mapping[str | None, int], nobodys: int, cap: int) -> Groups:
     found = [_group(assignee_id, count, cap) for assignee_id, count in sorted(counts.items()) if count]
-    return [*found, _group(None, nobodys, paging.TOTAL_CAP)] if nobodys else found
+    return [*found, _group(None, nobodys, cap)] if nobodys else found
 
 
 def _group(assignee_id: str | None, count: int, cap: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from services.tasks.listing.slots import DATED, SLOTS, UNDATED, Clock, Counts, S
 from services.tasks.models import OPEN, CaseTask, KnownCaseStaff
 from services.tasks.statuses import is_open, present
 
-MOST_READ = 5 * TOTAL_CAP
+MOST_READ = 25_000
 """Tasks of one person, one template or one assignee that are looked at; of more, each count is a lower bound."""
 
 _DUES = (*DATED, UNDATED)
