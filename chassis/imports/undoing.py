@@ -17,9 +17,13 @@ from chassis.imports.store import ImportStore
 from contracts.base import Event
 
 UNDO_DAYS = 30
+CUSTOM = "custom_fields."
+"""What the name of a custom field begins with among those of an import."""
 
 Outcomes = dict[str, tuple[str, list[str]]]
 """Of each record what became of it (removed, restored, conflict, gone), and the fields that stay as they are."""
+Values = dict[str, tuple[Any, Any]]
+"""{field: (value before, value after)}, as JSON has them; custom fields one by one."""
 TakeBack = Callable[[UnitOfWork, Any, Sequence[str], dt.datetime], Outcomes]
 
 
@@ -103,3 +107,32 @@ def changes_of(session: Session, store: ImportStore, import_id: str, ids: Sequen
     """What an import kept of records, in the order of their ids."""
     of_import = select(store.changes).where(store.changes.import_id == import_id, store.record_id.in_(ids))
     return session.scalars(of_import.order_by(store.record_id)).all()
+
+
+def earlier_record(
+    record: dict[str, Any],
+    values: Values,
+    *,
+    plain: Callable[[Any], Any],
+    python: Callable[[str, Any], Any],
+) -> tuple[dict[str, Any], list[str]]:
+    """The record with the values from before the import, and the fields that were changed since.
+
+    `plain`: a value as it is kept; `python`: that of a field as a record has it.
+    """
+    after = {**record, "custom_fields": dict(record["custom_fields"])}
+    conflicts = []
+    for name, (earlier, imported) in sorted(values.items()):
+        custom = name.removeprefix(CUSTOM) if name.startswith(CUSTOM) else None
+        current = record["custom_fields"].get(custom) if custom else record[name]
+        if plain(current) == earlier:
+            continue
+        if plain(current) != imported:
+            conflicts.append(name)
+        elif custom is None:
+            after[name] = python(name, earlier)
+        elif earlier is None:
+            after["custom_fields"].pop(custom, None)
+        else:
+            after["custom_fields"][custom] = earlier
+    return after, conflicts

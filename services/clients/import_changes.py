@@ -14,13 +14,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
+from chassis.imports.undoing import CUSTOM, Values
 from services.clients.checking import Record
 from services.clients.client_keys import SEALING
 from services.clients.models import ImportChange
 
-CUSTOM = "custom_fields."
-Values = dict[str, tuple[Any, Any]]
-"""{field: (value before, value after)}, as JSON has them; custom fields one by one."""
 _TABLE = ImportChange.__tablename__
 
 

@@ -16,11 +16,11 @@ from chassis.columns import utc_now
 from chassis.database import Database, UnitOfWork
 from chassis.imports import undoing
 from chassis.imports.running import BUDGET
-from chassis.imports.undoing import Outcomes, Step, changes_of
+from chassis.imports.undoing import Outcomes, Step, changes_of, earlier_record
 from contracts.clients import CLIENT_DELETED, CLIENTS_IMPORTED, IMPORT_UNDO_REQUESTED
 from services.clients import activity, cards
 from services.clients.checking import Record, check_whole
-from services.clients.import_changes import CUSTOM, Values, plain_value, python_value, values_of
+from services.clients.import_changes import plain_value, python_value, values_of
 from services.clients.imports import IMPORTS
 from services.clients.models import Activity, Client, Import, ImportChange
 from services.clients.records import facts_of
@@ -91,7 +91,9 @@ def _restore(uow: UnitOfWork, found: Import, ids: Sequence[str], now: dt.datetim
         if before is None:
             outcomes[change.client_id] = ("gone", [])
             continue
-        after, conflicts = _earlier(before, values.get(change.client_id, {}))
+        after, conflicts = earlier_record(
+            before, values.get(change.client_id, {}), plain=plain_value, python=python_value
+        )
         problems: list[Any] = []
         check_whole(after, problems)
         if problems:
@@ -106,26 +108,6 @@ def _restore(uow: UnitOfWork, found: Import, ids: Sequence[str], now: dt.datetim
     told = {id_: {"outcome": "restored", "changed": names} for id_, names in restored.items()}
     _tell(uow, found, told, CLIENTS_IMPORTED.name, now)
     return outcomes
-
-
-def _earlier(record: Record, values: Values) -> tuple[Record, list[str]]:
-    """The record with the values from before the import, and the fields that were changed since."""
-    after = {**record, "custom_fields": dict(record["custom_fields"])}
-    conflicts = []
-    for name, (earlier, imported) in sorted(values.items()):
-        custom = name.removeprefix(CUSTOM) if name.startswith(CUSTOM) else None
-        current = record["custom_fields"].get(custom) if custom else record[name]
-        if plain_value(current) == earlier:
-            continue
-        if plain_value(current) != imported:
-            conflicts.append(name)
-        elif custom is None:
-            after[name] = python_value(name, earlier)
-        elif earlier is None:
-            after["custom_fields"].pop(custom, None)
-        else:
-            after["custom_fields"][custom] = earlier
-    return after, conflicts
 
 
 STEPS = (Step(_made, _remove), Step(_changed, _restore))

@@ -15,17 +15,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
+from chassis.imports.undoing import CUSTOM, Values
 from services.cases.imports.loading import PLAIN
 from services.cases.imports.rows import Record
 from services.cases.models import CaseImportChange
 from services.cases.sealed_values import SEALING
 
-CUSTOM = "custom_fields."
 COMPARED = (
     *(name for name in PLAIN if name != "case_type_id"), "archived", "clients", "staff_ids", "key_dates",
 )  # fmt: skip
-Values = dict[str, tuple[Any, Any]]
-"""{field: (value before, value after)}, as JSON has them; custom fields one by one."""
 _TABLE = CaseImportChange.__tablename__
 
 

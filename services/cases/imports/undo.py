@@ -20,15 +20,14 @@ from chassis.context import Context, use
 from chassis.database import Database, UnitOfWork
 from chassis.imports import undoing
 from chassis.imports.running import BUDGET
-from chassis.imports.undoing import Outcomes, Step, changes_of
+from chassis.imports.undoing import Outcomes, Step, changes_of, earlier_record
 from chassis.value_sets import among
 from contracts.cases import IMPORT_UNDO_REQUESTED
 from contracts.errors import CasewireError
 from contracts.tasks import TASKS_ASSIGNED
 from services.cases.case_events import Change, emit_imported
-from services.cases.imports.changes import CUSTOM, Values, plain_value, python_value, values_of
+from services.cases.imports.changes import plain_value, python_value, values_of
 from services.cases.imports.loading import load
-from services.cases.imports.rows import Record
 from services.cases.imports.store import IMPORTS
 from services.cases.imports.writing import change_case, give_back
 from services.cases.models import Case, CaseActivity, CaseClient, CaseImport, CaseImportChange, CaseImportClient
@@ -138,7 +137,9 @@ def _restore(uow: UnitOfWork, found: CaseImport, ids: Sequence[str], now: dt.dat
     told: dict[str, Change] = {}
     for change in changes:
         before = records[change.case_id]
-        after, conflicts = _earlier(before, values.get(change.case_id, {}))
+        after, conflicts = earlier_record(
+            before, values.get(change.case_id, {}), plain=plain_value, python=python_value
+        )
         names: list[str] = []
         try:
             with uow.session.begin_nested():
@@ -152,26 +153,6 @@ def _restore(uow: UnitOfWork, found: CaseImport, ids: Sequence[str], now: dt.dat
     if told:
         emit_imported(uow, found.id, told)
     return outcomes
-
-
-def _earlier(record: Record, values: Values) -> tuple[Record, list[str]]:
-    """The record with the values from before the import, and the fields that were changed since."""
-    after = {**record, "custom_fields": dict(record["custom_fields"])}
-    conflicts = []
-    for name, (earlier, imported) in sorted(values.items()):
-        custom = name.removeprefix(CUSTOM) if name.startswith(CUSTOM) else None
-        current = record["custom_fields"].get(custom) if custom else record[name]
-        if plain_value(current) == earlier:
-            continue
-        if plain_value(current) != imported:
-            conflicts.append(name)
-        elif custom is None:
-            after[name] = python_value(name, earlier)
-        elif earlier is None:
-            after["custom_fields"].pop(custom, None)
-        else:
-            after["custom_fields"][custom] = earlier
-    return after, conflicts
 
 
 STEPS = (Step(_made, _remove), Step(_changed, _restore))
