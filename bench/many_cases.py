@@ -13,6 +13,7 @@ from typing import Any
 import psycopg2
 
 from bench.many_clients import NOW, SPAN, START
+from bench.settled import settle
 from bench.stage import Stage
 from chassis.database import Database
 from chassis.testing import make_database
@@ -79,11 +80,7 @@ def make(stage: Stage, size: int) -> Firm:
         cursor.execute("SET maintenance_work_mem = '512MB'")
         for _, definition in indexes:
             cursor.execute(definition)
-    plain.autocommit = True
-    with plain.cursor() as cursor:
-        cursor.execute("VACUUM (ANALYZE)")
-        # Else what was made is written to disk while selections are timed.
-        cursor.execute("CHECKPOINT")
+    settle(plain, ("cases",))
     plain.close()
     firm.seconds = time.perf_counter() - began
     return firm

@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg2
 
+from bench.settled import settle
 from chassis.database import Database
 from services.clients.names import name_key, sort_name
 from services.clients.search_keys import stored_keys
@@ -146,11 +147,8 @@ def fill(db: Database, superuser_url: str, size: int, *, seed: int = 7, others: 
         cursor.execute("SET maintenance_work_mem = '512MB'")
         for _, definition in indexes:
             cursor.execute(definition)
-    plain.autocommit = True
+    settle(plain, ("client",))
     with plain.cursor() as cursor:
-        cursor.execute("VACUUM (ANALYZE)")
-        # Else what was copied is written to disk while searches are timed.
-        cursor.execute("CHECKPOINT")
         # A group that PostgreSQL has not counted yet: it takes what was added since for nothing.
         cursor.execute("ALTER TABLE client_group_member SET (autovacuum_enabled = off)")
         _group(cursor, firm, firm.new_group_id, "0%")

@@ -19,6 +19,7 @@ from typing import Any
 import psycopg2
 
 from bench.many_clients import NOW, SPAN, START
+from bench.settled import settle
 from bench.stage import Stage
 from chassis.database import Database
 from chassis.run import spare_the_collector
@@ -170,11 +171,7 @@ def _firm(stage: Stage, size: int) -> Firm:
         firm.case_ids = [row[0] for row in cursor.fetchall()]
         cursor.execute("SELECT id::text FROM task_template WHERE firm_id = %s", (firm_id,))
         firm.template_ids = [row[0] for row in cursor.fetchall()]
-    plain.autocommit = True
-    with plain.cursor() as cursor:
-        cursor.execute("VACUUM (ANALYZE)")
-        # Else what was made is written to disk while lists are timed.
-        cursor.execute("CHECKPOINT")
+    settle(plain, ("case_task", "known_case", "known_case_staff"))
     plain.close()
     firm.seconds = time.perf_counter() - began
     return firm
