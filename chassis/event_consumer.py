@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 LINGER_SECONDS = 0.02
 """The longest a batch waits for more, and only while more is arriving."""
 BURST = 20
-LINGER_IN_A_BURST = 0.1
+LINGER_IN_A_BURST = 0.4
 """The same for a batch of so many: what else comes of the same work costs less with it, and nobody waits for either."""
 WORK_OFF_SECONDS = 2.0
 """The longest that the end of the one process waits for what its services have in hand."""
