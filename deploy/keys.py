@@ -16,7 +16,11 @@ from chassis.database import Database, database_url
 from chassis.sealing import Sealing, Unsealable, check_keys, key_store_at, rotation, use_key_store
 from contracts.errors import CasewireError
 
-SEALING = {"cases": "services.cases.sealed_values:SEALING", "clients": "services.clients.client_keys:SEALING"}
+SEALING = {
+    "cases": "services.cases.sealed_values:SEALING",
+    "clients": "services.clients.client_keys:SEALING",
+    "tasks": "services.tasks.sealed_answers:SEALING",
+}
 """How each service seals that does."""
 ADDRESSES = "messaging"
 """Who keeps the key of addresses."""

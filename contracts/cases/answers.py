@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Empty, Event, Operation, Text
+from contracts.base import Event, Id, Operation, Text
 from contracts.cases.common import A_CASE, OWNER
 from contracts.errors import Invalid
 from contracts.mapping import FieldUpdateRejected
@@ -19,10 +19,32 @@ class CheckMapping(Schema):
     options = fields.List(Text(longest=200), load_default=list, validate=validate.Length(max=200))
 
 
+class CheckedMapping(Schema):
+    """`sensitive`: such a field is sensitive on some type of case, so that the answers are as well."""
+
+    sensitive = fields.Boolean()
+
+
+class FieldBecameSensitive(Schema):
+    """A custom field of a case type is sensitive from now on: as it is defined, or as it was changed."""
+
+    case_type_id = Id(required=True)
+    field = fields.String(required=True)
+
+
 CHECK_MAPPING = Operation(
-    OWNER, "check_mapping", CheckMapping, Empty, (Invalid,), example={"field": "court", "question_kind": "short_text"}
+    OWNER,
+    "check_mapping",
+    CheckMapping,
+    CheckedMapping,
+    (Invalid,),
+    example={"field": "court", "question_kind": "short_text"},
 )
 FIELD_UPDATE_REJECTED = Event(
     OWNER, "field_update.rejected.v1", FieldUpdateRejected,
     example={"case_task_id": A_CASE, "target": "case", "field": "court", "code": "not_an_option", "answer_version": 1},
+)  # fmt: skip
+FIELD_BECAME_SENSITIVE = Event(
+    OWNER, "custom_field.became_sensitive.v1", FieldBecameSensitive,
+    example={"case_type_id": A_CASE, "field": "passport_number"},
 )  # fmt: skip

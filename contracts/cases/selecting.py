@@ -22,12 +22,14 @@ class Selector(Schema):
 
 class SelectCases(Schema):
     """Pages are in order of case id, and stable while cases change. `count_all`: the first page's `total` is exact,
-    however many there are."""
+    however many there are. `to_keep`: who asks keeps the selector, where others read it, so that it may name no value
+    of a sensitive field."""
 
     selector = fields.Nested(Selector, required=True)
     limit = fields.Integer(strict=True, load_default=1000, validate=validate.Range(min=1, max=5000))
     cursor = Text(longest=2000, load_default=None, allow_none=True)
     count_all = Flag(load_default=False)
+    to_keep = Flag(load_default=False)
 
 
 class SelectedCase(Schema):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields
 
 from contracts.base import Choice, Count, Event, Id, Operation, Text
-from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from contracts.mapping import MappedAnswer
 from contracts.tasks.case_tasks import CaseTask
 from contracts.tasks.common import AN_ID, OWNER, CaseTaskId, CaseTaskIds
@@ -67,11 +67,11 @@ _COMPLETED = {
     "mapped": "client", "answer_version": 1, "corrected": False,
 }  # fmt: skip
 SUBMIT_ANSWER = Operation(
-    OWNER, "submit_answer", SubmitAnswer, CaseTask, (Invalid, NotFound, Conflict, Unavailable),
+    OWNER, "submit_answer", SubmitAnswer, CaseTask, (Invalid, NotFound, Forbidden, Conflict, Unavailable),
     permission="tasks.write", example={"case_task_id": AN_ID, "answer": "+12125550123"},
 )  # fmt: skip
 SAVE_DRAFT = Operation(
-    OWNER, "save_draft", SaveDraft, CaseTask, (Invalid, NotFound, Conflict), permission="tasks.write",
+    OWNER, "save_draft", SaveDraft, CaseTask, (Invalid, NotFound, Forbidden, Conflict), permission="tasks.write",
     example={"case_task_id": AN_ID, "draft": "It was raining, and"},
 )  # fmt: skip
 REOPEN_CASE_TASK = Operation(

@@ -18,7 +18,8 @@ class CaseTask(Stamped):
     mapped field refused the answer. `due` is the rule that gives `due_at`, as a `Due`; a task that waits for another
     one has no date yet. `draft`: what was filled in since and not sent, saved at `draft_at`. `reopened`: `reason` and
     `at`, until the task is completed again. `item_key`: what the form of `case_form_id` calls the task. `overdue`: what
-    is done when its time has passed, null if nothing."""
+    is done when its time has passed, null if nothing. `sensitive`: the answer is; `hidden` names what is there of
+    `answer` and `draft` and not shown to who asks, which is null then."""
 
     case_id = Id()
     template_id = Id()
@@ -45,6 +46,8 @@ class CaseTask(Stamped):
     draft = fields.Raw(allow_none=True)
     draft_at = Instant(allow_none=True)
     reopened = fields.Dict(allow_none=True)
+    sensitive = fields.Boolean()
+    hidden = fields.List(fields.String())
     last_notification = fields.Dict(allow_none=True)
     overdue = fields.Nested(KeptHandling, allow_none=True)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from contracts.base import Count, Empty, Flag, Id, Instant, Operation, Text
-from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from contracts.tasks.common import AN_ID, OWNER, CaseTaskId, CaseTaskIds
 
 FILE_TYPES = {
@@ -108,7 +108,13 @@ LIST_TASK_FILES = Operation(
     example={"case_task_ids": [AN_ID]},
 )  # fmt: skip
 GET_TASK_FILE = Operation(
-    OWNER, "get_task_file", TaskFileId, StoredTaskFile, (NotFound,), permission="tasks.read", example={"file_id": AN_ID}
+    OWNER,
+    "get_task_file",
+    TaskFileId,
+    StoredTaskFile,
+    (NotFound, Forbidden),
+    permission="tasks.read",
+    example={"file_id": AN_ID},
 )
 DELETE_TASK_FILE = Operation(
     OWNER, "delete_task_file", TaskFileId, Empty, (NotFound, Conflict), permission="tasks.write",

@@ -34,6 +34,9 @@ class Checks(Schema):
 
 
 class TaskTemplateFields(Schema):
+    """`sensitive`: what is answered is sealed, and shown to its client and to who has `clients.read_sensitive`. Always
+    so while the mapped field is sensitive."""
+
     title = Text(longest=200, shortest=1)
     instructions = Text(longest=10000, allow_none=True)
     kind = Choice(*QUESTION_KINDS)
@@ -42,6 +45,7 @@ class TaskTemplateFields(Schema):
     checks = fields.Nested(Checks)
     mapping = fields.Nested(Mapping, allow_none=True)
     overdue = fields.Nested(OverdueHandling, allow_none=True)
+    sensitive = Flag()
 
 
 class TaskTemplate(TaskTemplateFields, Stamped):

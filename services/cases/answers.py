@@ -28,11 +28,12 @@ _WITH_OPTIONS = ("choice", "choices")
 ASKED_AT_ONCE = 1000
 
 
-def check_mapping(db: Database, *, field: str, question_kind: str, options: Sequence[str] = ()) -> None:
-    """Raises Invalid that names `mapping.field` unless some type of case has a custom field that takes such answers:
-    `unknown_field`, `kind_does_not_fit`, `options_do_not_fit` where it has not all of a question's `options`."""
+def check_mapping(db: Database, *, field: str, question_kind: str, options: Sequence[str] = ()) -> Answer:
+    """Whether answers that are written there are sensitive: `contracts.cases.CheckedMapping`. Raises Invalid that names
+    `mapping.field` unless some type of case has a custom field that takes such answers: `unknown_field`,
+    `kind_does_not_fit`, `options_do_not_fit` where it has not all of a question's `options`."""
     with db.read() as session:
-        named = select(CustomField.type, CustomField.options).where(
+        named = select(CustomField.type, CustomField.options, CustomField.sensitive).where(
             CustomField.key == field, CustomField.removed_at.is_(None)
         )
         known = session.execute(named).all()
@@ -46,6 +47,7 @@ def check_mapping(db: Database, *, field: str, question_kind: str, options: Sequ
     if not any(entry.type not in _WITH_OPTIONS or set(options) <= set(entry.options) for entry in fitting):
         message = "The question has options that the field has not."
         raise invalid_field("mapping.field", message, code="options_do_not_fit")
+    return {"sensitive": any(entry.sensitive for entry in known)}
 
 
 def apply_answers(db: Database, calls: Any, events: Sequence[ReceivedEvent], *, now: dt.datetime) -> None:

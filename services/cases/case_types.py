@@ -37,7 +37,7 @@ def create_case_type(db: Database, calls: Any, command: Record, *, now: dt.datet
         uow.session.add(case_type)
         uow.session.flush()
         replace_statuses(uow, case_type.id, command["statuses"], now)
-        replace_fields(uow.session, case_type.id, command.get("custom_fields") or [], now)
+        replace_fields(uow, case_type.id, command.get("custom_fields") or [], now)
         uow.session.flush()
         return uow.answer(_records(uow.session, [case_type])[0])
 
@@ -76,7 +76,7 @@ def update_case_type(
         if "statuses" in changes:
             replace_statuses(uow, case_type_id, changes["statuses"], now)
         if "custom_fields" in changes:
-            replace_fields(uow.session, case_type_id, changes["custom_fields"], now)
+            replace_fields(uow, case_type_id, changes["custom_fields"], now)
         uow.session.flush()
         after = _records(uow.session, [case_type])[0]
         if after != before:

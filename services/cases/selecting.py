@@ -29,7 +29,7 @@ from chassis.turns import MANY
 from chassis.value_sets import Statement, among, among_parameter, made_once, not_among
 from contracts.errors import Invalid, invalid_field
 from services.cases.case_lists import in_lists
-from services.cases.filter_lookup import read_filter
+from services.cases.filter_lookup import read_filter, read_filter_to_keep
 from services.cases.freshness import freshness
 from services.cases.known_cases import refuse_unknown_cases
 from services.cases.looking_ahead import PAGES, Ahead, KeptSelections
@@ -62,15 +62,16 @@ def select_cases(
     cursor: str | None,
     now: dt.datetime,
     count_all: bool = False,
+    to_keep: bool = False,
     kept: KeptSelections | None = None,
 ) -> Record:
     """One page: {"data": [{case_id, case_type_id, client_ids}], "meta"}, the primary client first; `meta.client_facts`
     is `freshness`, if it depends on clients. `now`: in the firm's zone, if days may be counted from it. With
-    `count_all` the first page counts beyond what lists count. With `kept`, pages are looked up ahead; what was archived
-    meanwhile is not shown.
+    `count_all` the first page counts beyond what lists count. `to_keep`: who asks keeps the selector. With `kept`,
+    pages are looked up ahead; what was archived meanwhile is not shown.
 
-    Raises Invalid `empty_selector`, `invalid_filter` and `invalid_cursor`, and NotFound `case_not_found`,
-    `case_list_not_found` and `saved_filter_not_found` for what is not the firm's.
+    Raises Invalid `empty_selector`, `invalid_filter`, `sensitive_value` (of one to keep) and `invalid_cursor`, and
+    NotFound `case_not_found`, `case_list_not_found` and `saved_filter_not_found` for what is not the firm's.
     """
     check_selector(selector)
     place = _Place.first(selector, now) if cursor is None else _Place.read(selector, cursor)
@@ -79,6 +80,8 @@ def select_cases(
     with db.read() as session:
         if cursor is None:
             refuse_unknown(session, selector)
+        if to_keep and "case_filter" in selector:
+            read_filter_to_keep(session, selector["case_filter"], path="selector.case_filter")
         ahead = kept.get(key) if kept is not None and cursor is not None else None
         found = ahead.page(place.after, limit) if ahead is not None else None
         if ahead is not None and found is not None:

@@ -14,7 +14,9 @@ from typing import Any
 from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
+from chassis.database import UnitOfWork
 from chassis.value_sets import among
+from contracts.cases import FIELD_BECAME_SENSITIVE
 from contracts.errors import Conflict
 from services.cases.models import Case, CaseFieldValue, CustomField
 
@@ -63,14 +65,18 @@ def _field_values(field: Record) -> Record:
     }
 
 
-def replace_fields(session: Session, case_type_id: str, wanted: Sequence[Record], now: dt.datetime) -> None:
-    """Makes `wanted` the custom fields of the type, in this order. Raises Conflict `custom_field_in_use`."""
+def replace_fields(uow: UnitOfWork, case_type_id: str, wanted: Sequence[Record], now: dt.datetime) -> None:
+    """Makes `wanted` the custom fields of the type, in this order, and tells which become sensitive. Raises Conflict
+    `custom_field_in_use`."""
+    session = uow.session
     # A value that is being written is seen below.
     theirs = select(CustomField.key).where(CustomField.case_type_id == case_type_id)
     session.execute(theirs.order_by(CustomField.key).with_for_update())
     present = {field.key: field for field in fields_of(session, [case_type_id])[case_type_id]}
     for position, entry in enumerate(wanted):
         field = present.pop(entry["key"], None)
+        if entry.get("sensitive", False) and (field is None or field.removed_at is not None or not field.sensitive):
+            uow.emit(FIELD_BECAME_SENSITIVE, case_type_id, {"case_type_id": case_type_id, "field": entry["key"]})
         if field is None:
             session.add(CustomField(case_type_id=case_type_id, position=position, **_field_values(entry)))
             continue

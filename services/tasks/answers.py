@@ -9,12 +9,12 @@ from chassis.context import Context, current
 from chassis.database import Database, UnitOfWork
 from contracts.errors import invalid_field
 from contracts.tasks import TASK_COMPLETED, TASK_REOPENED
-from services.tasks import flow, task_files
+from services.tasks import flow, sealed_answers, task_files
 from services.tasks.answer_checks import Question, check_answer
 from services.tasks.due_dates import Calendar
 from services.tasks.history import change_of
 from services.tasks.models import CaseTask
-from services.tasks.views import case_task_view, demand_case, load_case_task
+from services.tasks.views import answer_case_task, demand_case, load_case_task
 
 
 def submit_answer(
@@ -38,7 +38,8 @@ def submit_answer(
     firm's, for dates that follow.
 
     Raises NotFound `case_task_not_found`, Conflict `task_skipped`, `answered_meanwhile` or `case_archived`, Invalid on
-    the field `answer`, or `client_not_on_case` on `client_id`, and Unavailable if cases cannot be asked about that.
+    the field `answer`, or `client_not_on_case` on `client_id`, Forbidden `permission_denied` to staff who may not see
+    what is sensitive, and Unavailable if cases cannot be asked about the client.
     """
     actor = current() or Context()
     by_staff = client_id is None or actor.actor_kind in ("staff", "api_key")
@@ -47,14 +48,17 @@ def submit_answer(
     with db.unit_of_work() as uow:
         case, task = flow.lock_task(uow, case_task_id)
         task.demand_present()
+        sealed_answers.refuse_to_staff(task)
+        before = sealed_answers.answer_in_clear(uow.session, task)
         checked = check_answer(question_of(task), answer)
-        checked = task_files.take_named(uow, task, checked, now, client_id=client_id, by_staff=by_staff)
+        checked = task_files.take_named(uow, task, checked, before, now, client_id=client_id, by_staff=by_staff)
         answered_by = "staff" if by_staff else "client"
-        if task.is_answered(checked, answered_by, client_id, seen=answer_version if by_staff else None):
-            return uow.answer(case_task_view(task, now))
+        seen = answer_version if by_staff else None
+        if task.is_answered(checked, answered_by, client_id, before=before, seen=seen):
+            return answer_case_task(uow, task, now)
         corrected = task.status == "completed"
         task.complete(
-            checked,
+            sealed_answers.kept(uow, task, "answer", checked),
             answered_by=answered_by,
             client_id=client_id,
             link_id=None if by_staff else link_id,
@@ -62,7 +66,7 @@ def submit_answer(
         )
         tell_completed(uow, task, now, corrected=corrected)
         flow.settle(uow, case, changed=[task], calendar=calendar, now=now)
-        return uow.answer(case_task_view(task, now))
+        return answer_case_task(uow, task, now)
 
 
 def reopen_case_task(
@@ -81,7 +85,7 @@ def reopen_case_task(
         data = {"case_task_id": task.id, "case_id": task.case_id}
         uow.emit(TASK_REOPENED, task.id, data, aggregate_version=task.version)
         flow.settle(uow, case, changed=[task], calendar=calendar, now=now)
-        return uow.answer(case_task_view(task, now))
+        return answer_case_task(uow, task, now)
 
 
 def tell_completed(uow: UnitOfWork, task: CaseTask, now: dt.datetime, *, corrected: bool = False) -> None:

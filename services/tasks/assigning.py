@@ -13,7 +13,7 @@ from services.tasks.history import change_of, note_due_change
 from services.tasks.models import CaseTask
 from services.tasks.open_cases import demand_open_case
 from services.tasks.templates import load_template
-from services.tasks.views import case_task_view, load_case_task
+from services.tasks.views import answer_case_task, load_case_task
 
 
 def assign_task(
@@ -59,7 +59,7 @@ def assign_task(
             task.id,
             {"case_task_ids": [task.id], "case_ids": [task.case_id], "template_id": template_id},
         )
-        return uow.answer(case_task_view(task, now))
+        return answer_case_task(uow, task, now)
 
 
 def update_case_task(
@@ -105,7 +105,7 @@ def update_case_task(
             if "due" in changes:
                 note_due_change(uow, task, before, now)
             flow.settle(uow, case, changed=[task], calendar=calendar or firm, now=now)
-        return uow.answer(case_task_view(task, now))
+        return answer_case_task(uow, task, now)
 
 
 def _prepared_handling(db: Database, calls: Any, case_task_id: str, given: dict[str, Any]) -> dict[str, Any]:

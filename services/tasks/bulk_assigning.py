@@ -53,7 +53,7 @@ def bulk_assign(
     due_dates.check_rule(due)
     staff.demand_staff(calls, [] if assignee_id is None else [("assignee_id", assignee_id)])
     calendar = firm_calendar(calls)
-    total = calls.cases.select_cases(selector=selector, limit=1, count_all=True)["meta"]["total"]
+    total = calls.cases.select_cases(selector=selector, limit=1, count_all=True, to_keep=not dry_run)["meta"]["total"]
     put_away = bulk_left_out.put_away(raw_calls, selector, total)
     given = {"due": due, "assignee_id": assignee_id, "calendar": calendar, "now": now}
     if dry_run:

@@ -21,6 +21,7 @@ from services.tasks.due_dates import Calendar
 from services.tasks.freezing import Row, freeze
 from services.tasks.models import CaseForm, CaseTask, CaseTaskChange, TaskFile
 from services.tasks.open_cases import demand_open_case
+from services.tasks.sealed_answers import destroy_keys
 from services.tasks.views import demand_case
 
 _FARTHEST_START = dt.timedelta(days=366 * 100)
@@ -121,6 +122,7 @@ def remove_case_form(db: Database, case_form_id: str) -> dict[str, Any]:
         if uow.session.scalars(follows.limit(1)).first() is not None:
             raise Conflict("form_depended_on", case_form_id=case_form_id)
         uow.session.execute(delete(CaseTaskChange).where(changes))
+        destroy_keys(uow, ids)
         uow.session.execute(delete(CaseTask).where(of_form))
         uow.session.delete(case_form)
         # What still waits to ask clients for them is dropped, as of tasks that a condition hides.

@@ -12,7 +12,7 @@ from chassis.database import Database
 from chassis.scoping import BY_ID
 from chassis.value_sets import Statement, among_parameter, made_once
 from services.tasks.models import OPEN, CaseTask
-from services.tasks.views import case_task_view
+from services.tasks.views import case_task_views
 
 
 def list_client_tasks(
@@ -30,7 +30,7 @@ def list_client_tasks(
         found = session.scalars(_due_first(session), {**theirs, "limit": limit + 1}).all()
         # Those of most clients are few, and what is all there need not be counted.
         count = len(found) if len(found) <= limit else session.scalar(_counted(session), theirs)
-        return {"open": count, "case_tasks": [case_task_view(task, now) for task in found[:limit]]}
+        return {"open": count, "case_tasks": case_task_views(session, found[:limit], now)}
 
 
 def _open_tasks(dialect: str) -> tuple[ColumnElement[bool], ...]:

@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from chassis.database import UnitOfWork
 from contracts.base import Event
 from contracts.tasks import TASKS_SHOWN, TASKS_SKIPPED, Due
@@ -15,6 +17,7 @@ from services.tasks.case_tasks import CaseTasks
 from services.tasks.conditions import Item, visible
 from services.tasks.history import change_of
 from services.tasks.models import CaseTask
+from services.tasks.sealed_answers import opened
 
 _IN_ONE_EVENT = 500
 
@@ -26,7 +29,7 @@ def apply(uow: UnitOfWork, tasks: CaseTasks, *, calendar: due_dates.Calendar, no
     there: nobody knows what was in it before. One that is shown again is to do, and days of its due date count from
     now.
     """
-    hidden, shown = _decided(tasks.all, calendar, now)
+    hidden, shown = _decided(uow.session, tasks.all, calendar, now)
     for task in hidden:
         task.skip(now)
         uow.session.add(change_of(task, "skipped", {}, now))
@@ -43,7 +46,7 @@ def apply(uow: UnitOfWork, tasks: CaseTasks, *, calendar: due_dates.Calendar, no
 
 
 def _decided(
-    tasks: Iterable[CaseTask], calendar: due_dates.Calendar, now: dt.datetime
+    session: Session, tasks: Iterable[CaseTask], calendar: due_dates.Calendar, now: dt.datetime
 ) -> tuple[list[CaseTask], list[CaseTask]]:
     """The tasks to be hidden, and those to be shown."""
     forms: dict[str, list[CaseTask]] = defaultdict(list)
@@ -57,7 +60,8 @@ def _decided(
         in_order = sorted(of_form, key=lambda task: (task.section_position, task.position))
         items = [Item(task.item_key or "", task.kind, task.condition or ()) for task in in_order]
         # The answer in force is kept while a task is reopened; what the client saved for later is no answer.
-        answers = {item.key: task.answer for item, task in zip(items, in_order, strict=True)}
+        clear = opened(session, in_order)
+        answers = {item.key: clear[task.id].answer for item, task in zip(items, in_order, strict=True)}
         holds = visible(items, answers, now.astimezone(calendar.zone).date())
         for item, task in zip(items, in_order, strict=True):
             if holds[item.key] and task.status == "skipped":

@@ -10,6 +10,7 @@ from chassis.database import Database
 from chassis.sections import Section, plain, read_sections
 from chassis.value_sets import among
 from services.tasks.models import CaseTask, CaseTaskChange, TaskFile
+from services.tasks.sealed_answers import Clear, opened
 
 
 def export_client_data(
@@ -36,7 +37,8 @@ def export_client_data(
             Section("task_file", TaskFile, TaskFile.state.in_(("stored", "answered")) & files, TaskFile.id),
         ]
         rows, following = read_sections(session, sections, limit=limit, cursor=cursor)
-    entries = [{"kind": section.kind, "data": section.show(row)} for section, row in rows]
+        clear = opened(session, [row for _, row in rows if isinstance(row, CaseTask)])
+    entries = [{"kind": section.kind, "data": _in_clear(section.show(row), clear.get(row.id))} for section, row in rows]
     kept = [
         {"file_key": row.file_key, "name": f"{section.kind}/{row.id}-{row.filename}"}
         for section, row in rows
@@ -45,9 +47,15 @@ def export_client_data(
     return {"entries": entries, "files": kept, "next_cursor": following}
 
 
+def _in_clear(shown: dict[str, Any], clear: Clear | None) -> dict[str, Any]:
+    """What is handed out of a row: of a case task, its answer and its draft as they were given."""
+    held = {} if clear is None else {"answer": clear.answer, "draft": clear.draft}
+    return {**shown, **{part: value for part, value in held.items() if part in shown}}
+
+
 def _but_drafts_of_others(task: CaseTask, client_id: str) -> dict[str, Any]:
     others = task.draft_client_id not in (None, client_id)
-    return plain(task, *(("draft", "draft_client_id") if others else ()))
+    return plain(task, "sealed", *(("draft", "draft_client_id") if others else ()))
 
 
 def _draft(task: CaseTask) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import Any
 
 from chassis.database import Database
 from contracts.errors import Invalid, invalid_field
-from services.tasks import flow
+from services.tasks import flow, sealed_answers
 from services.tasks.answer_checks import ADDRESS_PARTS, LONG_TEXT_LENGTH, SHORT_TEXT_LENGTH, Question, is_blank
 from services.tasks.answers import question_of
-from services.tasks.views import case_task_view
+from services.tasks.views import answer_case_task
 
 MOST_CHOICES = 200
 _NOTHING_TO_KEEP = frozenset({"file_upload", "signature", "acknowledgement"})
@@ -22,14 +22,16 @@ def save_draft(
 ) -> dict[str, Any]:
     """Keeps a draft in place of the one before; the task is in progress. It is no answer: nothing follows from it.
 
-    Raises NotFound `case_task_not_found`, Conflict `task_completed`, `task_skipped` or `case_archived`, and Invalid on
-    the field `draft`.
+    Raises NotFound `case_task_not_found`, Conflict `task_completed`, `task_skipped` or `case_archived`, Invalid on the
+    field `draft`, and Forbidden `permission_denied` to staff who may not see what is sensitive.
     """
     with db.unit_of_work() as uow:
         _, task = flow.lock_task(uow, case_task_id)
         task.demand_present()
-        task.save_draft(check_draft(question_of(task), draft), client_id=client_id, now=now)
-        return uow.answer(case_task_view(task, now))
+        sealed_answers.refuse_to_staff(task)
+        checked = check_draft(question_of(task), draft)
+        task.save_draft(sealed_answers.kept(uow, task, "draft", checked), client_id=client_id, now=now)
+        return answer_case_task(uow, task, now)
 
 
 def check_draft(question: Question, draft: Any) -> Any:

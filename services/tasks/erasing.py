@@ -23,6 +23,7 @@ from contracts.tasks import ERASURE_REPORTED, OWNER
 from services.tasks import flow, known_cases
 from services.tasks.firms import Calendars
 from services.tasks.models import CaseTask, CaseTaskChange, KnownCase, TaskFile
+from services.tasks.sealed_answers import destroy_keys
 
 _ASKED_AT_ONCE = 500
 _QUIET = {"synchronize_session": False}
@@ -104,6 +105,7 @@ def _forget_answers(uow: UnitOfWork, ids: Sequence[str], alone: dict[str, Any], 
         ),
         execution_options=_QUIET,
     )
+    destroy_keys(uow, task_ids)
     # One that somebody else saved of such a task went with its answer, which it may have been filled with.
     uow.session.execute(
         update(CaseTask)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import load_only
 from chassis.database import Database
 from chassis.scoping import BY_ID
 from chassis.value_sets import among
+from services.tasks import sealed_answers
 from services.tasks.models import CaseTask, TaskTemplate
 
 
@@ -54,6 +55,7 @@ def get_mapped_answers(db: Database, calls: Any, case_task_ids: list[str]) -> di
     )
     with db.read() as session:
         rows = session.execute(mapped).all()
+        clear = sealed_answers.opened(session, [task for task, _, _ in rows])
     by_staff = {task.case_id for task, target, _ in rows if target == "client" and task.client_id is None}
     primary = _primary_clients(calls, sorted(by_staff)) if by_staff else {}
     return {
@@ -66,7 +68,7 @@ def get_mapped_answers(db: Database, calls: Any, case_task_ids: list[str]) -> di
                 "link_id": task.link_id,
                 "target": target,
                 "field": field,
-                "value": task.answer,
+                "value": clear[task.id].answer,
                 "answer_version": task.answer_version,
             }
             for task, target, field in rows

@@ -13,7 +13,7 @@ from chassis.scoping import BY_ID
 from contracts.errors import NotFound
 from services.tasks.models import CaseForm, CaseTask
 from services.tasks.section_progress import read_progress
-from services.tasks.views import case_task_view
+from services.tasks.views import case_task_views
 
 
 def list_form_tasks(db: Database, now: dt.datetime, case_form_id: str) -> dict[str, Any]:
@@ -30,5 +30,5 @@ def list_form_tasks(db: Database, now: dt.datetime, case_form_id: str) -> dict[s
         case_id = session.scalar(select(CaseForm.case_id).where(CaseForm.id == case_form_id))
         if case_id is None:
             raise NotFound("case_form_not_found", case_form_id=case_form_id)
-        tasks = [case_task_view(task, now) for task in session.scalars(statement)]
+        tasks = case_task_views(session, session.scalars(statement).all(), now)
         return {"case_id": case_id, "case_tasks": tasks, "progress": read_progress(session, its)}

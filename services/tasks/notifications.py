@@ -62,7 +62,7 @@ def request_notifications(
     _check_timing(timing, now)
     channels = list(dict.fromkeys(channels))
     statuses = list(dict.fromkeys(statuses))
-    selected = _chunks(_select_items(db, raw_calls, now, selector, statuses, template_ids))
+    selected = _chunks(_select_items(db, raw_calls, now, selector, statuses, template_ids, dry_run))
     if dry_run:
         return _estimate(
             raw_calls,
@@ -167,12 +167,13 @@ def _select_items(
     selector: dict[str, Any],
     statuses: list[str],
     template_ids: list[str],
+    dry_run: bool,
 ) -> Iterator[list[Item]]:
     """The case tasks to notify about, one list for each page of cases."""
     wanted = [has_status(statuses, now)]
     if template_ids:
         wanted.append(CaseTask.template_id.in_(template_ids))
-    for cases in pages_of_cases(raw_calls, selector):
+    for cases in pages_of_cases(raw_calls, selector, to_keep=not dry_run):
         clients = {case["case_id"]: case["client_ids"] for case in cases}
         with db.read() as session:
             statement = select(CaseTask.id, CaseTask.case_id).where(among(session, CaseTask.case_id, clients), *wanted)

@@ -20,14 +20,14 @@ def named_cases(selector: Mapping[str, Any]) -> tuple[list[str], bool]:
     return sorted(named - set(selector.get("exclude_case_ids", ()))), whole
 
 
-def pages_of_cases(calls: Any, selector: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
+def pages_of_cases(calls: Any, selector: dict[str, Any], *, to_keep: bool = False) -> Iterator[list[dict[str, Any]]]:
     """Pages of {"case_id", "case_type_id", "client_ids"} in order of case id; none is empty. The next one is on its way
     while a page is looked at.
 
-    `calls` are raw ones: thousands of ids are passed on as they are. Raises what `cases.select_cases` does; the first
-    page is asked for by the first `next`.
+    `calls` are raw ones: thousands of ids are passed on as they are. `to_keep`: see `contracts.cases.SelectCases`.
+    Raises what `cases.select_cases` does; the first page is asked for by the first `next`.
     """
-    query = {"selector": selector, "limit": LARGEST_PAGE}
+    query = {"selector": selector, "limit": LARGEST_PAGE, "to_keep": to_keep}
     asked = calls.cases.select_cases.start(**query, cursor=None)
     while True:
         found = asked.result()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chassis.database import Data
 from chassis.files import FilesProvider
 from chassis.rpc import Calls
+from chassis.sealing import Keys
 from contracts import accounts, cases, messaging
 from services.tasks.entrypoints.automation import AutomationEntrypoints
 from services.tasks.entrypoints.bulk import BulkEntrypoints
@@ -18,6 +19,7 @@ from services.tasks.entrypoints.sharing import SharingEntrypoints
 from services.tasks.entrypoints.templates import TemplatesEntrypoints
 from services.tasks.firms import Firms
 from services.tasks.models import Base
+from services.tasks.sealed_answers import SEALING
 from services.tasks.settings import AutomationLogDays
 
 
@@ -42,5 +44,6 @@ class TasksService(
     calls = Calls(accounts, cases, messaging)
     # For thousands of ids at a time, which are passed on as they come.
     raw_calls = Calls(cases, messaging, raw=True)
+    keys = Keys(Base, SEALING)
     firms = Firms()
     log_days = AutomationLogDays()

@@ -7,11 +7,12 @@ from typing import Any
 from nameko.extensions import DependencyProvider
 
 from chassis.config import Setting, whole
+from chassis.sealing import SEALING_KEYS_URL
 
 AUTOMATION_LOG_DAYS = Setting(
     "AUTOMATION_LOG_DAYS", whole(1, 3650), "days for which it is kept what automation rules did", 180
 )
-SETTINGS = (AUTOMATION_LOG_DAYS,)
+SETTINGS = (AUTOMATION_LOG_DAYS, SEALING_KEYS_URL)
 
 
 class AutomationLogDays(DependencyProvider):

@@ -13,7 +13,7 @@ from chassis.database import Database
 from contracts.errors import invalid_field
 from services.tasks.history import change_of
 from services.tasks.open_cases import demand_open_case
-from services.tasks.views import case_task_view, load_case_task
+from services.tasks.views import answer_case_task, load_case_task
 
 
 def prepare_sharing(db: Database, calls: Any, *, case_task_id: str, client_id: str | None) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def record_sharing(
         task = load_case_task(uow.session, case_task_id)
         facts = {"channel": channel, **{name: id_ for name, id_ in made.items() if id_ is not None}}
         uow.session.add(change_of(task, "shared", facts, now))
-        return uow.answer(case_task_view(task, now))
+        return answer_case_task(uow, task, now)
 
 
 def _recipient(client_ids: list[str], client_id: str | None) -> str:

@@ -15,6 +15,8 @@ from chassis.timers import wake
 from chassis.value_sets import among
 from contracts.errors import Conflict, NotFound, invalid_field
 from services.tasks.models import CaseTask, TaskFile
+from services.tasks.sealed_answers import refuse_to_staff
+from services.tasks.views import load_case_task
 
 Record = dict[str, Any]
 
@@ -24,10 +26,17 @@ TIMER = "tasks: tidy files"
 
 
 def take_named(
-    uow: UnitOfWork, task: CaseTask, answer: Any, now: dt.datetime, *, client_id: str | None, by_staff: bool
+    uow: UnitOfWork,
+    task: CaseTask,
+    answer: Any,
+    before: Any,
+    now: dt.datetime,
+    *,
+    client_id: str | None,
+    by_staff: bool,
 ) -> Any:
-    """Makes the files that a checked answer names part of it, and lets go those of the answer before; returns the
-    answer as it is kept. `client_id`: whose answer it is, `by_staff`: who wrote it down. The task is locked.
+    """Makes the files that a checked answer names part of it, and lets go those of the answer `before`; returns the
+    answer that is given, in clear. `client_id`: whose answer it is, `by_staff`: who wrote it down. The task is locked.
 
     Raises Invalid on `answer`: `file_not_found` for what is not there, or is another client's.
     """
@@ -45,7 +54,7 @@ def take_named(
             file.leave()
     uow.after_commit(lambda: wake(TIMER))
     if task.kind == "signature" and answer is not None:
-        return {**answer, "signed_at": _signed_at(task.answer, answer, now)}
+        return {**answer, "signed_at": _signed_at(before, answer, now)}
     return answer
 
 
@@ -94,9 +103,11 @@ def list_task_files(db: Database, case_task_ids: list[str]) -> Record:
 
 
 def get_task_file(db: Database, file_id: str) -> Record:
-    """A file and where its content is. Raises NotFound `task_file_not_found`."""
+    """A file and where its content is. Raises NotFound `task_file_not_found`, Forbidden `permission_denied` where the
+    question is sensitive and the caller may not see such answers."""
     with db.read() as session:
         file = _find(session, file_id)
+        refuse_to_staff(load_case_task(session, file.case_task_id))
         return {**file_view(file), "file_key": file.file_key}
 
 

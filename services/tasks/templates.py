@@ -40,13 +40,14 @@ _KINDS_OF_FIELD = {
 """Which questions can fill a client's field. A short text is checked by the field's owner when it is applied."""
 _BLANK: dict[str, Any] = {
     "instructions": None, "required": False, "options": [], "checks": {}, "mapping": None, "overdue": None,
+    "sensitive": False,
 }  # fmt: skip
 
 
 def create_template(db: Database, calls: Any, now: dt.datetime, **given: Any) -> dict[str, Any]:
     """A new template. Raises Invalid on the field that does not fit the others, or that cannot be mapped to."""
     facts = _checked({**_BLANK, **given})
-    _check_mapping(calls, facts)
+    facts["sensitive"] |= _check_mapping(calls, facts)
     facts["overdue_handling"] = overdue_handling.prepared(calls, facts.pop("overdue"), None)
     with db.unit_of_work() as uow:
         overdue_handling.check_rules(uow.session, facts["overdue_handling"])
@@ -89,8 +90,8 @@ def update_template(
     changes: dict[str, Any],
     expected_version: int | None,
 ) -> dict[str, Any]:
-    """Changes a template. Case tasks keep what they were assigned with, but for the mapping, which is read live. An
-    archived one is not assigned any more, but by forms that have it.
+    """Changes a template. Case tasks keep what they were assigned with, but for the mapping, and for
+    what is sensitive, which are read live. An archived one is not assigned any more, but by forms that have it.
 
     Raises NotFound, Conflict `stale_version`, and Invalid as `create_template` does.
     """
@@ -100,8 +101,8 @@ def update_template(
     changes = dict(changes)
     archived = changes.pop("archived", before.archived)
     facts = _checked({**_facts_of(before), **changes})
-    if not {"mapping", "kind", "options"}.isdisjoint(changes):
-        _check_mapping(calls, facts)
+    if not {"mapping", "kind", "options", "sensitive"}.isdisjoint(changes):
+        facts["sensitive"] |= _check_mapping(calls, facts)
     if "overdue" in facts:
         facts["overdue_handling"] = overdue_handling.prepared(calls, facts.pop("overdue"), before.overdue_handling)
     with db.unit_of_work() as uow:
@@ -109,6 +110,7 @@ def update_template(
         # What was checked together must still be together.
         template.expect_version(before.version)
         overdue_handling.check_rules(uow.session, facts["overdue_handling"], before.overdue_handling)
+        template.resealing |= template.sensitive != facts["sensitive"]
         for name, value in facts.items():
             setattr(template, name, value)
         template.archived = archived
@@ -172,7 +174,17 @@ def template_view(template: TaskTemplate) -> dict[str, Any]:
 
 
 def _facts_of(template: TaskTemplate) -> dict[str, Any]:
-    names = ("title", "instructions", "kind", "required", "options", "checks", "mapping", "overdue_handling")
+    names = (
+        "title",
+        "instructions",
+        "kind",
+        "required",
+        "options",
+        "checks",
+        "mapping",
+        "overdue_handling",
+        "sensitive",
+    )
     return {name: getattr(template, name) for name in names}
 
 
@@ -211,20 +223,22 @@ def _holds_dates(checks: dict[str, Any]) -> bool:
     return any(isinstance(limit, dt.date) for limit in checks.values())
 
 
-def _check_mapping(calls: Any, facts: dict[str, Any]) -> None:
-    """Raises Invalid, naming `mapping.field`, if an answer to this question cannot be written there."""
+def _check_mapping(calls: Any, facts: dict[str, Any]) -> bool:
+    """Whether answers go to a field that is sensitive. Raises Invalid, naming `mapping.field`, if an answer to this
+    question cannot be written there."""
     kind, mapping = facts["kind"], facts["mapping"]
     if mapping is None:
-        return
+        return False
     if mapping["target"] == "client":
         if mapping["field"] not in SYSTEM_FIELDS:
             known = ", ".join(SYSTEM_FIELDS)
             raise invalid_field("mapping.field", f"Must be one of: {known}.", "unknown_mapping_field")
         if kind not in _KINDS_OF_FIELD[mapping["field"]]:
             raise invalid_field("mapping.field", f"Cannot take an answer of the kind {kind}.", "mapping_kind_mismatch")
-        return
+        return False
     try:
-        calls.cases.check_mapping(field=mapping["field"], question_kind=kind, options=facts["options"])
+        asked = {"field": mapping["field"], "question_kind": kind, "options": facts["options"]}
+        return bool(calls.cases.check_mapping(**asked)["sensitive"])
     except Invalid as error:
         message = error.fields[0]["message"] if error.fields else "No case type has such a field for this question."
         raise invalid_field("mapping.field", message, error.code) from error

@@ -3,36 +3,65 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from chassis.database import Database
+from chassis.database import Database, UnitOfWork
 from chassis.scoping import BY_ID
 from contracts.errors import NotFound
-from services.tasks import overdue_handling
+from services.tasks import overdue_handling, sealed_answers
 from services.tasks.models import OPEN, CaseTask
 from services.tasks.section_progress import read_progress
 
 _COPIED = (
     "id", "version", "created_at", "updated_at", "case_id", "template_id", "template_version", "case_form_id",
     "item_key", "title", "instructions", "kind", "required", "options", "checks", "section", "assignee_id", "due_at",
-    "answer", "answered_by", "answer_version", "completed_at", "rejection", "last_notification",
-    "draft", "draft_at", "reopened",
+    "answered_by", "answer_version", "completed_at", "rejection", "last_notification", "draft_at", "reopened",
 )  # fmt: skip
 
 
-def case_task_view(task: CaseTask, now: dt.datetime) -> dict[str, Any]:
-    """Python values of the contract's CaseTask, its status as of `now`. The task's template must be loaded."""
-    copied = {name: getattr(task, name) for name in _COPIED}
+def case_task_views(
+    session: Session, tasks: Sequence[CaseTask], now: dt.datetime, *, to_all: bool = False
+) -> list[dict[str, Any]]:
+    """Python values of the contract's CaseTask, the status as of `now`, with what the caller may see, or anybody may
+    (`to_all`). The templates must be loaded."""
+    clear = sealed_answers.opened(session, tasks)
+    return [{**_plain(task, now), **_shown(task, clear[task.id], to_all)} for task in tasks]
+
+
+def case_task_view(session: Session, task: CaseTask, now: dt.datetime, *, to_all: bool = False) -> dict[str, Any]:
+    """`case_task_views` of one."""
+    return case_task_views(session, [task], now, to_all=to_all)[0]
+
+
+def answer_case_task(uow: UnitOfWork, task: CaseTask, now: dt.datetime) -> dict[str, Any]:
+    """What a use case answers about a case task: what the caller may see, and what anybody may to a repeat."""
+    return uow.answer(
+        case_task_view(uow.session, task, now), kept=lambda: case_task_view(uow.session, task, now, to_all=True)
+    )
+
+
+def _plain(task: CaseTask, now: dt.datetime) -> dict[str, Any]:
     return {
-        **copied,
+        **{name: getattr(task, name) for name in _COPIED},
         "status": task.status_at(now),
         "mapping": task.template.mapping,
         "due": task.due_rule,
         "overdue": overdue_handling.kept(task.overdue_handling),
+        "sensitive": sealed_answers.is_sensitive(task),
     }
+
+
+def _shown(task: CaseTask, clear: sealed_answers.Clear, to_all: bool) -> dict[str, Any]:
+    held = {"answer": (clear.answer, task.client_id), "draft": (clear.draft, task.draft_client_id)}
+    seen = {
+        part: value if sealed_answers.sees(task, client_id, to_all=to_all) else None
+        for part, (value, client_id) in held.items()
+    }
+    return {**seen, "hidden": [part for part, (value, _) in held.items() if seen[part] is None and value is not None]}
 
 
 def load_case_task(session: Session, case_task_id: str, *, lock: bool = False) -> CaseTask:
@@ -51,7 +80,7 @@ def load_case_task(session: Session, case_task_id: str, *, lock: bool = False) -
 def get_case_task(db: Database, now: dt.datetime, case_task_id: str) -> dict[str, Any]:
     """Raises NotFound `case_task_not_found`."""
     with db.read() as session:
-        return case_task_view(load_case_task(session, case_task_id), now)
+        return case_task_view(session, load_case_task(session, case_task_id), now)
 
 
 def list_open_tasks(
@@ -80,8 +109,11 @@ def list_open_tasks(
     with db.read() as session:
         found = session.scalars(statement).all()
         under_way = {task.case_form_id for task in found if task.status in OPEN}
-        tasks = [case_task_view(task, now) for task in found if task.status in OPEN or task.case_form_id in under_way]
-        return {"case_tasks": tasks, "progress": read_progress(session, theirs)}
+        shown = [task for task in found if task.status in OPEN or task.case_form_id in under_way]
+        return {
+            "case_tasks": case_task_views(session, shown, now),
+            "progress": read_progress(session, theirs),
+        }
 
 
 def get_case_progress(db: Database, calls: Any, case_id: str) -> dict[str, Any]:

@@ -40,6 +40,9 @@ class Cases:
     def __init__(self) -> None:
         self.clients: dict[str, list[str]] = {}
         self.custom_fields = {"court": "one_choice"}
+        self.sensitive: set[str] = set()
+        self.refused: Invalid | None = None
+        """How a selector is refused that is to be kept."""
         self.told: dict[str, dict[str, Any]] = {}
         """What is said of a case besides `a_case`."""
 
@@ -49,8 +52,10 @@ class Cases:
         return case_id
 
     def select(
-        self, selector: dict[str, Any], limit: int, cursor: str | None, count_all: bool = False
+        self, selector: dict[str, Any], limit: int, cursor: str | None, count_all: bool = False, to_keep: bool = False
     ) -> dict[str, Any]:
+        if to_keep and self.refused is not None:
+            raise self.refused
         if not selector:
             raise invalid_field("selector", "Selects nothing.", "empty_selector")
         if "case_list_ids" in selector:
@@ -70,9 +75,10 @@ class Cases:
         known = [id_ for id_ in case_ids if id_ in self.clients]
         return {"cases": [{**a_case(id_), "client_ids": self.clients[id_], **self.told.get(id_, {})} for id_ in known]}
 
-    def check_mapping(self, field: str, question_kind: str, options: list[str]) -> None:
+    def check_mapping(self, field: str, question_kind: str, options: list[str]) -> dict[str, Any]:
         if self.custom_fields.get(field) != question_kind:
             raise Invalid("unknown_custom_field", fields=[{"field": "field", "message": "No such field."}])
+        return {"sensitive": field in self.sensitive}
 
 
 class Messaging:

@@ -88,8 +88,8 @@ class RecordEntrypoints(Dependencies):
         return reading.get_case_facts(self.db, case_ids)
 
     @serve(cases.CHECK_MAPPING)
-    def check_mapping(self, field: str, question_kind: str, options: Sequence[str] = ()) -> None:
-        answers.check_mapping(self.db, field=field, question_kind=question_kind, options=options)
+    def check_mapping(self, field: str, question_kind: str, options: Sequence[str] = ()) -> Record:
+        return answers.check_mapping(self.db, field=field, question_kind=question_kind, options=options)
 
     @on(tasks.TASK_COMPLETED, batch=BATCH)
     def apply_answers(self, events: list[ReceivedEvent]) -> None:

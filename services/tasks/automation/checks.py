@@ -74,7 +74,7 @@ def check_names(calls: Any, rule: Rule) -> None:
 def check_filter(calls: Any, given: Mapping[str, Any]) -> None:
     """Raises what a selection with this filter does, naming the place in `filter`."""
     try:
-        calls.cases.select_cases(selector={"case_filter": given}, limit=1)
+        calls.cases.select_cases(selector={"case_filter": given}, limit=1, to_keep=True)
     except Invalid as refused:
         fields = [
             {**entry, "field": entry["field"].replace("selector.case_filter", "filter", 1)} for entry in refused.fields

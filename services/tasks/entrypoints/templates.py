@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from chassis.columns import utc_now
+from chassis.envelope import ReceivedEvent
+from chassis.events import on
 from chassis.rpc import serve
-from contracts import tasks
-from services.tasks import templates
+from chassis.timers import every
+from contracts import cases, tasks
+from services.tasks import sealing_up, templates
 
 Answer = dict[str, Any]
 
@@ -37,3 +40,11 @@ class TemplatesEntrypoints:
     @serve(tasks.UPDATE_TASK_TEMPLATE)
     def update_task_template(self, **command: Any) -> Answer:
         return templates.update_template(self.db, self.calls, utc_now(), **command)
+
+    @on(cases.FIELD_BECAME_SENSITIVE, batch=50)
+    def follow_sensitive_fields(self, events: list[ReceivedEvent]) -> None:
+        sealing_up.follow_sensitive_fields(self.db, events, utc_now())
+
+    @every(30, sealing_up.TIMER)
+    def keep_answers_as_defined(self) -> bool:
+        return sealing_up.keep_as_defined(self.db, self.calls, utc_now())

@@ -18,7 +18,7 @@ from services.tasks.listing.of_case import list_of_case
 from services.tasks.listing.request import Listing
 from services.tasks.listing.slots import Clock
 from services.tasks.models import CaseTask, TaskTemplate
-from services.tasks.views import case_task_view, demand_case
+from services.tasks.views import case_task_views, demand_case
 
 
 def list_case_tasks(
@@ -34,10 +34,11 @@ def list_case_tasks(
     with db.read(alone=True) as session:
         ids, told = (list_dashboard if asked.case_id is None else list_of_case)(session, asked)
         tasks = _records(session, ids)
+        shown = case_task_views(session, [tasks[id_] for id_ in ids if id_ in tasks], now)
     if asked.case_id is not None and not told["counts"]["views"]["all"]["total"]:
         # Only here is it unknown whether there is such a case: a task's case was there when it was assigned.
         demand_case(calls, asked.case_id)
-    return {"data": [case_task_view(tasks[id_], now) for id_ in ids if id_ in tasks], **told}
+    return {"data": shown, **told}
 
 
 def _records(session: Session, ids: Sequence[str]) -> dict[str, CaseTask]:

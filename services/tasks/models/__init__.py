@@ -10,6 +10,7 @@ from services.tasks.models.client_merges import *  # noqa: F403
 from services.tasks.models.common import *  # noqa: F403
 from services.tasks.models.files import *  # noqa: F403
 from services.tasks.models.forms import *  # noqa: F403
+from services.tasks.models.keys import *  # noqa: F403
 from services.tasks.models.known_cases import *  # noqa: F403
 from services.tasks.models.notifications import *  # noqa: F403
 from services.tasks.models.templates import *  # noqa: F403

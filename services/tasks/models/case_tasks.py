@@ -53,6 +53,7 @@ class CaseTask(Versioned, Base):
     the deadline whose passing was announced. `archived` says that its case is. `draft` null with a `draft_at` is a
     blank draft; `draft_client_id` says whose it is, if it is a client's. `reopened` holds `reason` and `at` until the
     task is completed again. `automation_depth`: how many rules followed from one another until one assigned it.
+    `sealed`: answer and draft are kept as `sealed_answers` says.
     """
 
     __tablename__ = "case_task"
@@ -136,6 +137,7 @@ class CaseTask(Versioned, Base):
     announced_due_at: Mapped[dt.datetime | None]
     archived: Mapped[bool] = mapped_column(default=False, server_default=false())
     automation_depth: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
+    sealed: Mapped[bool] = mapped_column(default=False, server_default=false())
     template: Mapped[TaskTemplate] = relationship(lazy="raise", innerjoin=True)
 
     def status_at(self, now: dt.datetime) -> str:
@@ -155,7 +157,8 @@ class CaseTask(Versioned, Base):
         self.status = status
 
     def save_draft(self, draft: Any, *, client_id: str | None, now: dt.datetime) -> None:
-        """Keeps what there is of an answer: it is in progress. Raises Conflict `task_completed`, `task_skipped`."""
+        """Keeps what there is of an answer, as it is kept: it is in progress. Raises Conflict `task_completed`,
+        `task_skipped`."""
         if self.status not in OPEN:
             raise Conflict(f"task_{self.status}", case_task_id=self.id)
         self.draft, self.draft_at, self.draft_client_id = draft, now, client_id
@@ -171,15 +174,17 @@ class CaseTask(Versioned, Base):
         """Forgets what was filled in and not sent."""
         self.draft, self.draft_at, self.draft_client_id = None, None, None
 
-    def is_answered(self, answer: Any, answered_by: str, client_id: str | None, *, seen: int | None) -> bool:
-        """Whether this is the answer that stands, given once more. `seen`: the version that staff saw; a client names
-        none.
+    def is_answered(
+        self, answer: Any, answered_by: str, client_id: str | None, *, before: Any, seen: int | None
+    ) -> bool:
+        """Whether this is the answer that stands, given once more. `before`: what stands, in clear. `seen`: the version
+        that staff saw; a client names none.
 
         Raises Conflict `answered_meanwhile` if staff would replace an answer that they have not seen.
         """
         if self.status != "completed" or seen == self.answer_version:
             return False
-        stands = (self.answer, self.answered_by, self.client_id, self.rejection)
+        stands = (before, self.answered_by, self.client_id, self.rejection)
         if stands == (answer, answered_by, client_id, None):
             return True
         if seen is not None:
@@ -211,7 +216,8 @@ class CaseTask(Versioned, Base):
     def complete(
         self, answer: Any, *, answered_by: str, client_id: str | None, link_id: str | None, now: dt.datetime
     ) -> None:
-        """Takes a checked answer, the first or a corrected one, which leaves the time of completion as it was.
+        """Takes a checked answer, as it is kept, the first or a corrected one, which leaves the time of completion as
+        it was.
         `client_id`: whose answer it is, if one is named.
 
         Raises Conflict `task_skipped` if a condition hides the task.

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Index, String, Text, false
+from sqlalchemy import Index, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Json, JsonOrNull
 from contracts.errors import Conflict
 from services.tasks.models.common import Base, Versioned
 
+_RESEALING = text("resealing")
+
 
 class TaskTemplate(Versioned, Base):
     """A question that can be asked on any case. Limits of `checks` are kept as on the wire, and so is what is done when
     its time has passed, with the `content_id` of a reminder's words. `archived`: not assigned any more, but by forms
-    that have it."""
+    that have it. `sensitive`: what is answered is sealed. `resealing`: some answers are kept as before that changed, or
+    nobody has asked yet whether the mapped field is sensitive."""
 
     __tablename__ = "task_template"
-    __table_args__ = (Index("ix_task_template_firm_id_title", "firm_id", "title", "id"),)
+    __table_args__ = (
+        Index("ix_task_template_firm_id_title", "firm_id", "title", "id"),
+        Index("ix_task_template_resealing", "resealing", sqlite_where=_RESEALING, postgresql_where=_RESEALING),
+    )
 
     title: Mapped[str] = mapped_column(String(200))
     instructions: Mapped[str | None] = mapped_column(Text)
@@ -30,6 +36,8 @@ class TaskTemplate(Versioned, Base):
     mapping_field: Mapped[str | None] = mapped_column(String(60))
     archived: Mapped[bool] = mapped_column(default=False, server_default=false())
     overdue_handling: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
+    sensitive: Mapped[bool] = mapped_column(default=False, server_default=false())
+    resealing: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     @property
     def mapping(self) -> dict[str, str] | None:

@@ -1,0 +1,103 @@
+"""Templates that become sensitive, or are so no longer, and the answers to them, which are kept otherwise then."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import joinedload
+
+from chassis.context import Context, use
+from chassis.database import Database, UnitOfWork
+from chassis.envelope import ReceivedEvent
+from chassis.scoping import BY_ID
+from chassis.timers import wake
+from contracts.errors import Invalid, NotFound
+from services.tasks.models import CaseTask, TaskTemplate
+from services.tasks.sealed_answers import open_up, seal_up
+from services.tasks.templates import load_template
+
+TIMER = "tasks: seal answers"
+BATCH = 200
+TEMPLATES_AT_ONCE = 100
+SETTLED = dt.timedelta(minutes=1)
+"""How long after a change of the template a request may still write as before it."""
+
+
+def follow_sensitive_fields(db: Database, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
+    """`custom_field.became_sensitive.v1`: so are the templates that are mapped to the field, from the commit on."""
+    with db.unit_of_work(once=events) as uow:
+        fields = sorted({event.data["field"] for event in uow.fresh})
+        mapped = select(TaskTemplate).where(
+            TaskTemplate.mapping_target == "case", TaskTemplate.mapping_field.in_(fields)
+        )
+        for template in uow.session.scalars(mapped.order_by(TaskTemplate.id).with_for_update()):
+            if not template.sensitive:
+                template.sensitive = template.resealing = True
+                template.touch(now)
+        uow.after_commit(lambda: wake(TIMER))
+
+
+def keep_as_defined(db: Database, calls: Any, now: dt.datetime) -> bool:
+    """Seals, or opens, a batch of answers of each template that asks for it; whether to go on.
+
+    Of a template that is mapped to a case's field, and was not sensitive so far, it is asked whether that field is. The
+    tasks have not changed: no version grows. Raises Unavailable, DeadlineExceeded.
+    """
+    waiting = select(TaskTemplate.firm_id, TaskTemplate.id).where(TaskTemplate.resealing)
+    with db.across_firms("templates of any firm may have become sensitive").read() as session:
+        found = session.execute(waiting.order_by(*waiting.selected_columns).limit(TEMPLATES_AT_ONCE)).all()
+    more = False
+    for firm_id, template_id in found:
+        with use(Context(firm_id=firm_id)):
+            more |= _keep(db.for_firm(firm_id), calls, template_id, now)
+    return more
+
+
+def _keep(db: Database, calls: Any, template_id: str, now: dt.datetime) -> bool:
+    with db.read() as session:
+        before = load_template(session, template_id)
+    sensitive = before.sensitive or _is_field_sensitive(calls, before)
+    with db.unit_of_work() as uow:
+        template = load_template(uow.session, template_id, lock=True)
+        if template.version != before.version:
+            return True
+        template.sensitive = sensitive
+        found = _otherwise(uow, template)
+        for task in found:
+            (seal_up if sensitive else open_up)(uow, task)
+        more = len(found) == BATCH
+        if not more and template.updated_at <= now - SETTLED:
+            template.resealing = False
+        return more
+
+
+def _is_field_sensitive(calls: Any, template: TaskTemplate) -> bool:
+    if template.mapping_target != "case":
+        return False
+    asked = {"field": template.mapping_field, "question_kind": template.kind, "options": template.options}
+    try:
+        return bool(calls.cases.check_mapping(**asked)["sensitive"])
+    except (Invalid, NotFound):
+        # It was removed since: what is answered goes nowhere.
+        return False
+
+
+def _otherwise(uow: UnitOfWork, template: TaskTemplate) -> list[CaseTask]:
+    """Tasks that hold something and do not keep it as the template has it, locked in the order of their ids."""
+    statement = (
+        select(CaseTask)
+        .where(
+            CaseTask.template_id == template.id,
+            CaseTask.sealed.is_not(template.sensitive),
+            or_(CaseTask.answer_version > 0, CaseTask.draft_at.is_not(None)),
+        )
+        .options(joinedload(CaseTask.template))
+        .order_by(CaseTask.id)
+        .limit(BATCH)
+        .with_for_update(of=CaseTask)
+        .execution_options(**BY_ID)
+    )
+    return list(uow.session.scalars(statement))

@@ -1,0 +1,276 @@
+"""Answers to sensitive questions: sealed in the database, shown to those who may see them and to whom they are of."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from chassis.codec import Codec
+from sqlalchemy import select
+
+from chassis import idempotency
+from chassis.columns import new_id
+from chassis.context import Context, use
+from chassis.testing import deliver, received
+from contracts import cases, tasks
+from contracts.errors import Forbidden, Invalid
+from services.tasks import (
+    answers,
+    bulk_assigning,
+    client_tasks,
+    data_exports,
+    drafts,
+    facts,
+    sealing_up,
+    task_files,
+    templates,
+    views,
+)
+from services.tasks.models import AnswerKey, CaseTask, TaskTemplate
+from tests.service.canaries import found_in
+from tests.service.tasks_office import NOW, Office, database, office
+from tests.service.test_tasks_erasing import erase
+from tests.service.test_tasks_files import one
+
+__all__ = ["database", "office"]
+
+PASSPORT = {"title": "Your passport's number", "kind": "short_text"}
+MAPPED = {**PASSPORT, "mapping": {"target": "case", "field": "passport"}}
+NUMBER, OTHER = "X-4711-Quimby", "Y-0815-Zeppelin"
+LATER = NOW + dt.timedelta(hours=1)
+"""After all that the tests do at once."""
+
+
+def supervisor(office: Office) -> Any:
+    return use(Context(firm_id=office.firm_id, actor_id=office.staff_id, actor_kind="staff", sees_sensitive=True))
+
+
+def client(office: Office, client_id: str) -> Any:
+    return use(Context(firm_id=office.firm_id, actor_id=client_id, actor_kind="client"))
+
+
+def answer(office: Office, task_id: str, given: Any, client_id: str | None = None, version: int = 0) -> dict[str, Any]:
+    return answers.submit_answer(
+        office.db, office.calls, NOW, case_task_id=task_id, answer=given, client_id=client_id, link_id=None,
+        answer_version=version,
+    )  # fmt: skip
+
+
+def draft(office: Office, task_id: str, given: Any, client_id: str | None = None) -> dict[str, Any]:
+    return drafts.save_draft(office.db, NOW, case_task_id=task_id, draft=given, client_id=client_id)
+
+
+def seen(office: Office, task_id: str) -> tuple[Any, Any, list[str]]:
+    task = views.get_case_task(office.db, NOW, task_id)
+    return task["answer"], task["draft"], task["hidden"]
+
+
+def asked(office: Office, **template: Any) -> tuple[str, str, str]:
+    """A task on a case of one client: (case, client, task)."""
+    case_id = office.cases.open()
+    task = office.assign(case_id, office.template(**{**PASSPORT, "sensitive": True, **template}))
+    return case_id, office.cases.clients[case_id][0], task["id"]
+
+
+def settle(office: Office) -> None:
+    while sealing_up.keep_as_defined(office.everywhere, office.calls, LATER):
+        pass
+
+
+def test_an_answer_lies_sealed_and_is_seen_by_its_client_and_by_those_who_may(office: Office) -> None:
+    case_id, client_id, task_id = asked(office)
+    with client(office, client_id):
+        assert draft(office, task_id, OTHER, client_id)["draft"] == OTHER
+        assert answer(office, task_id, NUMBER, client_id)["answer"] == NUMBER
+        draft_of_a_correction(office, task_id, client_id)
+        assert seen(office, task_id) == (NUMBER, OTHER, [])
+    assert found_in(office.db, [NUMBER, OTHER]) == []
+    assert seen(office, task_id) == (None, None, ["answer", "draft"])
+    assert views.get_case_task(office.db, NOW, task_id)["sensitive"] is True
+    (listed,) = client_tasks.list_client_tasks(office.db, office.calls, NOW, client_id=client_id, case_ids=[case_id])[
+        "case_tasks"
+    ]
+    assert (listed["answer"], listed["draft"]) == (None, None)
+    with supervisor(office):
+        assert seen(office, task_id) == (NUMBER, OTHER, [])
+    with client(office, new_id()):
+        assert seen(office, task_id) == (None, None, ["answer", "draft"])
+
+
+def draft_of_a_correction(office: Office, task_id: str, client_id: str) -> None:
+    with use(office.context):
+        answers.reopen_case_task(office.db, NOW, case_task_id=task_id, reason="Which country?")
+    draft(office, task_id, OTHER, client_id)
+
+
+def test_a_blank_answer_is_no_secret(office: Office) -> None:
+    _, client_id, task_id = asked(office)
+    with client(office, client_id):
+        answer(office, task_id, "", client_id)
+    assert seen(office, task_id) == (None, None, [])
+
+
+def test_staff_who_may_not_see_answers_neither_write_nor_guess_them(office: Office) -> None:
+    _, client_id, task_id = asked(office)
+    with client(office, client_id):
+        answer(office, task_id, NUMBER, client_id)
+    for guess in (NUMBER, "Z"):
+        with pytest.raises(Forbidden, match="permission_denied"):
+            answer(office, task_id, guess, version=1)
+    answers.reopen_case_task(office.db, NOW, case_task_id=task_id, reason="Which country?")
+    with pytest.raises(Forbidden, match="permission_denied"):
+        draft(office, task_id, "Z")
+    with supervisor(office):
+        assert answer(office, task_id, OTHER, version=1)["answer"] == OTHER
+
+
+def test_what_a_repeat_is_told_holds_no_answer(office: Office) -> None:
+    _, client_id, task_id = asked(office)
+    dump = Codec(tasks.SUBMIT_ANSWER).dump_response
+    keyed = idempotency.KeyedRequest(tasks.SUBMIT_ANSWER.name, "key", "", dump)
+    with client(office, client_id), idempotency.answering(keyed):
+        assert answer(office, task_id, NUMBER, client_id)["answer"] == NUMBER
+    assert found_in(office.db, [NUMBER]) == []
+    assert found_in(office.db, [tasks.SUBMIT_ANSWER.name]) != []
+
+
+def test_another_clients_answer_and_draft_are_no_clients_business(office: Office) -> None:
+    case_id = office.cases.open(clients=2)
+    mine, other = office.cases.clients[case_id]
+    task_id = office.assign(case_id, office.template(title="What happened?", kind="long_text"))["id"]
+    with client(office, mine):
+        draft(office, task_id, "It rained.", mine)
+    with client(office, other):
+        (task,) = views.list_open_tasks(office.db, NOW, [case_id], client_id=other)["case_tasks"]
+        assert (task["draft"], task["hidden"]) == (None, ["draft"])
+    with client(office, mine):
+        assert seen(office, task_id)[1] == "It rained."
+    assert seen(office, task_id)[1] == "It rained."
+
+
+def test_conditions_and_mapped_fields_are_told_the_answer(office: Office) -> None:
+    office.cases.custom_fields["passport"] = "short_text"
+    _, client_id, task_id = asked(office, **MAPPED)
+    with client(office, client_id):
+        answer(office, task_id, NUMBER, client_id)
+    (told,) = facts.get_mapped_answers(office.db, office.calls, [task_id])["answers"]
+    assert told["value"] == NUMBER
+
+
+def test_a_question_is_sensitive_as_long_as_its_field_is(office: Office) -> None:
+    office.cases.custom_fields["passport"] = "short_text"
+    office.cases.sensitive.add("passport")
+    template_id = office.template(**MAPPED)
+    template = templates.get_template(office.db, template_id)
+    assert template["sensitive"] is True
+
+    def change(**changes: Any) -> bool:
+        return bool(
+            templates.update_template(
+                office.db, office.calls, NOW, task_template_id=template_id, changes=changes, expected_version=None
+            )["sensitive"]
+        )
+
+    assert change(sensitive=False) is True
+    assert change(mapping=None) is True
+    assert change(sensitive=False) is False
+    assert change(mapping=MAPPED["mapping"]) is True
+    copied = templates.copy_template(office.db, NOW, task_template_id=template_id, title="Another")
+    assert copied["sensitive"] is True
+
+
+def test_answers_are_sealed_when_their_field_becomes_sensitive_and_hidden_at_once(office: Office) -> None:
+    office.cases.custom_fields["passport"] = "short_text"
+    _, client_id, task_id = asked(office, **MAPPED, sensitive=False)
+    with client(office, client_id):
+        answer(office, task_id, NUMBER, client_id)
+    draft_of_a_correction(office, task_id, client_id)
+    version = views.get_case_task(office.db, NOW, task_id)["version"]
+    event = received(
+        cases.FIELD_BECAME_SENSITIVE, {"case_type_id": new_id(), "field": "passport"}, firm_id=office.firm_id,
+        subscription="follow_sensitive_fields",
+    )  # fmt: skip
+    deliver(office.service, "follow_sensitive_fields", event)
+    assert seen(office, task_id) == (None, None, ["answer", "draft"])
+    assert found_in(office.db, [NUMBER, OTHER]) == [NUMBER, OTHER]
+    settle(office)
+    assert found_in(office.db, [NUMBER, OTHER]) == []
+    with supervisor(office):
+        assert seen(office, task_id) == (NUMBER, OTHER, [])
+        assert views.get_case_task(office.db, NOW, task_id)["version"] == version
+    template_id = views.get_case_task(office.db, NOW, task_id)["template_id"]
+    templates.update_template(
+        office.db, office.calls, NOW, task_template_id=template_id, changes={"sensitive": False}, expected_version=None
+    )
+    # As it was given: in confidence, until it is kept otherwise.
+    assert seen(office, task_id) == (None, None, ["answer", "draft"])
+    settle(office)
+    assert seen(office, task_id) == (NUMBER, OTHER, [])
+
+
+def test_templates_of_an_earlier_release_are_asked_about(office: Office) -> None:
+    office.cases.custom_fields["passport"] = "short_text"
+    _, client_id, task_id = asked(office, **MAPPED, sensitive=False)
+    with client(office, client_id):
+        answer(office, task_id, NUMBER, client_id)
+    with office.db.unit_of_work() as uow:
+        uow.session.query(TaskTemplate).update({"resealing": True})
+    settle(office)
+    assert seen(office, task_id) == (NUMBER, None, [])
+    with office.db.unit_of_work() as uow:
+        assert uow.session.query(TaskTemplate).filter_by(resealing=True).count() == 0
+        uow.session.query(TaskTemplate).update({"resealing": True})
+    office.cases.sensitive.add("passport")
+    settle(office)
+    assert found_in(office.db, [NUMBER]) == []
+
+
+def test_many_answers_are_sealed_in_batches(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing_up, "BATCH", 2)
+    template_id = office.template(**PASSPORT)
+    for _ in range(5):
+        answer(office, office.assign(template_id=template_id)["id"], NUMBER)
+    templates.update_template(
+        office.db, office.calls, NOW, task_template_id=template_id, changes={"sensitive": True}, expected_version=None
+    )
+    assert sealing_up.keep_as_defined(office.everywhere, office.calls, LATER) is True
+    settle(office)
+    assert found_in(office.db, [NUMBER]) == []
+    with office.db.read() as session:
+        assert len(session.scalars(select(AnswerKey.case_task_id)).all()) == 5
+
+
+def test_an_erased_answer_has_no_key_any_more_and_a_data_export_is_in_clear(office: Office) -> None:
+    _, client_id, task_id = asked(office)
+    with client(office, client_id):
+        answer(office, task_id, NUMBER, client_id)
+    office.calls.answers[cases.GET_CLIENT_CASES] = lambda client_ids: {"cases": []}
+    exported = data_exports.export_client_data(office.db, office.calls, client_id=client_id)["entries"]
+    (told,) = [entry["data"] for entry in exported if entry["kind"] == "case_task"]
+    assert told["answer"] == NUMBER
+    assert "sealed" not in told
+    erase(office, client_id)
+    with office.db.read() as session:
+        assert session.scalars(select(AnswerKey.case_task_id).where(AnswerKey.case_task_id == task_id)).all() == []
+        assert session.scalars(select(CaseTask.answer).where(CaseTask.id == task_id)).one() is None
+
+
+def test_a_file_that_answers_a_sensitive_question_is_for_those_who_may_see_it(office: Office) -> None:
+    case_id, client_id, task_id = asked(office, title="Your passport", kind="file_upload")
+    file_id = one(office, task_id, client_id=client_id)
+    with pytest.raises(Forbidden, match="permission_denied"):
+        task_files.get_task_file(office.db, file_id)
+    with supervisor(office):
+        assert task_files.get_task_file(office.db, file_id)["case_task_id"] == task_id
+
+
+def test_what_is_kept_may_name_no_value_of_a_sensitive_field(office: Office) -> None:
+    office.cases.open()
+    wanted = {"selector": {"case_filter": {"field": "custom_fields.passport", "op": "eq", "value": NUMBER}}}
+    given = {**wanted, "template_ids": [office.template()]}
+    bulk_assigning.bulk_assign(office.db, office.calls, office.raw_calls, NOW, **given, dry_run=True)
+    assert [query["to_keep"] for query in office.calls.asked(cases.SELECT_CASES)] == [False]
+    office.cases.refused = Invalid("sensitive_value")
+    with pytest.raises(Invalid, match="sensitive_value"):
+        bulk_assigning.bulk_assign(office.db, office.calls, office.raw_calls, NOW, **given)
