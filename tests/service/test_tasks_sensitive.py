@@ -6,12 +6,12 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from chassis.codec import Codec
 from sqlalchemy import select
 
 from chassis import idempotency
 from chassis.columns import new_id
 from chassis.context import Context, use
+from chassis.rpc_wire import Codec
 from chassis.testing import deliver, received
 from contracts import cases, tasks
 from contracts.errors import Forbidden, Invalid
@@ -257,7 +257,7 @@ def test_an_erased_answer_has_no_key_any_more_and_a_data_export_is_in_clear(offi
 
 
 def test_a_file_that_answers_a_sensitive_question_is_for_those_who_may_see_it(office: Office) -> None:
-    case_id, client_id, task_id = asked(office, title="Your passport", kind="file_upload")
+    _, client_id, task_id = asked(office, title="Your passport", kind="file_upload")
     file_id = one(office, task_id, client_id=client_id)
     with pytest.raises(Forbidden, match="permission_denied"):
         task_files.get_task_file(office.db, file_id)
