@@ -9,7 +9,7 @@ _DEADLINE = 60.0
 
 
 def settle(connection: Any, tables: tuple[str, ...]) -> None:
-    """VACUUM and ANALYZE everything, until PostgreSQL knows of the pages of these tables that everybody sees their rows.
+    """VACUUM and ANALYZE everything, until PostgreSQL knows of the tables' pages that everybody sees their rows.
 
     Somebody's older transaction, autovacuum's own ANALYZE too, keeps VACUUM from marking them, and index-only scans
     then read the table. Raises TimeoutError if that takes longer than a minute. Leaves `connection` in autocommit."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from sqlalchemy import select
 from chassis import idempotency
 from chassis.columns import new_id
 from chassis.context import Context, use
+from chassis.files import FolderFiles
 from chassis.rpc_wire import Codec
 from chassis.testing import deliver, received
 from contracts import cases, tasks
@@ -27,19 +30,25 @@ from services.tasks import (
     templates,
     views,
 )
-from services.tasks.models import AnswerKey, CaseTask, TaskTemplate
+from services.tasks.models import AnswerKey, Base, CaseTask, TaskTemplate
 from tests.service.canaries import found_in
-from tests.service.tasks_office import NOW, Office, database, office
+from tests.service.tasks_office import NOW, Office
 from tests.service.test_tasks_erasing import erase
 from tests.service.test_tasks_files import one
-
-__all__ = ["database", "office"]
 
 PASSPORT = {"title": "Your passport's number", "kind": "short_text"}
 MAPPED = {**PASSPORT, "mapping": {"target": "case", "field": "passport"}}
 NUMBER, OTHER = "X-4711-Quimby", "Y-0815-Zeppelin"
 LATER = NOW + dt.timedelta(hours=1)
 """After all that the tests do at once."""
+
+
+@pytest.fixture
+def office(new_database: Any, tmp_path: Path) -> Iterator[Office]:
+    """With a database of its own: it is looked through as a whole."""
+    office = Office(new_database(Base), FolderFiles(tmp_path))
+    with use(office.context):
+        yield office
 
 
 def supervisor(office: Office) -> Any:
