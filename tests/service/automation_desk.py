@@ -99,7 +99,7 @@ class Desk(Office):
         return fresh
 
     def select(
-        self, selector: dict[str, Any], limit: int, cursor: str | None, count_all: bool = False
+        self, selector: dict[str, Any], limit: int, cursor: str | None, count_all: bool = False, to_keep: bool = False
     ) -> dict[str, Any]:
         chosen = selector.get("include_case_ids", sorted(self.cases.clients))
         for case_id in chosen:

@@ -154,7 +154,7 @@ def test_a_value_is_read_by_the_type_that_its_field_is_being_given(office: Offic
     text = {"custom_fields": {"notes": "a text"}}
     with office.db.unit_of_work() as uow:
         find_case_type(uow.session, kind["id"], lock=True)
-        replace_fields(uow.session, kind["id"], NOTES_AS_NUMBER, NOW)
+        replace_fields(uow, kind["id"], NOTES_AS_NUMBER, NOW)
         uow.session.flush()
         if new:
             writing = eventlet.spawn(office.case, kind, **text)

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from chassis.columns import new_id, utc_now
 from chassis.context import Context, use
-from chassis.testing import deliver, received
-from contracts.cases import CREATE_CASE
+from chassis.testing import deliver, outbox_events, received
+from contracts.cases import CREATE_CASE, FIELD_BECAME_SENSITIVE
 from contracts.errors import Forbidden, Invalid
 from contracts.tasks import GET_MAPPED_ANSWERS, TASK_COMPLETED
 from services.cases.data_exports import export_client_data
@@ -247,3 +247,38 @@ def test_a_person_has_the_values_handed_out_and_takes_the_key_along(office: Offi
     with office.db.read() as session:
         assert session.scalars(select(CaseKey)).all() == []
     assert office.service.get_case(case["id"])["custom_fields"] == {}
+
+
+def test_others_hear_which_fields_become_sensitive(office: Office) -> None:
+    def told() -> list[str]:
+        return sorted(event.data["field"] for event in outbox_events(office.db, FIELD_BECAME_SENSITIVE))
+
+    plain = [{**field, "sensitive": False} for field in FIELDS]
+    kind = kind_of(office, plain)
+    assert (told(), office.service.check_mapping("diagnosis", "short_text")) == ([], {"sensitive": False})
+    some = [{**field, "sensitive": field["key"] == "diagnosis"} for field in FIELDS]
+    for _ in range(2):
+        office.service.update_case_type(kind["id"], {"custom_fields": some}, None)
+    assert (told(), office.service.check_mapping("diagnosis", "short_text")) == (["diagnosis"], {"sensitive": True})
+    # Another type, whose field is none of these: answers may be written to either.
+    kind_of(office, [FIELDS[0]])
+    assert told() == ["diagnosis", "diagnosis"]
+    office.service.update_case_type(kind["id"], {"custom_fields": []}, None)
+    office.service.update_case_type(kind["id"], {"custom_fields": some}, None)
+    assert told() == ["diagnosis"] * 3
+
+
+def test_a_selector_that_is_kept_names_no_value_of_a_sensitive_field(office: Office) -> None:
+    kind = kind_of(office)
+    made(office, kind, custom_fields=VALUES)
+    wire = {"field": "custom_fields.diagnosis", "op": "eq", "value": "Quimbyism"}
+
+    def chosen(wanted: dict[str, Any], **query: Any) -> int:
+        selector = {"case_filter": wanted}
+        found = office.service.select_cases(selector=selector, limit=9, cursor=None, count_all=False, **query)
+        return int(found["meta"]["total"])
+
+    with supervisor(office):
+        assert chosen(wire, to_keep=False) == 1
+        assert refusal(Invalid, chosen, wire, to_keep=True) == ("sensitive_value", ["selector.case_filter"])
+        assert chosen({"field": "custom_fields.diagnosis", "op": "is_not_empty"}, to_keep=True) == 1

@@ -223,4 +223,5 @@ def test_what_cannot_be_assigned_in_bulk(office: Office) -> None:
 def test_progress_counts_all_there_are(office: Office) -> None:
     office.cases.open()
     begin(office, office.template())
-    assert office.calls.asked(SELECT_CASES)[-1] == {"selector": ALL, "limit": 1, "cursor": None, "count_all": True}
+    asked = office.calls.asked(SELECT_CASES)[-1]
+    assert asked == {"selector": ALL, "limit": 1, "cursor": None, "count_all": True, "to_keep": True}
