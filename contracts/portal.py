@@ -14,6 +14,8 @@ from contracts.exporting import export_operation
 from contracts.tasks import MOST_FILES, AttachedFiles, CaseTask, SectionProgress, TaskFile, Upload
 
 OWNER = "portal"
+MOST_LINK_CASES = 200
+"""That a link to open tasks may be limited to."""
 _HASH = validate.Regexp(r"^[0-9a-f]{64}$", error="Not a SHA-256 in hex.")
 
 
@@ -24,7 +26,7 @@ class LinkScope(Schema):
     kind = Choice("task", "form", "tasks", required=True)
     case_task_id = Id(load_default=None, allow_none=True)
     case_form_id = Id(load_default=None, allow_none=True)
-    case_ids = ids(200, load_default=list)
+    case_ids = ids(MOST_LINK_CASES, load_default=list)
 
 
 class RegisterLink(Schema):
@@ -177,13 +179,15 @@ class LinkUsed(Schema):
 
 class LinkRequested(Schema):
     """A client asked for a new link; messaging sends it to the address on file, through consent like all else.
-    `case_form_id`: of a link to a form; missing from older events."""
+    `case_form_id`: of a link to a form; `case_ids`: of a link to what is open in these cases alone. Both are missing
+    from older events."""
 
     link_id = Id(required=True)
     client_id = Id(required=True)
     contact_id = Id(allow_none=True)
     case_task_id = Id(required=True, allow_none=True)
     case_form_id = Id(allow_none=True)
+    case_ids = ids(MOST_LINK_CASES)
     channel = fields.String(required=True)
 
 

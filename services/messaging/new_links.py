@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from chassis.columns import new_id
 from chassis.database import Database
@@ -25,7 +26,7 @@ def send_new_link(db: Database, event: ReceivedEvent, now: dt.datetime) -> None:
     by hand is tried by text, then by email. Consent, quiet hours and the address are decided when it is prepared."""
     channel = event.data["channel"]
     by_hand = channel not in ("sms", "email")
-    message_id, case_form_id = new_id(), event.data.get("case_form_id")
+    message_id = new_id()
     with db.unit_of_work(once=event) as uow:
         content = Content(id=new_id(), variants=[text.as_row() for text in TEXTS], uses=check_variants(TEXTS))
         uow.session.add(content)
@@ -39,7 +40,7 @@ def send_new_link(db: Database, event: ReceivedEvent, now: dt.datetime) -> None:
                 client_id=event.data["client_id"],
                 contact_id=event.data.get("contact_id"),
                 case_task_id=event.data["case_task_id"],
-                variables=None if case_form_id is None else {"form": {"id": case_form_id}},
+                variables=_where_to(event.data),
                 content_id=content.id,
                 state="accepted",
                 priority=URGENT,
@@ -49,3 +50,10 @@ def send_new_link(db: Database, event: ReceivedEvent, now: dt.datetime) -> None:
                 updated_at=now,
             )
         )
+
+
+def _where_to(asked: dict[str, Any]) -> dict[str, Any] | None:
+    """What the new link leads to, unless it is one task or all that is open."""
+    if asked.get("case_form_id") is not None:
+        return {"form": {"id": asked["case_form_id"]}}
+    return {"cases": {"ids": asked["case_ids"]}} if asked.get("case_ids") else None

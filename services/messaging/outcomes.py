@@ -64,10 +64,11 @@ class Wish:
 
     @property
     def own_variables(self) -> dict[str, Any]:
-        """What it was told with: the words of a notice to staff; which form a new link leads to that a client wants."""
+        """What it was told with: the words of a notice to staff; which form or cases a new link leads to that a client
+        wants."""
         known = self.variables or {}
-        form = {name: known[name] for name in known if name == "form" and self.case_task_id is None}
-        return known if self.staff_id is not None else form
+        leads_to = {name: known[name] for name in known if name in ("form", "cases") and self.case_task_id is None}
+        return known if self.staff_id is not None else leads_to
 
     @property
     def about(self) -> str | None:

@@ -139,5 +139,6 @@ def _scope(row: Reserved) -> dict[str, Any]:
     if case_form_id is not None and not row.joined_to and not of_rule:
         return {"kind": "form", "case_form_id": case_form_id, "case_ids": []}
     if row.case_task_id is None or row.joined_to or of_rule:
-        return {"kind": "tasks", "case_task_id": None, "case_ids": []}
+        case_ids = [] if row.joined_to or of_rule else (row.variables or {}).get("cases", {}).get("ids", [])
+        return {"kind": "tasks", "case_task_id": None, "case_ids": case_ids}
     return {"kind": "task", "case_task_id": row.case_task_id, "case_ids": []}

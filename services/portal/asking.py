@@ -46,6 +46,7 @@ def request_new_link(db: Database, now: dt.datetime, token_hash: str) -> None:
             "contact_id": link.contact_id,
             "case_task_id": link.case_task_id,
             "case_form_id": link.case_form_id,
+            "case_ids": link.case_ids,
             "channel": link.channel,
         }
         uow.emit(LINK_REQUESTED, link.id, data)

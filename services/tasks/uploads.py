@@ -32,7 +32,7 @@ from services.tasks.views import load_case_task
 Record = dict[str, Any]
 
 _MOST_KEPT = 2 * MOST_FILES
-"""Of one case task: those of its answer, and as many for the next one."""
+"""Of one client, or of staff, for one case task: those of its answer, and as many for the next one."""
 _IN_MEMORY = 1024 * 1024
 
 
@@ -161,7 +161,8 @@ def _make_room(
         _demand_files_wanted(task)
         there = files_of_task(uow.session, case_task_id)
         same = {(file.sha256, file.filename): file.id for file in there if file.may_be_named(client_id)}
-        room = _MOST_KEPT - len(there)
+        # Of this client alone: what one has uploaded takes no place from another client of the case.
+        room = _MOST_KEPT - sum(file.client_id == client_id for file in there)
         for one in judged:
             known = same.get((one.sha256, one.filename))
             if known is None and not room:

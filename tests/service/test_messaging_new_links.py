@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ __all__ = ["desk"]
 
 
 def requested(
-    desk: Desk, client_id: str, case_task_id: str | None, channel: str = "sms", **scope: str
+    desk: Desk, client_id: str, case_task_id: str | None, channel: str = "sms", **scope: Any
 ) -> ReceivedEvent:
     data = {"link_id": new_id(), "client_id": client_id, "case_task_id": case_task_id, "channel": channel, **scope}
     return received(LINK_REQUESTED, data, firm_id=desk.firm_id)
@@ -50,6 +51,14 @@ def test_a_new_link_to_a_form_leads_to_the_form(desk: Desk) -> None:
     catch_up(desk)
     (link,) = desk.links
     assert (link["scope"]["kind"], link["scope"]["case_form_id"]) == ("form", form_id)
+
+
+def test_a_new_link_stays_limited_to_its_cases(desk: Desk) -> None:
+    case_ids = [new_id(), new_id()]
+    deliver(desk.service, "send_new_link", requested(desk, desk.person(), None, case_form_id=None, case_ids=case_ids))
+    catch_up(desk)
+    (link,) = desk.links
+    assert (link["scope"]["kind"], link["scope"]["case_ids"]) == ("tasks", case_ids)
 
 
 def test_who_said_stop_gets_no_new_link(desk: Desk) -> None:

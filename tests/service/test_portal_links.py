@@ -167,10 +167,18 @@ def test_a_new_link_is_asked_for_whatever_became_of_the_old(office):
             "contact_id": None,
             "case_task_id": next(iter(office.case_tasks)),
             "case_form_id": None,
+            "case_ids": [],
             "channel": "sms",
         }
     ]
     assert ask(office, "0" * 64) is None
+
+
+def test_who_asks_for_another_link_says_to_which_cases_it_was_limited(office):
+    link = office.link(scope={"kind": "tasks", "case_task_id": None, "case_ids": [office.case_id]})
+    ask(office, link.hash)
+    (told,) = office.emitted(LINK_REQUESTED)
+    assert (told["case_task_id"], told["case_form_id"], told["case_ids"]) == (None, None, [office.case_id])
 
 
 def test_asking_again_and_again_sends_one_message(office):

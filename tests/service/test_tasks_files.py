@@ -153,6 +153,17 @@ def test_there_is_no_room_for_uploads_without_end(office: Office) -> None:
     assert len(stored(office)) == 40
 
 
+def test_what_one_client_has_uploaded_takes_no_place_from_another(office: Office) -> None:
+    task_id, (one_client, other) = question(office), (new_id(), new_id())
+    many = [pdf(new_id().encode()) for _ in range(40)]
+    for some in (many[:20], many[20:]):
+        assert attach(office, task_id, *some, client_id=one_client)["refused"] == []
+    (refused,) = attach(office, task_id, pdf(b"one more"), client_id=one_client)["refused"]
+    assert refused["code"] == "too_many_files"
+    assert attach(office, task_id, pdf(b"of another"), client_id=other)["refused"] == []
+    assert attach(office, task_id, pdf(b"of staff"))["refused"] == []
+
+
 def test_another_answer_lets_go_what_it_does_not_name(office: Office) -> None:
     task_id = question(office)
     kept, dropped = one(office, task_id), one(office, task_id)
