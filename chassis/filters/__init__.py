@@ -12,8 +12,9 @@ several where the record has several (its tags, a field of several choices, what
 - `not` is the complement of what it holds, always.
 
 `contains` and `starts_with` disregard case; on a set of words (tags, several choices) `contains` means "has this word".
-`between` takes [from, to] and includes both. Days are counted from now: `older_than_days` n is before now less n days,
-`within_next_days` n from now to n days on; for dates, from the day of `now` in the zone that it is told in.
+`between` takes [from, to] and includes both. Days are those of the zone in which `now` is told, counted from its today:
+`older_than_days` n is before today less n days, `within_next_days` n from today to n days on. An instant is on the day
+that the clocks of that zone show; compared with a date, it is its day that is compared.
 
 What is here names no field. A service has a `Catalogue` of its own (`fields`): each field's name, its kind, and how SQL
 reaches its values (`sql`): a column, rows of another table, or rows with a column for each kind of value. `lookup`

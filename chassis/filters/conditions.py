@@ -89,7 +89,8 @@ def _reading(field: Field, operator: str, positive: str, value: Any) -> Reading:
         if not isinstance(value, list) or len(value) != 2:
             raise Wrong("value", "Not a list of two values, from and to.")
         ends = tuple(_value(field, item, f"value.{i}") for i, item in enumerate(value))
-        if ends[0] > ends[1]:
+        # Of a day and a moment only the zone of days decides which is first; if it is the last, nothing is between.
+        if type(ends[0]) is type(ends[1]) and ends[0] > ends[1]:
             raise Wrong("value", "The first is after the second.")
         return Reading(field, "between", ends)
     if positive in DAYS:

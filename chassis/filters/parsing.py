@@ -10,6 +10,7 @@ from typing import Any
 from chassis.filters.conditions import Wrong, read_condition
 from chassis.filters.fields import CUSTOM, DAYS, Catalogue, Field
 from chassis.filters.tree import All, Complement, Condition, Node, Some
+from chassis.filters.values import read_day
 from chassis.texts import is_storable
 from contracts.errors import Invalid, invalid_field
 
@@ -34,11 +35,12 @@ class Vocabulary:
 @dataclass
 class Mentions:
     """The names in a filter that have to be looked up before it can be read. `saved`: ids in their usual form;
-    `counts_days`: it may ask for days from today."""
+    `counts_days`: it may ask for days from today; `with_days`: the fields that it compares with a day by its date."""
 
     custom_fields: set[str] = field(default_factory=set)
     saved: set[str] = field(default_factory=set)
     counts_days: bool = False
+    with_days: set[str] = field(default_factory=set)
 
 
 def mentions(wire: Any, found: Mentions | None = None, depth: int = 0) -> Mentions:
@@ -51,12 +53,19 @@ def mentions(wire: Any, found: Mentions | None = None, depth: int = 0) -> Mentio
         found.custom_fields.add(name.removeprefix(CUSTOM))
     if isinstance(operator := wire.get("op"), str) and operator in DAYS:
         found.counts_days = True
+    if isinstance(name, str) and _names_a_day(wire.get("value")):
+        found.with_days.add(name)
     if (saved := _saved_id(wire.get("saved_filter_id"))) is not None:
         found.saved.add(saved)
     for parts in (wire.get("and"), wire.get("or"), [wire.get("not")]):
         for part in parts[:MOST_CONDITIONS] if isinstance(parts, list) else ():
             mentions(part, found, depth + 1)
     return found
+
+
+def _names_a_day(value: Any) -> bool:
+    # Only `between` takes several of what may be a moment.
+    return any(read_day(one) is not None for one in (value[:2] if isinstance(value, list) else [value]))
 
 
 def _saved_id(given: Any) -> str | None:

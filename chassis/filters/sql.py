@@ -20,6 +20,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import Select
 
+from chassis.filters.days import instant_test
 from chassis.filters.fields import DAYS, Reading
 from chassis.filters.tree import All, Complement, Condition, Node, Some
 from chassis.texts import START_LENGTH, beyond, fold
@@ -29,8 +30,8 @@ Attribute = InstrumentedAttribute[Any]
 
 
 def condition(node: Node, *, now: dt.datetime) -> Test:
-    """The SQL condition of a filter, on the model that the catalogue's fields belong to. `now` is what days are counted
-    from: dates from its day in its own zone."""
+    """The SQL condition of a filter, on the model that the catalogue's fields belong to. Days are those of the zone of
+    `now`, counted from its own."""
     match node:
         case All(parts):
             return and_(*(condition(part, now=now) for part in parts))
@@ -167,9 +168,8 @@ def _folded_test(column: Attribute, reading: Reading, indexed: Attribute | None 
 
 
 def _days(column: Attribute, reading: Reading, now: dt.datetime) -> Test:
-    at: dt.date = now.date() if reading.field.kind == "day" else now
-    days = dt.timedelta(days=reading.values[0])
-    return column < at - days if reading.test == "older_than_days" else column.between(at, at + days)
+    today, days = now.date(), dt.timedelta(days=reading.values[0])
+    return column < today - days if reading.test == "older_than_days" else column.between(today, today + days)
 
 
 _TESTS: dict[str, Callable[[Attribute, tuple[Any, ...]], Test]] = {
@@ -185,6 +185,8 @@ _TESTS: dict[str, Callable[[Attribute, tuple[Any, ...]], Test]] = {
 
 def value_test(column: Any, reading: Reading, now: dt.datetime) -> Test:
     """The test of one value, for every test but `contains` and `starts_with`; NULL where there is no value."""
+    if reading.field.kind == "instant":
+        return instant_test(column, reading, now)
     if reading.test in DAYS:
         return _days(column, reading, now)
     return _TESTS[reading.test](column, reading.values)

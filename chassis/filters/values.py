@@ -66,9 +66,9 @@ def _number(value: Any) -> Decimal | None:
     return number if number is not None and fits(number) else None
 
 
-def _instant(value: Any) -> dt.datetime | None:
+def _instant(value: Any) -> dt.datetime | dt.date | None:
     if day := read_day(value):
-        return dt.datetime.combine(day, dt.time(), dt.UTC)
+        return day
     try:
         moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else None
         return moment.astimezone(dt.UTC) if moment is not None and moment.tzinfo is not None else None

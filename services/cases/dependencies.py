@@ -8,10 +8,11 @@ from typing import Any
 from chassis.columns import utc_now
 from chassis.context import current
 from chassis.database import Data
+from chassis.firm_days import FirmZones, may_count_days
 from chassis.rpc import Calls
 from chassis.sealing import Keys
 from contracts import accounts, clients, tasks
-from services.cases.firm_days import FirmZones, may_count_days
+from services.cases.filter_fields import CASE_FIELDS
 from services.cases.looking_ahead import Selections
 from services.cases.models import Base
 from services.cases.sealed_values import SEALING
@@ -31,10 +32,10 @@ class Dependencies:
 
     def _now_for(self, wire: Any) -> dt.datetime:
         """The present moment for a filter: in the firm's zone, if it may count days."""
-        return self._now_at_firm() if may_count_days(wire) else utc_now()
+        return self._now_at_firm() if may_count_days(wire, CASE_FIELDS) else utc_now()
 
     def _now_at_firm(self) -> dt.datetime:
-        return self.zones.at_firm(str(self.db.firm_id), self.calls, utc_now())
+        return self.zones.at_firm(str(self.db.firm_id), self.calls.accounts.get_firm, utc_now())
 
     @property
     def _actor(self) -> str | None:

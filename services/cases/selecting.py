@@ -4,19 +4,19 @@ The set is the union of `case_ids`, `case_filter` and `case_list_ids`; `include_
 the set); `exclude_case_ids` is taken away last. Archived and pending cases are never in it.
 
 Pages go by the primary key, so that the last costs what the first does, and are looked up ahead (`looking_ahead`), so
-that what finds all of them is not done for each. The cursor carries the moment of
-the first page, in the firm's zone: days are counted from it on every page, and a case created later is on none.
+that what finds all of them is not done for each. The cursor carries the moment of the first page and the firm's zone:
+days are those of that zone, counted from then, on every page, and a case created later is on none.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import datetime as dt
 import hashlib
 import uuid
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -210,16 +210,19 @@ class _Place:
     def read(cls, selector: Record, cursor: str) -> _Place:
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
-            digest, at, after, total = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+            digest, at, after, total, *zone = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
             moment = dt.datetime.fromisoformat(at)
             if digest != _digest(selector) or moment.tzinfo is None or not isinstance(after, str):
                 raise ValueError("a cursor of another selection")
+            moment = moment.astimezone(ZoneInfo(*zone)) if zone else moment
             return cls(digest, moment, str(uuid.UUID(after)), int(total))
-        except (ValueError, TypeError, binascii.Error) as error:
+        except (ValueError, TypeError, OverflowError, OSError, ZoneInfoNotFoundError) as error:
             raise invalid_field("cursor", "Not a cursor of this selection.", code="invalid_cursor") from error
 
     def write(self, after: str) -> str:
-        packed = orjson.dumps([self.digest, self.at.isoformat(), after, self.total])
+        # A firm's zone by its name: its offset is another one in summer than in winter.
+        zone = [self.at.tzinfo.key] if isinstance(self.at.tzinfo, ZoneInfo) else []
+        packed = orjson.dumps([self.digest, self.at.isoformat(), after, self.total, *zone])
         return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 

@@ -94,7 +94,7 @@ def _day_test(text: Any, reading: Reading, now: dt.datetime) -> Test:
     if reading.test not in ("older_than_days", "within_next_days"):
         values = tuple(value.isoformat() for value in reading.values)
         return value_test(text, Reading(reading.field, reading.test, values), now)
-    today = now.astimezone(dt.UTC).date()
+    today = now.date()
     days = dt.timedelta(days=reading.values[0])
     if reading.test == "older_than_days":
         return text < (today - days).isoformat()

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, false, not_, select, tr
 from sqlalchemy.orm import Session
 
 from chassis.context import current
+from chassis.database import Database
 from chassis.filters.sql import condition
 from chassis.value_sets import among
 from contracts.errors import NotFound
@@ -143,6 +144,12 @@ def find_group(session: Session, group_id: str, *, lock: bool = False) -> Client
     if found is None:
         raise NotFound("client_group_not_found", group_id=group_id)
     return found
+
+
+def filter_of_group(db: Database, group_id: str) -> dict[str, Any] | None:
+    """The filter of a group as it is written; None if the group has none, or is not known."""
+    with db.read() as session:
+        return session.scalars(select(ClientGroup.filter).where(ClientGroup.id == group_id)).one_or_none()
 
 
 def in_group(session: Session, group: ClientGroup, now: dt.datetime, *, path: str) -> ColumnElement[bool]:

@@ -139,7 +139,7 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints, Mergi
 
     @serve(contract.LIST_CLIENTS)
     def list_clients(self, **query: Any) -> dict[str, Any]:
-        return searching.list_clients(self.db, now=utc_now(), **query)
+        return searching.list_clients(self.db, now=self._now_for(query), **query)
 
     @serve(contract.CREATE_SAVED_FILTER)
     def create_saved_filter(self, **command: Any) -> dict[str, Any]:

@@ -94,8 +94,8 @@ def _between(value: Any, wanted: list[Any], now: dt.datetime) -> bool:
     return _TESTS["gte"](value, wanted[0], now) and _TESTS["lte"](value, wanted[1], now)
 
 
-def _at(value: Any, now: dt.datetime) -> Any:
-    return now if isinstance(value, dt.datetime) else now.date()
+def _day(value: dt.date | dt.datetime, now: dt.datetime) -> dt.date:
+    return value.astimezone(now.tzinfo).date() if isinstance(value, dt.datetime) else value
 
 
 _TESTS: dict[str, Callable[[Any, Any, dt.datetime], bool]] = {
@@ -108,6 +108,6 @@ _TESTS: dict[str, Callable[[Any, Any, dt.datetime], bool]] = {
     "lt": _ordered(lambda value, wanted: value < wanted),
     "lte": _ordered(lambda value, wanted: value <= wanted),
     "between": _between,
-    "older_than_days": lambda value, days, now: value < _at(value, now) - dt.timedelta(days=days),
-    "within_next_days": lambda value, days, now: _at(value, now) <= value <= _at(value, now) + dt.timedelta(days=days),
+    "older_than_days": lambda value, days, now: _day(value, now) < now.date() - dt.timedelta(days=days),
+    "within_next_days": lambda value, days, now: 0 <= (_day(value, now) - now.date()).days <= days,
 }

@@ -16,6 +16,7 @@ from chassis import idempotency
 from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.database import Database, UnitOfWork
+from chassis.firm_days import Zones
 from chassis.rpc_wire import Codec
 from chassis.testing import FakeCalls, make_service, outbox_events
 from contracts import accounts, clients, tasks
@@ -24,7 +25,6 @@ from contracts.base import Event, Operation
 from contracts.clients import CREATE_CLIENT, GET_CLIENT_FACTS
 from contracts.errors import CasewireError
 from services.cases import client_facts
-from services.cases.firm_days import Zones
 from services.cases.looking_ahead import KeptSelections
 from services.cases.models import Case, ClientConsent
 from services.cases.records import add_case

@@ -13,10 +13,11 @@ from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.database import Database
 from chassis.files import FolderFiles
+from chassis.firm_days import Zones
 from chassis.imports import errors
 from chassis.testing import FakeCalls, deliver, make_service, outbox_events, received
 from chassis.wire import strict
-from contracts import cases, messaging, tasks
+from contracts import accounts, cases, messaging, tasks
 from contracts.base import Event
 from contracts.clients import IMPORT_REQUESTED, Client
 from services.clients import custom_fields, facts, import_running, importing, records, searching
@@ -41,6 +42,7 @@ class Desk:
         self.on_case: dict[str, list[str]] = {}
         self.forgotten: list[dict[str, Any]] = []
         self.sought: list[dict[str, Any]] = []
+        self.time_zone = "America/New_York"
         answers = {
             tasks.GET_MAPPED_ANSWERS: self._mapped_answers,
             messaging.JOIN_CONSENTS: lambda **asked: {"opted_out": []},
@@ -49,9 +51,10 @@ class Desk:
             },
             messaging.FORGET_ADDRESSES: lambda people: self.forgotten.extend(people),
             cases.FORGET_LISTS: self._forget_lists,
+            accounts.GET_FIRM: lambda: {"time_zone": self.time_zone},
         }
-        self.calls = FakeCalls(cases, messaging, tasks, answers=answers)
-        self.service = make_service(ClientsService, db=database, files=self.files, calls=self.calls)
+        self.calls = FakeCalls(accounts, cases, messaging, tasks, answers=answers)
+        self.service = make_service(ClientsService, db=database, files=self.files, calls=self.calls, zones=Zones())
 
     # Records
 

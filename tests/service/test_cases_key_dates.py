@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 from typing import Any
 
+import orjson
 import pytest
 
 from chassis.columns import utc_now
+from chassis.firm_days import CACHE_SECONDS, Zones
 from contracts.accounts import GET_FIRM
 from contracts.cases import CASE_CHANGED, CREATE_CASE
 from contracts.errors import Invalid, Unavailable
 from services.cases.data_exports import export_client_data
-from services.cases.firm_days import CACHE_SECONDS, Zones
+from services.cases.looking_ahead import KeptSelections
 from services.cases.models import Base
 from tests.service.cases_office import Office, events, listed, refusal
 from tests.service.test_cases_erasing import erase
@@ -90,6 +93,48 @@ def test_days_are_those_of_the_firms_zone(office: Office, monkeypatch: pytest.Mo
         assert [office.selected(**selector) for selector in asked] == [expected] * 3
         assert [row["id"] for row in listed(office, filter=saved)] == expected
         assert office.service.get_case_list(asked[2]["case_list_ids"][0])["case_count"] == len(expected)
+
+
+def made_at(office: Office, monkeypatch: pytest.MonkeyPatch, at: dt.datetime) -> str:
+    monkeypatch.setattr("services.cases.entrypoints.records.utc_now", lambda: at)
+    case: str = office.case(office.case_type(name=f"At {at}"))["id"]
+    return case
+
+
+def test_an_instant_is_compared_by_its_day_in_the_firms_zone(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    # On 8 January in Auckland, on 7 January elsewhere.
+    evening = dt.datetime(2027, 1, 7, 13, 0, tzinfo=dt.UTC)
+    case = made_at(office, monkeypatch, evening)
+    monkeypatch.setattr("services.cases.dependencies.utc_now", lambda: evening + dt.timedelta(days=1))
+    on_it = {"field": "created_at", "op": "eq", "value": "2027-01-08"}
+    before = {"field": "created_at", "op": "older_than_days", "value": 0}
+    for zone, expected in (("America/New_York", []), ("Pacific/Auckland", [case])):
+        office.time_zone, office.service.zones = zone, Zones()
+        assert office.selected(case_filter=on_it) == [row["id"] for row in listed(office, filter=on_it)] == expected
+        assert office.selected(case_filter=before) == [case]
+    office.service.zones = Zones()
+    office.select(case_filter={"field": "created_at", "op": "gt", "value": evening.isoformat()})
+    office.select(case_filter={"field": "key_dates", "op": "eq", "value": "2027-01-08"})
+    assert len(office.calls.asked(GET_FIRM)) == 2  # once for each zone, and not where no day of the firm's is asked for
+
+
+def test_each_page_of_a_selection_has_days_of_one_zone_in_winter_as_in_summer(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Half past midnight in the summer time of New York, which is an hour before midnight by its clocks in winter.
+    made = sorted(
+        made_at(office, monkeypatch, dt.datetime(2026, 7, 1, 4, 30, second, tzinfo=dt.UTC)) for second in (1, 2)
+    )
+    monkeypatch.setattr("services.cases.dependencies.utc_now", lambda: dt.datetime(2027, 1, 7, 13, 0, tzinfo=dt.UTC))
+    in_july = {"case_filter": {"field": "created_at", "op": "gte", "value": "2026-07-01"}}
+    first = office.select(**in_july, limit=1)
+    office.service.kept_selections = KeptSelections()
+    second = office.select(**in_july, limit=1, cursor=first["meta"]["next_cursor"])
+    assert [row["case_id"] for row in first["data"] + second["data"]] == made
+    packed = orjson.loads(base64.b64decode(first["meta"]["next_cursor"] + "=="))
+    for zone in ("Mars/Olympus", "../etc/passwd", "America", "", 7):
+        cursor = base64.urlsafe_b64encode(orjson.dumps([*packed[:4], zone])).decode()
+        assert refusal(Invalid, office.select, cursor=cursor, **in_july)[0] == "invalid_cursor"
 
 
 def test_a_zone_is_asked_for_where_days_are_counted_and_kept_for_a_moment(office: Office) -> None:

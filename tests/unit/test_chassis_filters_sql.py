@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import ForeignKey, create_engine, select
@@ -132,6 +133,71 @@ def test_each_way_reaches_its_values(session: Session, field: str, op: str, want
     # Never NULL: the complement is everything else.
     others = session.scalars(select(Boat.name).where(condition(parse({"not": wire}, VOCABULARY), now=NOW)))
     assert set(others) == {"Ada", "Bo", "Cy"} - set(expected.split())
+
+
+AT_HOME = dt.datetime(2026, 11, 1, 20, 0, tzinfo=ZoneInfo("America/New_York"))
+"""The day on which summer time ends there. It has 25 hours and is the second of November elsewhere."""
+ITS_DAY, NEXT_DAY = "2026-11-01", "2026-11-02"
+MOMENTS = {
+    "last": "2026-11-01T03:59:59Z", "first": "2026-11-01T04:00:00Z", "noon": "2026-11-01T17:00:00Z",
+    "end": "2026-11-02T04:59:59Z", "next": "2026-11-02T05:00:00Z",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("op", "wanted", "expected"),
+    [
+        ("eq", ITS_DAY, "first noon end"),
+        ("ne", ITS_DAY, "last next"),
+        ("gt", ITS_DAY, "next"),
+        ("gte", ITS_DAY, "first noon end next"),
+        ("lt", ITS_DAY, "last"),
+        ("lte", ITS_DAY, "last first noon end"),
+        ("between", [ITS_DAY, ITS_DAY], "first noon end"),
+        ("between", [ITS_DAY, NEXT_DAY], "first noon end next"),
+        ("between", [MOMENTS["noon"], ITS_DAY], "noon end"),
+        # A moment of its own zone's next day is one of this day.
+        ("between", [MOMENTS["end"], ITS_DAY], "end"),
+        ("between", [ITS_DAY, MOMENTS["noon"]], "first noon"),
+        ("eq", MOMENTS["noon"], "noon"),
+        ("gt", MOMENTS["noon"], "end next"),
+        ("lte", MOMENTS["noon"], "last first noon"),
+        ("older_than_days", 0, "last"),
+        ("older_than_days", 1, ""),
+        ("within_next_days", 0, "first noon end"),
+        ("within_next_days", 1, "first noon end next"),
+        ("gte", "0001-01-01", "last first noon end next"),
+        ("gt", "9999-12-31", ""),
+        ("lte", "9999-12-31", "last first noon end next"),
+    ],
+)
+def test_an_instant_is_on_the_day_that_the_zones_clocks_show(
+    moments: Session, op: str, wanted: Any, expected: str
+) -> None:
+    wire = {"field": "seen_at", "op": op, "value": wanted}
+    test = condition(parse(wire, VOCABULARY), now=AT_HOME)
+    found = moments.scalars(select(Boat.name).where(test).order_by(Boat.seen_at))
+    assert list(found) == expected.split()
+
+
+@pytest.fixture(scope="module")
+def moments() -> Iterator[Session]:
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    with Session(engine) as opened:
+        opened.add_all(
+            Boat(name=name, sails=True, seen_at=dt.datetime.fromisoformat(at)) for name, at in MOMENTS.items()
+        )
+        opened.flush()
+        yield opened
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("zone", "day"), [("Asia/Tokyo", "0001-01-01"), ("America/New_York", "9999-12-31")])
+def test_the_first_and_the_last_day_have_a_beginning_and_an_end(moments: Session, zone: str, day: str) -> None:
+    wire = {"field": "seen_at", "op": "eq", "value": day}
+    test = condition(parse(wire, VOCABULARY), now=AT_HOME.astimezone(ZoneInfo(zone)))
+    assert list(moments.scalars(select(Boat.name).where(test))) == []
 
 
 def test_a_text_without_its_folded_column_is_a_mistake_in_the_catalogue() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from chassis.columns import utc_now
-from chassis.database import Database
 from chassis.events import ReceivedEvent, on
 from chassis.files import Files
 from chassis.imports import errors, keeping, running
@@ -14,14 +13,13 @@ from chassis.timers import every
 from contracts import cases
 from contracts import clients as contract
 from services.clients import exporting, import_people, import_running, import_undo, importing
+from services.clients.entrypoints.days import FirmDays
 from services.clients.imports import IMPORTS, KEEPING_TIMER
 
 
-class FilesEntrypoints:
+class FilesEntrypoints(FirmDays):
     """Nameko finds the entrypoints of a base class as it does the service's own."""
 
-    calls: Any
-    db: Database
     files: Files
 
     @serve(contract.CREATE_IMPORT)
@@ -74,8 +72,8 @@ class FilesEntrypoints:
 
     @serve(contract.LIST_EXPORT_COLUMNS)
     def list_export_columns(self, **query: Any) -> dict[str, Any]:
-        return exporting.list_export_columns(self.db, utc_now(), **query)
+        return exporting.list_export_columns(self.db, self._now_for(query), **query)
 
     @serve(contract.LIST_EXPORT_ROWS)
     def list_export_rows(self, **query: Any) -> dict[str, Any]:
-        return exporting.list_export_rows(self.db, utc_now(), **query)
+        return exporting.list_export_rows(self.db, self._now_for(query), **query)

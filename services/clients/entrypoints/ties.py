@@ -17,23 +17,21 @@ from services.clients import (
     group_members,
     groups,
 )
+from services.clients.entrypoints.days import FirmDays
 
 Answer = dict[str, Any]
 
 
-class TiesEntrypoints:
+class TiesEntrypoints(FirmDays):
     """Groups of clients, contacts of business clients, and the directory of companies."""
-
-    db: Any
-    calls: Any
 
     @serve(contract.CREATE_CLIENT_GROUP)
     def create_client_group(self, **command: Any) -> Answer:
-        return groups.create_client_group(self.db, utc_now(), **command)
+        return groups.create_client_group(self.db, self._now_for(command), **command)
 
     @serve(contract.GET_CLIENT_GROUP)
     def get_client_group(self, group_id: str) -> Answer:
-        return groups.get_client_group(self.db, utc_now(), group_id=group_id)
+        return groups.get_client_group(self.db, self._now_for({"group_id": group_id}), group_id=group_id)
 
     @serve(contract.LIST_CLIENT_GROUPS)
     def list_client_groups(self, **query: Any) -> Answer:
@@ -41,7 +39,8 @@ class TiesEntrypoints:
 
     @serve(contract.UPDATE_CLIENT_GROUP)
     def update_client_group(self, **command: Any) -> Answer:
-        return groups.update_client_group(self.db, utc_now(), **command)
+        now = self._now_for({"group_id": command["group_id"], **command["changes"]})
+        return groups.update_client_group(self.db, now, **command)
 
     @serve(contract.DELETE_CLIENT_GROUP)
     def delete_client_group(self, group_id: str) -> None:
@@ -49,15 +48,15 @@ class TiesEntrypoints:
 
     @serve(contract.LIST_GROUP_MEMBERS)
     def list_group_members(self, **query: Any) -> Answer:
-        return group_members.list_group_members(self.db, utc_now(), **query)
+        return group_members.list_group_members(self.db, self._now_for(query), **query)
 
     @serve(contract.CHANGE_GROUP_MEMBERS)
     def change_group_members(self, **command: Any) -> Answer:
-        return group_members.change_group_members(self.db, utc_now(), **command)
+        return group_members.change_group_members(self.db, self._now_for(command.get("add_matching") or {}), **command)
 
     @serve(contract.SELECT_GROUP_MEMBERS)
     def select_group_members(self, **query: Any) -> Answer:
-        return group_members.select_group_members(self.db, utc_now(), **query)
+        return group_members.select_group_members(self.db, self._now_for(query), **query)
 
     # Contacts
 

@@ -1,14 +1,20 @@
-"""The present moment as a firm's clocks tell it: `within_next_days` of a date begins with the firm's own day."""
+"""The present moment as a firm's clocks tell it, for filters that count days from the firm's own, or name one.
+
+zones = FirmZones()
+now = self.zones.at_firm(firm_id, self.calls.accounts.get_firm, utc_now())
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from cachetools import LRUCache, TTLCache
 from nameko.extensions import DependencyProvider
 
+from chassis.filters.fields import Catalogue
 from chassis.filters.parsing import mentions
 from contracts.errors import DeadlineExceeded, Unavailable
 
@@ -24,13 +30,13 @@ class Zones:
         self._fresh: TTLCache[str, ZoneInfo] = TTLCache(CACHE_SIZE, CACHE_SECONDS)
         self._last: LRUCache[str, ZoneInfo] = LRUCache(CACHE_SIZE)
 
-    def at_firm(self, firm_id: str, calls: Any, now: dt.datetime) -> dt.datetime:
-        """`now` in the firm's zone. Not inside a transaction. Raises Unavailable or DeadlineExceeded if accounts cannot
-        say, and never did."""
+    def at_firm(self, firm_id: str, ask: Callable[[], Mapping[str, Any]], now: dt.datetime) -> dt.datetime:
+        """`now` in the firm's zone, which `ask` answers as `time_zone`. Not inside a transaction. Raises what `ask`
+        raises; Unavailable and DeadlineExceeded only if it never answered."""
         zone = self._fresh.get(firm_id)
         if zone is None:
             try:
-                zone = ZoneInfo(calls.accounts.get_firm()["time_zone"])
+                zone = ZoneInfo(ask()["time_zone"])
             except (Unavailable, DeadlineExceeded):
                 if firm_id not in self._last:
                     raise
@@ -39,10 +45,13 @@ class Zones:
         return now.astimezone(zone)
 
 
-def may_count_days(wire: Any) -> bool:
-    """Whether a filter, right or wrong, may count days from today: itself, or by a saved one that it mentions."""
+def may_count_days(wire: Any, catalogue: Catalogue) -> bool:
+    """Whether a filter, right or wrong, may depend on when the firm's days begin: because it counts from today, or
+    compares an instant with a day; itself, or by a saved one that it mentions."""
     found = mentions(wire)
-    return found.counts_days or bool(found.saved)
+    if found.counts_days or found.saved:
+        return True
+    return any((field := catalogue.find(name)) is not None and field.kind == "instant" for name in found.with_days)
 
 
 class FirmZones(DependencyProvider):
