@@ -99,8 +99,8 @@ class StoredTaskFile(TaskFile):
 
 
 ATTACH_FILES = Operation(
-    OWNER, "attach_files", AttachFiles, AttachedFiles, (Invalid, NotFound, Conflict, Unavailable), deadline=25.0,
-    permission="tasks.write",
+    OWNER, "attach_files", AttachFiles, AttachedFiles, (Invalid, NotFound, Forbidden, Conflict, Unavailable),
+    deadline=25.0, permission="tasks.write",
     example={"case_task_id": AN_ID, "uploads": [{"file_key": f"uploads/{AN_ID}", "filename": "deed.pdf"}]},
 )  # fmt: skip
 LIST_TASK_FILES = Operation(
@@ -117,6 +117,6 @@ GET_TASK_FILE = Operation(
     example={"file_id": AN_ID},
 )
 DELETE_TASK_FILE = Operation(
-    OWNER, "delete_task_file", TaskFileId, Empty, (NotFound, Conflict), permission="tasks.write",
+    OWNER, "delete_task_file", TaskFileId, Empty, (NotFound, Forbidden, Conflict), permission="tasks.write",
     example={"file_id": AN_ID},
 )  # fmt: skip

@@ -21,7 +21,7 @@ from contracts.base import (
     ids,
     page_of,
 )
-from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from contracts.tasks.common import AN_ID, OWNER, Due
 
 MOST_SECTIONS = 50
@@ -205,8 +205,8 @@ LIST_FORM_VERSIONS = Operation(
 )  # fmt: skip
 GET_FORM_FACTS = Operation(OWNER, "get_form_facts", FormIds, FormFactsList, (Invalid,), example={"form_ids": [AN_ID]})
 ASSIGN_FORM = Operation(
-    OWNER, "assign_form", AssignForm, CaseForm, (Invalid, NotFound, Conflict, Unavailable), permission="tasks.write",
-    example={"case_id": AN_ID, "form_id": AN_ID, "answers": {"phone": "+12125550123"}},
+    OWNER, "assign_form", AssignForm, CaseForm, (Invalid, NotFound, Forbidden, Conflict, Unavailable),
+    permission="tasks.write", example={"case_id": AN_ID, "form_id": AN_ID, "answers": {"phone": "+12125550123"}},
 )  # fmt: skip
 LIST_CASE_FORMS = Operation(
     OWNER, "list_case_forms", ListCaseForms, page_of(CaseForm), (Invalid, NotFound, Unavailable),

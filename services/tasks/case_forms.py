@@ -21,7 +21,7 @@ from services.tasks.due_dates import Calendar
 from services.tasks.freezing import Row, freeze
 from services.tasks.models import CaseForm, CaseTask, CaseTaskChange, TaskFile
 from services.tasks.open_cases import demand_open_case
-from services.tasks.sealed_answers import destroy_keys
+from services.tasks.sealed_answers import destroy_keys, kept, refuse_to_staff
 from services.tasks.views import demand_case
 
 _FARTHEST_START = dt.timedelta(days=366 * 100)
@@ -47,7 +47,7 @@ def assign_form(
     Raises NotFound `case_not_found`, `form_not_found`; Conflict `case_archived`, `case_pending`, `form_archived`;
     Invalid `form_empty`, `unknown_staff`, `inactive_staff`, what is wrong with `due`, `start_too_far`, and on
     `answers.<key>`: `unknown_task`, `task_skipped` for one that the other answers hide, and what an answer is refused
-    for; Unavailable.
+    for; Forbidden `permission_denied` for an answer to a sensitive question from who may not see it; Unavailable.
     """
     due_dates.check_rule(due)
     if start is not None and abs(start - now) > _FARTHEST_START:
@@ -137,7 +137,9 @@ def _fill_in(uow: UnitOfWork, case_form_id: str, known: Mapping[str, Any], now: 
     named = select(CaseTask).where(CaseTask.case_form_id == case_form_id, CaseTask.item_key.in_(known))
     tasks = uow.session.scalars(named.options(joinedload(CaseTask.template))).all()
     for task in tasks:
-        task.complete(known[str(task.item_key)], answered_by="staff", client_id=None, link_id=None, now=now)
+        refuse_to_staff(task, f"answers.{task.item_key}")
+        answer = kept(uow, task, "answer", known[str(task.item_key)])
+        task.complete(answer, answered_by="staff", client_id=None, link_id=None, now=now)
         tell_completed(uow, task, now)
     return tasks
 

@@ -17,7 +17,7 @@ from services.tasks.case_tasks import CaseTasks
 from services.tasks.conditions import Item, visible
 from services.tasks.history import change_of
 from services.tasks.models import CaseTask
-from services.tasks.sealed_answers import opened
+from services.tasks.sealed_answers import destroy_keys, opened
 
 _IN_ONE_EVENT = 500
 
@@ -38,6 +38,8 @@ def apply(uow: UnitOfWork, tasks: CaseTasks, *, calendar: due_dates.Calendar, no
         uow.session.add(change_of(task, "shown", {}, now))
     if with_files := [task.id for task in hidden if task.kind in task_files.WITH_FILES]:
         task_files.release(uow, with_files)
+    if sealed := [task.id for task in hidden if task.sealed]:
+        destroy_keys(uow, sealed)
     for task in (*hidden, *shown):
         tasks.note(task)
     uow.session.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 
 from chassis.database import Database
 from chassis.sections import Section, plain, read_sections
@@ -24,9 +24,9 @@ def export_client_data(
         theirs = or_(CaseTask.client_id == client_id, among(session, CaseTask.case_id, alone))
         # A file that is answered is whose the answer is.
         on_own_case = TaskFile.case_task_id.in_(select(CaseTask.id).where(among(session, CaseTask.case_id, alone)))
-        files = or_(TaskFile.client_id == client_id, on_own_case)
+        files = or_(TaskFile.client_id == client_id, and_(TaskFile.client_id.is_(None), on_own_case))
         sections = [
-            Section("case_task", CaseTask, theirs, CaseTask.id, lambda task: _but_drafts_of_others(task, client_id)),
+            Section("case_task", CaseTask, theirs, CaseTask.id, lambda task: _but_of_others(task, client_id)),
             Section("draft", CaseTask, CaseTask.draft_client_id == client_id, CaseTask.id, _draft),
             Section(
                 "case_task_change",
@@ -53,9 +53,14 @@ def _in_clear(shown: dict[str, Any], clear: Clear | None) -> dict[str, Any]:
     return {**shown, **{part: value for part, value in held.items() if part in shown}}
 
 
-def _but_drafts_of_others(task: CaseTask, client_id: str) -> dict[str, Any]:
-    others = task.draft_client_id not in (None, client_id)
-    return plain(task, "sealed", *(("draft", "draft_client_id") if others else ()))
+def _but_of_others(task: CaseTask, client_id: str) -> dict[str, Any]:
+    """Without what another client gave, who may have been on the case before."""
+    of_others = {
+        owner: part
+        for owner, part in (("client_id", "answer"), ("draft_client_id", "draft"))
+        if getattr(task, owner) not in (None, client_id)
+    }
+    return plain(task, "sealed", *of_others, *of_others.values())
 
 
 def _draft(task: CaseTask) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 what is sensitive, and to the client whose they are.
 
 A question is sensitive if the firm marks its template, or maps it to a sensitive field. In `case_task` such an answer
-is {"sealed": text}, and `case_task.sealed` says that it is kept so. A blank one stays null. An answer that is forgotten
-loses its key: what is left of it, in a backup say, nobody can read.
+is {"sealed": text}, and `case_task.sealed` says that it is kept so. A blank one stays null. An answer that is erased,
+or hidden by a condition, loses its key: what is left of it, in a backup say, nobody can read.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ def kept(uow: UnitOfWork, task: CaseTask, part: str, value: Any) -> Any:
 
 def seal_up(uow: UnitOfWork, task: CaseTask) -> None:
     """Seals what a task of a sensitive question holds in clear."""
-    if task.sealed or not task.template.sensitive:
+    if not task.template.sensitive:
         return
-    if (task.answer, task.draft) != (None, None):
+    # Also of one that is sealed: a process of the release before writes in clear.
+    if in_clear := [part for part in _PARTS if not _is_sealed(task, part)]:
         keys = SEALING.keys_to_seal(uow, [task.id])
-        for part in _PARTS:
-            if getattr(task, part) is not None:
-                setattr(task, part, _sealed(keys, task, part, getattr(task, part)))
+        for part in in_clear:
+            setattr(task, part, _sealed(keys, task, part, getattr(task, part)))
     task.sealed = True
 
 
@@ -103,30 +103,39 @@ def sees(task: CaseTask, of_client: str | None, *, to_all: bool = False) -> bool
     """Whether the caller, or anybody (`to_all`), may see what a task holds that is `of_client`'s, or of no client. No
     client sees another one's, sensitive or not."""
     context = current()
-    if context is not None and context.actor_kind == "client" and of_client is not None and not to_all:
-        return of_client == context.actor_id
+    if context is not None and context.actor_kind == "client" and of_client is not None:
+        if of_client != context.actor_id:
+            return False
+        if not to_all:
+            return True
     if not is_sensitive(task):
         return True
     return not to_all and (context is None or context.sees_sensitive)
 
 
-def refuse_to_staff(task: CaseTask) -> None:
+def refuse_to_staff(task: CaseTask, field: str = "answer") -> None:
     """Raises Forbidden `permission_denied` if the caller is no client and may not see what the task holds: to find out
     whether an answer is the one that is there already tells what it is."""
     context = current()
     if context is None or context.actor_kind == "client" or sees(task, None):
         return
-    field = {"field": "answer", "message": "Sensitive: needs another permission."}
-    raise Forbidden("permission_denied", fields=[field], permission=PERMISSION)
+    refused = {"field": field, "message": "Sensitive: needs another permission."}
+    raise Forbidden("permission_denied", fields=[refused], permission=PERMISSION)
 
 
 def _sealed(keys: OwnerKeys, task: CaseTask, part: str, value: Any) -> dict[str, str]:
     return {SEALED: keys.seal(task.id, orjson.dumps(value).decode(), _TABLE, part, task.id)}
 
 
+def _is_sealed(task: CaseTask, part: str) -> bool:
+    """Whether nothing of this part of a task lies in clear."""
+    value = getattr(task, part)
+    return value is None or (task.sealed and isinstance(value, dict) and value.keys() == {SEALED})
+
+
 def _opened(keys: OwnerKeys | None, task: CaseTask, part: str) -> Any:
     value = getattr(task, part)
-    if not task.sealed or value is None:
+    if value is None or not _is_sealed(task, part):
         return value
     text = None if keys is None else keys.unseal(task.id, value[SEALED], _TABLE, part, task.id)
     return None if text is None else orjson.loads(text)

@@ -64,7 +64,9 @@ def _keep(db: Database, calls: Any, template_id: str, now: dt.datetime) -> bool:
         template = load_template(uow.session, template_id, lock=True)
         if template.version != before.version:
             return True
-        template.sensitive = sensitive
+        if template.sensitive is not sensitive:
+            template.sensitive = sensitive
+            template.touch(now)
         found = _otherwise(uow, template)
         for task in found:
             (seal_up if sensitive else open_up)(uow, task)
@@ -77,9 +79,10 @@ def _keep(db: Database, calls: Any, template_id: str, now: dt.datetime) -> bool:
 def _is_field_sensitive(calls: Any, template: TaskTemplate) -> bool:
     if template.mapping_target != "case":
         return False
-    asked = {"field": template.mapping_field, "question_kind": template.kind, "options": template.options}
     try:
-        return bool(calls.cases.check_mapping(**asked)["sensitive"])
+        # Not with its options: a field that has lost one of them takes the others.
+        asked = calls.cases.check_mapping(field=template.mapping_field, question_kind=template.kind)
+        return bool(asked["sensitive"])
     except (Invalid, NotFound):
         # It was removed since: what is answered goes nowhere.
         return False

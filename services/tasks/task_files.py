@@ -15,8 +15,8 @@ from chassis.timers import wake
 from chassis.value_sets import among
 from contracts.errors import Conflict, NotFound, invalid_field
 from services.tasks.models import CaseTask, TaskFile
-from services.tasks.sealed_answers import refuse_to_staff
-from services.tasks.views import load_case_task
+from services.tasks.sealed_answers import refuse_to_staff, sees
+from services.tasks.views import load_case_task, load_case_tasks
 
 Record = dict[str, Any]
 
@@ -87,19 +87,21 @@ def files_of_task(session: Session, case_task_id: str) -> list[TaskFile]:
 
 
 def list_task_files(db: Database, case_task_ids: list[str]) -> Record:
-    """The files of these tasks, the oldest first; not those that are only coming or leaving already.
+    """The files of these tasks that the caller may know of, the oldest first; not those that are only coming or leaving
+    already. A file is seen as an answer or a draft of the same client's is: its name may say as much.
 
     Raises NotFound `case_task_not_found`.
     """
     with db.read() as session:
-        known = set(session.scalars(select(CaseTask.id).where(among(session, CaseTask.id, case_task_ids))))
+        known = load_case_tasks(session, case_task_ids)
         for id_ in case_task_ids:
             if id_ not in known:
                 raise NotFound("case_task_not_found", case_task_id=id_)
         theirs = select(TaskFile).where(
             among(session, TaskFile.case_task_id, case_task_ids), TaskFile.state.in_(("stored", "answered"))
         )
-        return {"files": [file_view(file) for file in session.scalars(theirs.order_by(TaskFile.id))]}
+        found = session.scalars(theirs.order_by(TaskFile.id))
+        return {"files": [file_view(file) for file in found if sees(known[file.case_task_id], file.client_id)]}
 
 
 def get_task_file(db: Database, file_id: str) -> Record:
@@ -112,9 +114,11 @@ def get_task_file(db: Database, file_id: str) -> Record:
 
 
 def delete_task_file(db: Database, file_id: str) -> None:
-    """Lets an upload go that no answer names. Raises NotFound `task_file_not_found`, Conflict `file_answered`."""
+    """Lets an upload go that no answer names. Raises NotFound `task_file_not_found`, Conflict `file_answered`, and
+    Forbidden as `get_task_file` does."""
     with db.unit_of_work() as uow:
         file = _find(uow.session, file_id, lock=True)
+        refuse_to_staff(load_case_task(uow.session, file.case_task_id))
         if file.state == "answered":
             raise Conflict("file_answered", file_id=file_id)
         file.leave()

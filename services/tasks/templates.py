@@ -51,7 +51,7 @@ def create_template(db: Database, calls: Any, now: dt.datetime, **given: Any) ->
     facts["overdue_handling"] = overdue_handling.prepared(calls, facts.pop("overdue"), None)
     with db.unit_of_work() as uow:
         overdue_handling.check_rules(uow.session, facts["overdue_handling"])
-        template = TaskTemplate(created_at=now, updated_at=now, **facts)
+        template = TaskTemplate(created_at=now, updated_at=now, resealing=_asks_again(facts), **facts)
         uow.session.add(template)
         uow.session.flush()
         return uow.answer(template_view(template))
@@ -110,7 +110,7 @@ def update_template(
         # What was checked together must still be together.
         template.expect_version(before.version)
         overdue_handling.check_rules(uow.session, facts["overdue_handling"], before.overdue_handling)
-        template.resealing |= template.sensitive != facts["sensitive"]
+        template.resealing |= template.sensitive != facts["sensitive"] or _asks_again(facts)
         for name, value in facts.items():
             setattr(template, name, value)
         template.archived = archived
@@ -128,7 +128,7 @@ def copy_template(db: Database, now: dt.datetime, *, task_template_id: str, titl
         facts = {**_facts_of(original), "title": title}
         if not title.strip():
             raise invalid_field("title", "Cannot be blank.")
-        template = TaskTemplate(created_at=now, updated_at=now, **facts)
+        template = TaskTemplate(created_at=now, updated_at=now, resealing=_asks_again(facts), **facts)
         uow.session.add(template)
         uow.session.flush()
         return uow.answer(template_view(template))
@@ -217,6 +217,13 @@ def _checked(facts: dict[str, Any]) -> dict[str, Any]:
     if checks.get("region", "US") not in phonenumbers.SUPPORTED_REGIONS:
         raise invalid_field("checks.region", "Not a country by its two capital letters, like US.", "unknown_region")
     return {**facts, "checks": checks}
+
+
+def _asks_again(facts: dict[str, Any]) -> bool:
+    """Whether `sealing_up` is to ask once more if the mapped field is sensitive: it may have become so, and said so,
+    between the question and the commit."""
+    mapping = facts["mapping"]
+    return mapping is not None and mapping["target"] == "case" and not facts["sensitive"]
 
 
 def _holds_dates(checks: dict[str, Any]) -> bool:

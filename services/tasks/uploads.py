@@ -24,6 +24,7 @@ from contracts.errors import Conflict, NotFound, Unavailable, invalid_field
 from contracts.tasks import LARGEST_FILE, LARGEST_SIGNATURE, MOST_FILES
 from services.tasks.file_contents import examine
 from services.tasks.models import CaseTask, TaskFile
+from services.tasks.sealed_answers import refuse_to_staff
 from services.tasks.signatures import drawing
 from services.tasks.task_files import WITH_FILES, file_view, files_of_task
 from services.tasks.unfit_files import UnfitFile
@@ -63,12 +64,14 @@ def attach_files(
     already from the same client is that one again. The task is in progress from then on.
 
     Raises NotFound `case_task_not_found` or `file_not_found`, Conflict `task_skipped` or `case_archived`, Invalid
-    `no_files_wanted`, and Unavailable if the object store cannot be reached.
+    `no_files_wanted`, Forbidden `permission_denied` to staff who may not see what is sensitive, and Unavailable if the
+    object store cannot be reached.
     """
     keys = [upload["file_key"] for upload in uploads]
     try:
         with db.read() as session:
             task = load_case_task(session, case_task_id)
+        refuse_to_staff(task)
         _demand_files_wanted(task)
         with ExitStack() as open_files:
             judged: list[_Judged] = []

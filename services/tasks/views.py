@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from chassis.database import Database, UnitOfWork
 from chassis.scoping import BY_ID
+from chassis.value_sets import among
 from contracts.errors import NotFound
 from services.tasks import overdue_handling, sealed_answers
 from services.tasks.models import OPEN, CaseTask
@@ -75,6 +76,13 @@ def load_case_task(session: Session, case_task_id: str, *, lock: bool = False) -
     if task is None:
         raise NotFound("case_task_not_found", case_task_id=case_task_id)
     return task
+
+
+def load_case_tasks(session: Session, case_task_ids: Sequence[str]) -> dict[str, CaseTask]:
+    """The tasks that are there, with their templates, by id."""
+    named = select(CaseTask).where(among(session, CaseTask.id, case_task_ids))
+    found = session.scalars(named.options(selectinload(CaseTask.template)).execution_options(**BY_ID))
+    return {task.id: task for task in found}
 
 
 def get_case_task(db: Database, now: dt.datetime, case_task_id: str) -> dict[str, Any]:

@@ -31,10 +31,13 @@ from services.tasks import (
     views,
 )
 from services.tasks.models import AnswerKey, Base, CaseTask, TaskTemplate
+from tests.hostile_files import pdf
 from tests.service.canaries import found_in
+from tests.service.forms_desk import assign, make, section, task
 from tests.service.tasks_office import NOW, Office
+from tests.service.test_tasks_condition_flow import Case, on
 from tests.service.test_tasks_erasing import erase
-from tests.service.test_tasks_files import one
+from tests.service.test_tasks_files import attach, one
 
 PASSPORT = {"title": "Your passport's number", "kind": "short_text"}
 MAPPED = {**PASSPORT, "mapping": {"target": "case", "field": "passport"}}
@@ -107,10 +110,10 @@ def test_an_answer_lies_sealed_and_is_seen_by_its_client_and_by_those_who_may(of
         assert seen(office, task_id) == (None, None, ["answer", "draft"])
 
 
-def draft_of_a_correction(office: Office, task_id: str, client_id: str) -> None:
+def draft_of_a_correction(office: Office, task_id: str, client_id: str, given: Any = OTHER) -> None:
     with use(office.context):
         answers.reopen_case_task(office.db, NOW, case_task_id=task_id, reason="Which country?")
-    draft(office, task_id, OTHER, client_id)
+    draft(office, task_id, given, client_id)
 
 
 def test_a_blank_answer_is_no_secret(office: Office) -> None:
@@ -267,11 +270,138 @@ def test_an_erased_answer_has_no_key_any_more_and_a_data_export_is_in_clear(offi
 
 def test_a_file_that_answers_a_sensitive_question_is_for_those_who_may_see_it(office: Office) -> None:
     _, client_id, task_id = asked(office, title="Your passport", kind="file_upload")
-    file_id = one(office, task_id, client_id=client_id)
+    with client(office, client_id):
+        file_id = one(office, task_id, client_id=client_id)
     with pytest.raises(Forbidden, match="permission_denied"):
         task_files.get_task_file(office.db, file_id)
     with supervisor(office):
         assert task_files.get_task_file(office.db, file_id)["case_task_id"] == task_id
+
+
+def test_files_of_a_sensitive_question_or_of_another_client_are_not_even_told_of(office: Office) -> None:
+    case_id = office.cases.open(clients=2)
+    mine, other = office.cases.clients[case_id]
+    passport = office.template(title="Your passport", kind="file_upload", sensitive=True)
+    deed = office.template(title="Your deed", kind="file_upload")
+    of_passport, of_deed = (office.assign(case_id, template)["id"] for template in (passport, deed))
+    with client(office, mine):
+        files = [one(office, task_id, client_id=mine) for task_id in (of_passport, of_deed)]
+
+    def told() -> list[str]:
+        return [file["id"] for file in task_files.list_task_files(office.db, [of_passport, of_deed])["files"]]
+
+    assert told() == files[1:]
+    with supervisor(office):
+        assert told() == files
+    with client(office, mine):
+        for task_id, file_id in zip((of_passport, of_deed), files, strict=True):
+            answer(office, task_id, [file_id], mine)
+        assert told() == files
+    with client(office, other):
+        assert told() == []
+
+
+def test_staff_who_may_not_see_answers_neither_add_nor_remove_their_files(office: Office) -> None:
+    _, client_id, task_id = asked(office, title="Your passport", kind="file_upload")
+    with client(office, client_id):
+        file_id = one(office, task_id, client_id=client_id)
+    with pytest.raises(Forbidden, match="permission_denied"):
+        attach(office, task_id, pdf(b"a guess"))
+    with pytest.raises(Forbidden, match="permission_denied"):
+        task_files.delete_task_file(office.db, file_id)
+    with supervisor(office):
+        one(office, task_id)
+        task_files.delete_task_file(office.db, file_id)
+
+
+def test_what_a_form_is_assigned_with_is_sealed_and_given_by_those_who_may(office: Office) -> None:
+    form = make(office, section("Part", task(office, "passport", template={**PASSPORT, "sensitive": True})))
+    with pytest.raises(Forbidden) as refused:
+        assign(office, form, answers={"passport": NUMBER})
+    assert [entry["field"] for entry in refused.value.fields] == ["answers.passport"]
+    with supervisor(office):
+        assign(office, form, answers={"passport": NUMBER})
+        with office.db.read() as session:
+            assert seen(office, session.scalars(select(CaseTask.id)).one())[0] == NUMBER
+    assert found_in(office.db, [NUMBER]) == []
+
+
+def test_an_answer_that_a_condition_hides_has_no_key_any_more(office: Office) -> None:
+    passport = {"kind": "short_text", "sensitive": True}
+    case = Case(office, {"tasks": {"abroad": {}, "passport": {"template": passport, "condition": on("abroad")}}})
+
+    def keys() -> list[str]:
+        with office.db.read() as session:
+            return list(session.scalars(select(AnswerKey.id)))
+
+    with supervisor(office):
+        case.answer("abroad", True)
+    case.answer("passport", NUMBER, client_id=new_id())
+    (key,) = keys()
+    case.answer("abroad", False)
+    assert keys() == []
+    case.answer("abroad", True)
+    case.answer("passport", OTHER, client_id=new_id())
+    assert keys() != [key]
+    with supervisor(office):
+        assert seen(office, case.ids["passport"])[0] == OTHER
+
+
+def test_a_data_export_holds_nothing_of_a_client_who_was_on_the_case_before(office: Office) -> None:
+    case_id, before, task_id = asked(office)
+    upload = office.assign(case_id, office.template(title="Your deed", kind="file_upload"))["id"]
+    with client(office, before):
+        answer(office, task_id, NUMBER, before)
+        answer(office, upload, [one(office, upload, client_id=before)], before)
+    now_alone = new_id()
+    theirs = {"case_id": case_id, "open": True, "client_ids": [now_alone], "alone": True}
+    office.calls.answers[cases.GET_CLIENT_CASES] = lambda client_ids: {"cases": [theirs]}
+    exported = data_exports.export_client_data(office.db, office.calls, client_id=now_alone)
+    assert exported["files"] == []
+    assert NUMBER not in str(exported["entries"])
+    assert before not in str(exported["entries"])
+
+
+def test_a_field_that_becomes_sensitive_as_a_template_is_mapped_to_it_is_not_overlooked(office: Office) -> None:
+    office.cases.custom_fields["passport"] = "short_text"
+    _, client_id, task_id = asked(office, **MAPPED, sensitive=False)
+    template_id = views.get_case_task(office.db, NOW, task_id)["template_id"]
+    copied = templates.copy_template(office.db, NOW, task_template_id=template_id, title="Another")
+    with client(office, client_id):
+        answer(office, task_id, NUMBER, client_id)
+    # It was said before these templates were there to hear it.
+    office.cases.sensitive.add("passport")
+    settle(office)
+    assert found_in(office.db, [NUMBER]) == []
+    assert templates.get_template(office.db, copied["id"])["sensitive"] is True
+
+
+def test_what_a_process_of_the_release_before_writes_is_read_and_sealed_by_the_next_who_writes(office: Office) -> None:
+    _, client_id, task_id = asked(office, kind="address", title="Where do you live?")
+    home = {"line1": NUMBER, "city": "Springfield", "postal_code": "12345", "country": "US"}
+    with client(office, client_id):
+        answer(office, task_id, home, client_id)
+        with office.db.unit_of_work() as uow:
+            uow.session.query(CaseTask).update({"answer": home})
+        assert seen(office, task_id)[0]["line1"] == NUMBER
+        draft_of_a_correction(office, task_id, client_id, {"line1": OTHER})
+    assert found_in(office.db, [NUMBER, OTHER]) == []
+
+
+def test_what_a_repeat_is_told_holds_nothing_of_another_client(office: Office) -> None:
+    case_id = office.cases.open(clients=2)
+    mine, other = office.cases.clients[case_id]
+    task_id = office.assign(case_id, office.template(**PASSPORT))["id"]
+    with client(office, mine):
+        answer(office, task_id, NUMBER, mine)
+    answers.reopen_case_task(office.db, NOW, case_task_id=task_id, reason="Which country?")
+    keyed = idempotency.KeyedRequest(tasks.SAVE_DRAFT.name, "key", "", Codec(tasks.SAVE_DRAFT).dump_response)
+    with client(office, other), idempotency.answering(keyed):
+        draft(office, task_id, OTHER, other)
+    with office.db.read() as session:
+        kept = idempotency.stored_answer(session, office.db.tables, office.firm_id, keyed)
+    assert kept is not None
+    assert (kept["draft"], kept["answer"]) == (OTHER, None)
 
 
 def test_what_is_kept_may_name_no_value_of_a_sensitive_field(office: Office) -> None:
