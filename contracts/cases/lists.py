@@ -6,7 +6,7 @@ from marshmallow import Schema, fields
 
 from contracts import saved_filters
 from contracts.base import Count, Empty, Id, Operation, PageRequest, Stamped, Text, ids, page_of
-from contracts.cases.common import A_CASE, OWNER
+from contracts.cases.common import A_CASE, OWNER, ClientFactsFreshness
 from contracts.errors import Conflict, Invalid, NotFound
 
 
@@ -22,10 +22,11 @@ class CaseListFields(Schema):
 
 class CaseList(CaseListFields, Stamped):
     """`case_count` is exact to 10,000, and then a lower bound. Null: the filter names a field that has been taken away
-    since, and selects nothing any more."""
+    since, and selects nothing any more. `client_facts` where the filter asks about clients."""
 
     case_count = Count(allow_none=True)
     case_count_is_lower_bound = fields.Boolean()
+    client_facts = fields.Nested(ClientFactsFreshness)
 
 
 class CreateCaseList(CaseListFields):

@@ -16,6 +16,7 @@ from chassis.filters.tree import Node, readings_of
 from chassis.paging import TOTAL_CAP, count_up_to, page
 from contracts.errors import Conflict, Invalid, NotFound, invalid_field
 from services.cases.filter_lookup import read_filter, read_filter_to_keep
+from services.cases.freshness import freshness_of_each
 from services.cases.known_cases import refuse_unknown_cases
 from services.cases.models import Case, CaseList, CaseListMember
 from services.cases.saved_filters import SAVED_FILTERS
@@ -125,9 +126,12 @@ def _in_list(case_list_id: str, tree: Node | None, *, now: dt.datetime) -> Colum
     return and_(added, Case.id.not_in(members(False)))
 
 
-def _count(session: Session, case_list: CaseList, now: dt.datetime) -> Record:
+def _count(session: Session, case_list: CaseList, now: dt.datetime, sources: set[str]) -> Record:
+    """Who tells what the list asks of clients is added to `sources`."""
+    tree = None
     try:
-        tree = None if case_list.filter is None else read_filter(session, case_list.filter, path="filter")
+        if case_list.filter is not None:
+            tree = read_filter(session, case_list.filter, path="filter", sources=sources)
     except Invalid:
         return {"case_count": None}
     in_list = _in_list(case_list.id, tree, now=now)
@@ -172,11 +176,15 @@ def _records(session: Session, case_lists: Sequence[CaseList], now: dt.datetime)
     for case_list_id, included, case_id in session.execute(select(*columns).where(of_lists).order_by(*columns)):
         members.setdefault((case_list_id, included), []).append(case_id)
     names = ("id", "name", "description", "filter", "version", "created_at", "updated_at")
+    sources: list[set[str]] = [set() for _ in case_lists]
+    counts = [_count(session, case_list, now, told_by) for case_list, told_by in zip(case_lists, sources, strict=True)]
+    fresh = freshness_of_each(session, sources)
     return [
         {
             **{name: getattr(case_list, name) for name in names},
             **{part: members.get((case_list.id, included), []) for part, included in MEMBERS.items()},
-            **_count(session, case_list, now),
+            **count,
+            **how_fresh,
         }
-        for case_list in case_lists
+        for case_list, count, how_fresh in zip(case_lists, counts, fresh, strict=True)
     ]

@@ -39,10 +39,24 @@ def sources_of(node: Node) -> set[str]:
 def freshness(session: Session, sources: Collection[str]) -> dict[str, Any]:
     """{"client_facts": {as_of, delay_seconds}} of the source whose mark is older, null if one was never heard; nothing
     without sources. For the `meta` of a list."""
-    if not sources:
+    return freshness_of_each(session, [sources])[0]
+
+
+def freshness_of_each(session: Session, sources: Sequence[Collection[str]]) -> list[dict[str, Any]]:
+    """As `freshness`, for several at once."""
+    wanted = sorted({source for each in sources for source in each})
+    if not wanted:
+        return [{} for _ in sources]
+    heard = session.scalars(select(ClientFactsMark).where(ClientFactsMark.source.in_(wanted)))
+    marks = {mark.source: mark for mark in heard}
+    return [_freshness([marks.get(source) for source in each]) for each in sources]
+
+
+def _freshness(heard: Sequence[ClientFactsMark | None]) -> dict[str, Any]:
+    if not heard:
         return {}
-    marks = session.scalars(select(ClientFactsMark).where(ClientFactsMark.source.in_(sorted(sources)))).all()
-    if len(marks) < len(sources):
+    marks = [mark for mark in heard if mark is not None]
+    if len(marks) < len(heard):
         return {"client_facts": {"as_of": None, "delay_seconds": None}}
     oldest = min(marks, key=lambda mark: mark.event_at)
     delay = (oldest.applied_at - oldest.event_at).total_seconds()

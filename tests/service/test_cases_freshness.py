@@ -10,7 +10,7 @@ import pytest
 from chassis.columns import new_id, utc_now
 from chassis.envelope import ReceivedEvent
 from chassis.testing import deliver, received
-from contracts.cases import LIST_CASES, SELECT_CASES
+from contracts.cases import GET_CASE_LIST, LIST_CASES, SELECT_CASES
 from contracts.clients import CLIENT_CHANGED
 from contracts.messaging import CONSENT_CHANGED
 from services.cases import client_facts
@@ -95,3 +95,19 @@ def test_lists_and_saved_filters_that_ask_about_clients_say_so(office: Office) -
     fields = {"name": "VIPs", "description": None, "include_ids": [], "exclude_ids": []}
     dynamic = office.service.create_case_list(**fields, filter=TAGGED)
     assert office.select(case_list_ids=[dynamic["id"]])["meta"]["client_facts"]["as_of"] == EARLIER
+
+
+def test_a_list_says_how_fresh_its_count_is(office: Office) -> None:
+    made = {
+        name: office.service.create_case_list(name=name, filter=wire)
+        for name, wire in (("a static", None), ("consents", TOLD_NO), ("tags", TAGGED))
+    }
+    assert [made_list.get("client_facts") for made_list in made.values()] == [None, NOTHING, NOTHING]
+    client_facts.apply_client_events(office.db, [changed(office, 1, EARLIER)], now=EARLIER + MINUTE)
+    fresh = {"as_of": EARLIER, "delay_seconds": 60.0}
+    page = office.service.list_case_lists(limit=5, cursor=None, sort=None)
+    assert [row.get("client_facts") for row in page["data"]] == [None, NOTHING, fresh]
+    one = office.service.get_case_list(made["tags"]["id"])
+    renamed = office.service.update_case_list(made["tags"]["id"], {"name": "tagged"}, None)
+    assert one["client_facts"] == renamed["client_facts"] == fresh
+    GET_CASE_LIST.response().dump(one)
