@@ -135,7 +135,7 @@ class Firm:
             "sort": sort,
             **more,
         }
-        return list_case_tasks(self.db, self.calls, NOW, staff_id=self.me, **query)
+        return list_case_tasks(self.db, self.calls, query.pop("now", NOW), staff_id=self.me, **query)
 
 
 # The model
@@ -449,3 +449,56 @@ def test_a_page_goes_on_where_the_last_one_ended_when_its_last_task_has_gone(off
             uow.session.execute(delete(CaseTask).where(CaseTask.id == page["data"][-1]["id"]))
         rest = firm.ask(asked, limit=1, cursor=page["meta"]["next_cursor"], **more)
         assert rest["data"][0]["title"] == ("3" if not more else "4")
+
+
+HOUR = dt.timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "in_case"),
+    [
+        ({"group": "due"}, False),
+        ({"group": "status"}, False),
+        ({"sort": "status"}, False),
+        ({"sort": "-status"}, False),
+        ({"view": "due_today"}, False),
+        ({"view": "due_today", "sort": "created_at"}, False),
+        ({"view": "due_today", "group": "assignee"}, False),
+        ({"group": "due"}, True),
+        ({"sort": "status"}, True),
+    ],
+)
+def test_who_crosses_an_edge_of_the_clock_between_two_pages_is_on_one_of_them(
+    office: Office, asked: dict[str, Any], in_case: bool
+) -> None:
+    firm = Firm(office, [one(due_at=NOW + hours * HOUR) for hours in range(1, 7)])
+    wanted = asking(asked.get("group"), sort=asked.get("sort"), view=asked.get("view", "all"))
+    more = {"case_id": firm.cases[MINE]} if in_case else {}
+    seen, cursor = [], None
+    for page in range(3):
+        # One of a page that was seen and one that was not have become overdue at each.
+        found = firm.ask(wanted, limit=2, cursor=cursor, now=NOW + page * 3 * HOUR, **more)
+        seen += [task["id"] for task in found["data"]]
+        cursor = found["meta"]["next_cursor"]
+    assert (sorted(seen), cursor) == (sorted(task["id"] for task in firm.tasks), None)
+
+
+def test_a_page_is_read_by_the_moment_of_the_first_for_a_day_and_shows_each_task_as_it_is(office: Office) -> None:
+    firm = Firm(office, [one(due_at=NOW + hours * HOUR) for hours in (1, 2, 23, 25)])
+    first = firm.ask(asking("due"), limit=1)
+    second = firm.ask(asking("due"), limit=1, cursor=first["meta"]["next_cursor"], now=NOW + 5 * HOUR)
+    assert [group["key"] for group in second["groups"]] == ["due_today", "due_this_week"]
+    assert second["data"][0]["status"] == "overdue"
+    cursor = second["meta"]["next_cursor"]
+    assert firm.ask(asking("due"), limit=1, cursor=cursor, now=NOW + DAY)["data"][0]["id"] == firm.tasks[2]["id"]
+    late = firm.ask(asking("due"), limit=1, cursor=cursor, now=NOW + DAY + SECOND)
+    assert [group["key"] for group in late["groups"]] == ["overdue", "due_today"]
+
+
+@pytest.mark.parametrize("moment", ["", "x", "9" * 30, "-1", "1.5"])
+def test_a_cursor_without_a_moment_is_none(office: Office, moment: str) -> None:
+    firm = Firm(office, [one(due_at=NOW + HOUR), one(due_at=NOW + HOUR)])
+    _, _, place = firm.ask(asking(sort="due_at"), limit=1)["meta"]["next_cursor"].partition("~")
+    assert place
+    with pytest.raises(Invalid, match="invalid_cursor"):
+        firm.ask(asking(sort="due_at"), limit=1, cursor=f"{moment}~{place}")

@@ -14,6 +14,7 @@ from chassis.database import Database
 from chassis.scoping import BY_ID
 from chassis.value_sets import among
 from services.tasks.listing.dashboard import list_dashboard
+from services.tasks.listing.moments import read_moment, with_moment
 from services.tasks.listing.of_case import list_of_case
 from services.tasks.listing.request import Listing
 from services.tasks.listing.slots import Clock
@@ -24,12 +25,14 @@ from services.tasks.views import case_task_views, demand_case
 def list_case_tasks(
     db: Database, calls: Any, now: dt.datetime, *, staff_id: str | None = None, **query: Any
 ) -> dict[str, Any]:
-    """`contracts.tasks.CaseTaskListing` for the `query` of `contracts.tasks.ListCaseTasks`. `staff_id`: who asks.
+    """`contracts.tasks.CaseTaskListing` for the `query` of `contracts.tasks.ListCaseTasks`, read by the moment of its
+    first page; each task is shown as it is now. `staff_id`: who asks.
 
     Raises NotFound `case_not_found` for a case that is not the firm's; Invalid, see `Listing.check`, and
     `invalid_cursor`.
     """
-    asked = Listing(clock=Clock(now), staff_id=staff_id, **query)
+    begun, place = read_moment(query.pop("cursor", None), now)
+    asked = Listing(clock=Clock(begun), staff_id=staff_id, cursor=place, **query)
     asked.check()
     with db.read(alone=True) as session:
         ids, told = (list_dashboard if asked.case_id is None else list_of_case)(session, asked)
@@ -38,7 +41,8 @@ def list_case_tasks(
     if asked.case_id is not None and not told["counts"]["views"]["all"]["total"]:
         # Only here is it unknown whether there is such a case: a task's case was there when it was assigned.
         demand_case(calls, asked.case_id)
-    return {"data": shown, **told}
+    meta = {**told["meta"], "next_cursor": with_moment(told["meta"]["next_cursor"], begun)}
+    return {"data": shown, **told, "meta": meta}
 
 
 def _records(session: Session, ids: Sequence[str]) -> dict[str, CaseTask]:

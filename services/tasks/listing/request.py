@@ -20,7 +20,7 @@ _DONE = ("completed", "skipped")
 @dataclass(frozen=True, kw_only=True)
 class Listing:
     """`contracts.tasks.ListCaseTasks` as of `clock`, by a member of staff or, with `staff_id` None, by somebody who has
-    no cases."""
+    no cases. `cursor`: without its moment."""
 
     clock: Clock
     staff_id: str | None
