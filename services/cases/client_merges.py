@@ -6,7 +6,7 @@ Where both are on one case they become one client of it, who is the primary one 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -162,3 +162,15 @@ def _tell(
 def survivors(uow: UnitOfWork, client_ids: Iterable[str]) -> dict[str, str]:
     """{merged client: who it is now} of those of the clients that were merged, as far as it was heard."""
     return following.current(uow.session, client_ids)
+
+
+def as_survivors(clients: Iterable[dict[str, Any]], merged: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The clients of a case ({client_id, role, label}), with `survivors` in place of those who were merged: each once,
+    and the primary one if either was."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in clients:
+        client_id = merged.get(entry["client_id"], entry["client_id"])
+        there = found.setdefault(client_id, {**entry, "client_id": client_id})
+        if entry["role"] == "primary":
+            there |= {"role": "primary", "label": entry["label"]}
+    return list(found.values())

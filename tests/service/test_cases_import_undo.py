@@ -21,6 +21,7 @@ from services.cases.imports.store import IMPORTS
 from services.cases.models import CaseImport, CaseImportChange, CaseImportClient
 from tests.service.case_imports_desk import HEADER, ImportOffice, counts, office, row, small_chunks
 from tests.service.cases_office import events, refusal
+from tests.service.merges import Merge
 from tests.service.one_database import on_one_database
 from tests.service.test_cases_erasing import erase
 
@@ -128,6 +129,45 @@ def test_cases_that_it_changed_get_their_earlier_values_as_far_as_nobody_changed
     )
     told = events(office, CASES_IMPORTED)[-1]["cases"]
     assert {case["previous_status"] for case in told} == {"Closed"}
+
+
+@pytest.mark.parametrize("since", ["merged", "erased"])
+def test_whom_a_case_gets_back_was_merged_or_erased_since(office: ImportOffice, since: str) -> None:
+    kind = office.case_type()
+    person, other = office.person(email="a@x.org"), office.person(email="b@x.org")
+    case = office.case(
+        kind, number="N1", name="N1", clients=[{"client_id": person, "role": "primary", "label": None}]
+    )  # fmt: skip
+    found = office.import_all([["Number", "Email"], ["N1", "b@x.org"]], duplicates="update")
+    assert [entry["client_id"] for entry in office.service.get_case(case["id"])["clients"]] == [other]
+    survivor = new_id()
+    if since == "merged":
+        Merge(office.service, office.firm_id, survivor, person).told()
+        assert undone(office.take_back(found["id"])) == (0, 1, 0, 0)
+    else:
+        erase(office, person)
+        assert undone(office.take_back(found["id"])) == (0, 0, 1, 0)
+    (entry,) = office.service.get_case(case["id"])["clients"]
+    assert entry["client_id"] == (survivor if since == "merged" else other)
+
+
+def test_what_another_case_has_taken_since_stays_and_all_else_is_given_back(office: ImportOffice) -> None:
+    fields = [{"key": "court", "label": "Court", "type": "choice", "options": ["A", "B"]}]
+    kind = office.case_type(custom_fields=fields)
+    clients = [{"client_id": office.person(email="a@x.org")}]
+    given = {"clients": clients, "external_source": "old", "external_source_id": "1", "custom_fields": {"court": "A"}}
+    case = office.case(kind, number="N1", name="One", source="web", **given)
+    header = ["Number", "External id", "External source", "Name", "Source", "Court"]
+    found = office.import_all([header, ["N7", "1", "old", "Uno", "friend", "B"]], duplicates="update")
+    assert counts(found) == (0, 1, 0, 0)
+    office.case(kind, number="N1", name="Another", clients=clients)
+    without = [{**fields[0], "options": ["B"]}]
+    office.service.update_case_type(kind["id"], {"custom_fields": without}, None)
+    back = office.take_back(found["id"])
+    assert undone(back) == (0, 0, 1, 0)
+    assert back["undo"]["conflicts"] == [{"case_id": case["id"], "kept": ["custom_fields.court", "number"]}]
+    now = office.service.get_case(case["id"])
+    assert (now["number"], now["name"], now["source"]) == ("N7", "One", "web")
 
 
 def person_in(client_id: str, name: str = "", **more: list[str]) -> dict[str, Any]:

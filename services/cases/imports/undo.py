@@ -9,7 +9,7 @@ made, and who are on no other case, are given back to their owner.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -20,20 +20,32 @@ from chassis.context import Context, use
 from chassis.database import Database, UnitOfWork
 from chassis.imports import undoing
 from chassis.imports.running import BUDGET
-from chassis.imports.undoing import Outcomes, Step, changes_of, earlier_record
+from chassis.imports.undoing import CUSTOM, Outcomes, Step, changes_of, earlier_record
 from chassis.value_sets import among
 from contracts.cases import IMPORT_UNDO_REQUESTED
 from contracts.errors import CasewireError
 from contracts.tasks import TASKS_ASSIGNED
 from services.cases.case_events import Change, emit_imported
-from services.cases.imports.changes import plain_value, python_value, values_of
+from services.cases.client_merges import as_survivors, survivors
+from services.cases.imports.changes import differences, plain_value, python_value, values_of
 from services.cases.imports.loading import load
+from services.cases.imports.rows import Record
 from services.cases.imports.store import IMPORTS
 from services.cases.imports.writing import change_case, give_back
-from services.cases.models import Case, CaseActivity, CaseClient, CaseImport, CaseImportChange, CaseImportClient
+from services.cases.models import (
+    Case,
+    CaseActivity,
+    CaseClient,
+    CaseImport,
+    CaseImportChange,
+    CaseImportClient,
+    ClientFacts,
+)
+from services.cases.uniqueness import typed_clashes
 
 CHUNK = 500
 _LONGEST_NUMBER = 60
+_TOGETHER = ("external_source", "external_source_id")
 
 
 def undo_import(db: Database, now: dt.datetime, *, import_id: str) -> dict[str, Any]:
@@ -133,26 +145,78 @@ def _restore(uow: UnitOfWork, found: CaseImport, ids: Sequence[str], now: dt.dat
     cases = {case.id: case for case in _locked(uow.session, ids)}
     changes = changes_of(uow.session, IMPORTS, found.id, ids)
     values = values_of(uow.session, changes)
+    earlier = {
+        id_: earlier_record(records[id_], values.get(id_, {}), plain=plain_value, python=python_value)
+        for id_ in records
+    }
+    lost = _follow_clients(uow, {id_: after for id_, (after, _) in earlier.items()}, records)
     outcomes: Outcomes = {}
     told: dict[str, Change] = {}
     for change in changes:
         before = records[change.case_id]
-        after, conflicts = earlier_record(
-            before, values.get(change.case_id, {}), plain=plain_value, python=python_value
-        )
-        names: list[str] = []
-        try:
-            with uow.session.begin_nested():
-                names = change_case(uow, cases[change.case_id], before, after, None, now)
-        except CasewireError as refused:
-            # A status or an option that is gone since, say.
-            conflicts = sorted({*conflicts, *(str(entry["field"]) for entry in refused.fields)})
+        after, conflicts = earlier[change.case_id]
+        if change.case_id in lost:
+            conflicts = sorted({*conflicts, "clients"})
+        names, refused = _give_back_values(uow, cases[change.case_id], before, after, now)
+        conflicts = sorted({*conflicts, *refused})
         outcomes[change.case_id] = ("conflict" if conflicts else "restored", conflicts)
         if names:
             told[change.case_id] = (names, before["status"] if "status" in names else None)
     if told:
         emit_imported(uow, found.id, told)
     return outcomes
+
+
+def _give_back_values(
+    uow: UnitOfWork, case: Case, before: Record, after: Record, now: dt.datetime
+) -> tuple[list[str], set[str]]:
+    """The fields of a case that have their earlier values again, and those that cannot: their status or option is gone
+    since, say, or another case has their number."""
+    refused: set[str] = set()
+    while True:
+        try:
+            with typed_clashes(), uow.session.begin_nested():
+                return change_case(uow, case, before, _but(refused, before, after), None, now), refused
+        except CasewireError as error:
+            named = {str(entry["field"]) for entry in error.fields} - refused
+            if not named:
+                return [], refused | set(differences(before, after))
+            refused |= named
+
+
+def _but(fields: Collection[str], before: Record, after: Record) -> Record:
+    """The record `after`, with these fields as `before` has them."""
+    result = {**after, "custom_fields": dict(after["custom_fields"])}
+    for field in fields:
+        name = field.partition(".")[0]
+        if name in _TOGETHER:
+            result |= {part: before[part] for part in _TOGETHER}
+        elif name != "custom_fields":
+            result[name] = before[name]
+        elif (key := field.removeprefix(CUSTOM)) in before["custom_fields"]:
+            result["custom_fields"][key] = before["custom_fields"][key]
+        else:
+            result["custom_fields"].pop(key, None)
+    return result
+
+
+def _follow_clients(uow: UnitOfWork, records: Mapping[str, Record], present: Mapping[str, Record]) -> set[str]:
+    """Who was merged since is whom they were merged into. The cases that keep their `present` clients, since one whom
+    they had before was erased."""
+    changed = {id_: record for id_, record in records.items() if record["clients"] != present[id_]["clients"]}
+    named = {entry["client_id"] for record in changed.values() for entry in record["clients"]}
+    if not named:
+        return set()
+    merged = survivors(uow, named)
+    known = among(uow.session, ClientFacts.client_id, sorted({*named, *merged.values()}))
+    erased = set(uow.session.scalars(select(ClientFacts.client_id).where(known, ClientFacts.erased_at.is_not(None))))
+    lost = set()
+    for id_, record in changed.items():
+        record["clients"] = as_survivors(record["clients"], merged)
+        if not erased.isdisjoint(entry["client_id"] for entry in record["clients"]):
+            record["clients"] = present[id_]["clients"]
+            lost.add(id_)
+    return lost
 
 
 STEPS = (Step(_made, _remove), Step(_changed, _restore))

@@ -14,7 +14,7 @@ from chassis.texts import fold
 from chassis.value_sets import among
 from contracts.cases import CASE_IMPORT_UNDONE
 from services.cases.case_events import Change, emit_imported
-from services.cases.client_merges import survivors
+from services.cases.client_merges import as_survivors, survivors
 from services.cases.imports.changes import changes_to, record_changes, record_made
 from services.cases.imports.loading import PLAIN
 from services.cases.imports.matching import Draft
@@ -94,11 +94,7 @@ def _follow_merges(uow: UnitOfWork, drafts: Sequence[Draft]) -> None:
     named = {entry["client_id"] for draft in drafts for entry in draft.record["clients"]}
     merged = survivors(uow, named) if named else {}
     for draft in drafts if merged else ():
-        clients: dict[str, Record] = {}
-        for entry in draft.record["clients"]:
-            client_id = merged.get(entry["client_id"], entry["client_id"])
-            clients.setdefault(client_id, {**entry, "client_id": client_id})
-        draft.record = {**draft.record, "clients": list(clients.values())}
+        draft.record = {**draft.record, "clients": as_survivors(draft.record["clients"], merged)}
 
 
 def _insert(uow: UnitOfWork, drafts: Sequence[Draft], actor_id: str | None, now: dt.datetime, today: dt.date) -> None:
