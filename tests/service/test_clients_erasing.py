@@ -21,6 +21,7 @@ from services.clients.imports import IMPORTS
 from services.clients.models import Base, Client, Import
 from tests.service.canaries import publish_all
 from tests.service.clients_desk import NOW, Desk, desk
+from tests.service.contacts_desk import business, make
 from tests.service.erasing_clients import AFTER, CANARIES, LISTS, PERSON, erase, found, go_on, merged, person, state
 from tests.service.merging_clients import merge
 from tests.service.one_database import on_one_database
@@ -77,6 +78,15 @@ def test_without_messaging_nothing_is_deleted_yet(desk: Desk) -> None:
     desk.calls.answers[messaging.FORGET_ADDRESSES] = lambda people: None
     go_on(desk)
     assert state(desk, erasure["id"])["state"] == "running"
+
+
+def test_an_address_that_a_contact_has_too_is_not_forgotten(desk: Desk) -> None:
+    client_id = person(desk)
+    address = LISTS["emails"][0]["address"]
+    make(desk, business(desk), phone=LISTS["phones"][0]["number"], email=address.upper())
+    erase(desk, client_id)
+    go_on(desk)
+    assert {(one["client_ids"][0], *one["numbers"], *one["emails"]) for one in desk.forgotten} == {(client_id,)}
 
 
 def test_the_person_is_gone_from_the_file_of_the_database_too(desk: Desk) -> None:
