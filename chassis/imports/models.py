@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Boolean, CheckConstraint, Index, Integer, PrimaryKeyConstraint, String, Text, text
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
+from chassis.asking_again import AskedAgain, first_time, index_of
 from chassis.columns import Id, Instant, Json, new_id, utc_now
 from contracts.errors import Conflict
 
@@ -15,11 +16,13 @@ UNSTARTED = ("uploaded", "previewing", "previewed")
 """States of an import of which no row has been taken in."""
 ENDED = ("finished", "failed", "cancelled", "undone")
 """States of an import in which its file is read no more, but to make its file of errors."""
+AT_WORK = ("previewing", "running", "undoing")
+"""States that another follows by itself."""
 UNDO = ("undoing", "undone")
 OUTCOMES = ("created", "updated", "skipped", "failed")
 
 
-class FileImportColumns:
+class FileImportColumns(AskedAgain):
     """One uploaded file and how far its rows have been taken in.
 
     `position` is the number of rows whose outcome is committed: `created + updated + skipped + failed`;
@@ -37,6 +40,7 @@ class FileImportColumns:
             PrimaryKeyConstraint("firm_id", "id"),
             CheckConstraint("created + updated + skipped + failed = position", name="counts_add_up"),
             Index("ix_file_import_kept", "updated_at", sqlite_where=kept, postgresql_where=kept),
+            index_of("file_import"),
         )
 
     id: Mapped[str] = mapped_column(Id, default=new_id)
@@ -84,6 +88,7 @@ class FileImportColumns:
         """So many rows have been looked at. Raises as `preview_started`."""
         self._demand_not_started()
         self.preview_position = position
+        self.ask_at = first_time(utc_now())
 
     def preview_failed(self) -> None:
         """What an earlier preview found holds again, if there was one."""
@@ -178,6 +183,7 @@ class FileImportColumns:
         self.state = state
         self.version += 1
         self.updated_at = utc_now()
+        self.ask_at = first_time(self.updated_at) if state in AT_WORK else None
 
 
 class FailedRowColumns:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer_group
 
 from chassis import paging
+from chassis.asking_again import first_time
 from chassis.database import Database, UnitOfWork
 from contracts.errors import Invalid, NotFound, invalid_field
 from contracts.tasks import BULK_ASSIGNMENT_FINISHED, BULK_ASSIGNMENT_REQUESTED, MOST_BULK_TASKS
@@ -73,6 +74,7 @@ def bulk_assign(
             cases_total=total,
             created_at=now,
             updated_at=now,
+            ask_at=first_time(now),
         )
         uow.session.add(record)
         uow.session.flush()

@@ -5,15 +5,19 @@ Every page is a transaction that also keeps where the next one begins, so that a
 
 from __future__ import annotations
 
+import datetime as dt
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from chassis.asking_again import ask_again
 from chassis.columns import utc_now
-from chassis.database import Database
+from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.precedence import precedence
+from chassis.telemetry import log_of
 from contracts.errors import Invalid, NotFound
 from contracts.tasks import BULK_ASSIGNMENT_REQUESTED
 from services.tasks import bulk_left_out, form_assigning
@@ -26,6 +30,8 @@ PAGE_OF_TASKS = 5_000
 """A page is one transaction: at most so many cases, and about so many tasks where a case gets several."""
 TURN_SECONDS = 20.0
 """How long one handler works before it hands on to the next: well under a minute."""
+
+_log = log_of(__name__)
 
 
 def continue_bulk_assignment(
@@ -71,6 +77,17 @@ def continue_bulk_assignment(
         if is_last:
             return
         precedence.step_aside()
+
+
+def ask_for_running(db: Database, now: dt.datetime) -> bool:
+    """Across firms: asks for those once more that run and do not get on; whether there may be more."""
+
+    def ask(uow: UnitOfWork, running: Sequence[BulkAssignment]) -> None:
+        for record in running:
+            _log.warning("bulk_assignment_stood_still", bulk_assignment_id=record.id)
+            uow.emit(BULK_ASSIGNMENT_REQUESTED, record.id, {"bulk_assignment_id": record.id})
+
+    return ask_again(db, BulkAssignment, ["running"], ask, now)
 
 
 class _Pages:

@@ -63,6 +63,20 @@ class OldDatabase:
         return Table(name, MetaData(), autoload_with=self.engine, resolve_fks=False)
 
 
+def check_imports_asked_again(database: OldDatabase, version: str) -> None:
+    """That a version of clients, or cases, has those imports there asked for again that go on."""
+    before, firm_id = sorted(database.columns("file_import")), str(uuid.uuid4())
+    for state in ("previewed", "previewing", "running", "undoing", "undone"):
+        database.put("file_import", firm_id=firm_id, id=str(uuid.uuid4()), state=state, filename=state)
+    kept = database.rows("file_import", *before)
+    database.to(version)
+    asked = {state for state, ask_at in database.rows("file_import", "state", "ask_at") if ask_at is not None}
+    assert asked == {"previewing", "running", "undoing"}
+    assert all(at in (None, since) for at, since in database.rows("file_import", "ask_at", "updated_at"))
+    database.back_to(f"{int(version) - 1:04}")
+    assert database.rows("file_import", *before) == kept
+
+
 def _is_id(column: Column[Any]) -> bool:
     return isinstance(column.type, Uuid) or (isinstance(column.type, CHAR) and column.type.length == 32)
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
+import eventlet
 import pytest
 
-from contracts.cases import CASE_IMPORT_UNDONE, IMPORT_REQUESTED
+from chassis.asking_again import LONGEST, PATIENCE
+from chassis.database import Database
+from chassis.imports import again
+from chassis.testing import deliver, received
+from contracts.base import Event
+from contracts.cases import CASE_IMPORT_UNDONE, IMPORT_REQUESTED, IMPORT_UNDO_REQUESTED
+from contracts.clients import MATCH_PEOPLE
 from contracts.errors import Conflict, Unavailable
-from services.cases.imports import chunks, running
+from services.cases.imports import chunks, running, undo
 from services.cases.imports.store import IMPORTS
 from tests.service.case_imports_desk import HEADER, ImportOffice, counts, failures, office, row, small_chunks
 from tests.service.cases_office import NOW, events, refusal
@@ -134,3 +142,65 @@ def test_an_import_can_be_cancelled_and_runs_once(office: ImportOffice, small_ch
     office.hear("continue_import", IMPORT_REQUESTED, {"import_id": started["id"]})
     found = office.service.get_import(started["id"])
     assert (found["state"], counts(found), len(office.by_name())) == ("cancelled", (3, 0, 0, 0), 3)
+
+
+def test_an_import_goes_on_when_its_event_was_parked(office: ImportOffice, small_chunks: None) -> None:
+    office.case_type()
+    started = office.start([HEADER, *(row(number, Number="") for number in range(11))])
+    match_people = office.calls.answers[MATCH_PEOPLE]
+    answers = iter([match_people, away])
+    office.calls.answers[MATCH_PEOPLE] = lambda **asked: next(answers)(**asked)
+    with pytest.raises(Unavailable):
+        running.continue_import(office.db, office.files, office.calls, started["id"], lambda: NOW)
+    found = IMPORTS.get(office.db, started["id"])
+    assert (found["state"], found["progress"]["done"]) == ("running", 3)
+    ask_for_imports(office, found["updated_at"] + PATIENCE)
+    assert events(office, IMPORT_REQUESTED) == [{"import_id": started["id"]}] * 2
+    office.calls.answers[MATCH_PEOPLE] = slowly(match_people)
+    # Two at once: the one that was asked for again, and the one that was parked and is replayed.
+    go_on(office, "continue_import", IMPORT_REQUESTED, started["id"])
+    found = IMPORTS.get(office.db, started["id"])
+    assert (found["state"], counts(found), found["clients_created"]) == ("finished", (11, 0, 0, 0), 11)
+    assert (len(office.by_name()), len(office.people)) == (11, 11)
+    ask_for_imports(office, found["updated_at"] + LONGEST)
+    assert len(events(office, IMPORT_REQUESTED)) == 2
+
+
+def test_an_undo_goes_on_when_its_event_was_parked(office: ImportOffice, small_chunks: None) -> None:
+    office.case_type()
+    found = office.import_all([HEADER, *(row(number) for number in range(11))])
+    office.service.undo_import(found["id"])
+    undo.continue_undo(office.db, found["id"], budget=-1)
+    ask_for_imports(office, IMPORTS.get(office.db, found["id"])["updated_at"] + PATIENCE)
+    assert len(events(office, IMPORT_UNDO_REQUESTED)) == 3, "asked for, by its first turn, and again"
+    go_on(office, "continue_undo", IMPORT_UNDO_REQUESTED, found["id"])
+    undone = IMPORTS.get(office.db, found["id"])
+    assert (undone["state"], undone["progress"], office.by_name()) == ("undone", {"done": 11, "total": 11}, {})
+    given_back = [client_id for told in events(office, CASE_IMPORT_UNDONE) for client_id in told["client_ids"]]
+    assert sorted(given_back) == sorted(office.people)
+
+
+def away(**_: Any) -> Any:
+    raise Unavailable("service_unavailable")
+
+
+def slowly(answer: Any) -> Any:
+    """Lets the others on before it answers."""
+
+    def answer_later(**asked: Any) -> Any:
+        eventlet.sleep(0)
+        return answer(**asked)
+
+    return answer_later
+
+
+def go_on(office: ImportOffice, handler: str, event: Event, import_id: str) -> None:
+    """Delivers three events of their own at once."""
+    asked = [received(event, {"import_id": import_id}, firm_id=office.firm_id) for _ in range(3)]
+    for thread in [eventlet.spawn(deliver, office.service, handler, one) for one in asked]:
+        thread.wait()
+
+
+def ask_for_imports(office: ImportOffice, now: dt.datetime) -> None:
+    everywhere = Database(office.db.url, office.db.base)
+    again.ask_for_imports(everywhere, IMPORTS, IMPORT_REQUESTED, IMPORT_UNDO_REQUESTED, now)

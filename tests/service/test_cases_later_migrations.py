@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chassis.columns import new_id
-from tests.service.old_rows import OldDatabase, old, versions_postgresql, versions_sqlite
+from tests.service.old_rows import OldDatabase, check_imports_asked_again, old, versions_postgresql, versions_sqlite
 
 __all__ = ["old", "versions_postgresql", "versions_sqlite"]
 
@@ -56,3 +56,7 @@ def test_values_there_of_sensitive_fields_are_waiting_to_be_sealed(old: Old) -> 
     assert database.rows("custom_field", "key", "resealing") == [("diagnosis", True), ("notes", False)]
     database.back_to("0009")
     assert database.rows("custom_field", "key", "sensitive") == [("diagnosis", True), ("notes", False)]
+
+
+def test_imports_there_that_go_on_are_asked_for_again(old: Old) -> None:
+    check_imports_asked_again(old("cases", "0013"), "0014")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import eventlet
 import pytest
 
-from chassis.imports import running
-from contracts.clients import IMPORT_REQUESTED
+from chassis.asking_again import LONGEST, PATIENCE
+from chassis.imports import again, running
+from contracts.clients import CLIENT_DELETED, IMPORT_REQUESTED, IMPORT_UNDO_REQUESTED
 from contracts.errors import Conflict
-from services.clients import import_chunks, import_matching, import_running
+from services.clients import import_chunks, import_matching, import_running, import_undo
 from services.clients.imports import IMPORTS
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import HEADER, client_count, counts, row, small_chunks
@@ -20,6 +22,8 @@ from tests.service.one_database import on_one_database
 from tests.service.races import until_held_up
 
 __all__ = ["desk", "small_chunks"]
+
+MINUTE = dt.timedelta(minutes=1)
 
 
 def test_a_cancelled_import_takes_in_no_more_and_keeps_what_it_did(desk: Desk, small_chunks: None) -> None:
@@ -161,3 +165,67 @@ def test_an_import_that_lost_its_file_ends_and_keeps_what_it_did(desk: Desk, sma
     desk.hear("continue_import", IMPORT_REQUESTED, {"import_id": started["id"]})
     found = desk.imported(started["id"])
     assert (found["state"], found["failure"], counts(found)) == ("failed", "file_not_found", (10, 0, 0, 0))
+
+
+def test_an_import_goes_on_when_its_event_was_parked(desk: Desk, small_chunks: None) -> None:
+    started = desk.start([HEADER, *(row(number) for number in range(25))], duplicates="create")
+    import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW, budget=0)
+    moved = desk.imported(started["id"])["updated_at"]
+    asked = len(desk.emitted(IMPORT_REQUESTED))
+    ask_for_imports(desk, moved + PATIENCE - MINUTE)
+    assert len(desk.emitted(IMPORT_REQUESTED)) == asked
+    ask_for_imports(desk, moved + PATIENCE)
+    ask_for_imports(desk, moved + PATIENCE)
+    assert desk.emitted(IMPORT_REQUESTED)[asked:] == [{"import_id": started["id"]}]
+    # By as many at once as asked for it.
+    threads = [eventlet.spawn(import_running.continue_import, desk.db, desk.files, started["id"], lambda: NOW)]
+    desk.hear("continue_import", IMPORT_REQUESTED, *desk.emitted(IMPORT_REQUESTED))
+    for thread in threads:
+        thread.wait()
+    assert (counts(desk.imported(started["id"])), client_count(desk)) == ((25, 0, 0, 0), 25)
+    asked = len(desk.emitted(IMPORT_REQUESTED))
+    ask_for_imports(desk, moved + 10 * LONGEST)
+    assert len(desk.emitted(IMPORT_REQUESTED)) == asked
+
+
+def test_an_undo_goes_on_when_its_event_was_parked(
+    desk: Desk, small_chunks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_undo, "CHUNK", 10)
+    found = desk.import_all([HEADER, *(row(number) for number in range(25))])
+    import_undo.undo_import(desk.db, NOW, import_id=found["id"])
+    import_undo.continue_undo(desk.db, found["id"], budget=-1)
+    moved = desk.imported(found["id"])["updated_at"]
+    ask_for_imports(desk, moved + PATIENCE)
+    events = desk.emitted(IMPORT_UNDO_REQUESTED)
+    assert events == [{"import_id": found["id"]}] * 3, "asked for, by its first turn, and again"
+    # Of as many at once as asked for it, each record is looked at by one.
+    threads = [eventlet.spawn(import_undo.continue_undo, desk.db, found["id"]) for _ in events]
+    for thread in threads:
+        thread.wait()
+    undone = desk.imported(found["id"])
+    assert (undone["state"], undone["progress"], client_count(desk)) == ("undone", {"done": 25, "total": 25}, 0)
+    assert len(desk.emitted(CLIENT_DELETED)) == 25
+    ask_for_imports(desk, moved + 10 * LONGEST)
+    assert len(desk.emitted(IMPORT_UNDO_REQUESTED)) == 3
+
+
+def test_a_preview_whose_process_died_is_given_up(desk: Desk) -> None:
+    made = desk.upload([HEADER, row(1)])
+    with desk.db.unit_of_work() as uow:
+        IMPORTS.find(uow.session, made["id"], lock=True).preview_started()
+    begun = desk.imported(made["id"])["updated_at"]
+    with desk.db.unit_of_work() as uow:
+        found = IMPORTS.find(uow.session, made["id"], lock=True)
+        found.preview_advanced(1)
+        put_off = found.ask_at
+    assert put_off > begun + PATIENCE, "one that gets on is let be"
+    ask_for_imports(desk, begun + PATIENCE)
+    assert desk.imported(made["id"])["state"] == "previewing"
+    ask_for_imports(desk, put_off)
+    assert desk.imported(made["id"])["state"] == "uploaded"
+    assert desk.emitted(IMPORT_REQUESTED) == []
+
+
+def ask_for_imports(desk: Desk, now: dt.datetime) -> None:
+    again.ask_for_imports(desk.everywhere, IMPORTS, IMPORT_REQUESTED, IMPORT_UNDO_REQUESTED, now)

@@ -15,7 +15,14 @@ from chassis.testing import service_url
 from services.clients import cards
 from services.clients.models import Base
 from services.clients.sealing_up import seal_what_is_plain
-from tests.service.old_rows import NOW, OldDatabase, old, versions_postgresql, versions_sqlite
+from tests.service.old_rows import (
+    NOW,
+    OldDatabase,
+    check_imports_asked_again,
+    old,
+    versions_postgresql,
+    versions_sqlite,
+)
 
 __all__ = ["old", "versions_postgresql", "versions_sqlite"]
 
@@ -149,3 +156,7 @@ def test_a_list_that_was_left_without_a_primary_gets_its_first(old: Old, table: 
     database.back_to("0021")
     assert database.rows(table, key, "is_primary") == kept
     put(add_client(database, firm_id), "e", 1, primary=False)
+
+
+def test_imports_there_that_go_on_are_asked_for_again(old: Old) -> None:
+    check_imports_asked_again(old("clients", "0028"), "0029")

@@ -154,3 +154,23 @@ def test_tasks_there_stay_when_their_indexes_change(old: Old) -> None:
         database.put("case_task", id=new_id(), assigned_once_key=template_id, **about)
     database.back_to("0016")
     assert database.rows("case_task", *columns) == kept
+
+
+def test_jobs_there_that_go_on_are_asked_for_again(old: Old) -> None:
+    database = old("tasks", "0019")
+    firm_id, rule_id = new_id(), new_id()
+    database.put("automation_rule", firm_id=firm_id, id=rule_id, name="Rule")
+    jobs = {"bulk_assignment": ("running", "finished"), "automation_run": ("waiting", "done")}
+    for table, states in jobs.items():
+        about = {"automation_rule_id": rule_id} if table == "automation_run" else {}
+        for state in states:
+            chain = {} if table == "bulk_assignment" else {"chain_id": new_id(), "trigger_event_id": new_id()}
+            database.put(table, firm_id=firm_id, id=new_id(), state=state, **about, **chain)
+    columns = {table: sorted(database.columns(table)) for table in jobs}
+    kept = {table: database.rows(table, *columns[table]) for table in jobs}
+    database.to("0020")
+    for table, (going, ended) in jobs.items():
+        asked = dict(database.rows(table, "state", "ask_at"))
+        assert (asked[going] is not None, asked[ended]) == (True, None)
+    database.back_to("0019")
+    assert {table: database.rows(table, *columns[table]) for table in jobs} == kept

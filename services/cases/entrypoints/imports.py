@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from chassis.asking_again import EVERY
 from chassis.columns import utc_now
 from chassis.events import ReceivedEvent, on
 from chassis.files import FilesProvider
-from chassis.imports import errors, keeping
+from chassis.imports import again, errors, keeping
 from chassis.rpc import serve
 from chassis.timers import every
 from contracts import cases
@@ -60,6 +61,11 @@ class ImportEntrypoints(Dependencies):
     @on(cases.IMPORT_UNDO_REQUESTED)
     def continue_undo(self, event: ReceivedEvent) -> None:
         undo.continue_undo(self.db, event.data["import_id"])
+
+    @every(EVERY, "cases: ask for imports again")
+    def ask_for_imports(self) -> bool:
+        events = (cases.IMPORT_REQUESTED, cases.IMPORT_UNDO_REQUESTED)
+        return again.ask_for_imports(self.db, IMPORTS, *events, utc_now())
 
     @every(600, KEEPING_TIMER)
     def empty_imports(self) -> bool:

@@ -20,11 +20,13 @@ from sqlalchemy import ColumnElement, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from chassis import paging
+from chassis.asking_again import ask_again, first_time
 from chassis.columns import new_id
 from chassis.crash import crash_point
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.scoping import BY_ID
+from chassis.telemetry import log_of
 from chassis.value_sets import among
 from contracts.base import CANONICAL_ID
 from contracts.tasks import AUTOMATION_REQUESTED
@@ -37,6 +39,7 @@ Record = dict[str, Any]
 DEEPEST = 10
 """Rules that follow from one another, at most."""
 _ASKED_FOR_AT_ONCE = 500
+_log = log_of(__name__)
 _SENT = ("sent", "delivered")
 _SHOWN = (
     "id", "created_at", "automation_rule_id", "rule_version", "case_id", "case_task_id", "state", "code", "outcomes",
@@ -65,7 +68,9 @@ def begin(uow: UnitOfWork, kind: str, events: Sequence[ReceivedEvent], now: dt.d
     waiting = [row for row in rows if row["state"] == "waiting"]
     begun = {row.id for row in uow.insert_returning(AutomationRun, waiting, "id", ignore_conflicts=True)}
     # What broke the rule that a chain has each once.
-    again = [{**row, "state": "loop", "code": "ran_already"} for row in waiting if row["id"] not in begun]
+    again = [
+        {**row, "state": "loop", "code": "ran_already", "ask_at": None} for row in waiting if row["id"] not in begun
+    ]
     loops = [*again, *(row for row in rows if row["state"] == "loop")]
     uow.insert(AutomationRun, loops, ignore_conflicts=True)
     by_chain: dict[str, list[str]] = defaultdict(list)
@@ -76,6 +81,17 @@ def begin(uow: UnitOfWork, kind: str, events: Sequence[ReceivedEvent], now: dt.d
         for first in range(0, len(ids), _ASKED_FOR_AT_ONCE):
             some = {"automation_run_ids": ids[first : first + _ASKED_FOR_AT_ONCE]}
             uow.emit(AUTOMATION_REQUESTED, chain_id, some, correlation_id=chain_id)
+
+
+def ask_for_waiting(db: Database, now: dt.datetime) -> bool:
+    """Across firms: asks for the runs once more that nobody has ended; whether there may be more."""
+
+    def ask(uow: UnitOfWork, waiting: Sequence[AutomationRun]) -> None:
+        _log.warning("automation_runs_stood_still", runs=len(waiting))
+        # Of whichever chains: what a run does is emitted under its own.
+        uow.emit(AUTOMATION_REQUESTED, waiting[0].id, {"automation_run_ids": [entry.id for entry in waiting]})
+
+    return ask_again(db, AutomationRun, ["waiting"], ask, now, since="created_at")
 
 
 def record_rejection(db: Database, event: ReceivedEvent) -> None:
@@ -201,6 +217,7 @@ def _run(
         "depth": depth,
         "state": "loop" if deep else "waiting",
         "code": "chain_too_long" if deep else None,
+        "ask_at": None if deep else first_time(now),
         "outcomes": [],
         "created_at": now,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chassis.asking_again import EVERY
 from chassis.columns import utc_now
 from chassis.envelope import ReceivedEvent
 from chassis.events import on
@@ -59,6 +60,10 @@ class AutomationEntrypoints:
     @on(tasks.AUTOMATION_REQUESTED, batch=100)
     def run_automations(self, events: list[ReceivedEvent]) -> None:
         running.run(self.db, self.calls, self.firms, events, utc_now())
+
+    @every(EVERY, "tasks: ask for automation runs again")
+    def ask_for_waiting_runs(self) -> bool:
+        return runs.ask_for_waiting(self.db, utc_now())
 
     @on(cases.CASE_CHANGE_REJECTED)
     def record_rejected_change(self, event: ReceivedEvent) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chassis.asking_again import EVERY
 from chassis.columns import utc_now
 from chassis.envelope import ReceivedEvent
 from chassis.events import on
@@ -45,6 +46,10 @@ class BulkEntrypoints:
     @on(tasks.BULK_ASSIGNMENT_REQUESTED)
     def continue_bulk_assignment(self, event: ReceivedEvent) -> None:
         bulk_pages.continue_bulk_assignment(self.db, self.raw_calls, event)
+
+    @every(EVERY, "tasks: ask for bulk assignments again")
+    def ask_for_bulk_assignments(self) -> bool:
+        return bulk_pages.ask_for_running(self.db, utc_now())
 
     @every(3600, bulk_left_out.TIMER)
     def let_go_left_out(self) -> bool:

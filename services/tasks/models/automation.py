@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from chassis.asking_again import AskedAgain, index_of
 from chassis.columns import Id, Json, JsonOrNull
 from services.tasks.models.common import Base, Record, Versioned
 
@@ -59,7 +60,7 @@ class RenamedStatus(Record, Base):
     renamed_at: Mapped[dt.datetime]
 
 
-class AutomationRun(Record, Base):
+class AutomationRun(Record, AskedAgain, Base):
     """A rule that was triggered. One event triggers a rule once; in one chain a rule runs once for a case, and is a
     `loop` from then on. `outcomes`: [{"kind", "code"}], one for each action that was come to; of a message also the
     `batch_id`, which is the run's, and `deliveries`."""
@@ -83,6 +84,7 @@ class AutomationRun(Record, Base):
         Index("ix_automation_run_created_at", "firm_id", "created_at", "id"),
         # Of all firms, for what is removed.
         Index("ix_automation_run_age", "created_at"),
+        index_of("automation_run"),
     )
 
     automation_rule_id: Mapped[str] = mapped_column(Id)
@@ -102,7 +104,7 @@ class AutomationRun(Record, Base):
 
     def end(self, state: str, code: str | None = None) -> None:
         """It waits no longer."""
-        self.state, self.code = state, code
+        self.state, self.code, self.ask_at = state, code, None
 
     def acted(self, outcomes: list[dict[str, Any]]) -> None:
         """Its actions were come to; it failed if one was refused."""

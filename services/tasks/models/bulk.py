@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from chassis.asking_again import AskedAgain, first_time, index_of
 from chassis.columns import Id, Json, JsonOrNull
 from contracts.errors import Conflict
 from services.tasks.models.common import Base, Record, Versioned
 
 
-class BulkAssignment(Versioned, Base):
+class BulkAssignment(Versioned, AskedAgain, Base):
     """Forms and templates for all cases of a selector, worked off in pages.
 
     `frozen` is what is assigned, as it was when it was asked for (see `freezing`); it can be long, and is loaded where
@@ -24,7 +25,10 @@ class BulkAssignment(Versioned, Base):
     """
 
     __tablename__ = "bulk_assignment"
-    __table_args__ = (Index("ix_bulk_assignment_created_at", "firm_id", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_bulk_assignment_created_at", "firm_id", "created_at", "id"),
+        index_of("bulk_assignment"),
+    )
 
     state: Mapped[str] = mapped_column(String(20), default="running")
     selector: Mapped[dict[str, Any]] = mapped_column(Json)
@@ -49,6 +53,11 @@ class BulkAssignment(Versioned, Base):
             return self.frozen
         due = {"due_rule": self.due_rule, "due_at": self.due_at and self.due_at.isoformat()}
         return {"forms": [], "templates": [{**copy, **due} for copy in self.copies]}
+
+    def touch(self, now: dt.datetime) -> None:
+        """Counts one more change, and a step as long as it goes on."""
+        super().touch(now)
+        self.ask_at = first_time(now) if self.state == "running" else None
 
     def record_page(
         self, *, cases: int, added: int, reasons: Sequence[str], examples: Sequence[dict[str, Any]], now: dt.datetime
