@@ -11,13 +11,16 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, literal_column, select
 
 from chassis.unit_of_work import UnitOfWork
 from chassis.value_sets import among
-from services.messaging.deliveries import move
+from services.messaging.deliveries import is_in, move
 from services.messaging.models import WAITING, Batch, Delivery
 from services.messaging.setwise import one_of
+
+# The states are in the text: a partial index serves where the query says the same.
+_WAITS = func.coalesce(Delivery.state, literal_column("''")).in_([literal_column(f"'{state}'") for state in WAITING])
 
 
 def suppress(
@@ -45,10 +48,10 @@ def suppress(
         move(uow, "accepted", now, where=again, due_at=Delivery.send_after)
     alone = [Delivery.joined_to.is_(None), Delivery.kind == "notification"]
     if doubtful := _pairs(late):
-        again = [*one_of(uow.session, Delivery, doubtful), *alone, Delivery.state == "queued"]
+        again = [*_of(uow, doubtful), *alone, is_in("queued")]
         move(uow, "accepted", now, where=again, due_at=Delivery.send_after)
     if told := _pairs(in_time):
-        over = [*one_of(uow.session, Delivery, told), *alone, Delivery.state.in_(WAITING)]
+        over = [*_of(uow, told), *alone]
         return move(uow, "suppressed", now, where=over, reason="task_closed")
     return []
 
@@ -56,7 +59,14 @@ def suppress(
 def _waiting(uow: UnitOfWork, case_task_ids: Sequence[str]) -> Sequence[Any]:
     found = select(Delivery.batch_id, Delivery.case_task_id, Delivery.joined_to).distinct()
     about = (among(uow.session, Delivery.case_task_id, case_task_ids), Delivery.kind == "notification")
-    return uow.session.execute(found.where(*about, Delivery.state.in_(WAITING))).all()
+    return uow.session.execute(found.where(*about, _WAITS)).all()
+
+
+def _of(uow: UnitOfWork, pairs: list[dict[str, str]]) -> list[ColumnElement[bool]]:
+    """What waits about case tasks in batches."""
+    # The case tasks once more by themselves: as a join of pairs PostgreSQL may read all deliveries.
+    about = among(uow.session, Delivery.case_task_id, sorted({pair["case_task_id"] for pair in pairs}))
+    return [about, *one_of(uow.session, Delivery, pairs), _WAITS]
 
 
 def _pairs(rows: Iterable[Any]) -> list[dict[str, str]]:

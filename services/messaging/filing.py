@@ -14,18 +14,26 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from chassis.asking_again import PATIENCE
 from chassis.columns import new_id
+from chassis.context import Context, use
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
 from chassis.precedence import precedence
+from chassis.telemetry import log_of, log_unexpected
 from chassis.unit_of_work import UnitOfWork
+from contracts.errors import DeadlineExceeded, Unavailable
 from services.messaging import consent, stops, watching
 from services.messaging.doorbell import ring
+from services.messaging.inbound_erasing import ERASED
 from services.messaging.merged_clients import merged_clients
 from services.messaging.models import Conversation, ConversationClient, Delivery, InboundMessage
 
 PREVIEW = 200
 """Characters of a message that a list of conversations shows."""
+_LEFT_AT_ONCE = 200
+
+_log = log_of(__name__)
 
 
 def file_message(db: Database, calls: Any, event: ReceivedEvent, now: dt.datetime) -> None:
@@ -34,8 +42,37 @@ def file_message(db: Database, calls: Any, event: ReceivedEvent, now: dt.datetim
     Raises Unavailable, DeadlineExceeded; then it is filed later.
     """
     precedence.step_aside()  # the next STOP is answered before this one is filed
+    _file(db, calls, event.data["message_id"], now, once=event)
+
+
+def file_left(db: Database, calls: Any, now: dt.datetime) -> bool:
+    """Across firms: files the messages whose event was parked; whether there may be more. One that cannot be filed is
+    logged, and tried again the next time. Raises Unavailable, DeadlineExceeded."""
+    left = select(InboundMessage.firm_id, InboundMessage.id).where(
+        InboundMessage.conversation_id.is_(None),
+        InboundMessage.created_at <= now - PATIENCE,
+        InboundMessage.sender != ERASED,
+    )
+    with db.across_firms("messages of every firm are filed").read() as session:
+        found = session.execute(left.order_by(InboundMessage.created_at).limit(_LEFT_AT_ONCE)).all()
+    if found:
+        _log.warning("messages_left_unfiled", messages=len(found))
+    filed = 0
+    for firm_id, message_id in found:
+        with use(Context(firm_id=firm_id)):
+            try:
+                _file(db.for_firm(firm_id), calls, message_id, now, once=None)
+                filed += 1
+            except (Unavailable, DeadlineExceeded):
+                raise
+            except Exception as error:
+                log_unexpected(_log, error, event="message_not_filed", message_id=message_id)
+    return filed == _LEFT_AT_ONCE
+
+
+def _file(db: Database, calls: Any, message_id: str, now: dt.datetime, *, once: ReceivedEvent | None) -> None:
     with db.read() as session:
-        message = session.get(InboundMessage, event.data["message_id"])
+        message = session.get(InboundMessage, message_id)
         if message is None or message.conversation_id is not None:
             return
         known, through_contacts = _known_owners(session, message)
@@ -44,7 +81,7 @@ def file_message(db: Database, calls: Any, event: ReceivedEvent, now: dt.datetim
     with db.read() as session:
         assignee = watching.assignee_of(session, message, owners)
     watch = watching.watch(calls, message, owners, assignee, review_id)
-    with db.unit_of_work(once=event) as uow:
+    with db.unit_of_work(once=once) as uow:
         statement = select(InboundMessage).where(InboundMessage.id == message.id).with_for_update()
         message = uow.session.scalars(statement).one()
         if message.conversation_id is not None:

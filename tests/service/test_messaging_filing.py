@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from chassis.testing import deliver
+from chassis.testing import deliver, outbox_events
 from contracts import clients
 from contracts.errors import Unavailable
-from contracts.messaging import CONSENT_CHANGED
-from services.messaging import history
-from services.messaging.models import FirmRule
+from contracts.messaging import CONSENT_CHANGED, MESSAGE_RECEIVED
+from services.messaging import filing, history, inbound_erasing
+from services.messaging.models import FirmRule, InboundMessage
 from tests.service.conversing import NOTHING, STRANGER, bodies, listed, only, say, thread
-from tests.service.messaging_desk import Desk, desk
+from tests.service.messaging_desk import Desk, desk, together
 
 __all__ = ["desk"]
 
@@ -37,10 +37,6 @@ def test_what_a_client_writes_is_in_the_clients_conversation(desk: Desk) -> None
 
 def test_a_stop_is_committed_before_anybody_is_asked_whose_it_is(desk: Desk) -> None:
     person = desk.person()
-
-    def down(**asked: Any) -> Any:
-        raise Unavailable("no_answer")
-
     desk.calls.answers[clients.FIND_CLIENTS_BY_ADDRESS] = down
     with pytest.raises(Unavailable):
         desk.write(desk.number(person), "STOP")
@@ -149,3 +145,67 @@ def test_what_is_not_sent_begins_nothing(desk: Desk) -> None:
     desk.reply(desk.number(person), "STOP")
     assert say(desk, person)["state"] == "suppressed"
     assert listed(desk) == []
+
+
+def test_a_message_whose_event_was_parked_is_filed_all_the_same(desk: Desk) -> None:
+    person = desk.person(email="ann@example.com")
+    with desk.db.unit_of_work() as uow:
+        uow.insert(FirmRule, [{"opt_out_scope": "all_channels", "version": 1}])
+    find = desk.calls.answers[clients.FIND_CLIENTS_BY_ADDRESS]
+    desk.calls.answers[clients.FIND_CLIENTS_BY_ADDRESS] = down
+    with pytest.raises(Unavailable):
+        desk.write(desk.number(person), "STOP")
+    (message_id,) = [found.subject for found in outbox_events(desk.everywhere, MESSAGE_RECEIVED)]
+    desk.clock.advance(minutes=9)
+    filing.file_left(desk.everywhere, desk.calls, desk.clock())
+    assert listed(desk) == []
+    desk.clock.advance(minutes=1)
+    with pytest.raises(Unavailable):
+        filing.file_left(desk.everywhere, desk.calls, desk.clock())
+    desk.calls.answers[clients.FIND_CLIENTS_BY_ADDRESS] = find
+    # At once with the event, which was replayed.
+    (event,) = desk.arrived(message_id)
+    together(
+        lambda: filing.file_left(desk.everywhere, desk.calls, desk.clock()),
+        lambda: deliver(desk.service, "file_message", event),
+        lambda: filing.file_left(desk.everywhere, desk.calls, desk.clock()),
+    )
+    conversation = only(desk)
+    assert (conversation["client_id"], conversation["unread"], bodies(desk, conversation["id"])) == (
+        person,
+        1,
+        ["STOP"],
+    )
+    assert say(desk, person, channel="email", subject="About it")["reason"] == "opted_out"
+    assert sum(entry["channel"] == "email" for entry in desk.emitted(CONSENT_CHANGED)) == 1
+
+
+def test_a_message_that_cannot_be_filed_keeps_none_of_the_others(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = desk.person(), desk.person()
+    desk.reply(desk.number(first), "First.")
+    desk.clock.advance(minutes=1)
+    desk.reply(desk.number(second), "Second.")
+    desk.clock.advance(minutes=10)
+    real = filing.conversation_for
+
+    def refuse(uow: Any, channel: str, address: str, *rest: Any) -> Any:
+        if address == desk.number(first):
+            raise LookupError
+        return real(uow, channel, address, *rest)
+
+    monkeypatch.setattr(filing, "conversation_for", refuse)
+    filing.file_left(desk.everywhere, desk.calls, desk.clock())
+    assert only(desk)["client_id"] == second
+
+
+def test_what_was_erased_before_it_was_filed_stays_out_of_all_conversations(desk: Desk) -> None:
+    desk.reply(STRANGER, "Forget me.")
+    with desk.db.unit_of_work() as uow:
+        inbound_erasing.forget_messages(uow, InboundMessage.sender == STRANGER, desk.clock())
+    desk.clock.advance(minutes=10)
+    filing.file_left(desk.everywhere, desk.calls, desk.clock())
+    assert listed(desk) == []
+
+
+def down(**asked: Any) -> Any:
+    raise Unavailable("no_answer")

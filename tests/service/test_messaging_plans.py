@@ -10,10 +10,10 @@ import pytest
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.testing import as_owner, make_database
-from services.messaging import address_keys, consent
+from services.messaging import address_keys, closed_tasks, consent
 from services.messaging.adapters.base import Accepted, Called
 from services.messaging.deliveries import is_in, move_each
-from services.messaging.models import Attempt, Base, Delivery, Sender
+from services.messaging.models import Attempt, Base, Batch, Delivery, Sender
 from services.messaging.outcomes import Wish
 from services.messaging.preparation import read_known
 from services.messaging.prices import Prices
@@ -97,6 +97,29 @@ def test_what_was_sent_before_is_found_by_address_and_case_task(crowded: Databas
             assert len(read_known(session, wishes, facts, {}, {}, utc_now()).sent) == 20
 
     assert "using ix_delivery_address" in plan_of(db, "SELECT delivery", look)
+
+
+@pytest.mark.parametrize("state", ["accepted", "queued"])
+def test_what_waits_about_closed_tasks_is_found_by_them(crowded: Database, state: str) -> None:
+    db = crowded.for_firm(new_id())
+    rows = fill(db, state)
+    asked = {"channels": ["sms"], "statuses": [], "timing": {"mode": "now", "at": None}}
+    with db.unit_of_work() as uow:
+        uow.insert(Batch, [{"id": rows[0]["batch_id"], **asked}])
+    closed = iter(rows)
+
+    def close() -> None:
+        with db.unit_of_work() as uow:
+            told = [(next(closed)["case_task_id"], utc_now()) for _ in range(20)]
+            assert len(closed_tasks.suppress(uow, told, utc_now())) == 20
+
+    for counted in (False, True):
+        for beginning in ("SELECT DISTINCT delivery", "UPDATE delivery"):
+            plan = plan_of(db, beginning, close)
+            assert "Index Scan using ix_delivery_waiting_task" in plan, (beginning, counted)
+            assert "Index Cond: (case_task_id = ANY " in plan, (beginning, counted)
+        with as_owner(db) as connection:
+            connection.exec_driver_sql("ANALYZE delivery")
 
 
 @pytest.mark.parametrize("lock", [None, "share", "update"])

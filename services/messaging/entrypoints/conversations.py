@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chassis.asking_again import EVERY
 from chassis.columns import utc_now
 from chassis.events import ReceivedEvent, on
 from chassis.rpc import serve
@@ -31,6 +32,10 @@ class ConversationEntrypoints(Dependencies):
     @on(contract.MESSAGE_RECEIVED)
     def file_message(self, event: ReceivedEvent) -> None:
         filing.file_message(self.db, self.calls, event, utc_now())
+
+    @every(EVERY, "messaging: file what was left")
+    def file_left(self) -> bool:
+        return filing.file_left(self.db, self.calls, utc_now())
 
     @serve(contract.LIST_CONVERSATIONS)
     def list_conversations(self, **query: Any) -> Answer:

@@ -27,6 +27,10 @@ EXEMPT_KINDS = ("opt_out_confirmation", "opt_in_confirmation", "help")
 """Answers to what somebody just wrote: the block itself and quiet hours do not stop them."""
 
 
+WAITS = f"coalesce(state, '') IN {WAITING}"
+"""Whether a delivery waits, in words that no other index answers: see `deliveries.is_in`."""
+
+
 class Batch(FirmScoped, Stamps, Base):
     """A bulk request. `content_id` is null as long as only its cancel or pause is known, and no chunk yet. `group_id`:
     the group of clients that it was sent to, if it was one."""
@@ -138,6 +142,8 @@ class Delivery(FirmScoped, Stamps, Base):
             unique=True,
             **where("address_once IS NOT NULL AND batch_id IS NULL"),
         ),
+        # Of those that wait only: a row enters it when it is written and when it is prepared, and no more.
+        Index("ix_delivery_waiting_task", "case_task_id", **where(f"case_task_id IS NOT NULL AND {WAITS}")),
         Index("ix_delivery_counts", "batch_id", "state", "reason"),
         Index("ix_delivery_address", "address", "case_task_id"),
         Index("ix_delivery_client", "client_id", "created_at"),

@@ -23,6 +23,8 @@ class InboundMessage(FirmScoped, Stamps, Base):
         Index("ix_inbound_message_sender", "firm_id", "sender", "created_at"),
         Index("ix_inbound_message_client", "firm_id", "client_id", "created_at"),
         Index("ix_inbound_message_conversation", "firm_id", "conversation_id", "created_at"),
+        # Of all firms, for what was left.
+        Index("ix_inbound_message_unfiled", "created_at", **where("conversation_id IS NULL")),
     )
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     provider: Mapped[str] = mapped_column(String(30))
