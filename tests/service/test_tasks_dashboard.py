@@ -18,6 +18,8 @@ from contracts.tasks import STATUSES, VIEWS, CaseTaskListing, ListCaseTasks
 from services.tasks import known_cases
 from services.tasks.listing import by_assignee, counting
 from services.tasks.listing.lists import list_case_tasks
+from services.tasks.listing.request import Listing
+from services.tasks.listing.slots import Clock, Slot
 from services.tasks.models import CaseTask, KnownCaseStaff
 from tests.examples import examples
 from tests.service.tasks_office import NOW, Office, database, office
@@ -374,6 +376,37 @@ def test_what_is_too_much_to_look_at_is_counted_as_far_as_it_goes(
     exact = firm.ask(asking())["counts"]["views"]
     assert exact["all"] == {"total": 4, "total_is_lower_bound": False}
     assert exact["mine"]["total_is_lower_bound"]
+
+
+def test_a_slot_with_far_more_than_is_counted_is_not_counted_again_for_a_while(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "MOST_COUNTED", 2)
+    monkeypatch.setattr(counting, "CROWD", 4)
+    crowded, full, few = (
+        [one(status="completed")] * 5,
+        [one(due_at=NOW - dt.timedelta(days=1))] * 4,
+        [one(status="skipped")] * 2,
+    )
+    firm = Firm(office, [*crowded, *full, *few])
+
+    def slots() -> tuple[int, int, int]:
+        with firm.db.read() as session:
+            counts, _ = counting.count_slots(
+                session, Listing(clock=Clock(NOW), staff_id=None, **ListCaseTasks().load({}))
+            )
+        of = counts.by_slot
+        return of[Slot("completed", "")], of[Slot("to_do", "overdue")], of[Slot("skipped", "")]
+
+    def leave(*statuses: str) -> None:
+        with firm.db.unit_of_work() as uow:
+            uow.session.query(CaseTask).filter(CaseTask.status.in_(statuses)).update({"archived": True})
+
+    assert slots() == (3, 3, 2)
+    leave("completed", "to_do", "skipped")
+    assert slots() == (3, 0, 0)
+    counting._crowded.clear()  # as when its time is over
+    assert slots() == (0, 0, 0)
 
 
 def test_the_more_people_there_are_the_less_of_each_is_counted(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

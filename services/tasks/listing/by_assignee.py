@@ -23,7 +23,7 @@ from services.tasks.listing.request import Listing, no_cursor
 from services.tasks.models import CaseTask
 from services.tasks.statuses import is_open, present
 
-MOST_COUNTED, FEWEST = paging.TOTAL_CAP, 100
+MOST_COUNTED, FEWEST = paging.TOTAL_CAP, 50
 """Tasks that are counted for all groups together, of which each has its share, and at least for each: to count all that
 a large firm's staff have took as long as the rest of the page."""
 

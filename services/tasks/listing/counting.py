@@ -1,16 +1,22 @@
-"""How many case tasks are in each slot: each is counted up to a cap, so that a large firm's are as soon counted."""
+"""How many case tasks are in each slot: each is counted up to a cap, so that a large firm's are as soon counted.
+
+A slot that has twice as many as are counted is not counted again for a while: it still has more.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
+from cachetools import TTLCache
 from sqlalchemy import ColumnElement, Select, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from chassis.columns import Instant
+from chassis.columns import Id, Instant
 from chassis.paging import TOTAL_CAP
-from chassis.value_sets import among_rows
+from chassis.scoping import ScopedSession
+from chassis.value_sets import Statement, among_rows
 from services.tasks.listing.request import Listing
 from services.tasks.listing.slots import DATED, SLOTS, UNDATED, Clock, Counts, Slot
 from services.tasks.models import OPEN, CaseTask, KnownCaseStaff
@@ -18,6 +24,15 @@ from services.tasks.statuses import is_open, present
 
 MOST_READ = 25_000
 """Tasks of one person, one template or one assignee that are looked at; of more, each count is a lower bound."""
+
+MOST_COUNTED = TOTAL_CAP
+CROWD = 2 * MOST_COUNTED
+CROWDED_SECONDS = 30
+"""How long a slot with more than `CROWD` tasks is taken to have more than are counted: what ten thousand tasks leave at
+once shows that much later."""
+_FIRMS_KEPT = 10_000
+_crowded: TTLCache[str, frozenset[Slot]] = TTLCache(_FIRMS_KEPT, CROWDED_SECONDS)
+"""By firm, the slots that had more than `CROWD`, of tasks of any date."""
 
 _DUES = (*DATED, UNDATED)
 _OVERDUE = Slot(OPEN[0], DATED[0])
@@ -29,10 +44,9 @@ Where = list[ColumnElement[bool]]
 
 def count_slots(session: Session, asked: Listing) -> tuple[Counts, Counts]:
     """Everybody's case tasks by slot, and those that are the asking person's; of cases that are not archived."""
-    mine = [] if asked.staff_id is None else [is_mine(session, asked.staff_id)]
-    narrow = narrowing(asked)
-    everybodys = _read_through(session, asked, narrow) if narrow else _each(session, asked)
-    return everybodys, _read_through(session, asked, [*mine, *narrow]) if mine else Counts({})
+    narrowed = asked.template_id is not None or asked.assignee_id is not None
+    everybodys = _read_through(session, asked) if narrowed else _each(session, asked)
+    return everybodys, Counts({}) if asked.staff_id is None else _read_through(session, asked, mine=True)
 
 
 def narrowing(asked: Listing) -> Where:
@@ -43,9 +57,12 @@ def narrowing(asked: Listing) -> Where:
 
 def is_mine(session: Session, staff_id: str) -> ColumnElement[bool]:
     """Whether a task is of a case that a member of staff is on, or is assigned to that member."""
+    return _is_of(session.get_bind().dialect.name, staff_id)
+
+
+def _is_of(dialect: str, staff_id: Any) -> ColumnElement[bool]:
     of_cases = select(KnownCaseStaff.case_id).where(KnownCaseStaff.staff_id == staff_id)
-    on_it = among_rows(session.get_bind().dialect.name, CaseTask.case_id, of_cases)
-    return or_(on_it, CaseTask.assignee_id == staff_id)
+    return or_(among_rows(dialect, CaseTask.case_id, of_cases), CaseTask.assignee_id == staff_id)
 
 
 def due_between(asked: Listing) -> Where:
@@ -76,22 +93,44 @@ def _each(session: Session, asked: Listing) -> Counts:
     limits = {"due_from": asked.due_from, "due_to": asked.due_to}
     given = {name: value for name, value in limits.items() if value is not None}
     ends = dict(zip(DATED, asked.clock.ends, strict=False))
-    row = session.execute(_all_slots(frozenset(given)), {**given, **ends}).one()
-    return Counts(dict(zip(COUNTED, row, strict=True)))
+    firm_id = str(cast(ScopedSession, session).firm_id)
+    known = None if given else _crowded.get(firm_id)
+    slots = [slot for slot in COUNTED if slot not in (known or ())]
+    row = session.execute(_numbers(tuple(slots), frozenset(given), MOST_COUNTED + 1), {**given, **ends}).one()
+    counts = dict(zip(slots, row, strict=True)) | dict.fromkeys(known or (), MOST_COUNTED + 1)
+    if known is None and not given:
+        _crowded[firm_id] = _look_for_crowds(session, counts, ends)
+    return Counts(counts)
+
+
+def _look_for_crowds(session: Session, counts: Mapping[Slot, int], ends: dict[str, Any]) -> frozenset[Slot]:
+    full = tuple(slot for slot, count in counts.items() if count > MOST_COUNTED)
+    if not full:
+        return frozenset()
+    row = session.execute(_crowds(full, CROWD), ends).one()
+    return frozenset(slot for slot, found in zip(full, row, strict=True) if found is not None)
 
 
 @cache
-def _all_slots(given: frozenset[str]) -> Select[Any]:
-    """One number for each of `COUNTED`, `TOTAL_CAP` + 1 at most. Made once, as to put it together takes long."""
-    between = _between_parameters(given)
+def _numbers(slots: tuple[Slot, ...], given: frozenset[str], most: int) -> Select[Any]:
+    """One number for each slot, `most` at most. Made once, as to put it together takes long."""
 
     def counted(slot: Slot) -> Any:
-        of_status = is_open() if slot == _OVERDUE else CaseTask.status == slot.stored
-        tasks = select(CaseTask.id).where(of_status, present(), *_due_parameters(slot), *between)
-        within = tasks.limit(TOTAL_CAP + 1).subquery()
+        within = _in_slot(slot, given).limit(most).subquery()
         return select(func.count()).select_from(within).scalar_subquery()
 
-    return select(*(counted(slot) for slot in COUNTED))
+    return select(*(counted(slot) for slot in slots))
+
+
+@cache
+def _crowds(slots: tuple[Slot, ...], crowd: int) -> Select[Any]:
+    """For each slot the id of a task after so many, null if there is none."""
+    return select(*(_in_slot(slot, frozenset()).offset(crowd).limit(1).scalar_subquery() for slot in slots))
+
+
+def _in_slot(slot: Slot, given: frozenset[str]) -> Statement:
+    of_status = is_open() if slot == _OVERDUE else CaseTask.status == slot.stored
+    return select(CaseTask.id).where(of_status, present(), *_due_parameters(slot), *_between_parameters(given))
 
 
 def _between_parameters(given: frozenset[str]) -> Where:
@@ -120,19 +159,36 @@ def _moment(name: str) -> Any:
 # Of one person, template or assignee, all in one pass
 
 
-def _read_through(session: Session, asked: Listing, narrow: Where) -> Counts:
-    at = _place_of(asked.clock).label("at")
-    tasks = select(at).where(*narrow, present(), *due_between(asked)).limit(MOST_READ + 1).subquery()
-    counted = select(tasks.c.at, func.count()).group_by(tasks.c.at)
-    by_slot = {SLOTS[place]: count for place, count in session.execute(counted)}
+def _read_through(session: Session, asked: Listing, *, mine: bool = False) -> Counts:
+    limits = {name: getattr(asked, name) for name in ("template_id", "assignee_id", "due_from", "due_to")}
+    limits |= {"staff_id": asked.staff_id if mine else None}
+    given = {name: value for name, value in limits.items() if value is not None}
+    ends = dict(zip(DATED, asked.clock.ends, strict=False))
+    counted = _by_slot(session.get_bind().dialect.name, frozenset(given), MOST_READ + 1)
+    by_slot = {SLOTS[place]: count for place, count in session.execute(counted, {**given, **ends})}
     return Counts(by_slot, more=sum(by_slot.values()) > MOST_READ)
 
 
-def _place_of(clock: Clock) -> ColumnElement[int]:
+@cache
+def _by_slot(dialect: str, given: frozenset[str], most: int) -> Select[Any]:
+    """(place among `SLOTS`, count) of `most` tasks of what is `given` by name. Made once, as `_numbers`."""
+    where = _between_parameters(given)
+    where += [getattr(CaseTask, name) == _id(name) for name in ("template_id", "assignee_id") if name in given]
+    if "staff_id" in given:
+        where.append(_is_of(dialect, _id("staff_id")))
+    tasks = select(_place().label("at")).where(*where, present()).limit(most).subquery()
+    return select(tasks.c.at, func.count()).group_by(tasks.c.at)
+
+
+def _id(name: str) -> Any:
+    return bindparam(name, type_=Id, required=True)
+
+
+def _place() -> ColumnElement[int]:
     """Where a task's slot is among `SLOTS`. A number, for PostgreSQL sorts texts slowly."""
     dues = case(
         (CaseTask.due_at.is_(None), _DUES.index(UNDATED)),
-        *((CaseTask.due_at <= end, at) for at, end in enumerate(clock.ends)),
+        *((CaseTask.due_at <= _moment(due), at) for at, due in enumerate(DATED[:-1])),
         else_=_DUES.index(DATED[-1]),
     )
     finished = {slot.stored: at for at, slot in enumerate(SLOTS) if not slot.due}

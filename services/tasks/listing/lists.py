@@ -12,7 +12,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from chassis.database import Database
 from chassis.scoping import BY_ID
-from chassis.value_sets import among
+from chassis.value_sets import Statement, among_parameter, made_once
 from services.tasks.listing.dashboard import list_dashboard
 from services.tasks.listing.moments import read_moment, with_moment
 from services.tasks.listing.of_case import list_of_case
@@ -50,10 +50,19 @@ def _records(session: Session, ids: Sequence[str]) -> dict[str, CaseTask]:
     it takes for a rare one."""
     if not ids:
         return {}
-    wanted = select(CaseTask).where(among(session, CaseTask.id, ids)).execution_options(**BY_ID)
-    tasks = {task.id: task for task in session.scalars(wanted)}
+    tasks = {task.id: task for task in session.scalars(_tasks(session), {"ids": list(ids)})}
     used = {task.template_id for task in tasks.values()}
-    templates = {one.id: one for one in session.scalars(select(TaskTemplate).where(TaskTemplate.id.in_(used)))}
+    templates = {one.id: one for one in session.scalars(_templates(session), {"ids": sorted(used)})}
     for task in tasks.values():
         set_committed_value(task, "template", templates[task.template_id])
     return tasks
+
+
+@made_once
+def _tasks(dialect: str) -> Statement:
+    return select(CaseTask).where(among_parameter(dialect, CaseTask.id, "ids")).execution_options(**BY_ID)
+
+
+@made_once
+def _templates(dialect: str) -> Statement:
+    return select(TaskTemplate).where(among_parameter(dialect, TaskTemplate.id, "ids"))
