@@ -47,6 +47,9 @@ _MOST = TOTAL_CAP
 _WALKED = {"created_at": 5_000, "name": 2_000, "last_activity_at": 4_000}
 """By order, clients that are looked through before those who are meant are found and put in order instead. Clients lie
 in the order of their creation; in that of their names each is read from another place."""
+_FIRST_NAMES = 300
+"""Names that are looked through first. Where nobody of these is meant, those who are lie elsewhere together, as all who
+are called Smith do: the others of `_WALKED` would be looked through in vain."""
 _FEW = 1_000
 """Clients who are found and put in order at once; where more answer, the page is soon found along the order. (A single
 word is common more often than several are: the order is looked through first.)"""
@@ -260,13 +263,18 @@ def _answering(session: Session, asked: Question | None, narrow: _Narrow, wanted
         if total <= _FEW:
             return _shown(rows, meta_of(total, _MOST), wanted)
     # So many that the page may be near by.
-    far, most = _WALKED[place.order], None if wanted.many else _MOST + 1
-    rows = walked_page(session, asked, within, place, far=far, most=most)
+    rows = _walked(session, asked, within, place, None if wanted.many else _MOST + 1)
     if len(rows) < place.size:
         rows = found_page(session, asked, within, place)
     elif wanted.many:
         return _shown(rows, meta_of(_MOST + 1, _MOST), wanted)
     return _shown(rows, meta_of(_total(session, rows, asked, within, wanted, _MOST), _MOST), wanted)
+
+
+def _walked(session: Session, asked: Question | None, within: Within, place: Place, most: int | None) -> Sequence[Any]:
+    if place.order == "name" and not walked_page(session, asked, within, place, far=_FIRST_NAMES, most=None):
+        return []
+    return walked_page(session, asked, within, place, far=_WALKED[place.order], most=most)
 
 
 def _shown(rows: Sequence[Any], meta: dict[str, Any], wanted: _Page) -> Answer:
