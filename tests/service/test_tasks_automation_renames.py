@@ -9,6 +9,7 @@ import pytest
 
 from chassis.columns import new_id
 from chassis.envelope import ReceivedEvent
+from chassis.filters.parsing import DEEPEST
 from chassis.testing import deliver, received
 from contracts.cases import CASE_STATUS_RENAMED
 from contracts.tasks import CASE_CHANGE_REQUESTED
@@ -86,6 +87,39 @@ def test_a_filter_means_both_where_other_types_keep_the_name(desk: Desk) -> None
     assert get(desk, rule)["filter"] == {
         "or": [{"or": [{"and": [of_type, TRIAL]}, {"and": [{"not": of_type}, IN_COURT]}]}]
     }
+
+
+def test_a_filter_grows_no_deeper_with_each_type_that_renames_its_status(desk: Desk) -> None:
+    rule = desk.rule()
+    with desk.db.unit_of_work() as uow:
+        rules.load_rule(uow.session, rule["id"]).filter = IN_COURT
+    types = [desk.case_type_id, *(new_id() for _ in range(7))]
+    for number, case_type_id in enumerate(types):
+        event = renamed(desk, "In court", "Trial", elsewhere=True, after=number)
+        event.data["case_type_id"] = case_type_id
+        follow(desk, event)
+    again = renamed(desk, "Trial", "Hearing", elsewhere=True, after=9)
+    follow(desk, again)
+    of = [{"field": "case_type_id", "op": "eq", "value": case_type_id} for case_type_id in types]
+    others = {"field": "case_type_id", "op": "in", "value": types}
+    assert get(desk, rule)["filter"] == {
+        "or": [
+            {"and": [of[0], {**TRIAL, "value": "Hearing"}]},
+            *({"and": [type_, TRIAL]} for type_ in of[1:]),
+            {"and": [{"not": others}, IN_COURT]},
+        ]
+    }
+
+
+def test_a_filter_that_may_be_no_deeper_stays_as_it_is(desk: Desk) -> None:
+    deep: dict[str, Any] = IN_COURT
+    for _ in range(DEEPEST - 1):
+        deep = {"not": deep}
+    rule = desk.rule()
+    with desk.db.unit_of_work() as uow:
+        rules.load_rule(uow.session, rule["id"]).filter = deep
+    follow(desk, renamed(desk, "In court", "Trial", elsewhere=True))
+    assert get(desk, rule)["filter"] == deep
 
 
 @pytest.mark.parametrize("elsewhere", [True, False])

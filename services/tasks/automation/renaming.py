@@ -7,7 +7,7 @@ it. Renames come in any order: each is kept, and what it led to since is followe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -16,9 +16,11 @@ from sqlalchemy.orm import Session
 from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
+from chassis.filters.parsing import DEEPEST
 from services.tasks.models import AutomationRule, RenamedStatus
 
 Node = dict[str, Any]
+_STATUS, _TYPE = "status", "case_type_id"
 
 
 def follow_renamed_status(db: Database, event: ReceivedEvent) -> None:
@@ -52,12 +54,14 @@ def rename(rule: AutomationRule, case_type_id: str, was: str, name: str, *, else
     before = (rule.trigger, rule.actions, rule.filter, rule.status_names)
     if only is None and elsewhere:
         _note(rule, case_type_id, was, name)
-        change = _in_type(case_type_id, was, name)
     else:
         _write(rule, was, name)
-        change = _everywhere(was, name)
     if rule.filter is not None:
-        rule.filter = _changed(rule.filter, change)
+        change = _everywhere(was, name)
+        in_type = case_type_id if only is None and elsewhere else None
+        changed = _changed(rule.filter, change) if in_type is None else _changed_in_type(rule.filter, in_type, change)
+        # A filter that may not grow any more goes on: its reader knows the names that statuses had.
+        rule.filter = changed if _depth(changed) <= DEEPEST else rule.filter
     return before != (rule.trigger, rule.actions, rule.filter, rule.status_names)
 
 
@@ -95,18 +99,6 @@ def _everywhere(was: str, name: str) -> Callable[[Node], Node]:
     return change
 
 
-def _in_type(case_type_id: str, was: str, name: str) -> Callable[[Node], Node]:
-    of_type = {"field": "case_type_id", "op": "eq", "value": case_type_id}
-
-    def change(condition: Node) -> Node:
-        inside = _everywhere(was, name)(condition)
-        if inside == condition:
-            return condition
-        return {"or": [{"and": [of_type, inside]}, {"and": [{"not": of_type}, condition]}]}
-
-    return change
-
-
 def _changed(node: Node, change: Callable[[Node], Node]) -> Node:
     """The filter, its conditions on the status changed."""
     for word in ("and", "or"):
@@ -114,4 +106,70 @@ def _changed(node: Node, change: Callable[[Node], Node]) -> Node:
             return {word: [_changed(part, change) for part in node[word]]}
     if isinstance(node.get("not"), dict):
         return {"not": _changed(node["not"], change)}
-    return change(node) if node.get("field") == "status" else node
+    return change(node) if node.get("field") == _STATUS else node
+
+
+def _changed_in_type(node: Node, case_type_id: str, change: Callable[[Node], Node]) -> Node:
+    """The filter, its conditions on the status changed for cases of one type. However many types rename the same
+    status, one after the other, it is no deeper than after the first."""
+    if isinstance(node.get("and"), list):
+        return {"and": [_changed_in_type(part, case_type_id, change) for part in node["and"]]}
+    if isinstance(node.get("or"), list):
+        return {"or": [new for part in node["or"] for new in _alternatives(part, case_type_id, change)]}
+    if isinstance(node.get("not"), dict):
+        return {"not": _changed_in_type(node["not"], case_type_id, change)}
+    if node.get("field") != _STATUS or change(node) == node:
+        return node
+    return {"or": _apart(case_type_id, change(node), node, ())}
+
+
+def _alternatives(part: Node, case_type_id: str, change: Callable[[Node], Node]) -> list[Node]:
+    """What one of several alternatives becomes: one, or two where it was of several types of case."""
+    types, is_of, condition = _of_types(part)
+    if condition is None:
+        return [_changed_in_type(part, case_type_id, change)]
+    changed = change(condition)
+    if (case_type_id in types) is not is_of or changed == condition:
+        return [part]
+    if is_of:
+        # Of this type alone it says what it means; of several, whoever wrote it.
+        return [{"and": [part["and"][0], changed]}] if len(types) == 1 else [
+            _changed_in_type(part, case_type_id, change)
+        ]  # fmt: skip
+    return _apart(case_type_id, changed, condition, types)
+
+
+def _apart(case_type_id: str, inside: Node, outside: Node, others: Sequence[str]) -> list[Node]:
+    """`inside` for one type of case, `outside` for all but this one and the `others`."""
+    return [{"and": [_type_is(case_type_id), inside]}, {"and": [{"not": _type_is(*others, case_type_id)}, outside]}]
+
+
+def _type_is(*case_type_ids: str) -> Node:
+    if len(case_type_ids) == 1:
+        return {"field": _TYPE, "op": "eq", "value": case_type_ids[0]}
+    return {"field": _TYPE, "op": "in", "value": list(case_type_ids)}
+
+
+def _of_types(node: Node) -> tuple[Sequence[str], bool, Node | None]:
+    """Of a condition on the status of cases of some types of case, or of all but some: (types, whether of them,
+    condition). The condition is None for any other filter."""
+    match node:
+        case {"and": [{"field": "case_type_id", "op": "eq" | "in", "value": value}, {"field": "status"} as condition]}:
+            is_of = True
+        case {
+            "and": [
+                {"not": {"field": "case_type_id", "op": "eq" | "in", "value": value}},
+                {"field": "status"} as condition,
+            ]
+        }:
+            is_of = False
+        case _:
+            return (), False, None
+    return value if isinstance(value, list) else [value], is_of, condition
+
+
+def _depth(node: Node) -> int:
+    """How deep a filter is nested."""
+    parts = [part for word in ("and", "or") if isinstance(node.get(word), list) for part in node[word]]
+    parts += [node["not"]] if isinstance(node.get("not"), dict) else []
+    return 1 + max(map(_depth, parts), default=0)
