@@ -35,9 +35,11 @@ class Vocabulary:
 @dataclass
 class Mentions:
     """The names in a filter that have to be looked up before it can be read. `saved`: ids in their usual form;
-    `counts_days`: it may ask for days from today; `with_days`: the fields that it compares with a day by its date."""
+    `valued`: the custom fields of which it names a value; `counts_days`: it may ask for days from today; `with_days`:
+    the fields that it compares with a day by its date."""
 
     custom_fields: set[str] = field(default_factory=set)
+    valued: set[str] = field(default_factory=set)
     saved: set[str] = field(default_factory=set)
     counts_days: bool = False
     with_days: set[str] = field(default_factory=set)
@@ -51,6 +53,8 @@ def mentions(wire: Any, found: Mentions | None = None, depth: int = 0) -> Mentio
     name = wire.get("field")
     if isinstance(name, str) and name.startswith(CUSTOM) and is_storable(name):
         found.custom_fields.add(name.removeprefix(CUSTOM))
+        if wire.get("value") is not None:
+            found.valued.add(name.removeprefix(CUSTOM))
     if isinstance(operator := wire.get("op"), str) and operator in DAYS:
         found.counts_days = True
     if isinstance(name, str) and _names_a_day(wire.get("value")):

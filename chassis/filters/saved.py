@@ -10,22 +10,51 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import UniqueConstraint, delete, select
+from sqlalchemy import Text, UniqueConstraint, cast, delete, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
 from chassis.database import Database, UnitOfWork, violates
+from chassis.filters.fields import CUSTOM
 from chassis.filters.lookup import saved_filters_in
+from chassis.filters.parsing import mentions
 from chassis.paging import page
 from contracts.errors import Conflict, NotFound
 
 Record = dict[str, Any]
 _SHOWN = ("id", "name", "filter", "version", "created_at", "updated_at")
+
+
+MOST_NAMED = 20
+"""Ids of filters that an error names."""
+
+
+def refuse_named_values(session: Session, places: Mapping[str, str], *kept: type[Any]) -> None:
+    """Before custom fields become sensitive, whose keys are held: no filter that is kept, where everybody reads it, may
+    name a value of them. `places`: by key, what in the request makes it so; `kept`: the models, each with an id and a
+    filter.
+
+    Raises Conflict `field_in_saved_filter`; `meta` has the ids of each model's, like `saved_filter_ids`.
+    """
+    named: dict[str, list[str]] = {}
+    keys: set[str] = set()
+    for model in kept if places else ():
+        written = cast(model.filter, Text)
+        of_them = or_(*(written.contains(f'"{CUSTOM}{key}"', autoescape=True) for key in sorted(places)))
+        for id_, filter in session.execute(select(model.id, model.filter).where(of_them).order_by(model.id)):
+            if found := mentions(filter).valued & places.keys():
+                keys |= found
+                named.setdefault(f"{model.__tablename__}_ids", []).append(id_)
+    if named:
+        message = "A filter that is kept names a value of it: change or delete it first."
+        fields = [{"field": place, "message": message} for key, place in places.items() if key in keys]
+        ids = {name: ", ".join(found[:MOST_NAMED]) for name, found in named.items()}
+        raise Conflict("field_in_saved_filter", fields=fields, **ids)
 
 
 class SavedFilters:

@@ -15,7 +15,7 @@ from chassis.filters.sql import condition
 from chassis.filters.tree import Node, readings_of
 from chassis.paging import TOTAL_CAP, count_up_to, page
 from contracts.errors import Conflict, Invalid, NotFound, invalid_field
-from services.cases.filter_lookup import read_filter, read_filter_to_keep
+from services.cases.filter_lookup import read_filter, read_filter_to_save
 from services.cases.freshness import freshness_of_each
 from services.cases.known_cases import refuse_unknown_cases
 from services.cases.models import Case, CaseList, CaseListMember
@@ -143,7 +143,7 @@ def _count(session: Session, case_list: CaseList, now: dt.datetime, sources: set
 
 def _set_filter(uow: UnitOfWork, case_list: CaseList, filter: Record | None) -> None:
     if filter is not None:
-        read_filter_to_keep(uow.session, filter, path="filter")
+        read_filter_to_save(uow.session, filter, path="filter")
     case_list.filter = filter
     SAVED_FILTERS.note_uses(uow, case_list.id, filter)
 

@@ -28,7 +28,8 @@ _PLAIN = ("name", "number_prefix", "number_digits", "number_yearly", "archived",
 
 
 def create_case_type(db: Database, calls: Any, command: Record, *, now: dt.datetime) -> Record:
-    """Raises Invalid that names what is wrong, Conflict `name_taken`, Unavailable if its forms cannot be checked."""
+    """Raises Invalid that names what is wrong, Conflict `name_taken` and `field_in_saved_filter`, Unavailable if its
+    forms cannot be checked."""
     _check(command)
     demand_forms(calls, command.get("default_form_ids"))
     with typed_clashes(), db.unit_of_work() as uow:
@@ -60,7 +61,7 @@ def update_case_type(
     db: Database, calls: Any, case_type_id: str, changes: Record, expected_version: int | None, *, now: dt.datetime
 ) -> Record:
     """Lists in `changes` replace the type's. Raises Invalid, NotFound, Unavailable if its forms cannot be checked, and
-    Conflict: `stale_version`, `name_taken`, `status_in_use`, `custom_field_in_use`."""
+    Conflict: `stale_version`, `name_taken`, `status_in_use`, `custom_field_in_use`, `field_in_saved_filter`."""
     _check(changes)
     if "default_form_ids" in changes:
         known = get_case_type(db, case_type_id)["default_form_ids"]

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from chassis.filters import lookup
 from chassis.filters.fields import Field
-from chassis.filters.parsing import Wire
+from chassis.filters.parsing import Wire, mentions
 from chassis.filters.tree import Node, readings_of
 from contracts.errors import invalid_field
 from services.cases.filter_fields import CASE_FIELDS, custom_meanings
@@ -53,6 +53,15 @@ def read_filter_to_keep(session: Session, wire: Any, *, path: str, saved_as: str
         message = "It names a value of a sensitive field, which is not kept where everybody reads it."
         raise invalid_field(path, message, code="sensitive_value")
     return tree
+
+
+def read_filter_to_save(session: Session, wire: Any, *, path: str, saved_as: str | None = None) -> Node:
+    """As `read_filter_to_keep`, for a filter that is kept here: none of the fields of which it names a value becomes
+    sensitive before the end of the transaction."""
+    if keys := sorted(mentions(wire).valued):
+        held = select(CustomField.key).where(CustomField.key.in_(keys))
+        session.execute(held.order_by(CustomField.case_type_id, CustomField.key).with_for_update(read=True))
+    return read_filter_to_keep(session, wire, path=path, saved_as=saved_as)
 
 
 def _load_saved(session: Session, ids: Sequence[str]) -> dict[str, Wire]:

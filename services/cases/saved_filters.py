@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chassis.filters.saved import SavedFilters
-from services.cases.filter_lookup import read_filter_to_keep
+from services.cases.filter_lookup import read_filter_to_save
 from services.cases.models import FilterUse, SavedFilter
 
-SAVED_FILTERS = SavedFilters(SavedFilter, FilterUse, read_filter_to_keep, target="cases")
+SAVED_FILTERS = SavedFilters(SavedFilter, FilterUse, read_filter_to_save, target="cases")

@@ -11,14 +11,15 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, exists, select
+from sqlalchemy import bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
+from chassis.filters.saved import refuse_named_values
 from chassis.value_sets import among
 from contracts.cases import FIELD_BECAME_SENSITIVE
 from contracts.errors import Conflict
-from services.cases.models import Case, CaseFieldValue, CustomField
+from services.cases.models import Case, CaseFieldValue, CaseList, CustomField, SavedFilter
 
 Record = dict[str, Any]
 
@@ -67,16 +68,20 @@ def _field_values(field: Record) -> Record:
 
 def replace_fields(uow: UnitOfWork, case_type_id: str, wanted: Sequence[Record], now: dt.datetime) -> None:
     """Makes `wanted` the custom fields of the type, in this order, and tells which become sensitive. Raises Conflict
-    `custom_field_in_use`."""
+    `custom_field_in_use`, and `field_in_saved_filter` of one that becomes sensitive."""
     session = uow.session
-    # A value that is being written is seen below.
-    theirs = select(CustomField.key).where(CustomField.case_type_id == case_type_id)
-    session.execute(theirs.order_by(CustomField.key).with_for_update())
+    becoming = _becoming_sensitive(session, case_type_id, wanted)
+    # A value that is being written is seen below, and a filter that is being kept, whatever type's field it means.
+    theirs = select(CustomField.key).where(
+        or_(CustomField.case_type_id == case_type_id, CustomField.key.in_(sorted(becoming)))
+    )
+    session.execute(theirs.order_by(CustomField.case_type_id, CustomField.key).with_for_update())
+    refuse_named_values(session, becoming, SavedFilter, CaseList)
+    for key in becoming:
+        uow.emit(FIELD_BECAME_SENSITIVE, case_type_id, {"case_type_id": case_type_id, "field": key})
     present = {field.key: field for field in fields_of(session, [case_type_id])[case_type_id]}
     for position, entry in enumerate(wanted):
         field = present.pop(entry["key"], None)
-        if entry.get("sensitive", False) and (field is None or field.removed_at is not None or not field.sensitive):
-            uow.emit(FIELD_BECAME_SENSITIVE, case_type_id, {"case_type_id": case_type_id, "field": entry["key"]})
         if field is None:
             session.add(CustomField(case_type_id=case_type_id, position=position, **_field_values(entry)))
             continue
@@ -92,6 +97,20 @@ def replace_fields(uow: UnitOfWork, case_type_id: str, wanted: Sequence[Record],
         field.removed_at = None
     for field in present.values():
         field.removed_at = field.removed_at or now
+
+
+def _becoming_sensitive(session: Session, case_type_id: str, wanted: Sequence[Record]) -> dict[str, str]:
+    """By key, the places in `wanted` of what is sensitive and was not, or was not there. (The type is locked: nobody
+    else changes what its fields are.)"""
+    sensitive = select(CustomField.key).where(
+        CustomField.case_type_id == case_type_id, CustomField.removed_at.is_(None), CustomField.sensitive
+    )
+    present = set(session.scalars(sensitive))
+    return {
+        entry["key"]: f"custom_fields.{position}.sensitive"
+        for position, entry in enumerate(wanted)
+        if entry.get("sensitive", False) and entry["key"] not in present
+    }
 
 
 def _has_values(session: Session, case_type_id: str, key: str) -> bool:

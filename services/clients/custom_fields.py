@@ -23,11 +23,12 @@ from sqlalchemy.orm import Session
 from chassis.columns import new_id
 from chassis.custom_fields import definition_problems
 from chassis.database import Database, UnitOfWork
+from chassis.filters.saved import refuse_named_values
 from chassis.paging import page
 from chassis.words import UnfitText, clean_text
 from contracts.clients import CLIENT_FIELD_RESEALING
 from contracts.errors import Conflict, Invalid, NotFound
-from services.clients.models import Client, ClientField
+from services.clients.models import Client, ClientField, ClientGroup, SavedFilter
 
 MOST_FIELDS = 200
 _SHOWN = ("id", "version", "created_at", "updated_at", "position", "key", "label", "type", "required", "sensitive",
@@ -79,7 +80,7 @@ def create_client_field(db: Database, now: dt.datetime, **command: Any) -> Recor
     """The new field; one of that key that was removed comes back, with its values.
 
     Raises Invalid, Conflict `client_field_exists`, `client_field_in_use` (values of another type are stored under the
-    key) or `too_many_client_fields`.
+    key), `field_in_saved_filter` (it comes back as a sensitive one) or `too_many_client_fields`.
     """
     fields = _checked({"required": False, "sensitive": False, "options": [], **command})
     try:
@@ -111,8 +112,8 @@ def update_client_field(
     changes: dict[str, Any],
     expected_version: int | None = None,
 ) -> Record:
-    """The field with its changes. Raises Invalid, NotFound `client_field_not_found`, Conflict `stale_version` or
-    `client_field_in_use`."""
+    """The field with its changes. Raises Invalid, NotFound `client_field_not_found`, Conflict `stale_version`,
+    `client_field_in_use`, or `field_in_saved_filter` of one that becomes sensitive."""
     with db.unit_of_work() as uow:
         found = _find(uow.session, client_field_id, lock=True)
         if expected_version is not None and expected_version != found.version:
@@ -172,6 +173,8 @@ def _apply(uow: UnitOfWork, field: ClientField, fields: Record, now: dt.datetime
         named = [{"field": "type", "message": message}]
         raise Conflict("client_field_in_use", fields=named, key=field.key)
     if fields.get("sensitive", field.sensitive) != field.sensitive:
+        if not field.sensitive:
+            refuse_named_values(uow.session, {field.key: "sensitive"}, SavedFilter, ClientGroup)
         data = {"client_field_id": field.id, "after": None}
         uow.emit(CLIENT_FIELD_RESEALING, field.id, data)
     for name, value in fields.items():

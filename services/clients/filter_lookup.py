@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from chassis.filters import lookup
 from chassis.filters.fields import Field
-from chassis.filters.parsing import Wire
+from chassis.filters.parsing import Wire, mentions
 from chassis.filters.tree import Node
 from services.clients.filter_fields import CLIENT_FIELDS, custom_meaning
 from services.clients.models import ClientField, SavedFilter
@@ -31,6 +31,15 @@ def read_filter(session: Session, wire: Any, *, path: str, saved_as: str | None 
         path=path,
         saved_as=saved_as,
     )
+
+
+def read_filter_to_save(session: Session, wire: Any, *, path: str, saved_as: str | None = None) -> Node:
+    """As `read_filter`, for a filter that is kept: none of the fields of which it names a value becomes sensitive
+    before the end of the transaction."""
+    if keys := sorted(mentions(wire).valued):
+        held = select(ClientField.key).where(ClientField.key.in_(keys)).order_by(ClientField.key)
+        session.execute(held.with_for_update(read=True))
+    return read_filter(session, wire, path=path, saved_as=saved_as)
 
 
 def _load_saved(session: Session, ids: Sequence[str]) -> dict[str, Wire]:

@@ -48,11 +48,6 @@ def _member_ids(session: Session, group: ClientGroup, limit: int, after: str | N
     return list(session.scalars(wanted.order_by(ClientGroupMember.client_id).limit(limit)))
 
 
-def check_filter(session: Session, filter: Record, now: dt.datetime) -> None:
-    """Raises Invalid `invalid_filter` that names the place, or NotFound for a saved filter that is not known."""
-    select_ids(session, {"filter": filter}, now=now)
-
-
 def count(session: Session, group: ClientGroup, now: dt.datetime) -> int | None:
     """How many members a group has, at most one more than a list counts. None: its filter can no longer be read."""
     if group.kind == "static":

@@ -16,6 +16,7 @@ from chassis.words import UnfitText, clean_text, strip_accents
 from contracts.errors import Conflict, invalid_field
 from services.clients import group_members
 from services.clients.clashes import typed_clash
+from services.clients.filter_lookup import read_filter_to_save
 from services.clients.models import Client, ClientGroup, ClientGroupMember
 from services.clients.saved_filters import SAVED_FILTERS
 from services.clients.selecting import find_group
@@ -56,7 +57,7 @@ def create_client_group(
     if kind == "filter" and client_ids:
         raise invalid_field("client_ids", "The members of a filter group are those of its filter.", "not_static")
     with typed_clash("uq_client_group_name", "name_taken", "name"), db.unit_of_work() as uow:
-        _set_filter(uow.session, group, filter, now)
+        _set_filter(uow.session, group, filter)
         uow.session.add(group)
         SAVED_FILTERS.note_uses(uow, group.id, group.filter)
         group_members.add(uow, group, client_ids)
@@ -92,7 +93,7 @@ def update_client_group(
         before = _record(group, None)
         _describe(group, changes)
         if "filter" in changes:
-            _set_filter(uow.session, group, changes["filter"], now)
+            _set_filter(uow.session, group, changes["filter"])
             SAVED_FILTERS.note_uses(uow, group.id, group.filter)
         if _record(group, None) != before:
             group.touch(now)
@@ -125,13 +126,13 @@ def _text(value: str | None, field: str, *, lines: bool = False) -> str | None:
         raise invalid_field(field, str(error), "invalid_text") from error
 
 
-def _set_filter(session: Session, group: ClientGroup, filter: Record | None, now: dt.datetime) -> None:
+def _set_filter(session: Session, group: ClientGroup, filter: Record | None) -> None:
     if group.kind == "static" and filter is not None:
         raise invalid_field("filter", "A static group has members and no filter.", "not_a_filter_group")
     if group.kind == "filter":
         if filter is None:
             raise invalid_field("filter", "Needed for a filter group.", "required")
-        group_members.check_filter(session, filter, now)
+        read_filter_to_save(session, filter, path="filter")
     group.filter = filter
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chassis.filters.saved import SavedFilters
-from services.clients.filter_lookup import read_filter
+from services.clients.filter_lookup import read_filter_to_save
 from services.clients.models import FilterUse, SavedFilter
 
-SAVED_FILTERS = SavedFilters(SavedFilter, FilterUse, read_filter, target="clients")
+SAVED_FILTERS = SavedFilters(SavedFilter, FilterUse, read_filter_to_save, target="clients")

@@ -5,20 +5,23 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import eventlet
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from chassis.columns import new_id, utc_now
 from chassis.context import Context, use
 from chassis.testing import deliver, outbox_events, received
 from contracts.cases import CREATE_CASE, FIELD_BECAME_SENSITIVE
-from contracts.errors import Forbidden, Invalid
+from contracts.errors import Conflict, Forbidden, Invalid
 from contracts.tasks import GET_MAPPED_ANSWERS, TASK_COMPLETED
 from services.cases.data_exports import export_client_data
-from services.cases.models import Base, Case, CaseFieldValue, CaseKey, CustomField
+from services.cases.filter_lookup import read_filter_to_save
+from services.cases.models import Base, Case, CaseFieldValue, CaseKey, CustomField, SavedFilter
 from services.cases.stored_values import SETTLED, reseal
 from tests.service.canaries import found_in
 from tests.service.cases_office import Office, listed, refusal
+from tests.service.races import until_held_up
 from tests.service.test_cases_erasing import erase
 
 FIELDS: list[dict[str, Any]] = [
@@ -170,6 +173,59 @@ def test_a_sensitive_value_is_asked_for_and_not_kept_in_a_filter(office: Office)
     assert refusal(Invalid, service.create_case_list, name="D", filter=wire) == ("sensitive_value", ["filter"])
     saved = service.create_saved_filter("D", {"field": "custom_fields.diagnosis", "op": "is_empty"})
     assert refusal(Invalid, service.update_saved_filter, saved["id"], {"filter": wire}, None)[0] == "sensitive_value"
+
+
+def test_a_field_of_which_a_kept_filter_names_a_value_does_not_become_sensitive(office: Office) -> None:
+    plain = [{**field, "sensitive": False} for field in FIELDS]
+    kind, service = kind_of(office, plain), office.service
+    wire = {"not": {"field": "custom_fields.diagnosis", "op": "in", "value": ["Quimbyism"]}}
+    saved = service.create_saved_filter("D", {"or": [wire, {"field": "custom_fields.fee", "op": "is_empty"}]})
+    service.create_saved_filter("By the other", {"saved_filter_id": saved["id"]})
+    # Nothing but a part of the name is the same.
+    service.create_saved_filter("N", {"field": "custom_fields.notes", "op": "eq", "value": "custom_fields.fee"})
+    kept = service.create_case_list(name="D", filter=wire)
+
+    def becoming(*keys: str) -> list[dict[str, Any]]:
+        return [{**field, "sensitive": field["key"] in keys} for field in plain]
+
+    def seal(*keys: str) -> Any:
+        return service.update_case_type(kind["id"], {"custom_fields": becoming(*keys)}, None)
+
+    with pytest.raises(Conflict) as refused:
+        seal("fee", "diagnosis")
+    error = refused.value
+    assert (error.code, [entry["field"] for entry in error.fields]) == (
+        "field_in_saved_filter",
+        ["custom_fields.0.sensitive"],
+    )
+    assert error.meta == {"saved_filter_ids": saved["id"], "case_list_ids": kept["id"]}
+    # A type that has no such field yet is refused it as well: its key is the same field to a filter.
+    assert refusal(Conflict, kind_of, office, becoming("diagnosis"))[0] == "field_in_saved_filter"
+    assert seal("fee")["custom_fields"][1]["sensitive"] is True
+    service.delete_case_list(kept["id"])
+    service.update_saved_filter(saved["id"], {"filter": {"field": "custom_fields.diagnosis", "op": "is_empty"}}, None)
+    assert seal("diagnosis")["custom_fields"][0]["sensitive"] is True
+    # What was kept while it was so is no reason to refuse another change of the type.
+    with office.db.unit_of_work() as uow:
+        uow.session.execute(update(SavedFilter).where(SavedFilter.id == saved["id"]).values(filter=wire))
+    assert seal("diagnosis", "born")["custom_fields"][2]["sensitive"] is True
+
+
+def test_a_filter_that_is_being_kept_keeps_its_field_from_becoming_sensitive(office: Office) -> None:
+    plain = [{**field, "sensitive": False} for field in FIELDS]
+    kind_of(office, plain)
+    other = kind_of(office, plain)
+    wire = {"field": "custom_fields.diagnosis", "op": "eq", "value": "Quimbyism"}
+
+    def seal() -> str:
+        return refusal(Conflict, office.service.update_case_type, other["id"], {"custom_fields": FIELDS}, None)[0]
+
+    with office.db.unit_of_work() as uow:
+        read_filter_to_save(uow.session, wire, path="filter")
+        uow.session.add(SavedFilter(name="D", filter=wire, created_at=utc_now(), updated_at=utc_now()))
+        sealing = eventlet.spawn(seal)
+        until_held_up(office.db, sealing)
+    assert sealing.wait() == "field_in_saved_filter"
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,20 @@ import eventlet
 import pytest
 from sqlalchemy import select
 
+from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.testing import make_service
 from chassis.wire import strict
 from contracts.clients import CLIENT_FIELD_RESEALING, CREATE_CLIENT_FIELD
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound
 from services.clients import custom_fields, records, resealing, searching
-from services.clients.models import Client
+from services.clients.filter_lookup import read_filter_to_save
+from services.clients.groups import create_client_group, delete_client_group
+from services.clients.models import Client, SavedFilter
+from services.clients.saved_filters import SAVED_FILTERS
 from services.clients.service import ClientsService
 from tests.service.clients_desk import NOW, Desk, desk
+from tests.service.races import until_held_up
 from tests.service.test_clients_sealing import everything_kept
 
 __all__ = ["desk"]
@@ -297,3 +302,44 @@ def test_a_position_fits_into_the_database(desk: Desk) -> None:
         assert "position" in body.schema.validate({"key": "far", "label": "Far", "type": "text", "position": position})
     desk.define("far", position=1_000_000)
     desk.define("next")
+
+
+def test_a_field_of_which_a_kept_filter_names_a_value_does_not_become_sensitive(desk: Desk) -> None:
+    court, room = define(desk), define(desk, "room")
+    wire = {"and": [{"field": "custom_fields.court", "op": "ne", "value": "North"}]}
+    saved = SAVED_FILTERS.create(desk.db, NOW, name="North", filter=wire)["id"]
+    SAVED_FILTERS.create(desk.db, NOW, name="By the other", filter={"saved_filter_id": saved})
+    SAVED_FILTERS.create(desk.db, NOW, name="Room", filter={"field": "custom_fields.room", "op": "is_empty"})
+    group = create_client_group(desk.db, NOW, name="North", kind="filter", filter=wire)["id"]
+    with pytest.raises(Conflict, match="field_in_saved_filter") as refused:
+        change(desk, court, sensitive=True)
+    assert list(at_fault(refused)) == ["sensitive"]
+    assert refused.value.meta == {"saved_filter_ids": saved, "client_group_ids": group}
+    assert change(desk, room, sensitive=True)["sensitive"] is True
+    remove(desk, court)
+    with pytest.raises(Conflict, match="field_in_saved_filter"):
+        define(desk, sensitive=True)
+    court = define(desk)
+    delete_client_group(desk.db, group_id=group)
+    now_empty = {"filter": {"field": "custom_fields.court", "op": "is_empty"}}
+    SAVED_FILTERS.update(desk.db, NOW, saved_filter_id=saved, changes=now_empty)
+    assert change(desk, court, sensitive=True)["sensitive"] is True
+    assert change(desk, court, sensitive=True, label="The court")["label"] == "The court"
+
+
+def test_a_filter_that_is_being_kept_keeps_its_field_from_becoming_sensitive(desk: Desk) -> None:
+    court = define(desk)
+    wire = {"field": "custom_fields.court", "op": "eq", "value": "North"}
+
+    def seal() -> str:
+        with pytest.raises(Conflict) as refused:
+            change(desk, court, sensitive=True)
+        return str(refused.value.code)
+
+    with desk.db.unit_of_work() as uow:
+        read_filter_to_save(uow.session, wire, path="filter")
+        row = {"id": new_id(), "name": "North", "filter": wire, "created_at": NOW, "updated_at": NOW}
+        uow.insert(SavedFilter, [row])
+        sealing = eventlet.spawn(seal)
+        until_held_up(desk.db, sealing)
+    assert sealing.wait() == "field_in_saved_filter"
