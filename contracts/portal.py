@@ -11,7 +11,7 @@ from contracts.base import Choice, Empty, Event, Id, Instant, Operation, Stamped
 from contracts.erasing import ErasureReported, a_report
 from contracts.errors import Conflict, Gone, Invalid, NotFound, Unavailable
 from contracts.exporting import export_operation
-from contracts.tasks import MOST_FILES, AttachedFiles, CaseTask, SectionProgress, TaskFile, Upload
+from contracts.tasks import MOST_FILES, AttachedFiles, CaseTask, KnownAnswer, SectionProgress, TaskFile, Upload
 
 OWNER = "portal"
 MOST_LINK_CASES = 200
@@ -96,7 +96,7 @@ class PageBranding(Schema):
 class PortalPage(Schema):
     """What the page behind a link shows. `language` is the client's if the pages speak it, else the firm's. `progress`:
     how far the cases are whose open tasks it shows; nothing for a link to one task. `files`: those of answers, and what
-    this client has uploaded for the next one."""
+    this client has uploaded for the next one. `known`: what the fields of open tasks begin with that ask for it."""
 
     link_id = Id()
     branding = fields.Nested(PageBranding)
@@ -105,6 +105,7 @@ class PortalPage(Schema):
     case_tasks = fields.List(fields.Nested(CaseTask))
     progress = fields.List(fields.Nested(SectionProgress))
     files = fields.List(fields.Nested(TaskFile))
+    known = fields.List(fields.Nested(KnownAnswer))
 
 
 class AttachOwnFiles(LinkId):

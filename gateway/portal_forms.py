@@ -41,7 +41,8 @@ class Question:
 
     `widget` says which fields: input, textarea, choices, tick, files or signature. `done`: it is answered;
     `answer` says how, in lines, and `left_blank` that it was not. `blank_effect`: what a blank answer would do.
-    `draft`: what is filled in was saved and not sent. `can_wait`: it can be saved. `again`: why it is asked again.
+    `draft`: what is filled in was saved and not sent. `known`: it is what the firm has on record. `can_wait`: it can be
+    saved. `again`: why it is asked again.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Question:
     choices: list[Choice] = field(default_factory=list)
     multiple: bool = False
     draft: bool = False
+    known: bool = False
     can_wait: bool = False
     again: str | None = None
     files: list[ShownFile] = field(default_factory=list)
@@ -80,7 +82,7 @@ class Question:
 
     @property
     def described_by(self) -> str:
-        parts = {"hint": self.hints, "error": self.error, "blank": self.blank_effect}
+        parts = {"hint": self.hints, "known": self.known, "error": self.error, "blank": self.blank_effect}
         return " ".join(f"{name}-{self.id}" for name, present in parts.items() if present)
 
 
@@ -102,13 +104,16 @@ def question_of(
     error: str | None = None,
     reopened: bool = False,
     files: Sequence[Record] = (),
+    known: Any = None,
 ) -> Question:
     """The page's view of a case task (wire form). `typed` is what a refused form held; `reopened`: the client wants
-    to change an answer that was given. `files`: those of the case task that are there."""
+    to change an answer that was given. `files`: those of the case task that are there. `known`: what is filled in of
+    an open one, unless something else is there."""
     kind = case_task["kind"]
     kept = case_task.get("answer")
     draft = case_task.get("draft_at") is not None
-    current = typed if was_typed else case_task.get("draft") if draft else kept
+    from_record = not (known is None or was_typed or draft or kept is not None) and case_task["status"] != "completed"
+    current = typed if was_typed else case_task.get("draft") if draft else known if from_record else kept
     signed = current if kind == "signature" and isinstance(current, dict) else {}
     rejection = case_task.get("rejection") or {}
     if error is None and rejection.get("code") in REFUSALS:
@@ -133,6 +138,7 @@ def question_of(
         choices=_choices(case_task, current, words),
         multiple=kind == "several_choices",
         draft=draft and not was_typed,
+        known=from_record,
         can_wait=_widget(kind) in ("input", "textarea", "choices") and case_task["status"] != "completed",
         again=(case_task.get("reopened") or {}).get("reason"),
         files=shown_files(files, current, was_typed, words),

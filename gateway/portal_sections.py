@@ -51,8 +51,9 @@ def progress_of(page: Record, words: Words) -> Progress | None:
     return Progress(completed, total, _said(completed, total, words)) if completed and total > 1 else None
 
 
-def _place(entry: Record) -> tuple[str | None, ...]:
-    return entry.get("case_id"), entry.get("case_form_id"), entry.get("section")
+def _place(entry: Record) -> tuple[Any, ...]:
+    # By its position too: two sections of a form may have one title.
+    return entry.get("case_id"), entry.get("case_form_id"), entry.get("section_position"), entry.get("section")
 
 
 def _said(completed: int, total: int, words: Words) -> str:

@@ -45,6 +45,7 @@ def page_response(
     """
     spoken = words(best_language(request.args.get("lang"), lambda: page["language"]))
     typed = typed or {}
+    known = {entry["case_task_id"]: entry["value"] for entry in page.get("known") or ()}
     branding = page["branding"]
     questions = [
         question_of(
@@ -56,6 +57,7 @@ def page_response(
             error=_refusal(spoken, refused) if refused and case_task["id"] in typed else None,
             reopened=reopened == case_task["id"] or case_task["id"] in typed,
             files=[file for file in page.get("files") or () if file["case_task_id"] == case_task["id"]],
+            known=known.get(case_task["id"]),
         )
         for case_task in page["case_tasks"]
     ]

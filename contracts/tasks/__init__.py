@@ -10,6 +10,7 @@ from contracts.tasks.conditions import *  # noqa: F403
 from contracts.tasks.due import *  # noqa: F403
 from contracts.tasks.files import *  # noqa: F403
 from contracts.tasks.forms import *  # noqa: F403
+from contracts.tasks.known_answers import *  # noqa: F403
 from contracts.tasks.notifications import *  # noqa: F403
 from contracts.tasks.privacy import *  # noqa: F403
 from contracts.tasks.sharing import *  # noqa: F403

@@ -17,9 +17,11 @@ class CaseTask(Stamped):
     template's as it is now, null if none (a blank answer would clear that field). `rejection`: why the owner of a
     mapped field refused the answer. `due` is the rule that gives `due_at`, as a `Due`; a task that waits for another
     one has no date yet. `draft`: what was filled in since and not sent, saved at `draft_at`. `reopened`: `reason` and
-    `at`, until the task is completed again. `item_key`: what the form of `case_form_id` calls the task. `overdue`: what
-    is done when its time has passed, null if nothing. `sensitive`: the answer is; `hidden` names what is there of
-    `answer` and `draft` and not shown to who asks, which is null then."""
+    `at`, until the task is completed again. `item_key`: what the form of `case_form_id` calls the task;
+    `section_position`: which of the form's sections it is in, from 0, since two may have one title; null without a
+    form. `overdue`: what is done when its time has passed, null if nothing. `sensitive`: the answer is; `hidden` names
+    what is there of `answer` and `draft` and not shown to who asks, which is null then. `prefill`: the client's page
+    fills in what is known, which is no answer until the client sends it."""
 
     case_id = Id()
     template_id = Id()
@@ -34,6 +36,7 @@ class CaseTask(Stamped):
     checks = fields.Dict()
     mapping = fields.Nested(Mapping, allow_none=True)
     section = fields.String(allow_none=True)
+    section_position = fields.Integer(allow_none=True)
     assignee_id = Id(allow_none=True)
     status = Choice(*STATUSES)
     due = fields.Dict(allow_none=True)
@@ -48,6 +51,7 @@ class CaseTask(Stamped):
     reopened = fields.Dict(allow_none=True)
     sensitive = fields.Boolean()
     hidden = fields.List(fields.String())
+    prefill = fields.Boolean()
     last_notification = fields.Dict(allow_none=True)
     overdue = fields.Nested(KeptHandling, allow_none=True)
 
@@ -159,11 +163,12 @@ class ClientTasks(Schema):
 
 class SectionProgress(Schema):
     """`completed` of all but the skipped ones: those of one section of one form on one case, or, with neither, of the
-    case's other tasks."""
+    case's other tasks. `section_position` tells sections apart, as in `CaseTask`."""
 
     case_id = Id()
     case_form_id = Id(allow_none=True)
     section = fields.String(allow_none=True)
+    section_position = fields.Integer(allow_none=True)
     completed = Count()
     total = Count()
 

@@ -37,7 +37,8 @@ def form_key(**kwargs: Any) -> Text:
 
 class FormTask(Schema):
     """One question of a form. `required` null: as its template says. `condition`: asked only if it holds, in the filter
-    language over `answers.<key>` of earlier tasks. `due`: unless null, in place of what the assignment says."""
+    language over `answers.<key>` of earlier tasks. `due`: unless null, in place of what the assignment says. `prefill`:
+    the client's page fills in what is known (see `KnownAnswer`), for the client to check and send."""
 
     key = form_key(required=True)
     template_id = Id(required=True)
@@ -45,6 +46,7 @@ class FormTask(Schema):
     condition = fields.Dict(load_default=None, allow_none=True)
     due = fields.Nested(Due, load_default=None, allow_none=True)
     assignee_id = Id(load_default=None, allow_none=True)
+    prefill = Flag(load_default=False)
 
 
 class FormSection(Schema):

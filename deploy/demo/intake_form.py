@@ -79,7 +79,7 @@ SECTIONS: list[dict[str, Any]] = [
             {"key": "married"},
             {"key": "spouse_name", "condition": _is("married", True)},
             {"key": "spouse_born", "condition": _is("married", True)},
-            {"key": "email"},
+            {"key": "email", "prefill": True},
         ],
     },
     {

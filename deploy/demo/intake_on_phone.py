@@ -38,6 +38,11 @@ class Visit:
         waiting = len(phone.asked)
         phone.answer(TITLES["married"], "no")
         self._notice("who is not married is asked nothing about a spouse", asked=(), of=spouse)
+        on_record = self._case["client"]["emails"][0]["address"]
+        noticed = self._stage.story.intake.noticed
+        noticed["the email address on record stands in its field, to be checked"] = (
+            phone.stands(TITLES["email"]) == on_record and self._state.tasks()["email"]["answer"] is None
+        )
         phone.answer(TITLES["email"], NEW_EMAIL)
         due_at = self._state.tasks()["license"]["due_at"]
         due = f"{self._state.local_day(due_at):%A, %B %-d}" if due_at else "no day"
@@ -48,7 +53,8 @@ class Visit:
         return [
             (f"{self._case['client']['first_name']} opens the link", f"{waiting} questions wait, in three sections"),
             ("Married? No", "nothing is asked about a spouse"),
-            ("Email address", f"documents are due by {due}"),
+            ("Email address", f"the page shows {on_record}; it is another one now"),
+            ("", f"documents are due by {due}"),
             ("Married? Corrected: yes", "two questions about the spouse appear"),
         ]
 

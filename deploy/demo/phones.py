@@ -40,12 +40,14 @@ class Sandbox:
 
 @dataclass
 class Question:
-    """A question that the page asks: where its form goes, its hidden fields, and the names of what is filled in."""
+    """A question that the page asks: where its form goes, its hidden fields, the names of what is filled in, and what
+    stands in its line already."""
 
     action: str
     hidden: dict[str, str] = field(default_factory=dict)
     title: str = ""
     names: list[str] = field(default_factory=list)
+    stands: str = ""
 
 
 class _Reader(HTMLParser):
@@ -73,6 +75,8 @@ class _Reader(HTMLParser):
                 self._open.hidden[found["name"]] = found.get("value", "")
             else:
                 self._open.names.append(found["name"])
+                if tag == "input" and found["name"] == "answer":
+                    self._open.stands = found.get("value", "")
 
     def handle_data(self, data: str) -> None:
         if self._heading is not None:
@@ -106,6 +110,10 @@ class Phone:
     def asked(self) -> list[str]:
         """The titles of the questions that wait for an answer, from top to bottom."""
         return [question.title for question in self._page.questions if question.names]
+
+    def stands(self, title: str) -> str:
+        """What a question's line holds before anybody has filled it in."""
+        return next((question.stands for question in self._page.questions if question.title == title), "")
 
     @property
     def headings(self) -> list[str]:

@@ -17,6 +17,7 @@ from chassis.database import Database
 from contracts.errors import CasewireError, Conflict, Gone, Invalid, NotFound, invalid_field
 from services.portal.files_shown import files_shown
 from services.portal.firms import FirmCache
+from services.portal.known_answers import known_answers
 from services.portal.links import live_link, record_use
 from services.portal.models import Link
 
@@ -97,7 +98,12 @@ def _compose(calls: Any, firms: FirmCache, link: Link) -> Record:
     asked = ask_client(calls, link)
     shown = _shown(calls, link)
     head = page_head(firms.get(link.firm_id, calls.accounts.get_firm), found(asked), link)
-    return {**head, **shown, "files": files_shown(calls, link, shown["case_tasks"])}
+    return {
+        **head,
+        **shown,
+        "files": files_shown(calls, link, shown["case_tasks"]),
+        "known": known_answers(calls, link, shown["case_tasks"]),
+    }
 
 
 @dataclass(frozen=True)

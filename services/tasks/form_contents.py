@@ -30,9 +30,14 @@ def content_of(title: str, description: str | None, sections: Sections) -> Wire:
 
 
 def sections_of(sections: Sections) -> list[Wire]:
-    """Sections in wire values, as they are kept."""
+    """Sections in wire values, as they are kept. A `prefill` that is not wanted is left out, as in forms that were kept
+    before there was one: what says the same must be the same."""
     dumped: list[Wire] = _sections.dump(sections)
-    return dumped
+    return [{**section, "tasks": [_without_false(task) for task in section["tasks"]]} for section in dumped]
+
+
+def _without_false(task: Wire) -> Wire:
+    return {name: value for name, value in task.items() if name != "prefill" or value}
 
 
 def sections_in(content: Wire) -> list[Wire]:

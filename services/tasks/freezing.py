@@ -154,6 +154,7 @@ def _freeze_form(
             "section_position": number,
             "position": position,
             "condition": conditions.conditions_of(section, task) or None,
+            "prefill": task["prefill"],
         }
         for number, section in enumerate(sections)
         for position, task in enumerate(section["tasks"])

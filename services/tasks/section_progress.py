@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from chassis.scoping import BY_ID
 from services.tasks.models import CaseTask
 
-_OF = (CaseTask.case_id, CaseTask.case_form_id, CaseTask.section)
+_OF = (CaseTask.case_id, CaseTask.case_form_id, CaseTask.section_position, CaseTask.section)
 
 
 def read_progress(session: Session, which: ColumnElement[bool]) -> list[dict[str, Any]]:
@@ -22,6 +22,13 @@ def read_progress(session: Session, which: ColumnElement[bool]) -> list[dict[str
         .execution_options(**BY_ID)
     )
     return [
-        {"case_id": case_id, "case_form_id": form_id, "section": section, "completed": completed, "total": total}
-        for case_id, form_id, section, completed, total in session.execute(counted)
+        {
+            "case_id": case_id,
+            "case_form_id": form_id,
+            "section": section,
+            "section_position": None if form_id is None else position,
+            "completed": completed,
+            "total": total,
+        }
+        for case_id, form_id, position, section, completed, total in session.execute(counted)
     ]

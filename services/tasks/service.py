@@ -6,7 +6,7 @@ from chassis.database import Data
 from chassis.files import FilesProvider
 from chassis.rpc import Calls
 from chassis.sealing import Keys
-from contracts import accounts, cases, messaging
+from contracts import accounts, cases, clients, messaging
 from services.tasks.entrypoints.automation import AutomationEntrypoints
 from services.tasks.entrypoints.bulk import BulkEntrypoints
 from services.tasks.entrypoints.case_tasks import CaseTasksEntrypoints
@@ -41,7 +41,7 @@ class TasksService(
 
     db = Data(Base)
     files = FilesProvider()
-    calls = Calls(accounts, cases, messaging)
+    calls = Calls(accounts, cases, clients, messaging)
     # For thousands of ids at a time, which are passed on as they come.
     raw_calls = Calls(cases, messaging, raw=True)
     keys = Keys(Base, SEALING)

@@ -21,6 +21,7 @@ _COPIED = (
     "id", "version", "created_at", "updated_at", "case_id", "template_id", "template_version", "case_form_id",
     "item_key", "title", "instructions", "kind", "required", "options", "checks", "section", "assignee_id", "due_at",
     "answered_by", "answer_version", "completed_at", "rejection", "last_notification", "draft_at", "reopened",
+    "prefill",
 )  # fmt: skip
 
 
@@ -53,6 +54,7 @@ def _plain(task: CaseTask, now: dt.datetime) -> dict[str, Any]:
         "due": task.due_rule,
         "overdue": overdue_handling.kept(task.overdue_handling),
         "sensitive": sealed_answers.is_sensitive(task),
+        "section_position": None if task.case_form_id is None else task.section_position,
     }
 
 

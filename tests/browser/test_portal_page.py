@@ -116,6 +116,22 @@ def test_a_client_goes_on_later_on_another_phone(fake, visit):
     assert (fake.answer_of(id_of(1)), fake.answer_of(id_of(2))) == ("It rained, and I fell.", None)
 
 
+def test_what_is_on_record_is_checked_and_sent_as_it_is(fake, visit):
+    mapping = {"target": "client", "field": "phone"}
+    known = [{"case_task_id": id_of(1), "value": "+12125550123"}, {"case_task_id": id_of(2), "value": True}]
+    asked = case_task(1, "phone", "Your mobile number", mapping=mapping), case_task(2, "yes_no", "Was it wet?")
+    fake.add("token", *asked, known=known)
+    page = visit("/p/token", viewport=SMALL)
+    field = page.get_by_label("Your mobile number")
+    expect(field).to_have_value("+12125550123")
+    expect(field).to_have_accessible_description(re.compile("This is what we have on record. Check it"))
+    expect(page.get_by_role("group", name="Was it wet?").get_by_label("Yes")).to_be_checked()
+    assert page.evaluate("document.documentElement.scrollWidth") <= SMALL["width"]
+    page.locator("form").first.get_by_role("button", name="Send my answer").tap()
+    expect(page.get_by_text("We have your answer.")).to_be_visible()
+    assert (fake.answer_of(id_of(1)), fake.answer_of(id_of(2))) == ("+12125550123", None)
+
+
 def test_every_kind_can_be_answered_one_after_another(fake, visit):
     fake.add("token", *EVERY_KIND)
     page = visit("/p/token")

@@ -89,3 +89,32 @@ def test_a_form_is_filled_in_behind_one_link_and_brings_up_what_follows(system: 
     assert "1 of 3 answered" in page.text
     assert "1 of 2 answered" in page.text
     assert "Which street?" in page.text
+
+
+def test_what_is_on_record_is_in_the_field_and_sent_as_it_is_completes_the_task(system: Embedded) -> None:
+    api = system.api
+    client, other_task = new_task(system)
+    mapping = {"target": "client", "field": "phone"}
+    template = api.post("/v1/task-templates", {"title": "Your number", "kind": "phone", "mapping": mapping})
+    asked = {"key": "phone", "template_id": template["id"], "prefill": True}
+    form = api.post("/v1/forms", {"title": uuid.uuid4().hex, "sections": [{"title": "You", "tasks": [asked]}]})
+    assert form["sections"][0]["tasks"][0]["prefill"] is True
+    assigned = api.post(f"/v1/cases/{other_task['case_id']}/forms", {"form_id": form["id"]})
+    tasks = api.get(f"/v1/cases/{other_task['case_id']}/tasks")["data"]
+    (before,) = (task for task in tasks if task["case_form_id"] == assigned["id"])
+    assert (before["prefill"], before["answer"], before["draft"]) == (True, None, None)
+
+    scope = {"kind": "form", "case_form_id": assigned["id"]}
+    link = api.post("/v1/portal-links", {"client_id": client["id"], "scope": scope})
+    browser, number = requests.Session(), client["phones"][0]["number"]
+    page = browser.get(link["url"], timeout=10)
+    shown = re.search(r'name="answer" value="([^"]*)"', page.text)
+    assert shown is not None
+    assert (shown[1], "This is what we have on record." in page.text) == (number, True)
+    path = f"/v1/case-tasks/{before['id']}"
+    assert api.get(path) == before, "to show it changes nothing"
+    done = browser.post(f"{system.url}/p", data={**form_of(page), "answer": shown[1]}, timeout=10)
+    assert (done.status_code, "1 of 1 answered" in done.text) == (200, True)
+    after = api.get(path)
+    assert (after["status"], after["answer"], after["answered_by"]) == ("completed", number, "client")
+    assert api.get(f"/v1/clients/{client['id']}")["phones"] == client["phones"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import types
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from chassis.testing import (
 )
 from chassis.tokens import new_token
 from contracts import accounts, cases, clients, messaging, tasks
-from contracts.errors import Conflict, Gone, Invalid, NotFound
+from contracts.errors import Conflict, DeadlineExceeded, Gone, Invalid, NotFound
 from services.portal import links, pages
 from services.portal.firms import FirmCache
 from services.portal.models import Base
@@ -48,6 +49,8 @@ class Office:
         self.case_tasks = {task["id"]: task for task in (self._task("Your number"), self._task("Your street"))}
         self.case_form_id, self.state = new_id(), "open"
         self.given_by: dict[str, str] = {}
+        self.known: dict[str, Any] | None = {}
+        """What is known, by case task; None: tasks is too slow to tell."""
         self.asked_for: list[Context | None] = []
         self.calls = FakeCalls(
             accounts,
@@ -69,6 +72,7 @@ class Office:
                     "progress": [{"case_id": case_ids[0], "section": None, "completed": 0, "total": 2}],
                 },
                 tasks.LIST_FORM_TASKS: self._form_tasks,
+                tasks.GET_KNOWN_ANSWERS: self._known_answers,
                 tasks.SUBMIT_ANSWER: self._submit,
                 tasks.SAVE_DRAFT: self._save,
                 tasks.GET_MAPPED_ANSWERS: lambda case_task_ids: {
@@ -159,6 +163,12 @@ class Office:
             {"case_id": self.case_id, "case_form_id": case_form_id, "section": None, "completed": 0, "total": 2}
         ]
         return {"case_id": self.case_id, "case_tasks": list(self.case_tasks.values()), "progress": progress}
+
+    def _known_answers(self, case_task_ids, client_id):
+        if self.known is None:
+            raise DeadlineExceeded("deadline_exceeded")
+        found = [{"case_task_id": id_, "value": self.known[id_]} for id_ in case_task_ids if id_ in self.known]
+        return {"answers": found}
 
     def _submit(self, case_task_id, answer, client_id, link_id, answer_version):
         task = self.case_tasks[case_task_id]

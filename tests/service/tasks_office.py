@@ -14,7 +14,7 @@ from chassis.context import Context, use
 from chassis.database import Database
 from chassis.files import FolderFiles
 from chassis.testing import FakeCalls, make_service, outbox_events
-from contracts import accounts, cases, messaging
+from contracts import accounts, cases, clients, messaging
 from contracts.base import Event
 from contracts.errors import Invalid, NotFound, invalid_field
 from services.tasks import assigning, templates
@@ -118,6 +118,8 @@ class Office:
         self.cases, self.messaging = Cases(), Messaging()
         self.staff = {self.staff_id: True}
         self.supervisors: dict[str, str] = {}
+        self.on_record: dict[str, dict[str, Any]] = {}
+        """What clients knows of a client, by id."""
         answers = {
             accounts.GET_FIRM: lambda: {"time_zone": "America/New_York", "holidays": [HOLIDAY]},
             accounts.GET_STAFF: self._staff,
@@ -125,10 +127,11 @@ class Office:
             cases.SELECT_CASES: self.cases.select,
             cases.GET_CASE_FACTS: self.cases.facts,
             cases.CHECK_MAPPING: self.cases.check_mapping,
+            clients.GET_RECIPIENTS: self._recipients,
             messaging.SAVE_CONTENT: self.messaging.save_content,
             messaging.ESTIMATE_NOTIFICATIONS: self.messaging.estimate,
         }
-        self.calls = FakeCalls(accounts, cases, messaging, answers=answers)
+        self.calls = FakeCalls(accounts, cases, clients, messaging, answers=answers)
         self.raw_calls = FakeCalls(cases, messaging, answers=answers, raw=True)
         self.service = make_service(
             TasksService, db=self.db, files=files, calls=self.calls, raw_calls=self.raw_calls, firms=Calendars()
@@ -138,6 +141,11 @@ class Office:
         if staff_id not in self.staff:
             raise NotFound("staff_not_found", staff_id=staff_id)
         return {"id": staff_id, "active": self.staff[staff_id]}
+
+    def _recipients(self, client_ids: list[str]) -> dict[str, Any]:
+        known = self.on_record
+        states = {id_: "found" if id_ in known else "erased" for id_ in client_ids}
+        return {"recipients": [{"client_id": id_, "state": states[id_], **known.get(id_, {})} for id_ in client_ids]}
 
     def _staff_facts(self, staff_ids: list[str]) -> dict[str, Any]:
         known = [staff_id for staff_id in staff_ids if staff_id in self.staff]

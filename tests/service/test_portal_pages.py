@@ -213,3 +213,40 @@ def test_nothing_of_an_archived_case_is_asked(office):
             office.submit(link, {next(iter(office.case_tasks)): "x"})
     office.state = "closed"
     assert len(office.page(one)["case_tasks"]) == 1
+
+
+# What is known already
+
+
+@pytest.mark.parametrize("kind", ["task", "form", "tasks"])
+def test_a_page_tells_what_is_known_of_the_open_tasks_that_want_it(office, kind):
+    first, second = office.case_tasks
+    scope = {"kind": kind, "case_task_id": first if kind == "task" else None}
+    link = office.link(scope={**scope, "case_form_id": office.case_form_id if kind == "form" else None, "case_ids": []})
+    assert office.page(link)["known"] == []
+    assert office.calls.asked(tasks.GET_KNOWN_ANSWERS) == [], "nobody is asked where no form wants it"
+    for case_task in office.case_tasks.values():
+        case_task["prefill"] = True
+    office.known = {first: "Main St", second: ["a"]}
+    page = office.page(link)
+    shown = [first] if kind == "task" else [first, second]
+    assert office.calls.asked(tasks.GET_KNOWN_ANSWERS) == [{"case_task_ids": shown, "client_id": office.client_id}]
+    assert page["known"] == [{"case_task_id": id_, "value": office.known[id_]} for id_ in shown]
+    assert PortalPage().validate(GET_PAGE.response().dump(page)) == {}
+    assert all(task["answer"] is None for task in page["case_tasks"])
+    assert (office.given_by, office.emitted(LINK_USED)) == ({}, [])
+
+
+def test_what_is_answered_is_not_asked_for(office):
+    first, second = office.case_tasks
+    for case_task in office.case_tasks.values():
+        case_task["prefill"] = True
+    office.submit(office.link(scope=of_form(office)), {first: "Main St"})
+    assert office.calls.asked(tasks.GET_KNOWN_ANSWERS)[-1]["case_task_ids"] == [second]
+
+
+def test_a_page_is_there_without_what_nobody_can_tell(office):
+    office.case_tasks[next(iter(office.case_tasks))]["prefill"] = True
+    office.known = None
+    page = office.page(office.link())
+    assert (len(page["case_tasks"]), page["known"]) == (1, [])

@@ -174,3 +174,31 @@ def test_jobs_there_that_go_on_are_asked_for_again(old: Old) -> None:
         assert (asked[going] is not None, asked[ended]) == (True, None)
     database.back_to("0019")
     assert {table: database.rows(table, *columns[table]) for table in jobs} == kept
+
+
+def test_of_tasks_there_nothing_is_filled_in_and_forms_forget_that_it_should_be(old: Old) -> None:
+    database = old("tasks", "0020")
+    firm_id, template_id, form_id, record_id = (new_id() for _ in range(4))
+    asked = {"title": "Your name", "kind": "short_text"}
+    database.put("task_template", firm_id=firm_id, id=template_id, **asked)
+    database.put("form", firm_id=firm_id, id=form_id, title="Intake")
+    about = {"firm_id": firm_id, "case_id": new_id(), "template_id": template_id, "status": "to_do", **asked}
+    database.put("case_task", id=new_id(), **about)
+    columns = sorted(database.columns("case_task"))
+    kept = database.rows("case_task", *columns)
+    database.to("0021")
+    assert database.rows("case_task", *columns, "prefill") == [(*row, False) for row in kept]
+
+    def content(**task: Any) -> dict[str, Any]:
+        return {"title": "Intake", "sections": [{"title": "You", "tasks": [{"key": "name", **task}]}]}
+
+    def frozen(**task: Any) -> dict[str, Any]:
+        return {"forms": [{"form_id": form_id, "tasks": [{"item_key": "name", **task}]}], "templates": []}
+
+    for version, task in ((1, {"prefill": True}), (2, {})):
+        database.put("form_version", firm_id=firm_id, form_id=form_id, version=version, content=content(**task))
+    database.put("bulk_assignment", firm_id=firm_id, id=record_id, state="running", frozen=frozen(prefill=True))
+    database.back_to("0020")
+    assert database.rows("case_task", *columns) == kept
+    assert database.rows("form_version", "version", "content") == [(1, content()), (2, content())]
+    assert database.rows("bulk_assignment", "frozen") == [(frozen(),)]

@@ -12,12 +12,15 @@ from tests.unit.test_portal_pages import form_of, opened
 FORM = id_of(500)
 
 
-def of(section: str | None, completed: int, total: int, case_form_id: str | None = FORM):
-    return {"case_id": NOBODY, "case_form_id": case_form_id, "section": section, "completed": completed, "total": total}
+def of(section: str | None, completed: int, total: int, case_form_id: str | None = FORM, position: int | None = None):
+    return {
+        "case_id": NOBODY, "case_form_id": case_form_id, "section": section, "section_position": position,
+        "completed": completed, "total": total,
+    }  # fmt: skip
 
 
-def asked(number: int, title: str, section: str | None, case_form_id: str | None = FORM):
-    return case_task(number, "short_text", title, section=section, case_form_id=case_form_id)
+def asked(number: int, title: str, section: str | None, case_form_id: str | None = FORM, position: int | None = None):
+    return case_task(number, "short_text", title, section=section, case_form_id=case_form_id, section_position=position)
 
 
 @pytest.fixture
@@ -43,6 +46,15 @@ def test_questions_stand_under_their_section_in_order(fake):
         "Other name",
     ]  # fmt: skip
     assert re.findall(r"<p>(\d of \d answered)</p>", page) == ["3 of 5 answered", "0 of 1 answered", "1 of 2 answered"]
+
+
+def test_sections_of_one_title_stand_apart_each_with_its_own_progress(fake):
+    page = page_of(
+        fake, asked(1, "Your name", "About you", position=0), asked(2, "Your house", "About you", position=1),
+        progress=[of("About you", 1, 2, position=0), of("About you", 0, 3, position=1)],
+    )  # fmt: skip
+    assert re.findall(r"<p>(\d of \d answered)</p>", page) == ["1 of 2 answered", "0 of 3 answered"]
+    assert page.count(">About you</h2>") == 2
 
 
 def test_the_bar_counts_the_whole_page(fake):

@@ -1,4 +1,4 @@
-"""Entrypoints for what is kept of a case task before it is answered: drafts, and with whom it was shared."""
+"""Entrypoints for what there is of a case task before it is answered: drafts, what is known, and sharing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from chassis.columns import utc_now
 from chassis.rpc import serve
 from contracts import tasks
-from services.tasks import drafts, form_tasks, sharing
+from services.tasks import drafts, form_tasks, known_answers, sharing
 
 Answer = dict[str, Any]
 
@@ -25,6 +25,10 @@ class SharingEntrypoints:
     @serve(tasks.LIST_FORM_TASKS)
     def list_form_tasks(self, case_form_id: str) -> Answer:
         return form_tasks.list_form_tasks(self.db, utc_now(), case_form_id)
+
+    @serve(tasks.GET_KNOWN_ANSWERS)
+    def get_known_answers(self, case_task_ids: list[str], client_id: str) -> Answer:
+        return known_answers.get_known_answers(self.db, self.calls, case_task_ids=case_task_ids, client_id=client_id)
 
     @serve(tasks.PREPARE_SHARING)
     def prepare_sharing(self, **query: Any) -> Answer:

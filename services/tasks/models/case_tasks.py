@@ -53,7 +53,7 @@ class CaseTask(Versioned, Base):
     the deadline whose passing was announced. `archived` says that its case is. `draft` null with a `draft_at` is a
     blank draft; `draft_client_id` says whose it is, if it is a client's. `reopened` holds `reason` and `at` until the
     task is completed again. `automation_depth`: how many rules followed from one another until one assigned it.
-    `sealed`: answer and draft are kept as `sealed_answers` says.
+    `sealed`: answer and draft are kept as `sealed_answers` says. `prefill`: its form wants what is known filled in.
     """
 
     __tablename__ = "case_task"
@@ -138,6 +138,7 @@ class CaseTask(Versioned, Base):
     archived: Mapped[bool] = mapped_column(default=False, server_default=false())
     automation_depth: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
     sealed: Mapped[bool] = mapped_column(default=False, server_default=false())
+    prefill: Mapped[bool] = mapped_column(default=False, server_default=false())
     template: Mapped[TaskTemplate] = relationship(lazy="raise", innerjoin=True)
 
     def status_at(self, now: dt.datetime) -> str:
