@@ -60,7 +60,10 @@ class AutomationRuleFields(Schema):
 
 
 class AutomationRule(AutomationRuleFields, Stamped):
-    pass
+    """`inactive_because`: why it is not active, where nobody switched it off: `sensitive_value`, its filter named a
+    value of a field that became sensitive. The value is null in it since."""
+
+    inactive_because = fields.String(allow_none=True)
 
 
 class CreateAutomationRule(AutomationRuleFields):

@@ -15,6 +15,7 @@ from chassis.envelope import ReceivedEvent
 from chassis.scoping import BY_ID
 from chassis.timers import wake
 from contracts.errors import Invalid, NotFound
+from services.tasks.automation.sensitive_filters import switch_off_naming
 from services.tasks.models import CaseTask, TaskTemplate
 from services.tasks.sealed_answers import open_up, seal_up
 from services.tasks.templates import load_template
@@ -27,7 +28,8 @@ SETTLED = dt.timedelta(minutes=1)
 
 
 def follow_sensitive_fields(db: Database, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
-    """`custom_field.became_sensitive.v1`: so are the templates that are mapped to the field, from the commit on."""
+    """`custom_field.became_sensitive.v1`: so are the templates that are mapped to the field, from the commit on, and no
+    rule goes on naming a value of it."""
     with db.unit_of_work(once=events) as uow:
         fields = sorted({event.data["field"] for event in uow.fresh})
         mapped = select(TaskTemplate).where(
@@ -37,6 +39,7 @@ def follow_sensitive_fields(db: Database, events: Sequence[ReceivedEvent], now: 
             if not template.sensitive:
                 template.sensitive = template.resealing = True
                 template.touch(now)
+        switch_off_naming(uow, fields, now)
         uow.after_commit(lambda: wake(TIMER))
 
 

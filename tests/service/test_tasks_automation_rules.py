@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import update as sql_update
 
 from chassis.columns import new_id
+from chassis.testing import deliver, received
+from contracts import cases
 from contracts.errors import CasewireError, Conflict, Invalid, NotFound
+from contracts.tasks import AutomationRule as AutomationRuleSchema
 from services.tasks import forms, templates
 from services.tasks.automation import rules
+from services.tasks.models import AutomationRule
 from tests.service import forms_desk
 from tests.service.automation_desk import Desk, desk
 from tests.service.tasks_office import NOW, database
@@ -160,3 +165,42 @@ def test_what_is_archived_is_assigned_by_no_new_rule_and_may_trigger_one(desk: D
     assert refused(Conflict, desk.rule, {"kind": "assign_task", "template_id": template_id})[0] == "template_archived"
     desk.rule(on={"kind": "form_completed", "form_id": form_id})
     desk.rule(on={"kind": "overdue", "template_id": template_id})
+
+
+PASSPORT = {"field": "custom_fields.passport", "op": "in", "value": ["N1234567"]}
+ELSE = {"field": "custom_fields.passports", "op": "eq", "value": "N1234567"}
+
+
+def with_filter(desk: Desk, wire: dict[str, Any]) -> str:
+    made = desk.rule()
+    with desk.db.unit_of_work() as uow:
+        uow.session.execute(sql_update(AutomationRule).where(AutomationRule.id == made["id"]).values(filter=wire))
+    return str(made["id"])
+
+
+def test_a_rule_that_names_a_value_of_a_field_that_becomes_sensitive_is_switched_off_without_it(desk: Desk) -> None:
+    empty = {"field": "custom_fields.passport", "op": "is_not_empty"}
+    naming = with_filter(desk, {"or": [{"not": PASSPORT}, {"and": [empty, ELSE]}]})
+    kept = {id_: rules.get_rule(desk.db, id_) for id_ in (with_filter(desk, {"and": [empty, ELSE]}), desk.rule()["id"])}
+    told = {"case_type_id": desk.case_type_id, "field": "passport"}
+    event = received(cases.FIELD_BECAME_SENSITIVE, told, firm_id=desk.firm_id, subscription="follow_sensitive_fields")
+    deliver(desk.service, "follow_sensitive_fields", event)
+    deliver(desk.service, "follow_sensitive_fields", event)
+
+    shown = rules.get_rule(desk.db, naming)
+    assert (shown["active"], shown["inactive_because"], shown["version"]) == (False, "sensitive_value", 2)
+    # A filter that nobody takes as it is: whoever switches the rule on again decides what is asked for.
+    assert shown["filter"] == {"or": [{"not": {**PASSPORT, "value": None}}, {"and": [empty, ELSE]}]}
+    AutomationRuleSchema().dump(shown)
+    assert {id_: rules.get_rule(desk.db, id_) for id_ in kept} == kept
+
+    def change(**changes: Any) -> dict[str, Any]:
+        return rules.update_rule(
+            desk.db, desk.calls, NOW, automation_rule_id=naming, changes=changes, expected_version=None
+        )
+
+    assert change(name="Passports")["inactive_because"] == "sensitive_value"
+    with pytest.raises(Invalid, match="invalid_filter"):
+        change(active=True)
+    back = change(active=True, filter={"field": "state", "op": "eq", "value": "open"})
+    assert (back["active"], back["inactive_because"]) == (True, None)

@@ -21,7 +21,8 @@ from services.tasks.models import AutomationRule
 Record = dict[str, Any]
 
 _schema = AutomationRuleFields()
-_SHOWN = ("id", "version", "created_at", "updated_at", "name", "active", "trigger", "filter", "actions")
+_SHOWN = ("id", "version", "created_at", "updated_at", "name", "active", "inactive_because", "trigger", "filter",
+          "actions")  # fmt: skip
 
 
 def create_rule(db: Database, calls: Any, now: dt.datetime, **given: Any) -> Record:
@@ -86,6 +87,8 @@ def update_rule(
         if (rule.trigger, rule.actions) != (wire["trigger"], wire["actions"]):
             # What is named anew is named as it is called now.
             rule.status_names = {}
+        if "active" in changes:
+            rule.inactive_because = None
         for name, value in wire.items():
             setattr(rule, name, value)
         if changes:

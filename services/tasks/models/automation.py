@@ -19,7 +19,7 @@ class AutomationRule(Versioned, Base):
     """A rule as on the wire; what its trigger and actions do not say is left out. `trigger_kind` is its trigger's.
 
     `status_names`: {case_type_id: {status as the rule names it: what it is called by now in that type of case}}, where
-    other types still call it so.
+    other types still call it so. `inactive_because`: why it is switched off, if nobody did it.
     """
 
     __tablename__ = "automation_rule"
@@ -41,6 +41,12 @@ class AutomationRule(Versioned, Base):
     filter: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
     actions: Mapped[list[dict[str, Any]]] = mapped_column(Json)
     status_names: Mapped[dict[str, dict[str, str]]] = mapped_column(Json, default=dict, server_default="{}")
+
+    inactive_because: Mapped[str | None] = mapped_column(String(60))
+
+    def switch_off(self, because: str) -> None:
+        """It does nothing any more until somebody switches it on again."""
+        self.active, self.inactive_because = False, because
 
     def status_of(self, case_type_id: str | None, status: str | None) -> str | None:
         """What a status that the rule names is called in a type of case."""
