@@ -28,8 +28,9 @@ from services.cases.type_statuses import find_status, statuses_of
 from services.cases.uniqueness import typed_clashes
 
 Record = dict[str, Any]
+_EXTERNAL = ("external_source", "external_source_id")
 _PLAIN = (
-    "number", "name", "description", "responsible_staff_id", "source", "value", "external_source", "external_source_id",
+    "number", "name", "description", "responsible_staff_id", "source", "value", *_EXTERNAL,
 )  # fmt: skip
 
 
@@ -73,6 +74,7 @@ def add_case(
     """
     check_key_dates(command)
     _check_names(command)
+    _check_external(command)
     case_type = find_case_type(uow.session, command["case_type_id"], hold=True)
     if case_type.archived:
         raise Conflict("case_type_archived", case_type_id=case_type.id)
@@ -196,6 +198,8 @@ def apply_changes(uow: UnitOfWork, case: Case, changes: Record, actor_id: str | 
     _check_value(changes)
     _check_names(changes)
     check_key_dates(changes)
+    if not changes.keys().isdisjoint(_EXTERNAL):
+        _check_external({name: changes.get(name, getattr(case, name)) for name in _EXTERNAL})
     changed = []
     for name in _PLAIN:
         if name in changes and getattr(case, name) != changes[name]:
@@ -242,6 +246,11 @@ def _check_names(values: Record) -> None:
     blank = [name for name in ("name", "number") if values.get(name) is not None and not values[name].strip()]
     if blank:
         raise Invalid("invalid_input", fields=[{"field": name, "message": "Blank."} for name in blank])
+
+
+def _check_external(values: Record) -> None:
+    if values.get("external_source_id") and not values.get("external_source"):
+        raise invalid_field("external_source", "Needed with external_source_id.")
 
 
 def _check_value(values: Record) -> None:

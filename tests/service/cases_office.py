@@ -233,8 +233,8 @@ def _add(
         "responsible_staff_id": chance.choice([None, *staff]),
         "staff_ids": chance.sample(staff, chance.randint(0, 2)),
         "value": chance.choice([None, *(Decimal(text) for text in ("0", "99.99", "100", "-5.5"))]),
-        "external_source": chance.choice([None, "clio"]),
-        "external_source_id": f"x{index}" if chance.random() < 0.3 else None,
+        "external_source": (source := chance.choice([None, "clio"])),
+        "external_source_id": f"x{index}" if source is not None and chance.random() < 0.6 else None,
         "custom_fields": _custom_values(chance, case_type),
         "key_dates": [
             {"label": f"D{number}", "day": NOW.date() + dt.timedelta(days=chance.choice([-400, -7, 0, 3, 30]))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import eventlet
@@ -285,6 +286,24 @@ def test_external_ids_are_unique_together(office: Office) -> None:
     office.case(kind, external_source="clio")
     again = {"external_source": "clio", "external_source_id": "1"}
     assert refusal(Conflict, office.case, kind, **again) == ("external_source_id_taken", ["external_source_id"])
+
+
+def test_an_external_id_needs_its_source(office: Office) -> None:
+    kind = office.case_type()
+    needed = ("invalid_input", ["external_source"])
+    assert refusal(Invalid, office.case, kind, external_source_id="1") == needed
+    assert refusal(Invalid, office.case, kind, external_source="", external_source_id="1") == needed
+    change = partial(office.service.update_case, office.case(kind)["id"])
+    assert refusal(Invalid, change, {"external_source_id": "1"}, None) == needed
+    both = {"external_source": "clio", "external_source_id": "1"}
+    assert change(both, None)["external_source_id"] == "1"
+    assert change({"external_source_id": "2"}, None)["external_source"] == "clio"
+    assert refusal(Invalid, change, {"external_source": None}, None) == needed
+    assert change(dict.fromkeys(both), None)["external_source_id"] is None
+    # As an earlier release took it: nothing else is refused for it.
+    with office.db.unit_of_work() as uow:
+        uow.session.query(Case).update({"external_source_id": "3"})
+    assert change({"name": "B"}, None)["external_source_id"] == "3"
 
 
 def test_a_change_names_what_changed_and_only_that(office: Office) -> None:
