@@ -20,7 +20,7 @@ from chassis.value_sets import Statement, among_parameter, made_once
 from services.clients import activity, sealed_fields
 from services.clients.addresses import email_key
 from services.clients.checking import Record, tag_key
-from services.clients.custom_fields import sensitive_keys
+from services.clients.custom_fields import hold_sensitive_keys
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag, LastActivity
 from services.clients.names import name_key, sort_name
 from services.clients.row_lists import row_list
@@ -205,7 +205,8 @@ def rewrite(uow: UnitOfWork, client_ids: Collection[str]) -> None:
 
 def _sensitive(uow: UnitOfWork, rows: list[dict[str, Any]]) -> set[str]:
     """The keys of custom fields that the firm marks sensitive, if any of these rows has custom fields."""
-    return sensitive_keys(uow.session) if any(row["custom_fields"] for row in rows) else set()
+    keys = {key for row in rows for key in row["custom_fields"]}
+    return hold_sensitive_keys(uow.session, keys) if keys else set()
 
 
 def _replace(uow: UnitOfWork, name: str, records: list[Record]) -> None:

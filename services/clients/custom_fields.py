@@ -25,6 +25,7 @@ from chassis.custom_fields import definition_problems
 from chassis.database import Database, UnitOfWork
 from chassis.filters.saved import refuse_named_values
 from chassis.paging import page
+from chassis.value_sets import among
 from chassis.words import UnfitText, clean_text
 from contracts.clients import CLIENT_FIELD_RESEALING
 from contracts.errors import Conflict, Invalid, NotFound
@@ -53,9 +54,17 @@ def not_for_all(session: Session) -> Sequence[Any]:
     return session.execute(_NOT_FOR_ALL).all()
 
 
-def sensitive_keys(session: Session) -> set[str]:
-    """The keys of the fields whose values are sealed, removed ones included."""
-    return set(session.scalars(select(ClientField.key).where(ClientField.sensitive)))
+def hold_sensitive_keys(session: Session, keys: Iterable[str]) -> set[str]:
+    """Those of the keys whose fields' values are sealed, removed ones included. Which they are does not change before
+    the end of the transaction: a value that is being written would be overlooked where those that are there are
+    sealed. After any client's lock."""
+    held = (
+        select(ClientField.key, ClientField.sensitive)
+        .where(among(session, ClientField.key, sorted(set(keys))))
+        .order_by(ClientField.key)
+        .with_for_update(read=True)
+    )
+    return {key for key, sensitive in session.execute(held) if sensitive}
 
 
 def list_client_fields(

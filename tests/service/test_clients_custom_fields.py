@@ -14,7 +14,7 @@ from chassis.testing import make_service
 from chassis.wire import strict
 from contracts.clients import CLIENT_FIELD_RESEALING, CREATE_CLIENT_FIELD
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound
-from services.clients import custom_fields, records, resealing, searching
+from services.clients import cards, custom_fields, records, resealing, searching
 from services.clients.filter_lookup import read_filter_to_save
 from services.clients.groups import create_client_group, delete_client_group
 from services.clients.models import Client, SavedFilter
@@ -188,6 +188,22 @@ def hear_all(desk: Desk) -> int:
         desk.hear("continue_resealing", CLIENT_FIELD_RESEALING, events[heard])
         heard += 1
     return heard
+
+
+def test_a_value_that_is_being_written_as_its_field_becomes_sensitive_is_sealed_too(desk: Desk) -> None:
+    field = define(desk)
+
+    def become_sensitive() -> None:
+        change(desk, field, sensitive=True)
+        hear_all(desk)
+
+    with desk.db.unit_of_work() as uow:
+        given = {"kind": "individual", "first_name": "Ann", "custom_fields": {"court": "Secret"}}
+        cards.insert(uow, [cards.new_record(new_id(), given, NOW)])
+        becoming = eventlet.spawn(become_sensitive)
+        until_held_up(desk.db, becoming)
+    becoming.wait()
+    assert "Secret" not in everything_kept(desk)
 
 
 def test_a_field_that_becomes_sensitive_has_its_values_sealed_and_opened_again(
