@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
 from bench.huge_pages import huge_pages
@@ -62,12 +61,6 @@ def stage() -> Iterator[Stage]:
             stack.enter_context(private_rabbitmq()),
             stack.enter_context(private_postgres(durable=True, settings=settings)),
         )
-
-
-def resident_megabytes(process: subprocess.Popen[bytes]) -> float:
-    """A process's resident memory, its children's included, in MB."""
-    root = psutil.Process(process.pid)
-    return sum(part.memory_info().rss for part in [root, *root.children(recursive=True)]) / 1e6
 
 
 @dataclass(frozen=True)

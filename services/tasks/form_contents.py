@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from chassis.value_sets import among
 from contracts.errors import Invalid, invalid_field
-from contracts.tasks import MOST_FORM_TASKS, Due, FormSection
+from contracts.tasks import MOST_FORM_TASKS, FormSection
 from services.tasks import conditions, dependents
 from services.tasks.models import TaskTemplate
 
@@ -108,9 +108,3 @@ def load_questions(session: Session, template_ids: Iterable[str]) -> dict[str, T
     """Templates by id; unknown ids are left out."""
     statement = select(TaskTemplate).where(among(session, TaskTemplate.id, sorted(template_ids)))
     return {template.id: template for template in session.scalars(statement)}
-
-
-def due_of(task: Mapping[str, Any]) -> Wire | None:
-    """The due rule of a task of a kept form, in Python values."""
-    rule = task.get("due")
-    return None if rule is None else dict(Due().load(rule))
