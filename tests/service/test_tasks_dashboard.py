@@ -28,6 +28,7 @@ __all__ = ["database", "office"]
 
 Task = dict[str, Any]
 TICK, SECOND, DAY = dt.timedelta(microseconds=1), dt.timedelta(seconds=1), dt.timedelta(days=1)
+HOUR = dt.timedelta(hours=1)
 EDGES = (-SECOND, dt.timedelta(), DAY, 7 * DAY)
 DATES = (
     None,
@@ -390,10 +391,10 @@ def test_a_slot_with_far_more_than_is_counted_is_not_counted_again_for_a_while(
     )
     firm = Firm(office, [*crowded, *full, *few])
 
-    def slots() -> tuple[int, int, int]:
+    def slots(at: dt.datetime = NOW) -> tuple[int, int, int]:
         with firm.db.read() as session:
             counts, _ = counting.count_slots(
-                session, Listing(clock=Clock(NOW), staff_id=None, **ListCaseTasks().load({}))
+                session, Listing(clock=Clock(at), staff_id=None, **ListCaseTasks().load({}))
             )
         of = counts.by_slot
         return of[Slot("completed", "")], of[Slot("to_do", "overdue")], of[Slot("skipped", "")]
@@ -404,6 +405,9 @@ def test_a_slot_with_far_more_than_is_counted_is_not_counted_again_for_a_while(
 
     assert slots() == (3, 3, 2)
     leave("completed", "to_do", "skipped")
+    assert slots() == (3, 0, 0)
+    # What is read by another moment has other tasks in its slots, and says nothing of those that come after it.
+    assert slots(NOW - HOUR) == (0, 0, 0)
     assert slots() == (3, 0, 0)
     counting._crowded.clear()  # as when its time is over
     assert slots() == (0, 0, 0)
@@ -482,9 +486,6 @@ def test_a_page_goes_on_where_the_last_one_ended_when_its_last_task_has_gone(off
             uow.session.execute(delete(CaseTask).where(CaseTask.id == page["data"][-1]["id"]))
         rest = firm.ask(asked, limit=1, cursor=page["meta"]["next_cursor"], **more)
         assert rest["data"][0]["title"] == ("3" if not more else "4")
-
-
-HOUR = dt.timedelta(hours=1)
 
 
 @pytest.mark.parametrize(

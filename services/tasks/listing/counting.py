@@ -5,9 +5,10 @@ A slot that has twice as many as are counted is not counted again for a while: i
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from cachetools import TTLCache
 from sqlalchemy import ColumnElement, Select, bindparam, case, func, or_, select
@@ -31,8 +32,17 @@ CROWDED_SECONDS = 30
 """How long a slot with more than `CROWD` tasks is taken to have more than are counted: what ten thousand tasks leave at
 once shows that much later."""
 _FIRMS_KEPT = 10_000
-_crowded: TTLCache[str, frozenset[Slot]] = TTLCache(_FIRMS_KEPT, CROWDED_SECONDS)
-"""By firm, the slots that had more than `CROWD`, of tasks of any date."""
+
+
+class _Crowds(NamedTuple):
+    """The slots that had more than `CROWD`, of tasks of any date, as of a moment."""
+
+    at: dt.datetime
+    slots: frozenset[Slot]
+
+
+_crowded: TTLCache[str, _Crowds] = TTLCache(_FIRMS_KEPT, CROWDED_SECONDS)
+"""By firm."""
 
 _DUES = (*DATED, UNDATED)
 _OVERDUE = Slot(OPEN[0], DATED[0])
@@ -94,12 +104,15 @@ def _each(session: Session, asked: Listing) -> Counts:
     given = {name: value for name, value in limits.items() if value is not None}
     ends = dict(zip(DATED, asked.clock.ends, strict=False))
     firm_id = str(cast(ScopedSession, session).firm_id)
-    known = None if given else _crowded.get(firm_id)
-    slots = [slot for slot in COUNTED if slot not in (known or ())]
+    kept = None if given else _crowded.get(firm_id)
+    # A later page is read by an earlier moment, when other tasks were in the slots.
+    timely = kept is not None and abs(asked.clock.now - kept.at).total_seconds() <= CROWDED_SECONDS
+    known = kept.slots if kept is not None and timely else frozenset()
+    slots = [slot for slot in COUNTED if slot not in known]
     row = session.execute(_numbers(tuple(slots), frozenset(given), MOST_COUNTED + 1), {**given, **ends}).one()
-    counts = dict(zip(slots, row, strict=True)) | dict.fromkeys(known or (), MOST_COUNTED + 1)
-    if known is None and not given:
-        _crowded[firm_id] = _look_for_crowds(session, counts, ends)
+    counts = dict(zip(slots, row, strict=True)) | dict.fromkeys(known, MOST_COUNTED + 1)
+    if not given and (kept is None or (not timely and kept.at < asked.clock.now)):
+        _crowded[firm_id] = _Crowds(asked.clock.now, _look_for_crowds(session, counts, ends))
     return Counts(counts)
 
 
