@@ -11,7 +11,16 @@ from contracts.base import Choice, Empty, Event, Id, Instant, Operation, Stamped
 from contracts.erasing import ErasureReported, a_report
 from contracts.errors import Conflict, Gone, Invalid, NotFound, Unavailable
 from contracts.exporting import export_operation
-from contracts.tasks import MOST_FILES, AttachedFiles, CaseTask, KnownAnswer, SectionProgress, TaskFile, Upload
+from contracts.tasks import (
+    MOST_FILES,
+    MOST_FORM_TASKS,
+    AttachedFiles,
+    CaseTask,
+    KnownAnswer,
+    SectionProgress,
+    TaskFile,
+    Upload,
+)
 
 OWNER = "portal"
 MOST_LINK_CASES = 200
@@ -128,6 +137,43 @@ class SaveDraft(LinkId):
     draft = fields.Raw(load_default=None, allow_none=True)
 
 
+class FilledInQuestion(Schema):
+    """What the fields of one case task held. `answer` null or "" is blank; `touched` false: it is what the page showed
+    in them."""
+
+    case_task_id = Id(required=True)
+    answer = fields.Raw(required=True, allow_none=True)
+    touched = fields.Boolean(load_default=True)
+
+
+class FillIn(LinkId):
+    """Several questions of the page that stand in one form, sent together. `later`: to be kept as drafts, not sent.
+    `finished` false: something else of the form was refused already, so that what was left blank is not sent yet."""
+
+    questions = fields.List(
+        fields.Nested(FilledInQuestion), required=True, validate=validate.Length(min=1, max=MOST_FORM_TASKS)
+    )
+    later = fields.Boolean(load_default=False)
+    finished = fields.Boolean(load_default=True)
+
+
+class RefusedAnswer(Schema):
+    """`code` and `limits` say why, as tasks does; `answer_not_saved`: an answer that was given is changed by sending,
+    not by saving."""
+
+    case_task_id = Id()
+    code = fields.String()
+    limits = fields.Dict(keys=fields.String(), values=fields.String())
+
+
+class FilledIn(Schema):
+    """`refused`: those that are still asked and could not be taken. `waiting`: case tasks whose fields were not handed
+    on: left blank while something else was refused, or of a kind that has no draft."""
+
+    refused = fields.List(fields.Nested(RefusedAnswer))
+    waiting = fields.List(Id())
+
+
 class OwnPreferences(Schema):
     """What the client wants on each channel: null if nothing was ever said."""
 
@@ -218,6 +264,10 @@ SUBMIT_ANSWERS = Operation(
 SAVE_DRAFT = Operation(
     OWNER, "save_draft", SaveDraft, PortalPage, (Gone, Invalid, Conflict, Unavailable), firm=False, deadline=10.0,
     example={"link_id": _ID, "case_task_id": _ID, "draft": "It was raining, and"},
+)  # fmt: skip
+FILL_IN = Operation(
+    OWNER, "fill_in", FillIn, FilledIn, (Gone, Invalid, Unavailable), firm=False, deadline=30.0,
+    example={"link_id": _ID, "questions": [{"case_task_id": _ID, "answer": "yes"}]},
 )  # fmt: skip
 ATTACH_OWN_FILES = Operation(
     OWNER, "attach_own_files", AttachOwnFiles, AttachedFiles, (Gone, Invalid, Conflict, Unavailable), firm=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +44,7 @@ class Question:
     `answer` says how, in lines, and `left_blank` that it was not. `blank_effect`: what a blank answer would do.
     `draft`: what is filled in was saved and not sent. `known`: it is what the firm has on record. `can_wait`: it can be
     saved. `again`: why it is asked again.
+    `shown`: a mark of what its fields begin with. `together`: it stands in one form with others of its section.
     """
 
     id: str
@@ -69,6 +71,13 @@ class Question:
     files: list[ShownFile] = field(default_factory=list)
     signed_name: str = ""
     agreed: bool = False
+    shown: str = ""
+    together: bool = False
+
+    @property
+    def suffix(self) -> str:
+        """What the names of its fields end with, where they stand in one form with those of others."""
+        return suffix_of(self.id) if self.together else ""
 
     @property
     def field_id(self) -> str:
@@ -86,12 +95,28 @@ class Question:
         return " ".join(f"{name}-{self.id}" for name, present in parts.items() if present)
 
 
-def typed_answer(form: MultiDict[str, str]) -> Any:
+def suffix_of(case_task_id: str) -> str:
+    """What the names of a case task's fields end with in a form of several."""
+    return f"-{case_task_id}"
+
+
+def typed_answer(form: MultiDict[str, str], suffix: str = "") -> Any:
     """What was filled in: a text, a list of several texts, a signature, or None for nothing."""
-    if "signed_name" in form:
-        return typed_signature(form)
-    values = form.getlist("answer")
+    if f"signed_name{suffix}" in form:
+        return typed_signature(form, suffix)
+    values = form.getlist(f"answer{suffix}")
     return values if len(values) > 1 else values[0] if values else None
+
+
+def mark_of(typed: Any) -> str:
+    """A mark of what fields held: the same for the same, whichever way a browser puts it."""
+    if isinstance(typed, dict):
+        parts = [typed.get("name") or "", "yes" if typed.get("agreed") else "", typed.get("file_id") or ""]
+    else:
+        several = typed if isinstance(typed, list) else [typed]
+        parts = sorted(part.replace("\r\n", "\n").strip() for part in several if isinstance(part, str))
+    # Files and lists are a few ids and options: which of them, and in no order.
+    return hashlib.sha256("\0".join(part for part in parts if part).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def question_of(
@@ -105,15 +130,17 @@ def question_of(
     reopened: bool = False,
     files: Sequence[Record] = (),
     known: Any = None,
+    together: bool = False,
 ) -> Question:
     """The page's view of a case task (wire form). `typed` is what a refused form held; `reopened`: the client wants
     to change an answer that was given. `files`: those of the case task that are there. `known`: what is filled in of
-    an open one, unless something else is there."""
+    an open one, unless something else is there. `together`: in one form with others."""
     kind = case_task["kind"]
     kept = case_task.get("answer")
     draft = case_task.get("draft_at") is not None
-    from_record = not (known is None or was_typed or draft or kept is not None) and case_task["status"] != "completed"
-    current = typed if was_typed else case_task.get("draft") if draft else known if from_record else kept
+    from_record = not (known is None or draft or kept is not None) and case_task["status"] != "completed"
+    begins_with = case_task.get("draft") if draft else known if from_record else kept
+    current = typed if was_typed else begins_with
     signed = current if kind == "signature" and isinstance(current, dict) else {}
     rejection = case_task.get("rejection") or {}
     if error is None and rejection.get("code") in REFUSALS:
@@ -138,13 +165,28 @@ def question_of(
         choices=_choices(case_task, current, words),
         multiple=kind == "several_choices",
         draft=draft and not was_typed,
-        known=from_record,
+        known=from_record and not was_typed,
         can_wait=_widget(kind) in ("input", "textarea", "choices") and case_task["status"] != "completed",
         again=(case_task.get("reopened") or {}).get("reason"),
         files=shown_files(files, current, was_typed, words),
         signed_name=str(signed.get("name") or ""),
-        agreed=bool(signed.get("agreed")) and was_typed,
+        agreed=was_typed and bool(signed.get("agreed") if kind == "signature" else typed),
+        shown=mark_of(_untouched(case_task, begins_with, files, words)),
+        together=together,
     )
+
+
+def _untouched(case_task: Record, begins_with: Any, files: Sequence[Record], words: Words) -> Any:
+    """What the fields of a question send if nobody touches them."""
+    kind = case_task["kind"]
+    if kind == "file_upload":
+        return [file["id"] for file in files]
+    if kind == "signature":
+        name = begins_with.get("name") if isinstance(begins_with, dict) else None
+        return {"name": name, "file_id": files[0]["id"] if files else None} if name else None
+    if _widget(kind) == "choices":
+        return [choice.value for choice in _choices(case_task, begins_with, words) if choice.checked]
+    return None if kind == "acknowledgement" else _as_text(begins_with)
 
 
 def _widget(kind: str) -> str:

@@ -1,17 +1,16 @@
 """The client's pages behind a secure link: /p/{token}, /p, /p/new-link. They work without JavaScript.
 
 Opening a link answers 303 to /p with a signed cookie and writes nothing, so that previews and scanners may open it. The
-page has one form for each case task:
+page has one form for each section of a form on a case (see portal_filling_in.py), and for each other case task
 
     POST /p   csrf_token, task (the case task's id), answer (none, one or several), save (to go on later); of files: see
               portal_uploads.py
 
-which answers 303 to /p, or 422 with the page again. Whatever is wrong with a link, the answer is one and the same 410.
+Both answer 303 to /p, or 422 with the page again. Whatever is wrong with a link, the answer is one and the same 410.
 """
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from flask import Blueprint, Response, current_app, g, make_response, redirect, request, url_for
@@ -21,6 +20,7 @@ from chassis.rpc import RemoteFault
 from chassis.telemetry import log_of
 from chassis.tokens import hash_token
 from contracts.errors import CasewireError, Conflict, DeadlineExceeded, Gone, Invalid, Unavailable
+from gateway.portal_filling_in import MOST_PARTS, SeveralAnswers, is_id
 from gateway.portal_forms import typed_answer
 from gateway.portal_session import OpenLink, PortalSession, session_for
 from gateway.portal_uploads import TOO_LARGE, kept_fields, send_files
@@ -63,13 +63,16 @@ def show() -> Response:
 
 @portal_pages.post("/p")
 def answer() -> Response:
-    """Takes one answer, or keeps what there is of it for later."""
+    """Takes the answers of a form, or keeps what there is of them for later."""
     link = held_link()
     if TOO_LARGE in request.environ:
         return _show(link, too_large=True, status=413)
+    request.max_form_parts = MOST_PARTS
+    if "section" in request.form:
+        return _fill_in(link)
     case_task_id, typed = request.form.get("task", ""), typed_answer(request.form)
     later = "save" in request.form
-    if not (own_session().is_own_form(link, request.form.get("csrf_token")) and _is_id(case_task_id)):
+    if not (own_session().is_own_form(link, request.form.get("csrf_token")) and is_id(case_task_id)):
         return _show(link, typed={case_task_id: typed}, stale=True, status=400)
     sent = [file for file in request.files.getlist("file") if file.filename]
     try:
@@ -82,7 +85,7 @@ def answer() -> Response:
         else:
             g.calls.portal.submit_answers(link_id=link.link_id, answers={case_task_id: typed})
     except Invalid as refused:
-        return _show(link, typed={case_task_id: typed}, refused=refused, status=422)
+        return _show(link, typed={case_task_id: typed}, refused={case_task_id: refused}, status=422)
     except Conflict:
         # Closed by somebody else meanwhile: the page says how things are.
         return see_other(".show")
@@ -90,6 +93,24 @@ def answer() -> Response:
         return trouble(error, kept=None if sent else _fields_again(link, typed), unsent=bool(sent))
     # To the question that is next, which on a long page is far from the top.
     return see_other(".show", _anchor=GOES_ON, **{"saved" if later else "done": case_task_id})
+
+
+def _fill_in(link: OpenLink) -> Response:
+    """Takes a form of several questions."""
+    form = SeveralAnswers(request.form, request.files)
+    if not (own_session().is_own_form(link, request.form.get("csrf_token")) and form.is_whole):
+        return _show(link, typed=form.typed, stale=True, status=400)
+    try:
+        refused, waiting = form.send(link.link_id)
+    except (Unavailable, DeadlineExceeded, RemoteFault) as error:
+        kept = [("csrf_token", own_session().form_token(link)), *form.fields_again()]
+        return trouble(error, kept=kept, unsent=bool(form.unsent))
+    if refused:
+        typed = {id_: form.typed[id_] for id_ in (*refused, *waiting)}
+        return _show(link, typed=typed, refused=refused, status=422)
+    if form.change is not None:
+        return see_other(".show", _anchor=f"task-{form.change}", change=form.change)
+    return see_other(".show", _anchor=GOES_ON, **{"saved" if form.later else "done": form.ids[0]})
 
 
 @portal_pages.post("/p/new-link")
@@ -169,7 +190,7 @@ def _gone(token_hash: str | None) -> Response:
 
 def trouble(error: Exception, kept: list[tuple[str, str]] | None = None, unsent: bool = False) -> Response:
     """The page for what is not to be had just now. `kept`: the fields of a form, to be sent again; `unsent`: it had
-    files, which nobody can keep for it."""
+    files, which nobody can keep for it: what else it held is saved then, and the files are chosen anew."""
     code = error.code if isinstance(error, CasewireError) else "remote_fault"
     _log.warning("portal_page_failed", code=code)
     response = render("portal/trouble.html", own_words(), action=action(), kept=kept, unsent=unsent, status=503)
@@ -180,13 +201,6 @@ def trouble(error: Exception, kept: list[tuple[str, str]] | None = None, unsent:
 def see_other(endpoint: str, **values: Any) -> Response:
     """To another page, in the language that this browser chose."""
     return make_response(redirect(url_for(endpoint, **values, **language_asked()), 303))
-
-
-def _is_id(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def _fields_again(link: OpenLink, typed: Any) -> list[tuple[str, str]]:

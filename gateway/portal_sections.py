@@ -22,6 +22,30 @@ class Section:
     questions: list[Question]
     done: str | None
 
+    @property
+    def open(self) -> list[Question]:
+        """Those that can be filled in."""
+        return [question for question in self.questions if question.answerable]
+
+    @property
+    def together(self) -> bool:
+        """Whether they are filled in and sent in one form."""
+        return bool(self.open) and all(question.together for question in self.questions)
+
+    @property
+    def has_files(self) -> bool:
+        return any(question.widget in ("files", "signature") for question in self.open)
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether there is anything to save."""
+        return any(question.can_wait or question.widget == "files" for question in self.open)
+
+    @property
+    def not_saved(self) -> bool:
+        """Whether something in it is given when it is sent, and not before."""
+        return any(question.widget in ("tick", "signature") for question in self.open)
+
 
 @dataclass(frozen=True)
 class Progress:

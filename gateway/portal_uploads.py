@@ -48,10 +48,10 @@ def is_of_portal(path: str) -> bool:
     return path == "/p"
 
 
-def typed_signature(form: MultiDict[str, str]) -> Record | None:
+def typed_signature(form: MultiDict[str, str], suffix: str = "") -> Record | None:
     """The signature of a form; None for one that was left alone."""
-    name, agreed = form.get("signed_name", "").strip(), "agreed" in form
-    kept = form.getlist("answer")
+    name, agreed = form.get(f"signed_name{suffix}", "").strip(), f"agreed{suffix}" in form
+    kept = form.getlist(f"answer{suffix}")
     if not name and not agreed:
         return None
     return {"name": name, "agreed": agreed, "file_id": kept[0] if kept else None}
@@ -105,12 +105,13 @@ def _with_files(typed: Any, taken: Sequence[str]) -> Any:
     return [*(one for one in kept if one not in taken), *taken]
 
 
-def kept_fields(typed: Any) -> list[tuple[str, str]]:
+def kept_fields(typed: Any, suffix: str = "") -> list[tuple[str, str]]:
     """The fields of a form that say the same once more, with its files by their ids."""
+    answer = f"answer{suffix}"
     if isinstance(typed, dict):
-        fields = [("signed_name", typed["name"])] + ([("agreed", "yes")] if typed["agreed"] else [])
-        return fields + ([("answer", typed["file_id"])] if typed.get("file_id") else [])
-    return [("answer", one) for one in ([typed] if isinstance(typed, str) else typed or ())]
+        fields = [(f"signed_name{suffix}", typed["name"])] + ([(f"agreed{suffix}", "yes")] if typed["agreed"] else [])
+        return fields + ([(answer, typed["file_id"])] if typed.get("file_id") else [])
+    return [(answer, one) for one in ([typed] if isinstance(typed, str) else typed or ())]
 
 
 def shown_files(files: Sequence[Record], current: Any, was_typed: bool, words: Words) -> list[ShownFile]:

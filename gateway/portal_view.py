@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from markupsafe import Markup
 from contracts.errors import Invalid
 from gateway.portal_colors import theme
 from gateway.portal_forms import Question, question_of
-from gateway.portal_sections import progress_of, sections_of
+from gateway.portal_sections import Section, progress_of, sections_of
 from gateway.portal_words import LANGUAGES, Words, best_language, words
 
 Record = dict[str, Any]
@@ -29,7 +29,7 @@ def page_response(
     form_token: str,
     *,
     typed: Record | None = None,
-    refused: Invalid | None = None,
+    refused: Mapping[str, Invalid] | None = None,
     reopened: str | None = None,
     done: str | None = None,
     saved: str | None = None,
@@ -39,14 +39,16 @@ def page_response(
 ) -> Response:
     """The page of a link, from portal's wire answer.
 
-    `typed`: what a form held that was not taken, by case task; `refused`: why. `reopened`: a case task whose answer is
-    to be changed. `done`, `saved`: one whose answer was taken, or kept for later. `stale`, or a form for a task that is
-    not here: the form came from another page. `too_large`: what was sent could not be read.
+    `typed`: what a form held that was not taken, by case task; `refused`: why, of some of them. `reopened`: a case task
+    whose answer is to be changed. `done`, `saved`: one whose answer was taken, or kept for later; of a form of several,
+    the first. `stale`, or an answer refused that is not asked here: the form came from another page. `too_large`: what
+    was sent could not be read.
     """
     spoken = words(best_language(request.args.get("lang"), lambda: page["language"]))
-    typed = typed or {}
+    typed, refused = typed or {}, refused or {}
     known = {entry["case_task_id"]: entry["value"] for entry in page.get("known") or ()}
     branding = page["branding"]
+    several = len(page["case_tasks"]) > 1
     questions = [
         question_of(
             case_task,
@@ -54,21 +56,23 @@ def page_response(
             branding["time_zone"],
             typed=typed.get(case_task["id"]),
             was_typed=case_task["id"] in typed,
-            error=_refusal(spoken, refused) if refused and case_task["id"] in typed else None,
+            error=_refusal(spoken, refused[case_task["id"]]) if case_task["id"] in refused else None,
             reopened=reopened == case_task["id"] or case_task["id"] in typed,
             files=[file for file in page.get("files") or () if file["case_task_id"] == case_task["id"]],
             known=known.get(case_task["id"]),
+            together=several and case_task.get("case_form_id") is not None,
         )
         for case_task in page["case_tasks"]
     ]
-    if typed.keys() - {question.id for question in questions}:
+    if any(error.code == "task_not_in_link" for error in refused.values()):
         stale, status = True, 400
     still_open = [question for question in questions if question.answerable]
     positions = {
         question.id: spoken.say("%(position)s of %(number)s", position=position, number=len(questions))
         for position, question in enumerate(questions, start=1)
-        if len(questions) > 1
+        if several
     }
+    sections = sections_of(page, questions, spoken)
     return render(
         "portal/page.html",
         spoken,
@@ -77,7 +81,8 @@ def page_response(
         firm_name=branding["firm_name"],
         initials=initials(branding["firm_name"]),
         first_name=page.get("first_name"),
-        sections=sections_of(page, questions, spoken),
+        sections=sections,
+        how=_how(sections, spoken),
         progress=progress_of(page, spoken),
         own_language=_language_of(branding["locale"], spoken),
         open=still_open,
@@ -94,6 +99,7 @@ def page_response(
         ),
         notice=_notice(spoken, stale, too_large),
         thanks=done is not None,
+        thanks_for_several=any(question.id == done and question.together for question in questions),
         saved=saved is not None,
         goes_on=GOES_ON,
         goes_on_at=_goes_on_at(questions, done, saved),
@@ -104,6 +110,16 @@ def page_response(
             ".show", change=case_task_id, **language_asked(), _anchor=f"task-{case_task_id}"
         ),
     )
+
+
+def _how(sections: Sequence[Section], spoken: Words) -> str | None:
+    """How the page is filled in, where it has several forms: what stands in one is not sent with another."""
+    with_forms = [section for section in sections if section.open]
+    if sum(1 if section.together else len(section.open) for section in with_forms) < 2:
+        return None
+    if any(section.together for section in with_forms):
+        return spoken.say("Each part has buttons of its own: send it or save it, then go on to the next.")
+    return spoken.say("Each has a button of its own: send one answer, then go on to the next.")
 
 
 def _goes_on_at(questions: Sequence[Question], done: str | None, saved: str | None) -> str | None:

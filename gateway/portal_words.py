@@ -31,6 +31,7 @@ REFUSALS: dict[str, str] = {
     "answer_required": _("Answer this question, please: it is needed."),
     "too_long": _("Use at most %(longest)s characters."),
     "too_short": _("Use at least %(shortest)s characters."),
+    "answer_not_saved": _("An answer that you have sent is changed by sending: it cannot be saved for later."),
     "invalid_text": _("The text holds characters that we cannot keep."),
     "invalid_number": _("Write a number in figures, like 1500 or 1500.50."),
     "too_small": _("Give a number of at least %(minimum)s."),

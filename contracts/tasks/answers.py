@@ -10,6 +10,9 @@ from contracts.mapping import MappedAnswer
 from contracts.tasks.case_tasks import CaseTask
 from contracts.tasks.common import AN_ID, OWNER, CaseTaskId, CaseTaskIds
 
+NO_DRAFT = frozenset({"file_upload", "signature", "acknowledgement"})
+"""Kinds of questions that are answered at once or not at all: nothing of an answer is kept for later."""
+
 
 class ReopenCaseTask(CaseTaskId):
     """`reason`: the client reads it on the page of the task."""

@@ -18,7 +18,7 @@ Lines = list[tuple[str, str]]
 
 
 def fill_in(stage: Stage) -> None:
-    """8. One of them fills it in on a phone, question by question"""
+    """8. One of them fills it in on a phone, section by section"""
     case = stage.story.intake.cases[0]
     visit = Visit(stage, case)
     stage.told([*visit.about_herself(), *visit.family_and_property(), *visit.documents(), *visit.what_follows()])
@@ -36,51 +36,53 @@ class Visit:
     def about_herself(self) -> Lines:
         phone, spouse = self._phone, ("spouse_name", "spouse_born")
         waiting = len(phone.asked)
-        phone.answer(TITLES["married"], "no")
-        self._notice("who is not married is asked nothing about a spouse", asked=(), of=spouse)
         on_record = self._case["client"]["emails"][0]["address"]
         noticed = self._stage.story.intake.noticed
         noticed["the email address on record stands in its field, to be checked"] = (
-            phone.stands(TITLES["email"]) == on_record and self._state.tasks()["email"]["answer"] is None
+            phone.holds(TITLES["email"]) == on_record and self._state.tasks()["email"]["answer"] is None
         )
-        phone.answer(TITLES["email"], NEW_EMAIL)
+        phone.fill_in({TITLES["married"]: "no", TITLES["email"]: NEW_EMAIL})
+        self._notice("who is not married is asked nothing about a spouse", asked=(), of=spouse)
         due_at = self._state.tasks()["license"]["due_at"]
         due = f"{self._state.local_day(due_at):%A, %B %-d}" if due_at else "no day"
-        phone.correct(TITLES["married"], "yes")
+        phone.change(TITLES["married"])
+        phone.fill_in({TITLES["married"]: "yes"})
         self._notice("a corrected answer brought the questions about the spouse", asked=spouse, of=spouse)
-        phone.answer(TITLES["spouse_name"], "Étienne Pelletier")
-        phone.answer(TITLES["spouse_born"], "1971-03-09")
+        phone.fill_in({TITLES["spouse_name"]: "Étienne Pelletier"}, later=True)
+        phone.look()
+        kept = phone.holds(TITLES["spouse_name"]) == "Étienne Pelletier"
+        noticed["what was saved for later is there again, and is no answer"] = (
+            kept and self._state.tasks()["spouse_name"]["status"] == "in_progress"
+        )
+        phone.fill_in({TITLES["spouse_born"]: "1971-03-09"})
         return [
             (f"{self._case['client']['first_name']} opens the link", f"{waiting} questions wait, in three sections"),
-            ("Married? No", "nothing is asked about a spouse"),
-            ("Email address", f"the page shows {on_record}; it is another one now"),
-            ("", f"documents are due by {due}"),
+            ("About you, in one go", f"not married, so no spouse; documents are due by {due}"),
+            ("", f"of the email address the page shows {on_record}; it is another one now"),
             ("Married? Corrected: yes", "two questions about the spouse appear"),
+            ("The spouse's name, saved", "it is there when the page is opened again"),
         ]
 
     def family_and_property(self) -> Lines:
         phone, names, house = self._phone, ("children_names",), ("home_address", "home_shared")
-        phone.answer(TITLES["children"], "yes")
+        phone.fill_in({TITLES["children"]: "yes", TITLES["home"]: "yes"})
         self._notice("who has children is asked for their names", asked=names, of=names)
-        phone.correct(TITLES["children"], "no")
-        self._notice("a corrected answer took that question away again", asked=(), of=names)
-        phone.answer(TITLES["home"], "yes")
         self._notice("who owns a home and is married is asked where it is and whose", asked=house, of=house)
-        phone.answer(TITLES["home_address"], "14 Spruce Street\nBath, ME 04530")
-        phone.answer(TITLES["home_shared"], "yes")
+        phone.change(TITLES["children"])
+        home = {TITLES["home_address"]: "14 Spruce Street\nBath, ME 04530", TITLES["home_shared"]: "yes"}
+        phone.fill_in({TITLES["children"]: "no", TITLES["children_names"]: "Noah, 2001-04-12", **home})
+        self._notice("a corrected answer took that question away again", asked=(), of=names)
         return [
-            ("Children? Yes, then: no", "a question for their names comes, and goes"),
-            ("A home? Yes", "where it is, and whose, is asked"),
+            ("Children and a home? Yes", "their names are asked, and where the home is, and whose"),
+            ("Children? Corrected: no", "the question for their names goes, the rest is taken"),
         ]
 
     def documents(self) -> Lines:
         client = self._case["client"]
-        self._phone.answer(TITLES["license"], file=picture())
-        self._phone.answer(
-            TITLES["engagement"], signed_name=f"{client['first_name']} {client['last_name']}", agreed="yes"
-        )
+        signature = {"signed_name": f"{client['first_name']} {client['last_name']}", "agreed": "yes"}
+        self._phone.fill_in({TITLES["license"]: picture(), TITLES["engagement"]: signature})
         progress = self._state.progress()
-        done = f"{progress['done']} of {progress['total']} answered, all that is required"
+        done = f"{progress['done']} of {progress['total']} answered; of the will, which may be left, nothing was sent"
         return [("License and signature", done)]
 
     def what_follows(self) -> Lines:

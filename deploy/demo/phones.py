@@ -38,60 +38,79 @@ class Sandbox:
             raise ApiError(f"The webhook answered a reply with {answer['status']}.")
 
 
+Answer = str | bytes | dict[str, str]
+"""What is filled in of a question: its one field, a picture to send along, or several fields by name."""
+
+
 @dataclass
-class Question:
-    """A question that the page asks: where its form goes, its hidden fields, the names of what is filled in, and what
-    stands in its line already."""
+class Form:
+    """A form of the page: where it goes, what it sends untouched, and the names of the fields of each question."""
 
     action: str
-    hidden: dict[str, str] = field(default_factory=dict)
-    title: str = ""
-    names: list[str] = field(default_factory=list)
-    stands: str = ""
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    questions: dict[str, set[str]] = field(default_factory=dict)
+
+    def name_of(self, title: str, part: str) -> str:
+        """A field of a question. Where a form has several questions, names end with whose they are. Raises ApiError."""
+        for name in self.questions.get(title, ()):
+            if name.partition("-")[0] == part:
+                return name
+        raise ApiError(f"The page does not ask “{title}” so that it can be answered.")
 
 
 class _Reader(HTMLParser):
-    """Reads the portal's page: its questions, its headings, and where each answer can be changed."""
+    """Reads the portal's page: its forms, its headings, and how each answer can be changed: by an address, or by a
+    button of a form."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.questions: list[Question] = []
+        self.forms: list[Form] = []
         self.headings: list[str] = []
-        self.changes: dict[str, str] = {}
-        self._open: Question | None = None
+        self.changes: dict[str, str | tuple[Form, str]] = {}
+        self._open: Form | None = None
         self._heading: list[str] | None = None
+        self._area: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
+        name = found.get("name", "")
         if tag == "h2":
             self._heading = []
         elif tag == "form":
-            self._open = Question(found.get("action", ""))
-            self.questions.append(self._open)
+            self._open = Form(found.get("action", ""))
+            self.forms.append(self._open)
         elif tag == "a" and "change" in found.get("class", "").split():
             self.changes[self.headings[-1]] = found["href"]
-        elif tag in ("input", "textarea", "select") and self._open and found.get("name"):
-            if found.get("type") == "hidden":
-                self._open.hidden[found["name"]] = found.get("value", "")
-            else:
-                self._open.names.append(found["name"])
-                if tag == "input" and found["name"] == "answer":
-                    self._open.stands = found.get("value", "")
+        elif tag == "button" and name == "change" and self._open:
+            self.changes[self.headings[-1]] = self._open, found["value"]
+        elif tag in ("input", "textarea") and self._open and name:
+            if found.get("type") != "hidden":
+                self._asks(found, self._heading)
+            if tag == "textarea":
+                self._area, self._open.fields[name] = name, [""]
+            elif "checked" in found or found.get("type") not in ("checkbox", "radio", "file"):
+                self._open.fields.setdefault(name, []).append(found.get("value", ""))
 
     def handle_data(self, data: str) -> None:
         if self._heading is not None:
             self._heading.append(data)
+        if self._area is not None and self._open:
+            self._open.fields[self._area][0] += data
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "h2" and self._heading is not None:
             # What follows the title in brackets says that the question is optional.
-            title = " ".join("".join(self._heading).split()).removesuffix(" (optional)")
-            self.headings.append(title)
-            if self._open:
-                self._open.title = title
+            self.headings.append(" ".join("".join(self._heading).split()).removesuffix(" (optional)"))
             self._heading = None
+        elif tag == "textarea" and self._area is not None and self._open:
+            self._open.fields[self._area] = [self._open.fields[self._area][0].removeprefix("\n")]
+            self._area = None
         elif tag == "form":
             self._open = None
+
+    def _asks(self, field: dict[str, str], heading: list[str] | None) -> None:
+        if self._open is not None and heading is None:
+            self._open.questions.setdefault(self.headings[-1], set()).add(field["name"])
 
 
 class Phone:
@@ -109,33 +128,51 @@ class Phone:
     @property
     def asked(self) -> list[str]:
         """The titles of the questions that wait for an answer, from top to bottom."""
-        return [question.title for question in self._page.questions if question.names]
-
-    def stands(self, title: str) -> str:
-        """What a question's line holds before anybody has filled it in."""
-        return next((question.stands for question in self._page.questions if question.title == title), "")
+        return [title for form in self._page.forms for title in form.questions]
 
     @property
     def headings(self) -> list[str]:
         """Of sections and of questions, answered ones included."""
         return self._page.headings
 
-    def answer(self, title: str, *answer: str, file: bytes | None = None, **others: str) -> None:
-        """Send the form of one question. `others`: its fields besides `answer`; `file`: a picture to send along."""
-        needed = {*others, *(["answer"] if answer else []), *(["file"] if file else [])}
-        question = next((question for question in self._page.questions if question.title == title), None)
-        if question is None or not needed <= {*question.names}:
-            raise ApiError(f"The page does not ask “{title}” so that it can be answered.")
-        fields = {**question.hidden, **({"answer": answer} if answer else {}), **others}
-        files = {"file": ("picture.jpg", file, "image/jpeg")} if file else None
-        self._take(self._browser.post(urljoin(self._url, question.action), data=fields, files=files, timeout=30))
+    def holds(self, title: str) -> str:
+        """What the field of a question shows."""
+        form = self._form_of(title)
+        return "".join(form.fields.get(form.name_of(title, "answer"), []))
 
-    def correct(self, title: str, answer: str) -> None:
-        """Change an answer that was given."""
-        if title not in self._page.changes:
+    def fill_in(self, answers: dict[str, Answer], *, later: bool = False) -> None:
+        """Fill in questions of one form, by their titles, and send it; `later`: save it to go on with."""
+        form = self._form_of(next(iter(answers)))
+        fields = {**form.fields, **({"save": ["later"]} if later else {})}
+        files = {}
+        for title, answer in answers.items():
+            if isinstance(answer, bytes):
+                files[form.name_of(title, "file")] = ("picture.jpg", answer, "image/jpeg")
+                continue
+            for part, value in ({"answer": answer} if isinstance(answer, str) else answer).items():
+                fields[form.name_of(title, part)] = [value]
+        self._send(form, fields, files)
+
+    def change(self, title: str) -> None:
+        """Have an answer that was given asked again."""
+        how = self._page.changes.get(title)
+        if how is None:
             raise ApiError(f"The page does not offer to change the answer to “{title}”.")
-        self._take(self._browser.get(urljoin(self._url, self._page.changes[title]), timeout=30))
-        self.answer(title, answer)
+        if isinstance(how, str):
+            self._take(self._browser.get(urljoin(self._url, how), timeout=30))
+        else:
+            form, value = how
+            self._send(form, {**form.fields, "change": [value]}, {})
+
+    def _form_of(self, title: str) -> Form:
+        for form in self._page.forms:
+            if title in form.questions:
+                return form
+        raise ApiError(f"The page does not ask “{title}” so that it can be answered.")
+
+    def _send(self, form: Form, fields: dict[str, list[str]], files: dict[str, tuple[str, bytes, str]]) -> None:
+        address = urljoin(self._url, form.action)
+        self._take(self._browser.post(address, data=fields, files=files or None, timeout=30))
 
     def _take(self, page: requests.Response) -> None:
         if not page.ok:
@@ -150,7 +187,7 @@ def answer_through_page(link: str, answer: str) -> None:
     phone = Phone(link)
     if not phone.asked:
         raise ApiError("The page behind the link asks nothing.")
-    phone.answer(phone.asked[0], answer)
+    phone.fill_in({phone.asked[0]: answer})
 
 
 def picture() -> bytes:

@@ -77,13 +77,19 @@ def save_draft(
 def use_for(db: Database, calls: Any, now: dt.datetime, link: Link, named: Record) -> None:
     """Notes that the link is used for these tasks: {case task id: the field that names it}. Raises Gone, or Invalid
     `task_not_in_link` for one that its page does not show."""
-    asked = ask_client(calls, link)
-    shown = {case_task["id"] for case_task in _shown(calls, link)["case_tasks"]}
+    shown = {case_task["id"] for case_task in shown_to_holder(calls, link)}
     for case_task_id, field in named.items():
         if case_task_id not in shown:
             raise invalid_field(field, "Not a task of this page.", "task_not_in_link")
-    found(asked)  # as in `demand_access`
     record_use(db.for_firm(link.firm_id), now, link.id)
+
+
+def shown_to_holder(calls: Any, link: Link) -> list[Record]:
+    """The case tasks of the link's page, in its order. Raises Gone, as `demand_access` does too."""
+    asked = ask_client(calls, link)
+    case_tasks: list[Record] = _shown(calls, link)["case_tasks"]
+    found(asked)
+    return case_tasks
 
 
 @contextmanager

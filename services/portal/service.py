@@ -9,7 +9,17 @@ from chassis.database import Data
 from chassis.events import ReceivedEvent, on
 from chassis.rpc import Calls, serve
 from contracts import accounts, cases, clients, messaging, portal, tasks
-from services.portal import asking, client_merges, contact, data_exports, ending, erasing, pages, uploads
+from services.portal import (
+    asking,
+    client_merges,
+    contact,
+    data_exports,
+    ending,
+    erasing,
+    filling_in,
+    pages,
+    uploads,
+)
 from services.portal import links as secure_links
 from services.portal.firms import Firms
 from services.portal.models import Base
@@ -57,6 +67,10 @@ class PortalService:
     @serve(portal.SAVE_DRAFT)
     def save_draft(self, link_id: str, case_task_id: str, draft: Any) -> Record:
         return pages.save_draft(self.db, self.calls, self.firms, utc_now(), link_id, case_task_id, draft)
+
+    @serve(portal.FILL_IN)
+    def fill_in(self, **command: Any) -> Record:
+        return filling_in.fill_in(self.db, self.calls, utc_now(), **command)
 
     @serve(portal.ATTACH_OWN_FILES)
     def attach_own_files(self, **command: Any) -> Record:

@@ -7,14 +7,13 @@ from typing import Any
 
 from chassis.database import Database
 from contracts.errors import Invalid, invalid_field
+from contracts.tasks import NO_DRAFT
 from services.tasks import flow, sealed_answers
 from services.tasks.answer_checks import ADDRESS_PARTS, LONG_TEXT_LENGTH, SHORT_TEXT_LENGTH, Question, is_blank
 from services.tasks.answers import question_of
 from services.tasks.views import answer_case_task
 
 MOST_CHOICES = 200
-_NOTHING_TO_KEEP = frozenset({"file_upload", "signature", "acknowledgement"})
-"""What is there at once or not at all."""
 
 
 def save_draft(
@@ -40,7 +39,7 @@ def check_draft(question: Question, draft: Any) -> Any:
 
     Raises Invalid.
     """
-    if question.kind in _NOTHING_TO_KEEP:
+    if question.kind in NO_DRAFT:
         raise _refused("no_draft", "An answer of this kind is given at once.")
     if is_blank(question.kind, draft):
         return None

@@ -9,6 +9,8 @@ from typing import Any
 import requests
 
 from tests.e2e.test_requests import new_task
+from tests.hostile_files import picture
+from tests.stand_ins.html_forms import forms_of
 from tests.systems import Embedded, answer, eventually
 
 
@@ -84,11 +86,22 @@ def test_a_form_is_filled_in_behind_one_link_and_brings_up_what_follows(system: 
     browser = requests.Session()
     page = browser.get(link["url"], timeout=10)
     assert ("About you" in page.text, "Your house" in page.text, ">Sign<" in page.text) == (True, False, False)
-    page = browser.post(f"{system.url}/p", data={**form_of(page), "answer": "yes"}, timeout=10)
-    assert page.text.index("Do you own a house?") < page.text.index("What happened?") < page.text.index("Your house")
-    assert "1 of 3 answered" in page.text
-    assert "1 of 2 answered" in page.text
-    assert "Which street?" in page.text
+    (form,) = forms_of(page.text)
+    owns, story = form.tasks
+    answers = {f"answer-{owns}": "yes", f"answer-{story}": "It rained,"}
+    page = browser.post(f"{system.url}/p", data=form.filled("Save for later", answers), timeout=10)
+    (form,) = forms_of(page.text)
+    assert (form.fields[f"answer-{owns}"], form.fields[f"answer-{story}"]) == (["yes"], ["It rained,"])
+    sent = form.filled("Send these answers", {f"answer-{story}": "It rained, and I fell."})
+    for _ in range(2):
+        page = browser.post(f"{system.url}/p", data=sent, timeout=10)
+        assert (
+            page.text.index("Do you own a house?") < page.text.index("What happened?") < page.text.index("Your house")
+        )
+        assert "2 of 3 answered" in page.text
+        assert "It rained, and I fell." in page.text
+        assert "Which street?" in page.text
+    assert [api.get(f"/v1/case-tasks/{id_}")["answer_version"] for id_ in (owns, story)] == [1, 1]
 
 
 def test_what_is_on_record_is_in_the_field_and_sent_as_it_is_completes_the_task(system: Embedded) -> None:
@@ -118,3 +131,44 @@ def test_what_is_on_record_is_in_the_field_and_sent_as_it_is_completes_the_task(
     after = api.get(path)
     assert (after["status"], after["answer"], after["answered_by"]) == ("completed", number, "client")
     assert api.get(f"/v1/clients/{client['id']}")["phones"] == client["phones"]
+
+
+def test_one_answer_of_a_form_hides_what_another_one_answers(system: Embedded) -> None:
+    api = system.api
+    client, other_task = new_task(system)
+
+    def template(title: str, kind: str, *, required: bool) -> str:
+        return str(api.post("/v1/task-templates", {"title": title, "kind": kind, "required": required})["id"])
+
+    married = {"field": "answers.married", "op": "eq", "value": True}
+    tasks = [
+        {"key": "married", "template_id": template("Are you married?", "yes_no", required=True)},
+        {"key": "spouse", "template_id": template("Who is it?", "short_text", required=True), "condition": married},
+        {"key": "license", "template_id": template("Your license", "file_upload", required=True)},
+        {"key": "more", "template_id": template("Anything else?", "long_text", required=False)},
+    ]
+    form = api.post("/v1/forms", {"title": uuid.uuid4().hex, "sections": [{"title": "About you", "tasks": tasks}]})
+    assigned = api.post(f"/v1/cases/{other_task['case_id']}/forms", {"form_id": form["id"]})
+    scope = {"kind": "form", "case_form_id": assigned["id"]}
+    link = api.post("/v1/portal-links", {"client_id": client["id"], "scope": scope})
+    browser = requests.Session()
+    (shown,) = forms_of(browser.get(link["url"], timeout=10).text)
+    first, license_id, more = shown.tasks
+    sent = shown.filled("Send these answers", {f"answer-{first}": "yes"})
+    page = browser.post(f"{system.url}/p", data=sent, timeout=10)
+    assert page.status_code == 422
+    (shown,) = forms_of(page.text)
+    assert (first in shown.tasks, license_id in shown.tasks, more in shown.tasks) == (False, True, True)
+    spouse = shown.tasks[0]
+    api.post(f"/v1/case-tasks/{first}/reopen", {"reason": "Are you sure?"})
+    (shown,) = forms_of(browser.get(f"{system.url}/p", timeout=10).text)
+    assert shown.tasks == [first, spouse, license_id, more]
+    sent = shown.filled("Send these answers", {f"answer-{first}": "no", f"answer-{spouse}": "Ben"})
+    files = {f"file-{license_id}": ("front.jpg", picture(), "image/jpeg")}
+    for _ in range(2):
+        page = browser.post(f"{system.url}/p", data=sent, files=files, timeout=30)
+        assert (page.status_code, "Thank you, Ann" in page.text) == (200, True)
+    found = [api.get(f"/v1/case-tasks/{id_}") for id_ in (first, spouse, license_id, more)]
+    assert [task["status"] for task in found] == ["completed", "skipped", "completed", "completed"]
+    assert [task["answer_version"] for task in found] == [2, 0, 1, 1]
+    assert (found[0]["answer"], len(found[2]["answer"]), found[3]["answer"]) == (False, 1, None)

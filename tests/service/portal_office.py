@@ -21,7 +21,7 @@ from chassis.testing import (
 from chassis.tokens import new_token
 from contracts import accounts, cases, clients, messaging, tasks
 from contracts.errors import Conflict, DeadlineExceeded, Gone, Invalid, NotFound
-from services.portal import links, pages
+from services.portal import filling_in, links, pages
 from services.portal.firms import FirmCache
 from services.portal.models import Base
 from services.portal.service import PortalService
@@ -115,6 +115,16 @@ class Office:
         given = (self.everywhere, self.calls, self.firms, self.clock(), link.id, case_task_id, draft)
         return pages.save_draft(*given)
 
+    def fill_in(self, link, answers, *, later=False, finished=True, untouched=()):
+        """Sends several questions in one form: {case task id: answer}."""
+        questions = [
+            {"case_task_id": id_, "answer": answer, "touched": id_ not in untouched} for id_, answer in answers.items()
+        ]
+        return filling_in.fill_in(
+            self.everywhere, self.calls, self.clock(), link_id=link.id, questions=questions, later=later,
+            finished=finished,
+        )  # fmt: skip
+
     def submit(self, link, answers):
         return pages.submit_answers(self.everywhere, self.calls, self.firms, self.clock(), link.id, answers)
 
@@ -139,6 +149,7 @@ class Office:
             "case_id": self.case_id,
             "title": title,
             "kind": "short_text",
+            "required": False,
             "status": "to_do",
             "answer": None,
         }

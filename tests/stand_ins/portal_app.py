@@ -16,6 +16,7 @@ from contracts import portal
 from contracts.errors import Conflict, Gone, Invalid
 from gateway.portal_contact import portal_pages
 from gateway.settings import EdgeSettings
+from services.portal import filling_in
 from services.tasks.answer_checks import Question, check_answer
 from services.tasks.drafts import check_draft
 
@@ -82,13 +83,15 @@ class Store:
 
 class FakePortal:
     """`links`: token to page. `trouble`: what the next calls raise. `asked`: hashes for which a new link was wanted.
-    `written`: messages, by their form's own id; `preferences`: what the client wants."""
+    `written`: messages, by their form's own id; `preferences`: what the client wants. `shown_if`: case tasks that are
+    asked only as long as another one has an answer, {id: (id of the other, answer)}."""
 
     def __init__(self) -> None:
         self.links: dict[str, Record] = {}
         self.writes = 0
         self.files = Store()
         self.asked: list[str] = []
+        self.shown_if: dict[str, tuple[str, Any]] = {}
         self.written: dict[str, str] = {}
         self.preferences: Record = {"sms": "opted_in", "email": None, "phone": None}
         self.trouble: Exception | None = None
@@ -99,6 +102,7 @@ class FakePortal:
                 portal.GET_PAGE: self._get,
                 portal.SUBMIT_ANSWERS: self._submit,
                 portal.SAVE_DRAFT: self._save,
+                portal.FILL_IN: self._fill_in,
                 portal.ATTACH_OWN_FILES: self._attach,
                 portal.REQUEST_NEW_LINK: self._ask,
                 portal.GET_CONTACT_PAGE: self._contact,
@@ -148,7 +152,34 @@ class FakePortal:
         raise Gone("link_gone")
 
     def _get(self, link_id: str) -> Record:
-        return copy.deepcopy(self._page(link_id))
+        page = copy.deepcopy(self._page(link_id))
+        page["case_tasks"] = [task for task in page["case_tasks"] if self._is_shown(task["id"])]
+        return page
+
+    def _is_shown(self, case_task_id: str) -> bool:
+        other, answer = self.shown_if.get(case_task_id, (case_task_id, self.answer_of(case_task_id)))
+        return self._task(case_task_id)["status"] != "skipped" and bool(self.answer_of(other) == answer)
+
+    def _fill_in(self, link_id: str, questions: list[Record], later: bool = False, finished: bool = True) -> Record:
+        """By portal's own rules, over the tasks in memory."""
+        given = {question["case_task_id"]: {"touched": True, **question} for question in questions}
+        asked = [(task, given[task["id"]]) for task in self._get(link_id)["case_tasks"] if task["id"] in given]
+
+        def submit(case_task_id: str, answer: Any) -> None:
+            question = _question(self._task(case_task_id))
+            check_answer(question, answer)
+            if not self._is_shown(case_task_id):
+                raise Conflict("task_skipped")
+            stands = self._task(case_task_id)
+            if (stands["status"], stands["answer"]) != ("completed", check_answer(question, answer)):
+                self._submit(link_id, {case_task_id: answer})
+
+        def save(case_task_id: str, draft: Any) -> None:
+            self._save(link_id, case_task_id, draft)
+
+        if later:
+            return filling_in.kept_for_later(asked, save)
+        return filling_in.answered(asked, submit, lambda: self._get(link_id)["case_tasks"], finished=finished)
 
     def _submit(self, link_id: str, answers: Record) -> Record:
         page = self._page(link_id)
@@ -159,8 +190,7 @@ class FakePortal:
             task = self._task(case_task_id)
             if task["status"] == "skipped":
                 raise Conflict("task_skipped")
-            question = Question(task["kind"], task["required"], task["options"], task["checks"])
-            task["answer"] = check_answer(question, given)
+            task["answer"] = check_answer(_question(task), given)
             task.update(status="completed", draft=None, draft_at=None, reopened=None)
             self.writes += 1
         return copy.deepcopy(page)
@@ -172,7 +202,7 @@ class FakePortal:
         task = self._task(case_task_id)
         if task["status"] == "completed":
             raise Conflict("task_completed")
-        kept = check_draft(Question(task["kind"], task["required"], task["options"], task["checks"]), draft)
+        kept = check_draft(_question(task), draft)
         task.update(status="in_progress", draft=kept, draft_at=dt.datetime(2026, 11, 21, tzinfo=dt.UTC))
         self.writes += 1
         return copy.deepcopy(page)
@@ -215,9 +245,14 @@ class FakePortal:
             raise self.trouble
 
 
+def _question(task: Record) -> Question:
+    return Question(task["kind"], task["required"], task["options"], task["checks"])
+
+
 def make_app(fake: FakePortal, public_url: str = "http://127.0.0.1") -> Flask:
     """A Flask application with the portal pages alone."""
     app = Flask("gateway.app")
+    app.config["MAX_FORM_PARTS"] = 100  # as the edge's other requests may have
     app.config["CASEWIRE"] = EdgeSettings(
         public_url=public_url,
         secret_key="a key for tests only",  # pragma: allowlist secret

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from tests.stand_ins.html_forms import forms_of
 from tests.stand_ins.portal_app import NOBODY, FakePortal, case_task, id_of, make_app
-from tests.unit.test_portal_pages import form_of, opened
+from tests.unit.test_portal_pages import opened
 
 FORM = id_of(500)
 
@@ -71,27 +72,32 @@ def test_there_is_no_bar_where_there_is_nothing_to_measure(fake, progress):
     assert "<progress" not in page_of(fake, asked(1, "Your name", None), progress=progress)
 
 
-def going_on(fake: FakePortal, number: int, **fields: str) -> str:
+def going_on(fake: FakePortal, number: int, answer: str, button: str = "Send my answer") -> str:
     """The page after the form of a question was sent, from the place on where a browser shows it."""
     browser = make_app(fake).test_client()
-    page = opened(browser, "token")
-    form = next(form for form in re.findall(r"<form.*?</form>", page, re.S) if id_of(number) in form)
-    response = browser.post("/p", data={**form_of(form), **fields})
+    form = next(form for form in forms_of(opened(browser, "token")) if id_of(number) in form.tasks)
+    response = browser.post("/p", data=form.filled(button, {"answer": answer}))
     address, _, place = response.location.partition("#")
     return browser.get(address).text.partition(f'id="{place}"')[2]
 
 
+def alone(number: int, title: str, section: str):
+    """A question of no form."""
+    return asked(number, title, section, case_form_id=None)
+
+
 def test_after_an_answer_one_goes_on_at_the_next_question(fake):
-    fake.add("token", asked(1, "Name", "You"), asked(2, "Born", "You"), asked(3, "House", "Goods"))
+    fake.add("token", alone(1, "Name", "You"), alone(2, "Born", "You"), alone(3, "House", "Goods"))
     said, section, question = "Thank you. We have your answer.", ">Goods</h2>", ">House</span>"
     page = going_on(fake, 2, answer="1970")
     assert page.index(said) < page.index(section) < page.index(question)
     assert ">Name</span>" not in page
     assert going_on(fake, 1, answer="Ann").index(said) < 500, "over what was answered already"
-    assert "Saved. Come back" in going_on(fake, 3, answer="A", save="x").partition(">House</span>")[0]
+    saved = going_on(fake, 3, answer="A", button="Save for later")
+    assert "Saved. Come back" in saved.partition(">House</span>")[0]
 
 
 def test_where_the_page_begins_with_the_next_question_it_is_shown_from_its_top(fake):
-    fake.add("token", asked(1, "Name", "You"), asked(2, "Born", "You"))
+    fake.add("token", alone(1, "Name", "You"), alone(2, "Born", "You"))
     assert going_on(fake, 2, answer="1970") == ""
     assert going_on(fake, 1, answer="Ann") == "", "and where nothing is left to answer"
