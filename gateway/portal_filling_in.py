@@ -24,9 +24,6 @@ from gateway.portal_uploads import kept_fields, send_files
 
 Fields = list[tuple[str, str]]
 
-MOST_PARTS = 5_000
-"""Of a form: its fields, the files chosen and the boxes ticked."""
-
 
 class SeveralAnswers:
     """A form of several questions as it was sent. `typed`: what each held, by case task; `unsent`: files that were not

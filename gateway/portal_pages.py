@@ -14,13 +14,15 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Response, current_app, g, make_response, redirect, request, url_for
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
 from chassis.rpc import RemoteFault
 from chassis.telemetry import log_of
 from chassis.tokens import hash_token
 from contracts.errors import CasewireError, Conflict, DeadlineExceeded, Gone, Invalid, Unavailable
-from gateway.portal_filling_in import MOST_PARTS, SeveralAnswers, is_id
+from gateway.oversized_forms import MOST_PARTS
+from gateway.portal_filling_in import SeveralAnswers, is_id
 from gateway.portal_forms import typed_answer
 from gateway.portal_session import OpenLink, PortalSession, session_for
 from gateway.portal_uploads import TOO_LARGE, kept_fields, send_files
@@ -66,7 +68,7 @@ def answer() -> Response:
     """Takes the answers of a form, or keeps what there is of them for later."""
     link = held_link()
     if TOO_LARGE in request.environ:
-        return _show(link, too_large=True, status=413)
+        return _show(link, typed=_typed(request.environ[TOO_LARGE]), too_large=True, status=413)
     request.max_form_parts = MOST_PARTS
     if "section" in request.form:
         return _fill_in(link)
@@ -201,6 +203,13 @@ def trouble(error: Exception, kept: list[tuple[str, str]] | None = None, unsent:
 def see_other(endpoint: str, **values: Any) -> Response:
     """To another page, in the language that this browser chose."""
     return make_response(redirect(url_for(endpoint, **values, **language_asked()), 303))
+
+
+def _typed(form: MultiDict[str, str]) -> dict[str, Any]:
+    """What a form held that was too large, by case task."""
+    if "section" in form:
+        return SeveralAnswers(form, MultiDict()).typed
+    return {form["task"]: typed_answer(form)} if "task" in form else {}
 
 
 def _fields_again(link: OpenLink, typed: Any) -> list[tuple[str, str]]:

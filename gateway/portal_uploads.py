@@ -29,7 +29,8 @@ Record = dict[str, Any]
 
 WITH_FILES = ("file_upload", "signature")
 TOO_LARGE = "casewire.too_large"
-"""In the environment of a request whose body was too large and is not there."""
+"""In the environment of a request whose body was too large and is not there: the fields of its form that are no
+files."""
 _PICTURES = ("jpg", "png")
 _MEGABYTE = 2**20
 

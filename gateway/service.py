@@ -20,6 +20,7 @@ from chassis.rpc import Calls
 from contracts import accounts, cases, clients, messaging, portal, tasks
 from gateway.app import create_app
 from gateway.credentials import CredentialCache
+from gateway.oversized_forms import TextFields
 from gateway.portal_uploads import TOO_LARGE, is_of_portal
 from gateway.settings import EdgeSettings
 
@@ -74,6 +75,7 @@ def _take_in(request: Request, limit: int, seconds: float) -> BaseResponse | Non
     began = time.monotonic()
     body = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - lives as long as its request
     source, left = request.environ["wsgi.input"], declared
+    texts = TextFields(request.environ.get("CONTENT_TYPE", ""), _IN_MEMORY)
     while left > 0:
         until = began + seconds + (declared - left) / SLOWEST
         try:
@@ -87,12 +89,14 @@ def _take_in(request: Request, limit: int, seconds: float) -> BaseResponse | Non
             return BaseResponse("The body was cut off.\n", status=400, content_type="text/plain")
         if declared <= limit:
             body.write(chunk)
+        else:
+            texts.take(chunk)
         left -= len(chunk)
     body.seek(0)
     request.environ["wsgi.input"] = body
     if declared > limit:
-        # Read and thrown away: a browser shows no answer to what it is still sending.
-        request.environ |= {TOO_LARGE: True, "CONTENT_LENGTH": "0"}
+        # Read and thrown away but for what was typed: a browser shows no answer to what it is still sending.
+        request.environ |= {TOO_LARGE: texts.found, "CONTENT_LENGTH": "0"}
     return None
 
 

@@ -11,6 +11,7 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from gateway import service
+from gateway.oversized_forms import TextFields
 from gateway.portal_uploads import TOO_LARGE
 
 
@@ -54,6 +55,54 @@ def test_what_is_too_large_is_read_only_to_tell_a_client_so(path: str, size: int
     if refused is not None:
         assert refused.status_code == 413
     else:
-        assert request.environ[TOO_LARGE]
+        assert not request.environ[TOO_LARGE]
         with request.environ["wsgi.input"] as taken:
             assert taken.read() == b""
+
+
+PARTS = {
+    "answer-1": ("", b"It rained,\r\nand \xc3\xa9"),
+    "file-2": ('; filename="a.jpg"', b"\xff\xd8" + bytes(200_000)),
+    "signed_name-3": ("", b"Ann Lane"),
+}
+
+
+def multipart(parts: dict[str, tuple[str, bytes]], end: bytes = b"--edge--\r\n") -> bytes:
+    head = '--edge\r\nContent-Disposition: form-data; name="{}"{}\r\n\r\n'
+    return b"".join(head.format(name, rest).encode() + data + b"\r\n" for name, (rest, data) in parts.items()) + end
+
+
+def test_what_was_typed_beside_files_that_are_too_large_is_kept() -> None:
+    content = multipart(PARTS)
+    request = request_of(io.BytesIO(content), len(content), "/p")
+    request.environ["CONTENT_TYPE"] = "multipart/form-data; boundary=edge"
+    assert service._take_in(request, limit=60_000, seconds=1) is None
+    request.environ["wsgi.input"].close()
+    found = request.environ[TOO_LARGE]
+    assert found.to_dict() == {"answer-1": "It rained,\r\nand é", "signed_name-3": "Ann Lane"}
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000, 300_000])
+def test_texts_are_read_in_whatever_bits_they_come(size: int) -> None:
+    content, texts = multipart(PARTS), TextFields("multipart/form-data; boundary=edge", 100)
+    for start in range(0, len(content), size):
+        texts.take(content[start : start + size])
+    assert list(texts.found) == ["answer-1", "signed_name-3"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "most", "found"),
+    [
+        ("multipart/form-data", multipart(PARTS), 100, []),
+        ("text/plain; boundary=", multipart(PARTS), 100, []),
+        ("multipart/form-data; boundary=edge", multipart(PARTS), 20, ["answer-1"]),
+        ("multipart/form-data; boundary=edge", multipart(PARTS)[:100_000], 100, ["answer-1"]),
+        ("multipart/form-data; boundary=edge", b"--edge\r\nno header\r\n\r\n", 100, []),
+        ("multipart/form-data; boundary=other", multipart(PARTS), 100, []),
+    ],
+)
+def test_what_cannot_be_read_ends_the_texts(content_type: str, content: bytes, most: int, found: list[str]) -> None:
+    texts = TextFields(content_type, most)
+    texts.take(content)
+    texts.take(b"x")
+    assert list(texts.found) == found

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from werkzeug.datastructures import MultiDict
 
 from chassis.rpc import RemoteFault
 from contracts import portal
@@ -178,7 +179,7 @@ def test_names_of_files_are_text_and_never_markup(fake, browser):
 def test_what_was_too_large_to_be_read_is_told_on_the_page(fake, browser, lang, said):
     fake.add("token", case_task(1, "file_upload", "Your license"))
     opened(browser, "token")
-    answer = browser.post(f"/p?lang={lang}", data=b"", environ_overrides={TOO_LARGE: True})
+    answer = browser.post(f"/p?lang={lang}", data=b"", environ_overrides={TOO_LARGE: MultiDict()})
     assert answer.status_code == 413
     assert said in answer.text
     assert "2 MB" in answer.text

@@ -6,9 +6,11 @@ import io
 from typing import Any
 
 import pytest
+from werkzeug.datastructures import MultiDict
 
 from contracts import portal
 from contracts.errors import Unavailable
+from gateway.portal_uploads import TOO_LARGE
 from tests.hostile_files import picture
 from tests.stand_ins.html_forms import Form, forms_of
 from tests.stand_ins.portal_app import FakePortal, case_task, id_of, make_app
@@ -337,6 +339,17 @@ def test_all_that_was_typed_survives_a_service_that_is_away(about_you, browser):
     assert [fake.answer_of(id_of(number)) for number in range(1, 5)] == [
         "Main St", "ana@example.com", None, ["a", "b"],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_what_was_typed_beside_files_that_were_too_large_is_there_again(documents, browser, lang):
+    fields = only(opened(browser, "token")).filled(SEND, {named(1): "X-1", named(3, "signed_name"): "Ana Lane"})
+    too_large = {TOO_LARGE: MultiDict(fields)}
+    response = browser.post(f"/p?lang={lang}", data=b"", environ_overrides=too_large)
+    assert response.status_code == 413
+    form = only(response.text)
+    assert (form.fields[named(1)], form.fields[named(3, "signed_name")]) == (["X-1"], ["Ana Lane"])
+    assert documents.writes == 0
 
 
 def test_what_was_typed_is_saved_where_the_files_could_not_be_taken(documents, browser):
