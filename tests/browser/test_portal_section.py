@@ -80,8 +80,8 @@ def test_an_error_beside_one_question_keeps_the_others(intake, visit):
     expect(summary.get_by_role("heading")).to_have_text("Please check these answers")
     links = summary.get_by_role("link")
     expect(links).to_have_text([
-        "Are you married?: Answer this question, please: it is needed.",
-        "Your mobile number: Check the phone number: it needs its area code, like (212)\u00a0555\u20110123.",
+        "Are you married? – Answer this question, please: it is needed.",
+        "Your mobile number – Check the phone number: it needs its area code, like (212)\u00a0555\u20110123.",
     ])  # fmt: skip
     number = page.get_by_label("Your mobile number")
     expect(number).to_have_value("12")

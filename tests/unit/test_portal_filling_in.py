@@ -93,8 +93,8 @@ def test_errors_stand_beside_their_questions_and_good_answers_are_taken(about_yo
     assert response.status_code == 422
     assert "<title>Error: Harbor &amp; Lane</title>" in page
     assert "Please check these answers" in page
-    assert f'<a href="#answer-{id_of(1)}"><span>Your street</span>: Answer this question, please' in page
-    assert f'<a href="#answer-{id_of(2)}"><span>Your email</span>: Check the email address' in page
+    assert f'<a href="#answer-{id_of(1)}"><span>Your street</span> – Answer this question, please' in page
+    assert f'<a href="#answer-{id_of(2)}"><span>Your email</span> – Check the email address' in page
     assert page.count('aria-invalid="true"') == 2
     form = forms_of(page)[0]
     assert (form.fields[named(1)], form.fields[named(2)]) == ([" "], ["ana@"])
