@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from chassis.database import Database
+from chassis.imports.undoing import CUSTOM
 from chassis.sections import Section, plain, read_sections
+from chassis.value_sets import among
 from services.cases.client_merges import following
+from services.cases.erasing import cases_of
 from services.cases.imports.changes import values_of
 from services.cases.models import (
     Case,
@@ -21,7 +26,8 @@ from services.cases.models import (
     KeyDate,
     StatusChange,
 )
-from services.cases.sealed_values import opened
+from services.cases.sealed_values import is_sealed, opened
+from services.cases.type_fields import fields_of
 
 _FOLDED = ("number_folded", "name_folded", "description_folded", "source_folded")
 
@@ -32,7 +38,8 @@ def _key_date(row: KeyDate) -> dict[str, Any]:
 
 def export_client_data(db: Database, *, client_id: str, limit: int = 200, cursor: str | None = None) -> dict[str, Any]:
     """`contracts.exporting.ExportedPage`: the client's cases, its part in them, and what filters know of it and of
-    those that were merged into it. Raises Invalid."""
+    those that were merged into it. Of cases that others are on too nothing sensitive: it may be theirs. Raises
+    Invalid."""
     theirs = select(CaseClient.case_id).where(CaseClient.client_id == client_id)
     sections = [
         Section("case", Case, Case.id.in_(theirs), Case.id, lambda row: plain(row, *_FOLDED)),
@@ -52,10 +59,31 @@ def export_client_data(db: Database, *, client_id: str, limit: int = 200, cursor
         rows, next_cursor = read_sections(session, sections, limit=limit, cursor=cursor)
         changes = values_of(session, [row for section, row in rows if section.model is CaseImportChange])
         values = opened(session, {row.id: row.custom_fields for section, row in rows if section.model is Case})
+        alone = {case_id for case_id, about in cases_of(session, [client_id]).items() if about["alone"]}
+        sensitive = _sensitive_of(session, {*values, *changes} - alone)
     entries = []
     for section, row in rows:
-        clear: dict[str, Any] = {"custom_fields": values[row.id]} if section.model is Case else {}
-        if section.model is CaseImportChange:
-            clear = {"values": changes.get(row.case_id)}
+        clear: dict[str, Any] = {}
+        if section.model is Case:
+            clear = {"custom_fields": _without(values[row.id], sensitive.get(row.id, ()))}
+        if section.model is CaseImportChange and row.case_id in changes:
+            clear = {"values": _without(changes[row.case_id], sensitive.get(row.case_id, ()), CUSTOM)}
         entries.append({"kind": section.kind, "data": {**section.show(row), **clear}})
     return {"entries": entries, "files": [], "next_cursor": next_cursor}
+
+
+def _sensitive_of(session: Session, case_ids: Collection[str]) -> dict[str, set[str]]:
+    """By case, the keys of its sensitive fields, removed ones included, and of those whose values are still sealed."""
+    found = select(Case.id, Case.case_type_id, Case.custom_fields).where(among(session, Case.id, case_ids))
+    cases = session.execute(found).all()
+    fields = fields_of(session, {case.case_type_id for case in cases})
+    return {
+        case.id: {field.key for field in fields[case.case_type_id] if field.sensitive}
+        | {key for key, value in case.custom_fields.items() if is_sealed(value)}
+        for case in cases
+    }
+
+
+def _without(values: Mapping[str, Any], keys: Collection[str], prefix: str = "") -> dict[str, Any]:
+    left_out = {prefix + key for key in keys}
+    return {name: value for name, value in values.items() if name not in left_out}

@@ -50,7 +50,7 @@ def forget_clients(db: Database, events: Sequence[ReceivedEvent], now: dt.dateti
         versions = {id_: event.data["version"] for event in uow.fresh for id_ in event.data["client_ids"]}
         ids = sorted(versions)
         _forget_facts(uow, versions, now)
-        theirs = _cases_of(uow.session, ids)
+        theirs = cases_of(uow.session, ids)
         alone = sorted(case_id for case_id, row in theirs.items() if row["alone"])
         _empty(uow, alone, now)
         uow.session.execute(
@@ -97,10 +97,11 @@ def get_client_cases(db: Database, *, client_ids: Sequence[str]) -> Record:
     """{"cases": [{case_id, open, client_ids: those of the asked ones that are on it, alone: nobody but them and erased
     ones is}]}"""
     with db.read() as session:
-        return {"cases": list(_cases_of(session, client_ids).values())}
+        return {"cases": list(cases_of(session, client_ids).values())}
 
 
-def _cases_of(session: Session, client_ids: Collection[str]) -> dict[str, Record]:
+def cases_of(session: Session, client_ids: Collection[str]) -> dict[str, Record]:
+    """{case: what `get_client_cases` says of it}"""
     asked = set(client_ids)
     found: dict[str, Record] = {}
     for case_id, client_id, is_erased, is_open in session.execute(_cases_of_any(session), {"client_ids": list(asked)}):

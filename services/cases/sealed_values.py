@@ -35,7 +35,7 @@ _TABLE = Case.__tablename__
 
 def opened(session: Session, stored: Mapping[str, Values]) -> dict[str, Values]:
     """The values of cases in clear: {case id: values}. What nobody can read any more is left out."""
-    holding = [case_id for case_id, values in stored.items() if any(map(_is_sealed, values.values()))]
+    holding = [case_id for case_id, values in stored.items() if any(map(is_sealed, values.values()))]
     keys = SEALING.keys_of(session, holding) if holding else None
     return {
         case_id: _opened(keys, case_id, values) if keys is not None and case_id in holding else dict(values)
@@ -48,7 +48,7 @@ def sealed(
 ) -> Values:
     """The values of a case, whose row is there, as it will keep them. `stored`: as it does now, `before`: in clear."""
     sensitive = {field.key for field in fields if field.sensitive} & after.keys()
-    kept = {key: stored[key] for key in sensitive if _is_sealed(stored.get(key)) and before.get(key) == after[key]}
+    kept = {key: stored[key] for key in sensitive if is_sealed(stored.get(key)) and before.get(key) == after[key]}
     new = sensitive - kept.keys()
     if new:
         keys = SEALING.keys_to_seal(uow, [case_id])
@@ -150,14 +150,15 @@ def refuse_sensitive_changes(fields: Iterable[CustomField], given: Collection[st
         raise Forbidden("permission_denied", fields=named, permission=PERMISSION)
 
 
-def _is_sealed(value: Any) -> bool:
+def is_sealed(value: Any) -> bool:
+    """Whether a stored value is."""
     return isinstance(value, dict)
 
 
 def _opened(keys: OwnerKeys, case_id: str, values: Values) -> Values:
     result: Values = {}
     for key, value in values.items():
-        if not _is_sealed(value):
+        if not is_sealed(value):
             result[key] = value
         elif (text := keys.unseal(case_id, value[SEALED], *_place(case_id, key))) is not None:
             result[key] = orjson.loads(text)

@@ -305,6 +305,19 @@ def test_a_person_has_the_values_handed_out_and_takes_the_key_along(office: Offi
     assert office.service.get_case(case["id"])["custom_fields"] == {}
 
 
+def test_what_is_sensitive_of_a_case_of_others_too_is_handed_out_to_nobody(office: Office) -> None:
+    mine, other = office.client(), office.client()
+    made(office, kind_of(office), clients=[{"client_id": mine}, {"client_id": other}], custom_fields=VALUES)
+
+    def told() -> list[set[str]]:
+        entries = export_client_data(office.db, client_id=mine)["entries"]
+        return [set(entry["data"]["custom_fields"]) for entry in entries if entry["kind"] == "case"]
+
+    assert told() == [{field["key"] for field in FIELDS if not field.get("sensitive")} & VALUES.keys()]
+    erase(office, other)
+    assert told() == [set(VALUES)]
+
+
 def test_others_hear_which_fields_become_sensitive(office: Office) -> None:
     def told() -> list[str]:
         return sorted(event.data["field"] for event in outbox_events(office.db, FIELD_BECAME_SENSITIVE))
