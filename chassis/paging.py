@@ -11,13 +11,28 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Date, Integer, Numeric, Select, Uuid, and_, bindparam, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Date,
+    Integer,
+    Numeric,
+    Select,
+    Uuid,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from chassis.columns import Instant
+from chassis.texts import is_storable
 from contracts.errors import Invalid, invalid_field
 
 TOTAL_CAP = 10_000
+_INTEGERS = 2**31
 
 Parameters = Mapping[str, Any]
 
@@ -246,8 +261,8 @@ def read_cursor(cursor: str, name: str, column: Any, ids: Any) -> tuple[Any, str
             uuid.UUID(last_id)
         elif not isinstance(last_id, str):
             raise TypeError("an id is a text")
-        return _value_of(text, column), last_id
-    except (ValueError, TypeError, AttributeError, decimal.InvalidOperation) as error:
+        return _value_of(text, column), _storable(last_id)
+    except (ValueError, TypeError, AttributeError, OverflowError, decimal.InvalidOperation) as error:
         raise Invalid(
             "invalid_cursor", fields=[{"field": "cursor", "message": "Not a cursor of this list."}]
         ) from error
@@ -262,11 +277,20 @@ def _value_of(text: Any, column: Any) -> Any:
         moment = dt.datetime.fromisoformat(text)
         if moment.tzinfo is None:
             raise ValueError("an instant without a zone")
-        return moment
+        return moment.astimezone(dt.UTC)
     if isinstance(kind, Date):
         return dt.date.fromisoformat(text)
     if isinstance(kind, Integer):
-        return int(text)
+        number = int(text)
+        if not -_INTEGERS <= number < _INTEGERS and not isinstance(kind, BigInteger):
+            raise ValueError("a number that no row can have")
+        return number
     if isinstance(kind, Numeric):
         return decimal.Decimal(str(text))
-    return str(text)
+    return _storable(str(text))
+
+
+def _storable(text: str) -> str:
+    if not is_storable(text):
+        raise ValueError("a text that no row can have")
+    return text

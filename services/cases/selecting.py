@@ -214,7 +214,8 @@ class _Place:
             moment = dt.datetime.fromisoformat(at)
             if digest != _digest(selector) or moment.tzinfo is None or not isinstance(after, str):
                 raise ValueError("a cursor of another selection")
-            moment = moment.astimezone(ZoneInfo(*zone)) if zone else moment
+            # Also without a zone, as one that lies in no year of UTC is no moment.
+            moment = moment.astimezone(ZoneInfo(*zone) if zone else dt.UTC)
             return cls(digest, moment, str(uuid.UUID(after)), int(total))
         except (ValueError, TypeError, OverflowError, OSError, ZoneInfoNotFoundError) as error:
             raise invalid_field("cursor", "Not a cursor of this selection.", code="invalid_cursor") from error

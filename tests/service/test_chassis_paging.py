@@ -11,7 +11,7 @@ from sqlalchemy.event import listen, remove
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
-from chassis.paging import page
+from chassis.paging import cursor_after, page
 from contracts.errors import Invalid
 from tests.service.sample import MakerBase, Part, Thing
 
@@ -126,6 +126,16 @@ def test_a_cursor_that_is_none_is_refused(db: Database, cursor: str) -> None:
     with pytest.raises(Invalid) as caught:
         read(db, cursor=cursor)
     assert caught.value.code == "invalid_cursor"
+
+
+@pytest.mark.parametrize(
+    ("sort", "value"),
+    [("made_at", "0001-01-01T00:00:00+14:00"), ("made_at", "9999-12-31T23:00:00-14:00"), ("made_at", "2026-01-01T00:00"),
+     ("name", "\x00"), ("size", 2**31), ("size", "Infinity"), ("size", "9" * 5000)],
+)  # fmt: skip
+def test_a_cursor_with_a_value_that_no_row_can_have_is_refused(db: Database, sort: str, value: Any) -> None:
+    with pytest.raises(Invalid, match="invalid_cursor"):
+        read(db, sort=sort, cursor=cursor_after(sort, value, new_id()))
 
 
 def test_a_cursor_holds_for_its_own_order_only(db: Database) -> None:
