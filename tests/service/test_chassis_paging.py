@@ -130,8 +130,8 @@ def test_a_cursor_that_is_none_is_refused(db: Database, cursor: str) -> None:
 
 @pytest.mark.parametrize(
     ("sort", "value"),
-    [("made_at", "0001-01-01T00:00:00+14:00"), ("made_at", "9999-12-31T23:00:00-14:00"), ("made_at", "2026-01-01T00:00"),
-     ("name", "\x00"), ("size", 2**31), ("size", "Infinity"), ("size", "9" * 5000)],
+    [("made_at", "0001-01-01T00:00:00+14:00"), ("made_at", "9999-12-31T23:00:00-14:00"),
+     ("made_at", "2026-01-01T00:00"), ("name", "\x00"), ("size", 2**31), ("size", "Infinity"), ("size", "9" * 5000)],
 )  # fmt: skip
 def test_a_cursor_with_a_value_that_no_row_can_have_is_refused(db: Database, sort: str, value: Any) -> None:
     with pytest.raises(Invalid, match="invalid_cursor"):
