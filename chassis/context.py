@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,9 @@ DATA_KEY = "casewire"
 @dataclass(frozen=True, slots=True)
 class Context:
     """`deadline_at` is in seconds of this process's `time.monotonic()`: on the wire only what is left of it travels,
-    so that hosts need not agree on the time. `firm_id` is None only before a credential or link is known."""
+    so that hosts need not agree on the time. `firm_id` is None only before a credential or link is known.
+    `sees_only`: the kinds of records that the actor is limited to, by their ids (see `chassis.scoping.ByKind`); None:
+    no limit."""
 
     firm_id: str | None = None
     actor_id: str | None = None
@@ -33,6 +35,7 @@ class Context:
     idempotency_key: str | None = None
     deadline_at: float | None = None
     sees_sensitive: bool = False
+    sees_only: tuple[str, ...] | None = None
 
     def remaining(self, at_most: float) -> float:
         """Seconds that work may still take: what is left until the deadline, but not more than `at_most`."""
@@ -62,6 +65,9 @@ class Context:
             headers["nameko.idempotency_key"] = idempotency_key
         if self.sees_sensitive:
             headers["nameko.sees_sensitive"] = "yes"
+        if self.sees_only is not None:
+            # Empty where the actor may see none: what is missing would be no limit.
+            headers["nameko.sees_only"] = ",".join(self.sees_only)
         if remaining is not None:
             # As text: AMQP has no header type for a double that every client reads alike.
             headers["nameko.remaining"] = f"{remaining:.3f}"
@@ -80,6 +86,7 @@ class Context:
             idempotency_key=get("nameko.idempotency_key"),
             deadline_at=None if remaining is None else time.monotonic() + float(remaining),
             sees_sensitive=get("nameko.sees_sensitive") == "yes",
+            sees_only=None if (kinds := get("nameko.sees_only")) is None else tuple(kinds.split(",") if kinds else ()),
         )
 
 
@@ -89,6 +96,18 @@ _current: ContextVar[Context | None] = ContextVar("casewire_context", default=No
 def current() -> Context | None:
     """The context of the running worker, or None outside of one."""
     return _current.get()
+
+
+def kinds_seen() -> tuple[str, ...] | None:
+    """The kinds of records that the running work is limited to; None: no limit."""
+    context = current()
+    return None if context is None else context.sees_only
+
+
+def limited_to(kinds: Iterable[str] | None) -> Context:
+    """The running context with this limit in place of its own: for work that goes on in the background for somebody
+    who has one."""
+    return replace(current() or Context(), sees_only=None if kinds is None else tuple(kinds))
 
 
 @contextmanager

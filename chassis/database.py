@@ -30,6 +30,7 @@ from chassis.context import Context, context_of, current
 from chassis.engines import Engines, engines_for
 from chassis.idempotency import KeyedRequest, Wire, stored_answer
 from chassis.scoping import (
+    ByKind,
     FirmMissing,
     FirmScoped,
     ForeignFirm,
@@ -38,6 +39,7 @@ from chassis.scoping import (
     Shared,
     SharedWrite,
     Unscoped,
+    limit_of,
 )
 from chassis.turns import ALONE
 from chassis.unit_of_work import AlreadyDone, NestedUnitOfWork, UnitOfWork, _open, in_transaction
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyDone",
+    "ByKind",
     "Data",
     "Database",
     "FirmMissing",
@@ -132,6 +135,12 @@ class Database:
         context = self.context or current()
         return context.correlation_id if context is not None else None
 
+    @property
+    def _kinds(self) -> tuple[str, ...] | None:
+        # As the work runs now: what goes on in the background takes the limit of who began it (`context.limited_to`).
+        context = current() or self.context
+        return None if context is None else context.sees_only
+
     def for_firm(self, firm_id: str) -> Database:
         """The same database, bound to a firm."""
         return Database(self.url, self.base, firm_id=firm_id, context=self.context)
@@ -156,7 +165,9 @@ class Database:
         token = _open.set(True)
         try:
             with _typed_errors(), self.engines.writing():
-                session = ScopedSession(self.engines.write, firm_id=self.firm_id, writable=True)
+                session = ScopedSession(
+                    self.engines.write, firm_id=self.firm_id, writable=True, limit=limit_of(self.base, self._kinds)
+                )
                 try:
                     uow = UnitOfWork(self, session)
                     uow._begin(once)
@@ -178,7 +189,8 @@ class Database:
         self._demand_firm()
         with _typed_errors():
             engine = self.engines.read.execution_options(**ALONE) if alone else self.engines.read
-            session = ScopedSession(engine, firm_id=self.firm_id, writable=False)
+            limit = limit_of(self.base, self._kinds)
+            session = ScopedSession(engine, firm_id=self.firm_id, writable=False, limit=limit)
             try:
                 yield session
             finally:

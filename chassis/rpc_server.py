@@ -28,7 +28,7 @@ from nameko.extensions import Entrypoint, ProviderCollector, SharedExtension, re
 from chassis import idempotency
 from chassis.bus_line import BusLine
 from chassis.call_consumer import CallConsumer
-from chassis.context import DATA_KEY, Context, use
+from chassis.context import DATA_KEY, Context, kinds_seen, use
 from chassis.health import CHECK_METHOD, check_container
 from chassis.precedence import precedence
 from chassis.rpc_wire import Codec, RemoteFault, Wire, decode_request, encode_error, encode_result
@@ -39,6 +39,7 @@ from contracts.errors import CasewireError, Conflict, DeadlineExceeded, Forbidde
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 # What may leave any operation without being declared by it.
+_LIMIT = "casewire.sees_only"
 _ALWAYS = (Invalid, Forbidden, Conflict, Unavailable, DeadlineExceeded, RemoteFault)
 
 _log = log_of(__name__)
@@ -87,7 +88,8 @@ class Served:
         request = idempotency.KeyedRequest(
             operation=self.operation.name,
             key=key,
-            request_hash=idempotency.hash_request(wire),
+            # What was answered to somebody who is shown more is no answer to who is limited.
+            request_hash=idempotency.hash_request(wire if kinds_seen() is None else {**wire, _LIMIT: kinds_seen()}),
             dump=self.codec.dump_response,
         )
         mark = (firm_id, self.codec.routing_key, key)

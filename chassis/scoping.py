@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Delete,
     Engine,
@@ -50,9 +52,12 @@ BY_ID = {"casewire_by_id": True}
 """Execution options of a SELECT of many rows by ids that no two firms share, in a table with an index of the ids alone.
 The firm is checked on each row, and no index can answer that: left to choose, PostgreSQL reads all that a firm has
 through an index of its firm, as long as it takes the firm for a small one (ADR 0012)."""
+EVERY_KIND = {"casewire_every_kind": True}
+"""Execution options of a statement that has to know of rows that the actor may not see: whether a number is taken, or
+what tasks there are of cases that their owner has chosen for this actor."""
 
 
-_scoped: weakref.WeakKeyDictionary[Any, dict[tuple[str, bool], Any]] = weakref.WeakKeyDictionary()
+_scoped: weakref.WeakKeyDictionary[Any, dict[tuple[str, bool, Limit | None], Any]] = weakref.WeakKeyDictionary()
 """SELECTs that name no bare tables, each with itself as scoped to the last firms. What a module makes once runs often,
 and to look it through, and to work out the key of its compiled form, takes as long as to run it."""
 _FIRMS_KEPT = 100
@@ -91,13 +96,48 @@ class Shared:
     `Database.across_firms`, in use cases that decide for the whole installation (ADR 0016)."""
 
 
+class ByKind:
+    """Mixin of the models whose rows are of kinds that an actor may be limited to (`Context.sees_only`): the sessions
+    of such work find and change no others. Statements that have to know of all say so (`EVERY_KIND`)."""
+
+    @classmethod
+    def of_kinds(cls, kinds: Sequence[str]) -> ColumnElement[bool]:
+        """Whether a row is of one of these kinds."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class Limit:
+    """The kinds that a session is limited to, as options of its statements. There is one for the same kinds of the
+    same models."""
+
+    options: tuple[Any, ...]
+
+
+def limit_of(base: Any, kinds: tuple[str, ...] | None) -> Limit | None:
+    """The limit of sessions over a service's models."""
+    return None if kinds is None else _limit(base, kinds)
+
+
+@functools.lru_cache(maxsize=256)
+def _limit(base: Any, kinds: tuple[str, ...]) -> Limit:
+    models = [mapper.class_ for mapper in base.registry.mappers if issubclass(mapper.class_, ByKind)]
+    return Limit(
+        tuple(
+            with_loader_criteria(model, model.of_kinds(kinds), include_aliases=True, propagate_to_loaders=False)
+            for model in models
+        )
+    )
+
+
 class ScopedSession(Session):
     """A session bound to a firm; with `firm_id` None it is not scoped (see `Database.across_firms`)."""
 
-    def __init__(self, bind: Engine, *, firm_id: str | None, writable: bool) -> None:
+    def __init__(self, bind: Engine, *, firm_id: str | None, writable: bool, limit: Limit | None = None) -> None:
         super().__init__(bind, expire_on_commit=False)
         self.firm_id = firm_id
         self.writable = writable
+        self.limit = limit
 
     def connection(self, *args: Any, **kwargs: Any) -> Any:
         """The bare connection, outside scoped sessions only: nothing scopes what is run on it."""
@@ -140,7 +180,8 @@ def _scope_statement(state: ORMExecuteState) -> None:
     # Before a bulk update the ORM asks which objects it touches, with a statement of its own made from the scoped one.
     made_from_scoped = state.execution_options.get("casewire_scoped")
     if isinstance(statement, Select) and not made_from_scoped:
-        state.statement = _scope_select(statement, session.firm_id, "casewire_by_id" in state.execution_options)
+        by_id = "casewire_by_id" in state.execution_options
+        state.statement = _scope_select(statement, session.firm_id, by_id, _limit_for(state))
         return
     if not made_from_scoped:
         _refuse_bare_tables(statement)
@@ -154,20 +195,25 @@ def _scope_statement(state: ORMExecuteState) -> None:
     options = getattr(statement, "options", None)
     if options is None:
         raise Unscoped(f"a {type(statement).__name__} cannot be scoped")
-    state.statement = options(_criterion(session.firm_id))
+    limit = _limit_for(state)
+    state.statement = options(_criterion(session.firm_id), *(() if limit is None else limit.options))
 
 
-def _scope_select(statement: Select[Any], firm_id: str, by_id: bool) -> Select[Any]:
+def _limit_for(state: ORMExecuteState) -> Limit | None:
+    return None if "casewire_every_kind" in state.execution_options else cast(ScopedSession, state.session).limit
+
+
+def _scope_select(statement: Select[Any], firm_id: str, by_id: bool, limit: Limit | None) -> Select[Any]:
     by_firm = _scoped.get(statement)
     if by_firm is None:
         _refuse_bare_tables(statement)
         by_firm = _scoped[statement] = {}
-    scoped: Select[Any] | None = by_firm.get((firm_id, by_id))
+    scoped: Select[Any] | None = by_firm.get((firm_id, by_id, limit))
     if scoped is None:
-        scoped = statement.options(_criterion(firm_id, by_id))
+        scoped = statement.options(_criterion(firm_id, by_id), *(() if limit is None else limit.options))
         if len(by_firm) == _FIRMS_KEPT:
             by_firm.clear()
-        by_firm[firm_id, by_id] = scoped
+        by_firm[firm_id, by_id, limit] = scoped
     return scoped
 
 

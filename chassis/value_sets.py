@@ -5,7 +5,7 @@ PostgreSQL takes an array. SQLite has none and takes a limited number of paramet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache, wraps
 from typing import Any
 
@@ -95,11 +95,15 @@ class ByValue:
     There is an index of the firm and the attribute (and, between them, of what `where` sets equal): on PostgreSQL each
     value is looked up there, and nowhere else. Left to choose it takes any index of the firm as long as it has not
     counted this one's rows, and reads all that the firm has (ADR 0014); of those only the right one gives the order
-    that is asked for, and without sorting (`IN_ORDER`) there is no other way.
+    that is asked for, and without sorting (`IN_ORDER`) there is no other way. `options`: further execution options.
     """
 
-    def __init__(self, attribute: Attribute, *columns: Attribute, where: Sequence[ColumnElement[bool]] = ()) -> None:
+    def __init__(
+        self, attribute: Attribute, *columns: Attribute, where: Sequence[ColumnElement[bool]] = (),
+        options: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         self._attribute = attribute
+        self._options = dict(options or {})
         self._plain = select(attribute.label("wanted"), *columns).where(*where)
         array = bindparam("wanted", type_=ARRAY(attribute.type))
         given = func.unnest(array).table_valued(column("wanted", attribute.type), name="given").render_derived()
@@ -114,8 +118,9 @@ class ByValue:
             return []
         if session.get_bind().dialect.name == "postgresql":
             given = {"wanted": list(values), **parameters}
-            return session.execute(self._in_order, given, execution_options=IN_ORDER).all()
-        return session.execute(self._plain.where(among(session, self._attribute, values)), parameters).all()
+            return session.execute(self._in_order, given, execution_options=IN_ORDER | self._options).all()
+        plain = self._plain.where(among(session, self._attribute, values))
+        return session.execute(plain, parameters, execution_options=self._options).all()
 
 
 def _in_array(attribute: Attribute, array: Any) -> ColumnElement[bool]:

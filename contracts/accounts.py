@@ -81,17 +81,22 @@ class UpdateFirm(Schema):
     expected_version = fields.Integer(load_default=None, allow_none=True)
 
 
+MOST_CASE_TYPES = 200
+"""That a member is limited to: they travel with each call."""
+
+
 class StaffFields(Schema):
     name = Text(longest=200, shortest=1)
     email = fields.Email(allow_none=True)
     role = Choice(*ROLES)
     supervisor_id = Id(allow_none=True)
     active = Flag()
-    case_type_ids = fields.List(Id(), allow_none=True, validate=validate.Length(max=500))
+    case_type_ids = fields.List(Id(), allow_none=True, validate=validate.Length(max=MOST_CASE_TYPES))
 
 
 class Staff(StaffFields, Stamped):
-    """`case_type_ids` null: every case type; a list: only those."""
+    """`case_type_ids` null: every case type; a list: only cases of those, and what belongs to them, are shown and
+    changed."""
 
 
 class CreateStaff(StaffFields):

@@ -171,7 +171,14 @@ def _context_of(credential: dict[str, Any]) -> Context:
         correlation_id=g.correlation_id,
         idempotency_key=key if request.method == "POST" else None,
         sees_sensitive=SEES_SENSITIVE in credential["permissions"],
+        sees_only=_limit_of(credential),
     )
+
+
+def _limit_of(credential: dict[str, Any]) -> tuple[str, ...] | None:
+    """The types of cases that a staff member is limited to, in one order, for they are looked up by it."""
+    case_type_ids = credential.get("case_type_ids")
+    return None if case_type_ids is None else tuple(sorted(set(case_type_ids)))
 
 
 def _read_body() -> None:

@@ -7,7 +7,7 @@ from marshmallow import Schema, fields, validate
 from contracts.base import Event, Flag, Id, Operation, PageRequest, Stamped, Text, ids, page_of
 from contracts.cases.common import A_CASE, OWNER
 from contracts.custom_fields import CustomField
-from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 
 class Status(Schema):
@@ -79,7 +79,7 @@ class CaseStatusRenamed(Schema):
 
 
 CREATE_CASE_TYPE = Operation(
-    OWNER, "create_case_type", CreateCaseType, CaseType, (Invalid, Conflict, Unavailable),
+    OWNER, "create_case_type", CreateCaseType, CaseType, (Invalid, Forbidden, Conflict, Unavailable),
     permission="case_types.write",
     example={"name": "Probate", "statuses": [{"name": "New"}, {"name": "Closed", "closed": True}]},
 )  # fmt: skip
@@ -91,7 +91,8 @@ LIST_CASE_TYPES = Operation(
 )
 UPDATE_CASE_TYPE = Operation(
     # The cases in a status that is renamed are changed with it.
-    OWNER, "update_case_type", UpdateCaseType, CaseType, (Invalid, NotFound, Conflict, Unavailable), deadline=60.0,
+    OWNER, "update_case_type", UpdateCaseType, CaseType, (Invalid, Forbidden, NotFound, Conflict, Unavailable),
+    deadline=60.0,
     permission="case_types.write",
     example={"case_type_id": A_CASE, "changes": {"name": "Estates"}},
 )  # fmt: skip

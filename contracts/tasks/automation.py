@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from contracts.base import Choice, Count, Event, Flag, Id, Instant, Operation, PageRequest, Stamped, Text, ids, page_of
-from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from contracts.tasks.common import AN_ID, CHANNELS, OWNER, Due
 
 TRIGGERS = ("task_completed", "form_completed", "overdue", "case_status_changed", "overdue_handling")
@@ -157,7 +157,8 @@ class CaseMessageRequested(Schema):
 
 
 CREATE_AUTOMATION_RULE = Operation(
-    OWNER, "create_automation_rule", CreateAutomationRule, AutomationRule, (Invalid, NotFound, Conflict, Unavailable),
+    OWNER, "create_automation_rule", CreateAutomationRule, AutomationRule,
+    (Invalid, Forbidden, NotFound, Conflict, Unavailable),
     permission="automation_rules.write",
     example={
         "name": "To court", "trigger": {"kind": "task_completed", "template_id": AN_ID},
@@ -173,7 +174,8 @@ LIST_AUTOMATION_RULES = Operation(
     OWNER, "list_automation_rules", ListAutomationRules, page_of(AutomationRule), (Invalid,), permission="tasks.read"
 )
 UPDATE_AUTOMATION_RULE = Operation(
-    OWNER, "update_automation_rule", UpdateAutomationRule, AutomationRule, (Invalid, NotFound, Conflict, Unavailable),
+    OWNER, "update_automation_rule", UpdateAutomationRule, AutomationRule,
+    (Invalid, Forbidden, NotFound, Conflict, Unavailable),
     permission="automation_rules.write", example={"automation_rule_id": AN_ID, "changes": {"active": False}},
 )  # fmt: skip
 LIST_AUTOMATION_RUNS = Operation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -14,11 +15,19 @@ from services.accounts.models import ApiKey, Staff
 
 @dataclass(frozen=True)
 class Actor:
-    """`role` None: the system itself, which nothing outranks. `scopes` empty: all that the role may."""
+    """`role` None: the system itself, which nothing outranks. `scopes` empty: all that the role may. `case_type_ids`
+    None: cases of every type."""
 
     staff_id: str | None = None
     role: str | None = None
     scopes: tuple[str, ...] = ()
+    case_type_ids: frozenset[str] | None = None
+
+    def covers(self, case_type_ids: Iterable[str] | None) -> bool:
+        """Whether whoever is limited to these types of cases (None: not at all) is shown no more than the actor."""
+        if self.case_type_ids is None:
+            return True
+        return case_type_ids is not None and self.case_type_ids.issuperset(case_type_ids)
 
 
 SYSTEM = Actor()
@@ -34,10 +43,11 @@ def find_actor(session: Session, context: Context | None, api_key_id: str | None
     staff = session.scalars(select(Staff).where(Staff.id == context.actor_id, Staff.active)).one_or_none()
     if staff is None:
         raise Forbidden("unknown_actor")
+    limit = None if staff.case_type_ids is None else frozenset(staff.case_type_ids)
     if api_key_id is None:
-        return Actor(staff.id, staff.role)
+        return Actor(staff.id, staff.role, case_type_ids=limit)
     mine = (ApiKey.id == api_key_id) & (ApiKey.staff_id == staff.id) & ApiKey.revoked_at.is_(None)
     key = session.scalars(select(ApiKey).where(mine)).one_or_none()
     if key is None:
         raise Forbidden("unknown_actor")
-    return Actor(staff.id, staff.role, tuple(key.scopes))
+    return Actor(staff.id, staff.role, tuple(key.scopes), limit)

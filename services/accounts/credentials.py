@@ -112,8 +112,9 @@ def create_api_key(
 ) -> Record:
     """A key for the caller, or for a staff member who is not above the caller, at most as wide as the caller's own.
 
-    Raises Invalid, NotFound `staff_not_found`, or Forbidden `role_escalation` or `scope_escalation`. The key is in this
-    answer only: a repetition under the same idempotency key gets the record without it.
+    Raises Invalid, NotFound `staff_not_found`, or Forbidden `role_escalation`, `scope_escalation` or
+    `case_type_escalation`. The key is in this answer only: a repetition under the same idempotency key gets the record
+    without it.
     """
     scopes = sorted(set(scopes or []))
     for position, scope in enumerate(scopes):
@@ -185,6 +186,8 @@ def _refuse_wider(actor: Actor, staff: Staff, scopes: list[str]) -> None:
         raise Forbidden("role_escalation", role=staff.role)
     if actor.scopes and not set(permitted(staff.role, scopes)) <= set(actor.scopes):
         raise Forbidden("scope_escalation")
+    if not actor.covers(staff.case_type_ids):
+        raise Forbidden("case_type_escalation")
 
 
 def _revoke(uow: UnitOfWork, key: ApiKey, now: dt.datetime) -> None:

@@ -57,12 +57,15 @@ def get_staff_facts(db: Database, staff_ids: Sequence[str]) -> Record:
 
 
 def create_staff(db: Database, now: dt.datetime, **values: Any) -> Record:
-    """A new staff member. Raises Invalid, Conflict `email_taken`, or Forbidden `role_escalation`."""
+    """A new staff member. Raises Invalid, Conflict `email_taken`, or Forbidden `role_escalation` or
+    `case_type_escalation`."""
     values = _normalised(values)
     staff = Staff(id=new_id(), created_at=now, updated_at=now, **values)
     with db.unit_of_work() as uow:
         lock_firm(uow.session)
-        _refuse_escalation(find_actor(uow.session, db.context), staff.role)
+        actor = find_actor(uow.session, db.context)
+        _refuse_escalation(actor, staff.role)
+        _refuse_wider_limit(actor, staff.case_type_ids)
         _check_supervisor(uow.session, staff.id, staff.supervisor_id)
         uow.session.add(staff)
         _flush(uow)
@@ -75,7 +78,8 @@ def update_staff(
 ) -> Record:
     """Sets the named fields and leaves the others. Who is made inactive loses every API key with it.
 
-    Raises Invalid, NotFound, Conflict `stale_version`, `email_taken` or `last_owner`, or Forbidden `role_escalation`.
+    Raises Invalid, NotFound, Conflict `stale_version`, `email_taken` or `last_owner`, or Forbidden `role_escalation` or
+    `case_type_escalation`.
     """
     values = _normalised(changes)
     with db.unit_of_work() as uow:
@@ -88,6 +92,8 @@ def update_staff(
             return uow.answer(as_record(staff))
         actor = find_actor(uow.session, db.context)
         _refuse_escalation(actor, staff.role, changed.get("role", staff.role))
+        if "case_type_ids" in changed:
+            _refuse_wider_limit(actor, changed["case_type_ids"])
         if "supervisor_id" in changed:
             _check_supervisor(uow.session, staff.id, changed["supervisor_id"])
         was_owner = staff.role == "owner" and staff.active
@@ -111,7 +117,9 @@ def as_record(staff: Staff) -> Record:
 
 def _normalised(values: Record) -> Record:
     if values.get("email"):
-        return {**values, "email": values["email"].lower()}
+        values = {**values, "email": values["email"].lower()}
+    if values.get("case_type_ids"):
+        values = {**values, "case_type_ids": sorted(set(values["case_type_ids"]))}
     return values
 
 
@@ -127,6 +135,12 @@ def _refuse_escalation(actor: Actor, *roles: str) -> None:
     for role in roles:
         if actor.role is not None and outranks(role, actor.role):
             raise Forbidden("role_escalation", role=role)
+
+
+def _refuse_wider_limit(actor: Actor, case_type_ids: Sequence[str] | None) -> None:
+    """Who is limited to some types of cases shows nobody others."""
+    if not actor.covers(case_type_ids):
+        raise Forbidden("case_type_escalation")
 
 
 def _refuse_without_owner(session: Session) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, true
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
+from chassis.context import kinds_seen
 from chassis.database import Database, UnitOfWork
 from chassis.filters.sql import condition
 from chassis.filters.tree import Node, readings_of
@@ -151,7 +152,7 @@ def _set_filter(uow: UnitOfWork, case_list: CaseList, filter: Record | None) -> 
 def _set_members(uow: UnitOfWork, case_list_id: str, part: str, case_ids: Sequence[str]) -> None:
     refuse_unknown_cases(uow.session, case_ids)
     of_part = (CaseListMember.case_list_id == case_list_id, CaseListMember.included == MEMBERS[part])
-    uow.session.execute(delete(CaseListMember).where(*of_part))
+    uow.session.execute(delete(CaseListMember).where(*of_part, *_seen()))
     uow.insert(
         CaseListMember,
         [
@@ -159,6 +160,11 @@ def _set_members(uow: UnitOfWork, case_list_id: str, part: str, case_ids: Sequen
             for case_id in dict.fromkeys(case_ids)
         ],
     )
+
+
+def _seen() -> list[ColumnElement[bool]]:
+    """Members that the caller may see: who is limited to some types of cases is shown no others, and replaces none."""
+    return [] if kinds_seen() is None else [CaseListMember.case_id.in_(select(Case.id))]
 
 
 def _find(session: Session, case_list_id: str, *, lock: bool = False) -> CaseList:
@@ -173,7 +179,8 @@ def _records(session: Session, case_lists: Sequence[CaseList], now: dt.datetime)
     members: dict[tuple[str, bool], list[str]] = {}
     of_lists = CaseListMember.case_list_id.in_([case_list.id for case_list in case_lists])
     columns = (CaseListMember.case_list_id, CaseListMember.included, CaseListMember.case_id)
-    for case_list_id, included, case_id in session.execute(select(*columns).where(of_lists).order_by(*columns)):
+    listed = select(*columns).where(of_lists, *_seen()).order_by(*columns)
+    for case_list_id, included, case_id in session.execute(listed):
         members.setdefault((case_list_id, included), []).append(case_id)
     names = ("id", "name", "description", "filter", "version", "created_at", "updated_at")
     sources: list[set[str]] = [set() for _ in case_lists]

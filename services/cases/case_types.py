@@ -17,6 +17,7 @@ from chassis.database import Database
 from chassis.paging import page
 from contracts.errors import Conflict, Invalid, NotFound
 from services.cases.default_forms import demand_forms
+from services.cases.limits import demand_no_limit, demand_type
 from services.cases.models import CaseType
 from services.cases.type_fields import fields_of, replace_fields
 from services.cases.type_statuses import replace_statuses, statuses_of
@@ -28,8 +29,9 @@ _PLAIN = ("name", "number_prefix", "number_digits", "number_yearly", "archived",
 
 
 def create_case_type(db: Database, calls: Any, command: Record, *, now: dt.datetime) -> Record:
-    """Raises Invalid that names what is wrong, Conflict `name_taken` and `field_in_saved_filter`, Unavailable if its
-    forms cannot be checked."""
+    """Raises Invalid that names what is wrong, Conflict `name_taken` and `field_in_saved_filter`, Forbidden
+    `limited_to_case_types`, and Unavailable if its forms cannot be checked."""
+    demand_no_limit()
     _check(command)
     demand_forms(calls, command.get("default_form_ids"))
     with typed_clashes(), db.unit_of_work() as uow:
@@ -60,9 +62,11 @@ def list_case_types(db: Database, *, archived: bool = False, **paging: Any) -> R
 def update_case_type(
     db: Database, calls: Any, case_type_id: str, changes: Record, expected_version: int | None, *, now: dt.datetime
 ) -> Record:
-    """Lists in `changes` replace the type's. Raises Invalid, NotFound, Unavailable if its forms cannot be checked, and
-    Conflict: `stale_version`, `name_taken`, `status_in_use`, `custom_field_in_use`, `field_in_saved_filter`."""
+    """Lists in `changes` replace the type's. Raises Invalid, NotFound, Unavailable if its forms cannot be checked,
+    Forbidden `case_type_not_allowed`, and Conflict: `stale_version`, `name_taken`, `status_in_use`,
+    `custom_field_in_use`, `field_in_saved_filter`."""
     _check(changes)
+    demand_type(case_type_id)
     if "default_form_ids" in changes:
         known = get_case_type(db, case_type_id)["default_form_ids"]
         demand_forms(calls, changes["default_form_ids"], known=known)

@@ -15,6 +15,7 @@ from chassis.value_sets import among
 from services.cases.client_merges import following
 from services.cases.erasing import cases_of
 from services.cases.imports.changes import values_of
+from services.cases.limits import demand_no_limit
 from services.cases.models import (
     Case,
     CaseClient,
@@ -39,7 +40,8 @@ def _key_date(row: KeyDate) -> dict[str, Any]:
 def export_client_data(db: Database, *, client_id: str, limit: int = 200, cursor: str | None = None) -> dict[str, Any]:
     """`contracts.exporting.ExportedPage`: the client's cases, its part in them, and what filters know of it and of
     those that were merged into it. Of cases that others are on too nothing sensitive: it may be theirs. Raises
-    Invalid."""
+    Invalid, Forbidden `limited_to_case_types`."""
+    demand_no_limit()
     theirs = select(CaseClient.case_id).where(CaseClient.client_id == client_id)
     sections = [
         Section("case", Case, Case.id.in_(theirs), Case.id, lambda row: plain(row, *_FOLDED)),

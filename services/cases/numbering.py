@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select, update
 
 from chassis.database import Database, UnitOfWork
+from chassis.scoping import EVERY_KIND
 from chassis.value_sets import among
 from contracts.errors import Conflict
 from services.cases.case_types import find_case_type
@@ -59,7 +60,7 @@ def next_numbers(
     while True:
         candidates = {f"{start}{each:0{case_type.number_digits}}": each for each in range(at, at + looked_for)}
         given = select(Case.number).where(among(uow.session, Case.number, candidates))
-        taken = {*besides, *uow.session.scalars(given)}
+        taken = {*besides, *uow.session.scalars(given, execution_options=EVERY_KIND)}
         for number, each in candidates.items():
             if number not in taken:
                 found.append(number)

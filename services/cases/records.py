@@ -17,6 +17,7 @@ from services.cases.case_types import find_case_type
 from services.cases.client_facts import keep_facts
 from services.cases.custom_fields import merged
 from services.cases.key_dates import check_key_dates, set_key_dates
+from services.cases.limits import demand_type
 from services.cases.models import Case, CaseStatus, StatusChange
 from services.cases.new_client_requests import refuse_key_of_another
 from services.cases.numbering import day_of_numbers, next_number, with_a_number
@@ -37,9 +38,9 @@ _PLAIN = (
 def create_case(db: Database, calls: Any, command: Record, *, actor_id: str | None, now: dt.datetime) -> Record:
     """A case with clients that exist. (With a new one: `new_client.create_case_with_new_client`.)
 
-    Raises Invalid that names what is wrong, or `idempotency_key_reused`, NotFound `case_type_not_found`, Conflict
-    `case_type_archived`, `number_taken` or `external_source_id_taken`, and Unavailable if clients, staff or the firm's
-    day cannot be asked.
+    Raises Invalid that names what is wrong, or `idempotency_key_reused`, NotFound `case_type_not_found`, Forbidden
+    `case_type_not_allowed`, Conflict `case_type_archived`, `number_taken` or `external_source_id_taken`, and
+    Unavailable if clients, staff or the firm's day cannot be asked.
     """
     clients = placed(command["clients"])
     demand_staff(calls, command)
@@ -69,13 +70,14 @@ def add_case(
 ) -> Case:
     """Writes the rows of a new case. `today`: the firm's day, if not that of `now`.
 
-    Raises Invalid, NotFound, Conflict `case_type_archived`, Forbidden for a sensitive field that the caller may not
-    change, and what the session raises for what is taken.
+    Raises Invalid, NotFound, Conflict `case_type_archived`, Forbidden for a type that the caller is not limited to, or
+    a sensitive field that the caller may not change, and what the session raises for what is taken.
     """
     check_key_dates(command)
     _check_names(command)
     _check_external(command)
     case_type = find_case_type(uow.session, command["case_type_id"], hold=True)
+    demand_type(case_type.id)
     if case_type.archived:
         raise Conflict("case_type_archived", case_type_id=case_type.id)
     _check_value(command)

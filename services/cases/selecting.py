@@ -22,6 +22,7 @@ import orjson
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from chassis.context import kinds_seen
 from chassis.database import Database
 from chassis.filters.sql import condition
 from chassis.paging import TOTAL_CAP
@@ -75,8 +76,8 @@ def select_cases(
     """
     check_selector(selector)
     place = _Place.first(selector, now) if cursor is None else _Place.read(selector, cursor)
-    # Who may look for what is sensitive is no other's guide to it.
-    key = (db.firm_id, place.digest, place.at, may_look_for_sensitive())
+    # Who may look for what is sensitive, or at more types of cases, is no other's guide to it.
+    key = (db.firm_id, place.digest, place.at, may_look_for_sensitive(), kinds_seen())
     with db.read() as session:
         if cursor is None:
             refuse_unknown(session, selector)

@@ -15,6 +15,7 @@ from contracts import accounts, cases, messaging, portal, tasks
 from contracts import clients as contract
 from services.clients import (
     activity,
+    activity_limits,
     answers,
     archiving,
     client_card,
@@ -163,11 +164,12 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints, Mergi
 
     @serve(contract.GET_CLIENT_CARD)
     def get_client_card(self, client_id: str, limit: int) -> dict[str, Any]:
-        return client_card.get_client_card(self.db, client_id=client_id, limit=limit)
+        card = client_card.get_client_card(self.db, client_id=client_id, limit=limit)
+        return {**card, "activity": activity_limits.without_hidden_cases(self.calls, card["activity"])}
 
     @serve(contract.LIST_CLIENT_ACTIVITY)
     def list_client_activity(self, **query: Any) -> dict[str, Any]:
-        return activity.list_client_activity(self.db, **query)
+        return activity_limits.without_hidden_cases(self.calls, activity.list_client_activity(self.db, **query))
 
     @serve(contract.GET_RECIPIENTS)
     def get_recipients(self, client_ids: list[str]) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from sqlalchemy.orm import Session, undefer_group
 
 from chassis import paging
 from chassis.asking_again import first_time
+from chassis.context import kinds_seen
 from chassis.database import Database, UnitOfWork
+from chassis.value_sets import among
 from contracts.errors import Invalid, NotFound, invalid_field
 from contracts.tasks import BULK_ASSIGNMENT_FINISHED, BULK_ASSIGNMENT_REQUESTED, MOST_BULK_TASKS
 from services.tasks import bulk_left_out, due_dates, staff
@@ -23,7 +25,7 @@ from services.tasks.assigning import firm_calendar
 from services.tasks.due_dates import due_to_wire
 from services.tasks.form_assigning import LeftOut, already_there
 from services.tasks.freezing import Frozen, freeze
-from services.tasks.models import BulkAssignment
+from services.tasks.models import BulkAssignment, KnownCase, of_cases
 from services.tasks.selecting import pages_of_cases
 
 
@@ -66,6 +68,7 @@ def bulk_assign(
         kept = frozen.to_json()
         record = BulkAssignment(
             selector=selector,
+            sees_only=kinds_seen(),
             frozen=kept,
             # The release before this one assigns templates by these, and fails, to try again, on forms.
             copies=[] if frozen.forms else kept["templates"],
@@ -87,7 +90,7 @@ def bulk_assign(
 def get_bulk_assignment(db: Database, bulk_assignment_id: str) -> dict[str, Any]:
     """Raises NotFound `bulk_assignment_not_found`."""
     with db.read() as session:
-        return bulk_assignment_view(load(session, bulk_assignment_id))
+        return _views(session, [load(session, bulk_assignment_id)])[0]
 
 
 def list_bulk_assignments(
@@ -108,7 +111,7 @@ def list_bulk_assignments(
             cursor=cursor,
             sort=sort,
         )
-        return {"data": [bulk_assignment_view(row) for row in rows], "meta": meta}
+        return {"data": _views(session, rows), "meta": meta}
 
 
 def cancel_bulk_assignment(db: Database, now: dt.datetime, bulk_assignment_id: str) -> dict[str, Any]:
@@ -121,7 +124,19 @@ def cancel_bulk_assignment(db: Database, now: dt.datetime, bulk_assignment_id: s
         if record.state != "cancelled":
             record.cancel(now)
             tell_end(uow, record)
-        return uow.answer(bulk_assignment_view(record))
+        return uow.answer(_views(uow.session, [record])[0])
+
+
+def _views(session: Session, records: Sequence[BulkAssignment]) -> list[dict[str, Any]]:
+    """The records, whoever asked for them, without examples of cases that the caller may not see."""
+    views = [bulk_assignment_view(record) for record in records]
+    if (kinds := kinds_seen()) is not None:
+        named = sorted({entry["case_id"] for view in views for entry in view["examples"]})
+        known = select(KnownCase.case_id).where(among(session, KnownCase.case_id, named))
+        seen = set(session.scalars(known.where(of_cases(KnownCase.case_id, kinds))))
+        for view in views:
+            view["examples"] = [entry for entry in view["examples"] if entry["case_id"] in seen]
+    return views
 
 
 def bulk_assignment_view(record: BulkAssignment) -> dict[str, Any]:

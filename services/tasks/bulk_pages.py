@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from chassis.asking_again import ask_again
 from chassis.columns import utc_now
+from chassis.context import limited_to, use
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.precedence import precedence
@@ -47,7 +48,8 @@ def continue_bulk_assignment(
     if record.state != "running":
         return
     frozen = Frozen.of_json(record.assigned)
-    pages = _Pages(raw_calls, record.selector, max(1, min(PAGE_OF_CASES, PAGE_OF_TASKS // frozen.tasks_per_case)))
+    size = max(1, min(PAGE_OF_CASES, PAGE_OF_TASKS // frozen.tasks_per_case))
+    pages = _Pages(raw_calls, record.selector, record.sees_only, size)
     while record.state == "running":
         try:
             page = pages.at(record.cursor)
@@ -91,21 +93,27 @@ def ask_for_running(db: Database, now: dt.datetime) -> bool:
 
 
 class _Pages:
-    """Pages of the selected cases by cursor; the next one can be asked for while a page is worked off."""
+    """Pages of the selected cases by cursor; the next one can be asked for while a page is worked off. `sees_only`: the
+    types of cases that who asked for the work is limited to. Only what is selected depends on it."""
 
-    def __init__(self, raw_calls: Any, selector: dict[str, Any], limit: int) -> None:
+    def __init__(
+        self, raw_calls: Any, selector: dict[str, Any], sees_only: Sequence[str] | None, limit: int
+    ) -> None:  # fmt: skip
         self._select = raw_calls.cases.select_cases
+        self._sees_only = sees_only
         self._query = {"selector": selector, "limit": limit}
         self._asked: dict[str | None, Any] = {}
 
     def ask(self, cursor: str) -> None:
         """Asks for a page, and waits later."""
-        self._asked = {cursor: self._select.start(**self._query, cursor=cursor)}
+        with use(limited_to(self._sees_only)):
+            self._asked = {cursor: self._select.start(**self._query, cursor=cursor)}
 
     def at(self, cursor: str | None) -> dict[str, Any]:
         """A page. Raises what `cases.select_cases` does."""
         asked = self._asked.pop(cursor, None)
-        page: dict[str, Any] = self._select(**self._query, cursor=cursor) if asked is None else asked.result()
+        with use(limited_to(self._sees_only)):
+            page: dict[str, Any] = self._select(**self._query, cursor=cursor) if asked is None else asked.result()
         return page
 
 

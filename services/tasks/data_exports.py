@@ -9,6 +9,7 @@ from sqlalchemy import and_, or_, select
 from chassis.database import Database
 from chassis.sections import Section, plain, read_sections
 from chassis.value_sets import among
+from services.tasks.limits import demand_no_limit
 from services.tasks.models import CaseTask, CaseTaskChange, TaskFile
 from services.tasks.sealed_answers import Clear, opened
 
@@ -17,7 +18,8 @@ def export_client_data(
     db: Database, calls: Any, *, client_id: str, limit: int = 200, cursor: str | None = None
 ) -> dict[str, Any]:
     """`contracts.exporting.ExportedPage`: what the client answered, saved or uploaded, and every task of cases that are
-    nobody else's. Raises Invalid, Unavailable."""
+    nobody else's. Raises Invalid, Forbidden `limited_to_case_types`, Unavailable."""
+    demand_no_limit()
     cases = calls.cases.get_client_cases(client_ids=[client_id])["cases"]
     alone = [case["case_id"] for case in cases if case["alone"]]
     with db.read() as session:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
 from chassis.database import UnitOfWork
+from chassis.scoping import EVERY_KIND
 from chassis.value_sets import among
 from contracts.tasks import TASKS_ASSIGNED
 from services.tasks import known_cases
@@ -52,18 +53,21 @@ class Added:
 
 def already_there(session: Session, frozen: Frozen, case_ids: Sequence[str]) -> set[tuple[str, str]]:
     """The pairs of case and form or template that are there, in whatever way they came. A skipped task counts, for it
-    may come back; what a form asks counts as the form's."""
+    may come back; what a form asks counts as the form's. `case_ids` are of cases that the work may be about, also where
+    nothing was heard of them yet."""
     found: set[tuple[str, str]] = set()
     if form_ids := [form.form_id for form in frozen.forms]:
         of_case = among(session, CaseForm.case_id, case_ids)
         forms = select(CaseForm.case_id, CaseForm.form_id).where(of_case, CaseForm.form_id.in_(form_ids))
-        found.update((case_id, what_id) for case_id, what_id in session.execute(forms.distinct()))
+        rows = session.execute(forms.distinct(), execution_options=EVERY_KIND)
+        found.update((case_id, what_id) for case_id, what_id in rows)
     if template_ids := [row["template_id"] for row in frozen.templates]:
         of_case = among(session, CaseTask.case_id, case_ids)
         tasks = select(CaseTask.case_id, CaseTask.template_id).where(
             of_case, CaseTask.template_id.in_(template_ids), CaseTask.case_form_id.is_(None)
         )
-        found.update((case_id, what_id) for case_id, what_id in session.execute(tasks.distinct()))
+        rows = session.execute(tasks.distinct(), execution_options=EVERY_KIND)
+        found.update((case_id, what_id) for case_id, what_id in rows)
     return found
 
 

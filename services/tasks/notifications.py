@@ -16,6 +16,7 @@ from sqlalchemy import select
 from chassis.columns import new_id
 from chassis.context import Context, current
 from chassis.database import Database
+from chassis.scoping import EVERY_KIND
 from chassis.value_sets import among
 from contracts.errors import NotFound, invalid_field
 from contracts.tasks import NOTIFICATION_REQUESTED, Timing
@@ -177,7 +178,9 @@ def _select_items(
         clients = {case["case_id"]: case["client_ids"] for case in cases}
         with db.read() as session:
             statement = select(CaseTask.id, CaseTask.case_id).where(among(session, CaseTask.case_id, clients), *wanted)
-            rows = session.execute(statement.order_by(CaseTask.case_id, CaseTask.id)).all()
+            # What cases has selected the caller may see, also where nothing was heard of a case yet.
+            in_order = statement.order_by(CaseTask.case_id, CaseTask.id)
+            rows = session.execute(in_order, execution_options=EVERY_KIND).all()
         yield [
             {"case_task_id": case_task_id, "case_id": case_id, "client_ids": clients[case_id]}
             for case_task_id, case_id in rows

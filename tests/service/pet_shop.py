@@ -45,6 +45,7 @@ class Seen(Schema):
     correlation_id = fields.String()
     idempotency_key = fields.String(allow_none=True)
     seconds_left = fields.Float()
+    sees_only = fields.List(WireId(), allow_none=True)
 
 
 class Total(Schema):
@@ -94,6 +95,7 @@ def context_seen() -> dict[str, Any]:
         "correlation_id": context.correlation_id,
         "idempotency_key": context.idempotency_key,
         "seconds_left": context.remaining(99),
+        "sees_only": context.sees_only,
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chassis.columns import new_id
-from chassis.context import Context, use
+from chassis.context import Context, kinds_seen, use
 from chassis.database import Database
 from chassis.files import FolderFiles
 from chassis.testing import FakeCalls, make_service, outbox_events
@@ -60,7 +60,7 @@ class Cases:
             raise invalid_field("selector", "Selects nothing.", "empty_selector")
         if "case_list_ids" in selector:
             raise NotFound("case_list_not_found")
-        chosen = sorted(set(selector.get("case_ids", self.clients)) & self.clients.keys() - self._put_away())
+        chosen = sorted(set(selector.get("case_ids", self.clients)) & self._seen() - self._put_away())
         left = [case_id for case_id in chosen if cursor is None or case_id > cursor]
         page = left[:limit]
         return {
@@ -68,11 +68,20 @@ class Cases:
             "meta": {"next_cursor": page[-1] if len(left) > limit else None, "total": len(chosen)},
         }
 
+    def _seen(self) -> set[str]:
+        """The cases of the types that the running work is limited to; each is of one of its own, if nothing else is
+        told of it."""
+        kinds = kinds_seen()
+        return {
+            id_ for id_ in self.clients if kinds is None or self.told.get(id_, {}).get("case_type_id", id_) in kinds
+        }
+
     def _put_away(self) -> set[str]:
         return {id_ for id_, told in self.told.items() if told.get("state") in ("archived", "pending")}
 
     def facts(self, case_ids: list[str]) -> dict[str, Any]:
-        known = [id_ for id_ in case_ids if id_ in self.clients]
+        seen = self._seen()
+        known = [id_ for id_ in case_ids if id_ in seen]
         return {"cases": [{**a_case(id_), "client_ids": self.clients[id_], **self.told.get(id_, {})} for id_ in known]}
 
     def check_mapping(self, field: str, question_kind: str, options: list[str]) -> dict[str, Any]:

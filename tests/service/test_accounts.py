@@ -13,7 +13,16 @@ from chassis.database import Database
 from chassis.idempotency import KeyedRequest, answering
 from chassis.testing import Clock, outbox_events
 from chassis.tokens import hash_token
-from contracts.accounts import API_KEY_REVOKED, CREATE_API_KEY, FIRM_CHANGED, STAFF_CHANGED, WEEKDAYS, Firm
+from contracts.accounts import (
+    API_KEY_REVOKED,
+    CREATE_API_KEY,
+    FIRM_CHANGED,
+    MOST_CASE_TYPES,
+    STAFF_CHANGED,
+    WEEKDAYS,
+    CreateStaff,
+    Firm,
+)
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from services.accounts import credentials, firms, staff
 from services.accounts.models import ApiKey, Base
@@ -147,6 +156,33 @@ def test_an_admin_cannot_make_or_unmake_an_owner(office):
     made = staff.create_staff(office.acting(admin), NOW, name="Ada", role="member", case_type_ids=[new_id()])
     assert staff.get_staff(office.db, made["id"]) == made
     assert office.emitted(STAFF_CHANGED)[-1].data == {"staff_id": made["id"], "active": True, "role": "member"}
+
+
+def test_who_is_limited_to_some_types_of_cases_shows_nobody_others(office):
+    ours, others = new_id(), new_id()
+    admin = office.add("admin", case_type_ids=[ours])
+    acting = office.acting(admin)
+    for call in (
+        lambda: staff.create_staff(acting, NOW, name="Ada", role="member"),
+        lambda: staff.create_staff(acting, NOW, name="Ada", role="member", case_type_ids=[ours, others]),
+        lambda: staff.update_staff(acting, NOW, admin, {"case_type_ids": None}),
+        lambda: make_key(office, staff_id=office.add("member"), by=admin),
+    ):
+        with pytest.raises(Forbidden, match="case_type_escalation"):
+            call()
+    made = staff.create_staff(acting, NOW, name="Ada", role="member", case_type_ids=[ours, ours])
+    assert made["case_type_ids"] == [ours]
+    assert staff.update_staff(acting, NOW, made["id"], {"case_type_ids": []})["case_type_ids"] == []
+    key = make_key(office, staff_id=made["id"], by=admin)
+    assert office.resolve(key["key"])["case_type_ids"] == []
+    staff.update_staff(office.db, NOW, made["id"], {"case_type_ids": [others]})
+    assert office.resolve(key["key"])["case_type_ids"] == [others]
+
+
+def test_a_limit_has_so_many_types_at_most():
+    for count, refused in ((MOST_CASE_TYPES, []), (MOST_CASE_TYPES + 1, ["case_type_ids"])):
+        made = {"name": "A", "role": "member", "case_type_ids": [new_id() for _ in range(count)]}
+        assert list(CreateStaff().validate(made)) == refused
 
 
 @pytest.mark.parametrize("changes", [{"active": False}, {"role": "admin"}])

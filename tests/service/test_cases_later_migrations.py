@@ -60,3 +60,14 @@ def test_values_there_of_sensitive_fields_are_waiting_to_be_sealed(old: Old) -> 
 
 def test_imports_there_that_go_on_are_asked_for_again(old: Old) -> None:
     check_imports_asked_again(old("cases", "0013"), "0014")
+
+
+def test_imports_there_are_everybodys(old: Old) -> None:
+    database = old("cases", "0014")
+    database.put("file_import", firm_id=new_id(), id=new_id(), state="running")
+    columns = sorted(database.columns("file_import"))
+    kept = database.rows("file_import", *columns)
+    database.to("0015")
+    assert database.rows("file_import", *columns, "sees_only") == [(*row, None) for row in kept]
+    database.back_to("0014")
+    assert database.rows("file_import", *columns) == kept

@@ -17,6 +17,7 @@ from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.rpc import RemoteFault
 from chassis.testing import eventually, make_database
+from contracts.accounts import MOST_CASE_TYPES
 from contracts.errors import Conflict, DeadlineExceeded, Forbidden, Invalid, NotFound, Unavailable
 from tests.service.pet_shop import BORN, Base, Customer, Pets, Shop
 
@@ -162,6 +163,10 @@ def test_the_context_travels_with_the_calls(calls: Any) -> None:
     assert 4 < seen["seconds_left"] <= 5
     with use(Context(firm_id=FIRM).with_deadline(2)):
         assert 1 < calls.shop.get_caller()["seconds_left"] <= 2
+    for limit in ((), tuple(new_id() for _ in range(MOST_CASE_TYPES))):
+        with use(Context(firm_id=FIRM, sees_only=limit)):
+            assert calls.shop.get_caller()["sees_only"] == list(limit)
+    assert seen["sees_only"] is None
 
 
 def test_without_a_firm_only_what_needs_none_is_served(calls: Any) -> None:
@@ -210,6 +215,10 @@ def test_a_repeated_key_gives_the_first_answer(calls: Any) -> None:
             calls.pets.create_pet(name="Tom")
     with use(Context(firm_id=new_id(), idempotency_key="k1")):
         assert calls.pets.create_pet(name="Rex") != first
+    # Who is limited is not told what was answered to who is not.
+    limited = Context(firm_id=FIRM, idempotency_key="k1", sees_only=("cats",))
+    with use(limited), pytest.raises(Invalid, match="idempotency_key_reused"):
+        calls.pets.create_pet(name="Rex")
     assert calls.pets.count_pets() == {"pets": 1}
 
 

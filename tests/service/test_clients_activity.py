@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chassis.columns import new_id
+from chassis.context import Context, use
 from chassis.events import subscriptions
+from chassis.testing import bound_to
 from contracts import cases, messaging, portal, tasks
 from contracts.base import declared
 from contracts.errors import Unavailable
@@ -123,6 +126,27 @@ def test_a_conversation_that_somebody_assigned_shows(desk: Desk, two: tuple[str,
     data = {"conversation_id": new_id(), "client_id": two[0]}
     desk.hear("record_assigned_conversations", messaging.CONVERSATION_ASSIGNED, data)
     assert newest(desk, two[0])["facts"] == {"conversation_id": data["conversation_id"]}
+
+
+def test_what_is_about_a_case_that_the_caller_may_not_see_does_not_show(desk: Desk, two: tuple[str, str]) -> None:
+    ann, seen, hidden = two[0], new_id(), new_id()
+    for case_id in (seen, hidden):
+        desk.hear("record_created_cases", cases.CASE_CREATED, {**CASE, "case_id": case_id, "client_ids": [ann]})
+    desk.on_case = {seen: [ann], hidden: [ann]}
+
+    def shown(context: Context) -> list[list[str]]:
+        service = bound_to(desk.service, context)
+        with use(context):
+            lists = (service.list_client_activity(client_id=ann), service.get_client_card(ann, 10)["activity"])
+            return [
+                [entry["facts"]["case_id"] for entry in one["data"] if "case_id" in entry["facts"]] for one in lists
+            ]
+
+    assert shown(desk.context) == [[hidden, seen]] * 2
+    # Of other types, `cases` tells a limited member nothing.
+    desk.on_case = {seen: [ann]}
+    assert shown(replace(desk.context, sees_only=(new_id(),))) == [[seen]] * 2
+    assert shown(desk.context) == [[hidden, seen]] * 2
 
 
 def test_every_event_of_others_that_names_a_client_or_a_case_shows() -> None:

@@ -202,3 +202,16 @@ def test_of_tasks_there_nothing_is_filled_in_and_forms_forget_that_it_should_be(
     assert database.rows("case_task", *columns) == kept
     assert database.rows("form_version", "version", "content") == [(1, content()), (2, content())]
     assert database.rows("bulk_assignment", "frozen") == [(frozen(),)]
+
+
+def test_bulk_assignments_there_are_everybodys_and_cases_are_found_by_their_types(old: Old) -> None:
+    database = old("tasks", "0022")
+    firm_id, record_id = new_id(), new_id()
+    database.put("bulk_assignment", firm_id=firm_id, id=record_id, state="running")
+    database.put("known_case", firm_id=firm_id, case_id=new_id(), case_type_id=new_id())
+    columns = sorted(database.columns("bulk_assignment"))
+    kept = database.rows("bulk_assignment", *columns)
+    database.to("0023")
+    assert database.rows("bulk_assignment", *columns, "sees_only") == [(*row, None) for row in kept]
+    database.back_to("0022")
+    assert database.rows("bulk_assignment", *columns) == kept

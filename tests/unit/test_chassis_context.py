@@ -7,7 +7,7 @@ import hashlib
 import eventlet
 import pytest
 
-from chassis.context import Context, current, use
+from chassis.context import Context, current, kinds_seen, limited_to, use
 from chassis.tokens import hash_token, new_token
 
 
@@ -18,6 +18,21 @@ def test_a_context_survives_its_headers() -> None:
     assert 2.4 < again.remaining(99) <= 2.5
     assert (again.firm_id, again.actor_id, again.actor_kind) == ("firm", "anna", "staff")
     assert (again.correlation_id, again.idempotency_key) == ("c-1", "key")
+
+
+@pytest.mark.parametrize("kinds", [None, (), ("a",), ("a", "b")])
+def test_a_limit_survives_its_headers(kinds: tuple[str, ...] | None) -> None:
+    assert Context.from_headers(Context(sees_only=kinds).to_headers()).sees_only == kinds
+
+
+def test_background_work_takes_the_limit_of_who_began_it_and_nothing_else() -> None:
+    with use(Context("firm", sees_only=("a",))):
+        with use(limited_to(["b"])) as context:
+            assert (context.firm_id, kinds_seen()) == ("firm", ("b",))
+        with use(limited_to(None)):
+            assert kinds_seen() is None
+        assert kinds_seen() == ("a",)
+    assert kinds_seen() is None
 
 
 def test_a_message_without_headers_gets_a_correlation_id() -> None:

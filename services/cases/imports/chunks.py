@@ -16,7 +16,7 @@ from typing import Any
 import eventlet
 from sqlalchemy.exc import IntegrityError
 
-from chassis.context import Context, use
+from chassis.context import Context, kinds_seen, use
 from chassis.database import Database
 from chassis.imports import running
 from chassis.imports.models import ENDED
@@ -89,6 +89,7 @@ def _take_in_whole(
         actor_id=found.actor_id,
         actor_kind="system" if found.actor_id is None else "staff",
         sees_sensitive=True,
+        sees_only=kinds_seen(),
     )
     with use(actor), _given_back(db, found.id, made), db.unit_of_work() as uow:
         current = running.at_its_place(uow, IMPORTS, found.id, chunk.start)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from chassis.words import bare_words
 from contracts.errors import Unavailable
+from services.cases.limits import may_use
 from services.cases.models import CaseStatus, CaseType, CustomField
 from services.cases.type_fields import fields_of
 from services.cases.type_statuses import statuses_of
@@ -45,10 +46,11 @@ class KnownType:
 
 
 class KnownTypes:
-    """All types of a firm."""
+    """The types of a firm, as far as the running work may have to do with their cases."""
 
     def __init__(self, session: Session) -> None:
-        rows = session.scalars(select(CaseType).order_by(CaseType.archived, CaseType.created_at)).all()
+        every = session.scalars(select(CaseType).order_by(CaseType.archived, CaseType.created_at))
+        rows = [row for row in every if may_use(row.id)]
         ids = [row.id for row in rows]
         statuses, fields = statuses_of(session, ids), fields_of(session, ids)
         self.by_id = {row.id: KnownType(row, statuses[row.id], fields[row.id], row.version) for row in rows}

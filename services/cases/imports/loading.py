@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Iterator
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from chassis.context import kinds_seen
+from chassis.scoping import EVERY_KIND
 from chassis.value_sets import ByValue, among
 from services.cases.case_events import staff_ids_of
 from services.cases.imports.rows import Key, Record
@@ -20,12 +22,16 @@ PLAIN = (
     "external_source", "external_source_id",
 )  # fmt: skip
 _STAMPS = ("id", "version", "state")
-_BY_NUMBER = ByValue(Case.number, Case.id)
-_BY_EXTERNAL_ID = ByValue(Case.external_source_id, Case.id, where=[Case.external_source == bindparam("source")])
+# A number that a hidden case has is taken too.
+_BY_NUMBER = ByValue(Case.number, Case.id, options=EVERY_KIND)
+_BY_EXTERNAL_ID = ByValue(
+    Case.external_source_id, Case.id, where=[Case.external_source == bindparam("source")], options=EVERY_KIND
+)
 
 
 def find_stored(session: Session, keys: Iterable[Key]) -> Iterator[tuple[Key, str]]:
-    """(key, case id) of the stored cases that have one of the keys: a query for numbers, and one for each source."""
+    """(key, case id) of the stored cases that have one of the keys, those that may not be seen too: a query for
+    numbers, and one for each source."""
     numbers: list[str] = []
     by_source: dict[str, list[str]] = defaultdict(list)
     for key in keys:
@@ -38,6 +44,13 @@ def find_stored(session: Session, keys: Iterable[Key]) -> Iterator[tuple[Key, st
     for source, values in by_source.items():
         for value, case_id in _BY_EXTERNAL_ID.rows(session, values, source=source):
             yield ("external", source, value), case_id
+
+
+def seen_of(session: Session, case_ids: Collection[str]) -> set[str]:
+    """Those of the cases that may be seen."""
+    if kinds_seen() is None or not case_ids:
+        return set(case_ids)
+    return set(session.scalars(select(Case.id).where(among(session, Case.id, case_ids))))
 
 
 def load(session: Session, case_ids: Collection[str], *, lock: bool = False) -> dict[str, Record]:

@@ -13,7 +13,7 @@ from chassis.columns import new_id
 from chassis.imports.seen import SeenKeys
 from services.cases.imports.joining import filled, joined
 from services.cases.imports.known import KnownType
-from services.cases.imports.loading import find_stored, load
+from services.cases.imports.loading import find_stored, load, seen_of
 from services.cases.imports.people import placed
 from services.cases.imports.rows import MOST_KEY_DATES, Key, Record, Row, RowReader
 
@@ -93,6 +93,8 @@ class Matching:
         self._lock = lock
         self._earlier = earlier
         self._by_key: dict[Key, list[str]] = defaultdict(list)
+        self._hidden: set[Key] = set()
+        """Of cases that the import may not see: they are taken, and that is all it learns."""
         self.drafts: dict[str, Draft] = {}
 
     def decide(self, rows: Sequence[Row]) -> list[Outcome]:
@@ -100,8 +102,13 @@ class Matching:
         wanted = {key for row in rows for key in row.keys}
         if self._earlier is not None:
             self._earlier.cases.look_up(wanted)
-        for key, case_id in find_stored(self._session, wanted):
-            self._by_key[key].append(case_id)
+        stored = list(find_stored(self._session, wanted))
+        seen = seen_of(self._session, {case_id for _, case_id in stored})
+        for key, case_id in stored:
+            if case_id in seen:
+                self._by_key[key].append(case_id)
+            else:
+                self._hidden.add(key)
         if self._policy in ("update", "merge"):
             found = {case_id for ids in self._by_key.values() for case_id in ids}
             for case_id, record in load(self._session, found, lock=self._lock).items():
@@ -118,6 +125,8 @@ class Matching:
     def _decide(self, row: Row) -> Outcome:
         if row.errors:
             return Outcome(row.number, "failed", row.errors)
+        if hidden := [_TAKEN[key[0]] for key in row.keys if key in self._hidden]:
+            return Outcome(row.number, "failed", hidden)
         ids = list(dict.fromkeys(case_id for key in row.keys for case_id in self._by_key[key]))
         if self._policy == "create":
             taken = [_TAKEN[key[0]] for key in row.keys if self._by_key[key] or self._earlier_number([key]) is not None]

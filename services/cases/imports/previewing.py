@@ -18,7 +18,7 @@ from services.cases.imports.known import KnownStaff, KnownTypes, ask_for_staff
 from services.cases.imports.matching import EarlierRows, Matching, Outcome
 from services.cases.imports.people import match_people
 from services.cases.imports.rows import RowReader
-from services.cases.imports.store import IMPORTS
+from services.cases.imports.store import IMPORTS, limit
 from services.cases.models import CaseImport
 from services.cases.sealed_values import PERMISSION, sees_sensitive
 
@@ -33,7 +33,7 @@ def create_import(
     with db.read() as session:
         suggested = suggest_mapping(upload.layout.columns, KnownTypes(session).fields)
     with db.unit_of_work() as uow:
-        made = CaseImport(**upload.values, suggested_mapping=suggested)
+        made = CaseImport(**upload.values, suggested_mapping=suggested, sees_only=limit())
         uow.session.add(made)
         uow.session.flush()
         upload.keep_after(uow, files)

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
+from chassis.context import limited_to, use
 from chassis.database import Database
 from chassis.files import Files
 from chassis.imports import running
@@ -13,8 +14,9 @@ from contracts.cases import IMPORT_REQUESTED
 from services.cases.imports.chunks import chunks, clients_of_next_chunk, take_in
 from services.cases.imports.known import KnownTypes
 from services.cases.imports.previewing import reader_of, staff_of
-from services.cases.imports.store import IMPORTS
+from services.cases.imports.store import IMPORTS, limit
 from services.cases.imports.writing import give_back_without_cases
+from services.cases.models import CaseImport
 from services.cases.numbering import day_of_many
 
 
@@ -27,6 +29,7 @@ def run_import(db: Database, *, import_id: str, actor_id: str | None) -> dict[st
         found = IMPORTS.find(uow.session, import_id, lock=True)
         found.started()
         found.actor_id = actor_id
+        found.sees_only = limit()
         uow.emit(IMPORT_REQUESTED, import_id, {"import_id": import_id})
         return uow.answer(IMPORTS.wire(found))
 
@@ -60,10 +63,15 @@ def continue_import(
     """
     with db.read() as session:
         found = IMPORTS.find(session, import_id)
-        types = KnownTypes(session)
     if found.state != "running":
         return
-    now = clock()
+    with use(limited_to(found.sees_only)):
+        _take_in_some(db, files, calls, found, clock(), budget)
+
+
+def _take_in_some(db: Database, files: Files, calls: Any, found: CaseImport, now: dt.datetime, budget: float) -> None:
+    with db.read() as session:
+        types = KnownTypes(session)
     reader = reader_of(found, types, staff_of(calls, found), now)
     today = day_of_many(calls, [known.row for known in types.by_id.values()], now)
     running.go_on(

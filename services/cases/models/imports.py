@@ -5,16 +5,18 @@ from __future__ import annotations
 from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis.columns import Id, new_id
+from chassis.columns import Id, JsonOrNull, new_id
 from chassis.database import FirmScoped
 from chassis.imports.models import FailedRowColumns, FileImportColumns, ImportChangeColumns
 from services.cases.models.common import Base
 
 
 class CaseImport(FileImportColumns, FirmScoped, Base):
-    """An import of cases. `actor_id`: who runs it. `clients_created`: clients that it made."""
+    """An import of cases. `actor_id`: who runs it. `sees_only`: the types of cases that who runs it is limited to, or
+    before that who uploaded it; null: no limit. `clients_created`: clients that it made."""
 
     actor_id: Mapped[str | None] = mapped_column(Id)
+    sees_only: Mapped[list[str] | None] = mapped_column(JsonOrNull)
     clients_created: Mapped[int] = mapped_column(default=0)
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import ColumnElement, ForeignKeyConstraint, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from chassis.columns import Exact, Folded, Id, Json, new_id
+from chassis.database import ByKind
 from chassis.texts import fold
 from services.cases.models.common import Base, FirmKeyed, OfCase, Versioned, case_key
 from services.cases.models.types import CaseStatus
 
 
-class Case(FirmKeyed, Versioned, Base):
+class Case(ByKind, FirmKeyed, Versioned, Base):
     """A case. `state` follows from its status (`pending` while its new client is being created).
 
     `custom_fields` holds the values as they are on the wire; `case_field_value` holds them again for filters. The
@@ -75,6 +77,11 @@ class Case(FirmKeyed, Versioned, Base):
     external_source_id: Mapped[str | None] = mapped_column(String(120))
     custom_fields: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     archived_at: Mapped[dt.datetime | None]
+
+    @classmethod
+    def of_kinds(cls, kinds: Sequence[str]) -> ColumnElement[bool]:
+        """The kinds that somebody may be limited to are types of cases."""
+        return cls.case_type_id.in_(kinds)
 
     @validates("number", "name", "description", "source")
     def _fold(self, name: str, value: str | None) -> str | None:

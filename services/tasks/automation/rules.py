@@ -16,6 +16,7 @@ from chassis.database import Database, violates
 from contracts.errors import Conflict, NotFound
 from contracts.tasks import AutomationRuleFields
 from services.tasks.automation.checks import check_names, check_records, check_shape
+from services.tasks.limits import demand_no_limit
 from services.tasks.models import AutomationRule
 
 Record = dict[str, Any]
@@ -26,7 +27,9 @@ _SHOWN = ("id", "version", "created_at", "updated_at", "name", "active", "inacti
 
 
 def create_rule(db: Database, calls: Any, now: dt.datetime, **given: Any) -> Record:
-    """A new rule. Raises Invalid or NotFound for what it names and there is not, Conflict `name_taken`, Unavailable."""
+    """A new rule. Raises Invalid or NotFound for what it names and there is not, Conflict `name_taken`, Unavailable,
+    and Forbidden `limited_to_case_types`: a rule acts on cases of all types."""
+    demand_no_limit()
     wire = _checked(calls, given)
     with _typed_clashes(), db.unit_of_work() as uow:
         check_records(uow.session, given)
@@ -72,6 +75,7 @@ def update_rule(
 ) -> Record:
     """Changes a rule, which is checked as a whole unless only its name or `active: false` is set: one that names what
     is gone can still be stopped. Raises what `create_rule` does, and Conflict `stale_version`."""
+    demand_no_limit()
     with db.read() as session:
         before = load_rule(session, automation_rule_id)
         before.expect_version(expected_version)

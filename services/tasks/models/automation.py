@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from chassis.asking_again import AskedAgain, index_of
 from chassis.columns import Id, Json, JsonOrNull
 from services.tasks.models.common import Base, Record, Versioned
+from services.tasks.models.known_cases import OfCase
 
 _NO_LOOP = text("state <> 'loop'")
 
@@ -66,7 +67,7 @@ class RenamedStatus(Record, Base):
     renamed_at: Mapped[dt.datetime]
 
 
-class AutomationRun(Record, AskedAgain, Base):
+class AutomationRun(OfCase, Record, AskedAgain, Base):
     """A rule that was triggered. One event triggers a rule once; in one chain a rule runs once for a case, and is a
     `loop` from then on. `outcomes`: [{"kind", "code"}], one for each action that was come to; of a message also the
     `batch_id`, which is the run's, and `deliveries`."""

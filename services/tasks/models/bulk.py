@@ -14,14 +14,16 @@ from chassis.asking_again import AskedAgain, first_time, index_of
 from chassis.columns import Id, Json, JsonOrNull
 from contracts.errors import Conflict
 from services.tasks.models.common import Base, Record, Versioned
+from services.tasks.models.known_cases import OfCase
 
 
 class BulkAssignment(Versioned, AskedAgain, Base):
     """Forms and templates for all cases of a selector, worked off in pages.
 
     `frozen` is what is assigned, as it was when it was asked for (see `freezing`); it can be long, and is loaded where
-    it is needed. `copies`, `due_rule` and `due_at` say the same of templates alone, for the release before it. `cursor`
-    is where the next page begins. Progress is stored with each page, so that a crash resumes where it was.
+    it is needed. `copies`, `due_rule` and `due_at` say the same of templates alone, for the release before it.
+    `sees_only`: the types of cases that who asked for it was limited to then; null: no limit. `cursor` is where the
+    next page begins. Progress is stored with each page, so that a crash resumes where it was.
     """
 
     __tablename__ = "bulk_assignment"
@@ -32,6 +34,7 @@ class BulkAssignment(Versioned, AskedAgain, Base):
 
     state: Mapped[str] = mapped_column(String(20), default="running")
     selector: Mapped[dict[str, Any]] = mapped_column(Json)
+    sees_only: Mapped[list[str] | None] = mapped_column(JsonOrNull)
     frozen: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull, deferred=True, deferred_group="assigned")
     copies: Mapped[list[dict[str, Any]]] = mapped_column(Json, deferred=True, deferred_group="assigned")
     due_rule: Mapped[dict[str, Any] | None] = mapped_column(Json, deferred=True, deferred_group="assigned")
@@ -88,7 +91,7 @@ class BulkAssignment(Versioned, AskedAgain, Base):
         self.touch(now)
 
 
-class BulkLeftOut(Record, Base):
+class BulkLeftOut(OfCase, Record, Base):
     """What a case did not get of a bulk assignment, and why. `what_id`: of the form or template; null where the case
     got nothing at all."""
 

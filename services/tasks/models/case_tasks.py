@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from chassis.columns import Id, Json, JsonOrNull
 from contracts.errors import Conflict
 from services.tasks.models.common import Base, Record, Versioned
+from services.tasks.models.known_cases import OfCase
 from services.tasks.models.templates import TaskTemplate
 
 OPEN = ("to_do", "in_progress")
@@ -41,7 +42,7 @@ def _partial(name: str, *columns: str, sqlite: str, postgresql: str | None = Non
     return Index(name, *columns, sqlite_where=text(sqlite), postgresql_where=text(postgresql or sqlite))
 
 
-class CaseTask(Versioned, Base):
+class CaseTask(OfCase, Versioned, Base):
     """A template as it was when it was assigned to a case, and what became of it.
 
     `assigned_once_key` is the template's id if it was assigned in bulk, else null: a bulk assignment that is repeated

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Index, Integer, String, literal_column, text
+from sqlalchemy import ColumnElement, Index, Integer, String, literal_column, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id
+from chassis.database import ByKind
+from services.tasks.models.case_tasks import CaseTask
 from services.tasks.models.common import Base, Record
 
 _TO_TIDY = text("state <> 'answered'")
 
 
-class TaskFile(Record, Base):
+class TaskFile(ByKind, Record, Base):
     """A file in the object store.
 
     `state`: `coming` until its content is there, `stored`, `answered` while the task's answer names it, `leaving` when
@@ -41,6 +44,11 @@ class TaskFile(Record, Base):
     content_type: Mapped[str] = mapped_column(String(100))
     size: Mapped[int] = mapped_column(Integer)
     sha256: Mapped[str] = mapped_column(String(64))
+
+    @classmethod
+    def of_kinds(cls, kinds: Sequence[str]) -> ColumnElement[bool]:
+        """Whether it is of a task of a case of one of these types: the session finds no other tasks."""
+        return cls.case_task_id.in_(select(CaseTask.id))
 
     @property
     def file_key(self) -> str:

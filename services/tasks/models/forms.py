@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from chassis.columns import Id, Json, utc_now
 from chassis.database import FirmScoped
 from services.tasks.models.common import Base, Record, Versioned
+from services.tasks.models.known_cases import OfCase
 
 
 class Form(Versioned, Base):
@@ -37,7 +38,7 @@ class FormVersion(FirmScoped, Base):
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
 
-class CaseForm(Record, Base):
+class CaseForm(OfCase, Record, Base):
     """A version of a form on a case; its tasks name it. `title` is the form's as it was.
 
     `assigned_once_key`: a repeat with the same key cannot double it; null where a person assigned it.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index, Integer, PrimaryKeyConstraint, String, false, text
+from collections.abc import Sequence
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Index, Integer, PrimaryKeyConstraint, String, false, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id
-from chassis.database import FirmScoped
+from chassis.database import ByKind, FirmScoped
 from services.tasks.models.common import Base
 
 _UNKNOWN = text("version = 0")
@@ -24,6 +27,8 @@ class KnownCase(FirmScoped, Base):
     __table_args__ = (
         PrimaryKeyConstraint("case_id", "firm_id"),
         Index("ix_known_case_unknown", "firm_id", "case_id", sqlite_where=_UNKNOWN, postgresql_where=_UNKNOWN),
+        # For members who are limited to some types. Without the firm, or all of its cases would be looked through.
+        Index("ix_known_case_case_type_id", "case_type_id", "case_id"),
     )
 
     firm_id: Mapped[str] = mapped_column(Id)
@@ -35,6 +40,23 @@ class KnownCase(FirmScoped, Base):
     archived: Mapped[bool] = mapped_column(default=False, server_default=false())
     responsible_staff_id: Mapped[str | None] = mapped_column(Id)
     linked: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+
+def of_cases(case_id: Any, kinds: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a column names a case of one of these types: the kinds that somebody may be limited to. A case of which
+    nothing was heard yet is of none."""
+    known = select(KnownCase.case_id).where(KnownCase.case_type_id.in_(kinds))
+    named: ColumnElement[bool] = case_id.in_(known)
+    return named
+
+
+class OfCase(ByKind):
+    """Mixin of the models whose rows belong to a case, their `case_id`."""
+
+    @classmethod
+    def of_kinds(cls, kinds: Sequence[str]) -> ColumnElement[bool]:
+        """Whether a row's case is of one of these types."""
+        return of_cases(cast(Any, cls).case_id, kinds)
 
 
 class KnownCaseStaff(FirmScoped, Base):
