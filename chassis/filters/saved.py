@@ -24,7 +24,7 @@ from chassis.filters.fields import CUSTOM
 from chassis.filters.lookup import saved_filters_in
 from chassis.filters.parsing import mentions
 from chassis.paging import page
-from contracts.errors import Conflict, NotFound
+from contracts.errors import Conflict, NotFound, invalid_field
 
 Record = dict[str, Any]
 _SHOWN = ("id", "name", "filter", "version", "created_at", "updated_at")
@@ -32,6 +32,12 @@ _SHOWN = ("id", "name", "filter", "version", "created_at", "updated_at")
 
 MOST_NAMED = 20
 """Ids of filters that an error names."""
+
+
+def refuse_blank_name(name: str | None) -> None:
+    """Raises Invalid that names `name`."""
+    if name is not None and not name.strip():
+        raise invalid_field("name", "Blank.")
 
 
 def refuse_named_values(session: Session, places: Mapping[str, str], *kept: type[Any]) -> None:
@@ -71,8 +77,9 @@ class SavedFilters:
         )
 
     def create(self, db: Database, now: dt.datetime, *, name: str, filter: Record) -> Record:
-        """Raises Invalid `invalid_filter`, NotFound for a saved filter inside that is not known, Conflict
-        `name_taken`."""
+        """Raises Invalid of a blank name, `invalid_filter`, NotFound for a saved filter inside that is not known,
+        Conflict `name_taken`."""
+        refuse_blank_name(name)
         with self._named(), db.unit_of_work() as uow:
             self._read_filter(uow.session, filter, path="filter")
             saved = self._saved(id=new_id(), name=name, filter=filter, version=1, created_at=now, updated_at=now)
@@ -102,8 +109,9 @@ class SavedFilters:
         changes: Record,
         expected_version: int | None = None,
     ) -> Record:
-        """Raises Invalid `invalid_filter` (a filter that leads back to itself included), NotFound, and Conflict
+        """Raises Invalid as `create` does (of a filter that leads back to itself as well), NotFound, and Conflict
         `stale_version` or `name_taken`."""
+        refuse_blank_name(changes.get("name"))
         with self._named(), db.unit_of_work() as uow:
             saved = self._find(uow.session, saved_filter_id, lock=True)
             if expected_version is not None and saved.version != expected_version:

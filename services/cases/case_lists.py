@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from chassis.columns import new_id
 from chassis.context import kinds_seen
 from chassis.database import Database, UnitOfWork
+from chassis.filters.saved import refuse_blank_name
 from chassis.filters.sql import condition
 from chassis.filters.tree import Node, readings_of
 from chassis.paging import TOTAL_CAP, count_up_to, page
@@ -31,7 +32,9 @@ MOST_CONDITIONS, MOST_VALUES = 1_000, 20_000
 
 
 def create_case_list(db: Database, command: Record, *, now: dt.datetime) -> Record:
-    """Raises Invalid `invalid_filter`, NotFound `case_not_found` or `saved_filter_not_found`, Conflict `name_taken`."""
+    """Raises Invalid of a blank name, `invalid_filter`, NotFound `case_not_found` or `saved_filter_not_found`, Conflict
+    `name_taken`."""
+    refuse_blank_name(command["name"])
     with typed_clashes(), db.unit_of_work() as uow:
         case_list = CaseList(
             id=new_id(), name=command["name"], description=command.get("description"), created_at=now, updated_at=now
@@ -62,6 +65,7 @@ def update_case_list(
 ) -> Record:
     """Lists of ids in `changes` replace the list's. Raises Invalid, NotFound, and Conflict `stale_version` or
     `name_taken`."""
+    refuse_blank_name(changes.get("name"))
     with typed_clashes(), db.unit_of_work() as uow:
         case_list = _find(uow.session, case_list_id, lock=True)
         if expected_version is not None and case_list.version != expected_version:

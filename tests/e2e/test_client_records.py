@@ -66,7 +66,12 @@ def test_what_came_from_a_spreadsheet_is_found_as_people_type(api: Api, imported
     assert found(api, "baptiste") == ["Baptiste-Okafor"]
     assert found(api, "nobody at all") == []
     narrow = {
-        "and": [{"field": "tags", "op": "eq", "value": "estate"}, {"field": "city", "op": "eq", "value": "Newark"}]
+        "and": [
+            {"field": "tags", "op": "eq", "value": "estate"},
+            {"field": "city", "op": "eq", "value": "Newark"},
+            # By the firm's days, which accounts is asked for.
+            {"not": {"field": "created_at", "op": "older_than_days", "value": 1}},
+        ]
     }
     listed = requests.get(
         f"{api.base_url}/v1/clients", params={"filter": str(narrow).replace("'", '"')}, timeout=10,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from typing import Any
 
 import pytest
@@ -229,6 +230,18 @@ def test_a_filter_that_is_used_cannot_be_deleted(office: Office) -> None:
     service.delete_saved_filter(outer)
     service.delete_saved_filter(inner)
     assert refusal(service.get_saved_filter, inner)[0] is NotFound
+
+
+def test_a_blank_is_no_name(office: Office) -> None:
+    service = office.service
+    saved, made = service.create_saved_filter("F", OPEN)["id"], service.create_case_list(name="L")["id"]
+    for call, *given in (
+        (service.create_saved_filter, " ", OPEN),
+        (service.update_saved_filter, saved, {"name": " "}, None),
+        (partial(service.create_case_list, name="\u2003"),),
+        (service.update_case_list, made, {"name": " "}, None),
+    ):
+        assert refusal(call, *given) == (Invalid, "invalid_input", ["name"])
 
 
 # Case lists
