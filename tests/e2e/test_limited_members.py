@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from deploy.demo.api import Api
+from tests.e2e import test_other_firms as other_firms
 from tests.systems import Embedded, answer, eventually, second_firm
 
 
@@ -175,3 +176,35 @@ def test_a_limit_holds_and_ends_at_once(firm: Firm, system: Embedded) -> None:
     eventually(lambda: api.get("/v1/cases")["data"] == [], "a limit to none of them", 10)
     firm.owner.patch(at, {"case_type_ids": None})
     eventually(lambda: answer(api, "GET", f"/v1/cases/{hidden}").status_code == 200, "no limit", 10)
+
+
+HIDDEN = ("cases", "case-tasks", "case-forms", "task-files")
+"""Kinds of records that belong to a case."""
+
+
+def test_every_route_with_an_id_of_a_case_or_of_what_belongs_to_it(system: Embedded) -> None:
+    """Also those that come later: the answer is that to an id which nobody has."""
+    filled = other_firms.Firm(second_firm(system, "Every route & Co"), sender="+12125550193").fill()
+    staff_id = filled.api.post("/v1/staff", {"name": "Lee", "role": "owner", "case_type_ids": []})["id"]
+    limited = system.api_with(filled.api.post("/v1/api-keys", {"name": "key", "staff_id": staff_id})["key"])
+    tried = 0
+    for method, path, kind in other_firms.routes_with_ids(system.url):
+        if kind not in HIDDEN:
+            continue
+        body = other_firms.BODIES.get(f"{method} {path}", {})
+        if method == "POST" and path in ("/v1/cases/{id}/tasks", "/v1/cases/{id}/forms"):
+            body = (
+                {"template_id": filled.ids["task-templates"]} if "tasks" in path else {"form_id": filled.ids["forms"]}
+            )
+        kwargs: dict[str, Any] = {} if method in ("GET", "DELETE") else {"json": body}
+        if (method, path) == ("POST", "/v1/case-tasks/{id}/files"):
+            kwargs = {"files": {"file": ("deed.png", other_firms.PICTURE)}}
+        nobodys = str(uuid.uuid4())
+        hidden = answer(limited, method, path.replace("{id}", filled.ids[kind]), **kwargs)
+        missing = answer(limited, method, path.replace("{id}", nobodys), **kwargs)
+        assert hidden.status_code == 404, f"{method} {path}: {hidden.status_code} {hidden.text}"
+        assert other_firms.normal(hidden, filled.ids[kind]) == other_firms.normal(missing, nobodys), f"{method} {path}"
+        tried += 1
+    assert tried > 20
+    for path in ("/v1/cases", "/v1/cases?archived=true", "/v1/case-tasks", "/v1/automation-runs"):
+        assert limited.get(path)["data"] == [], path
