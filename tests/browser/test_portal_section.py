@@ -63,7 +63,7 @@ def test_a_section_is_sent_as_a_whole_and_the_next_one_follows(intake, visit):
     press(page, "Continue")
     page.get_by_label("Your car").fill("A Volvo")
     page.get_by_label("What is it worth?").fill("1500")
-    press(page, "Send these answers")
+    press(page, "Send")
     expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, Ana")
     assert answers(intake) == ["Ana Lane", True, "Ben", "+12125550123", None, "A Volvo", "1500"]
 
@@ -206,7 +206,7 @@ def test_every_kind_can_be_answered_in_one_form(fake, visit):
     signature = page.get_by_role("group", name="Your signature under all of this")
     signature.get_by_label("Your full name").fill("Ana Lane")
     signature.get_by_label("With my name I sign this electronically.").check()
-    press(page, "Send these answers")
+    press(page, "Send")
     expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, Ana")
     assert [fake.answer_of(id_of(number)) for number in range(1, 15)] == [
         "+12125550123", "ana@example.com", "Main St", "It rained.\nThen I fell.", "1500.50", "2020-04-30", False,

@@ -92,7 +92,7 @@ def test_a_form_is_filled_in_behind_one_link_and_brings_up_what_follows(system: 
     page = browser.post(f"{system.url}/p", data=form.filled("Save for later", answers), timeout=10)
     (form,) = forms_of(page.text)
     assert (form.fields[f"answer-{owns}"], form.fields[f"answer-{story}"]) == (["yes"], ["It rained,"])
-    sent = form.filled("Send these answers", {f"answer-{story}": "It rained, and I fell."})
+    sent = form.filled("Send", {f"answer-{story}": "It rained, and I fell."})
     for _ in range(2):
         page = browser.post(f"{system.url}/p", data=sent, timeout=10)
         assert (
@@ -154,7 +154,7 @@ def test_one_answer_of_a_form_hides_what_another_one_answers(system: Embedded) -
     browser = requests.Session()
     (shown,) = forms_of(browser.get(link["url"], timeout=10).text)
     first, license_id, more = shown.tasks
-    sent = shown.filled("Send these answers", {f"answer-{first}": "yes"})
+    sent = shown.filled("Send", {f"answer-{first}": "yes"})
     page = browser.post(f"{system.url}/p", data=sent, timeout=10)
     assert page.status_code == 422
     (shown,) = forms_of(page.text)
@@ -163,7 +163,7 @@ def test_one_answer_of_a_form_hides_what_another_one_answers(system: Embedded) -
     api.post(f"/v1/case-tasks/{first}/reopen", {"reason": "Are you sure?"})
     (shown,) = forms_of(browser.get(f"{system.url}/p", timeout=10).text)
     assert shown.tasks == [first, spouse, license_id, more]
-    sent = shown.filled("Send these answers", {f"answer-{first}": "no", f"answer-{spouse}": "Ben"})
+    sent = shown.filled("Send", {f"answer-{first}": "no", f"answer-{spouse}": "Ben"})
     files = {f"file-{license_id}": ("front.jpg", picture(), "image/jpeg")}
     for _ in range(2):
         page = browser.post(f"{system.url}/p", data=sent, files=files, timeout=30)

@@ -17,7 +17,7 @@ from tests.stand_ins.portal_app import FakePortal, case_task, id_of, make_app
 from tests.unit.test_portal_pages import opened
 
 FORM = id_of(700)
-SEND, CONTINUE, SAVE, CHANGE = "Send these answers", "Continue", "Save for later", "Change my answer"
+SEND, CONTINUE, SAVE, CHANGE = "Send", "Continue", "Save for later", "Change my answer"
 
 
 def asked(number: int, kind: str, title: str, section: str = "About you", **values: Any) -> dict[str, Any]:
@@ -297,6 +297,15 @@ def test_a_file_that_is_refused_holds_nothing_else_back(documents, browser):
     assert form.tasks == [id_of(2), id_of(3)]
     assert form.fields[named(2)] == [id_of(500)], "the one that could be taken is there"
     assert (documents.answer_of(id_of(1)), documents.answer_of(id_of(4))) == ("X-1", True)
+
+
+def test_what_was_left_blank_beside_a_refused_file_is_not_answered_yet(fake, browser):
+    fake.add("token", asked(1, "file_upload", "Your license"), asked(2, "short_text", "Your car"))
+    page = opened(browser, "token")
+    assert send_files(browser, page, SEND, {}, {1: [("page.pdf", b"<html>")]}).status_code == 422
+    assert [task["status"] for task in browser_page(fake)] == ["to_do", "to_do"]
+    assert send_files(browser, page, SEND, {}, {1: [("front.jpg", picture())]}).status_code == 303
+    assert [task["status"] for task in browser_page(fake)] == ["completed", "completed"]
 
 
 def test_saving_keeps_files_and_says_what_it_does_not_keep(documents, browser):
