@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 from sqlalchemy import Select, delete, null, or_, select, update
@@ -17,13 +17,15 @@ from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.files import Files
 from chassis.forgetting import forget_deleted
-from chassis.value_sets import among
+from chassis.value_sets import among, among_rows
 from contracts.errors import Unavailable
 from contracts.tasks import ERASURE_REPORTED, OWNER
 from services.tasks import flow, known_cases
 from services.tasks.firms import Calendars
 from services.tasks.models import CaseTask, CaseTaskChange, KnownCase, TaskFile
-from services.tasks.sealed_answers import destroy_keys
+from services.tasks.sealed_answers import destroy_keys, kept, opened
+from services.tasks.task_files import named_files
+from services.tasks.views import load_case_tasks
 
 _ASKED_AT_ONCE = 500
 _QUIET = {"synchronize_session": False}
@@ -45,7 +47,7 @@ def forget_clients(
     with db.unit_of_work(once=events) as uow:
         touched = _hold_cases(uow, ids, alone)
         answers = _forget_answers(uow, ids, alone, now)
-        gone = _forget_files(uow, ids, alone, removed)
+        gone = _forget_files(uow, ids, alone, removed, now)
         for case in touched:
             flow.settle(uow, case, changed=[], calendar=calendar, now=now)
         uow.forget_mentions([*ids, *alone])
@@ -78,7 +80,12 @@ def _cases_of_nobody_else(calls: Any, client_ids: Sequence[str]) -> dict[str, li
 
 def _hold_cases(uow: UnitOfWork, ids: Sequence[str], alone: dict[str, Any]) -> Sequence[KnownCase]:
     """The cases in which something is forgotten, and all their tasks, locked in the order of `flow`."""
-    theirs = or_(among(uow.session, CaseTask.client_id, ids), among(uow.session, CaseTask.case_id, alone))
+    with_files = select(TaskFile.case_task_id).where(among(uow.session, TaskFile.client_id, ids))
+    theirs = or_(
+        among(uow.session, CaseTask.client_id, ids),
+        among(uow.session, CaseTask.case_id, alone),
+        among_rows(uow.session.get_bind().dialect.name, CaseTask.id, with_files),
+    )
     case_ids = sorted(set(uow.session.scalars(select(CaseTask.case_id).where(theirs).distinct())))
     known_cases.hold(uow, case_ids)
     tasks = select(CaseTask.id).where(among(uow.session, CaseTask.case_id, case_ids)).order_by(CaseTask.id)
@@ -136,19 +143,32 @@ def _remove_contents(db: Database, files: Files, ids: Sequence[str], alone: dict
     return {file.id for file in found}
 
 
-def _forget_files(uow: UnitOfWork, ids: Sequence[str], alone: dict[str, Any], removed: set[str]) -> Counter[str]:
+def _forget_files(
+    uow: UnitOfWork, ids: Sequence[str], alone: dict[str, Any], removed: set[str], now: dt.datetime
+) -> Counter[str]:
     """How many files went, by the case that was nobody else's, else by the client. (Whoever is still storing one finds
     its row gone, and removes it.)"""
     found = uow.session.scalars(_files_of(uow.session, ids, alone).with_for_update()).all()
     if any(file.state != "coming" and file.id not in removed for file in found):
         raise Unavailable("files_still_coming")
-    case_of = dict(
-        uow.session.execute(
-            select(CaseTask.id, CaseTask.case_id).where(CaseTask.id.in_({file.case_task_id for file in found}))
-        ).all()
-    )
+    tasks = load_case_tasks(uow.session, sorted({file.case_task_id for file in found}))
+    case_of = {task.id: task.case_id for task in tasks.values()}
+    _forget_names(uow, tasks.values(), {file.id for file in found}, now)
     uow.session.execute(
         delete(TaskFile).where(among(uow.session, TaskFile.id, [file.id for file in found])), execution_options=_QUIET
     )
     cases = {file.id: case_of.get(file.case_task_id) for file in found}
     return Counter(str(cases[file.id] if cases[file.id] in alone else file.client_id) for file in found)
+
+
+def _forget_names(uow: UnitOfWork, tasks: Iterable[CaseTask], file_ids: Set[str], now: dt.datetime) -> None:
+    """Takes files out of answers that are somebody else's too."""
+    given = list(tasks)
+    clear = opened(uow.session, given)
+    for task in given:
+        named = named_files(clear[task.id].answer) if task.kind == "file_upload" else []
+        if left_out := file_ids & set(named):
+            left = [file_id for file_id in named if file_id not in left_out]
+            task.answer = kept(uow, task, "answer", left or None)
+            task.touch(now)
+    uow.session.flush()

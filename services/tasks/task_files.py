@@ -38,6 +38,8 @@ def take_named(
     """Makes the files that a checked answer names part of it, and lets go those of the answer `before`; returns the
     answer that is given, in clear. `client_id`: whose answer it is, `by_staff`: who wrote it down. The task is locked.
 
+    A client does not see the files that another one of the case has sent: they stay part of the answer.
+
     Raises Invalid on `answer`: `file_not_found` for what is not there, or is another client's.
     """
     if task.kind not in WITH_FILES:
@@ -47,7 +49,10 @@ def take_named(
     there = files_of_task(uow.session, task.id)
     if named - {file.id for file in there if file.may_be_named(uploader)}:
         raise invalid_field("answer", "A file is not there any more. Please send it again.", "file_not_found")
+    others = [file for file in there if task.kind == "file_upload" and file.is_anothers_answer(uploader)]
     for file in there:
+        if file in others:
+            continue
         if file.id in named:
             file.answer(client_id)
         elif file.state == "answered" or (uploader is not None and file.client_id == uploader):
@@ -55,6 +60,8 @@ def take_named(
     uow.after_commit(lambda: wake(TIMER))
     if task.kind == "signature" and answer is not None:
         return {**answer, "signed_at": _signed_at(before, answer, now)}
+    if others:
+        return list(dict.fromkeys([*(file.id for file in others), *named_files(answer)]))
     return answer
 
 

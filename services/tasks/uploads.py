@@ -163,7 +163,11 @@ def _make_room(
         task = load_case_task(uow.session, case_task_id, lock=True)
         _demand_files_wanted(task)
         there = files_of_task(uow.session, case_task_id)
-        same = {(file.sha256, file.filename): file.id for file in there if file.may_be_named(client_id)}
+        same = {
+            (file.sha256, file.filename): file.id
+            for file in there
+            if file.may_be_named(client_id) and not file.is_anothers_answer(client_id)
+        }
         # Of this client alone: what one has uploaded takes no place from another client of the case.
         room = _MOST_KEPT - sum(file.client_id == client_id for file in there)
         for one in judged:

@@ -301,6 +301,40 @@ def test_files_of_a_sensitive_question_or_of_another_client_are_not_even_told_of
         assert told() == []
 
 
+def test_a_client_who_sends_files_leaves_those_of_the_other_client_of_the_case(office: Office) -> None:
+    case_id = office.cases.open(clients=2)
+    people = office.cases.clients[case_id]
+    task_id = office.assign(case_id, office.template(title="Your deed", kind="file_upload", sensitive=True))["id"]
+
+    def send(client_id: str, *file_ids: str) -> Any:
+        with client(office, client_id):
+            given = answer(office, task_id, list(file_ids), client_id)["answer"]
+            shown = task_files.list_task_files(office.db, [task_id])["files"]
+        assert [file["id"] for file in shown] == list(file_ids)
+        return given
+
+    def upload(client_id: str) -> str:
+        with client(office, client_id):
+            return one(office, task_id, pdf(b"the same"), client_id=client_id)
+
+    files = [upload(people[0])]
+    assert send(people[0], files[0]) == files
+    files.append(upload(people[1]))
+    assert send(people[1], files[1]) == files
+    version = views.get_case_task(office.db, NOW, task_id)["answer_version"]
+    assert send(people[1], files[1]) == files
+    assert views.get_case_task(office.db, NOW, task_id)["answer_version"] == version
+    assert send(people[1]) == [files[0]]
+    assert send(people[1], upload(people[1]))[0] == files[0]
+    office.calls.answers[cases.GET_CLIENT_CASES] = lambda client_ids: {"cases": []}
+    erase(office, people[0])
+    with supervisor(office):
+        (left,) = task_files.list_task_files(office.db, [task_id])["files"]
+        assert seen(office, task_id)[0] == [left["id"]]
+    with client(office, people[1]):
+        assert answer(office, task_id, None, people[1])["answer"] is None
+
+
 def test_staff_who_may_not_see_answers_neither_add_nor_remove_their_files(office: Office) -> None:
     _, client_id, task_id = asked(office, title="Your passport", kind="file_upload")
     with client(office, client_id):

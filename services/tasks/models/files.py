@@ -60,6 +60,10 @@ class TaskFile(ByKind, Record, Base):
         what it uploaded itself."""
         return self.state == "answered" or (self.state == "stored" and client_id in (None, self.client_id))
 
+    def is_anothers_answer(self, client_id: str | None) -> bool:
+        """Whether it is part of an answer that another client gave than this one (None: staff, to whom none is)."""
+        return self.state == "answered" and client_id is not None and self.client_id not in (None, client_id)
+
     def answer(self, client_id: str | None) -> None:
         """It is part of an answer, which is this client's."""
         self.state, self.client_id = "answered", client_id
