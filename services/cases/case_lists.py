@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, true
@@ -27,6 +27,8 @@ from services.cases.uniqueness import typed_clashes
 Record = dict[str, Any]
 SORTS = {"name": CaseList.name, "created_at": CaseList.created_at}
 MEMBERS = {"include_ids": True, "exclude_ids": False}
+NowFor = Callable[..., dt.datetime]
+"""The moment to read filters at, each of which may be None: `Dependencies._now_for`. Not inside a transaction."""
 MOST_CONDITIONS, MOST_VALUES = 1_000, 20_000
 """Of the filters of all lists that are selected by at once."""
 
@@ -47,25 +49,33 @@ def create_case_list(db: Database, command: Record, *, now: dt.datetime) -> Reco
         return uow.answer(_records(uow.session, [case_list], now)[0])
 
 
-def get_case_list(db: Database, case_list_id: str, *, now: dt.datetime) -> Record:
-    """Raises NotFound `case_list_not_found`."""
+def get_case_list(db: Database, case_list_id: str, *, now_for: NowFor) -> Record:
+    """Raises NotFound `case_list_not_found`, and Unavailable if it counts days and accounts cannot say whose."""
     with db.read() as session:
-        return _records(session, [_find(session, case_list_id)], now)[0]
+        case_list = _find(session, case_list_id)
+    now = now_for(case_list.filter)
+    with db.read() as session:
+        return _records(session, [case_list], now)[0]
 
 
-def list_case_lists(db: Database, *, now: dt.datetime, **paging: Any) -> Record:
-    """A page of case lists. `sort`: name, created_at."""
+def list_case_lists(db: Database, *, now_for: NowFor, **paging: Any) -> Record:
+    """A page of case lists. `sort`: name, created_at. Raises Unavailable as `get_case_list`."""
     with db.read() as session:
         rows, meta = page(session, select(CaseList), model=CaseList, sorts=SORTS, default_sort="name", **paging)
+    now = now_for(*(row.filter for row in rows))
+    with db.read() as session:
         return {"data": _records(session, rows, now), "meta": meta}
 
 
 def update_case_list(
-    db: Database, case_list_id: str, changes: Record, expected_version: int | None, *, now: dt.datetime
+    db: Database, case_list_id: str, changes: Record, expected_version: int | None, *, now_for: NowFor
 ) -> Record:
     """Lists of ids in `changes` replace the list's. Raises Invalid, NotFound, and Conflict `stale_version` or
     `name_taken`."""
     refuse_blank_name(changes.get("name"))
+    with db.read() as session:
+        present = _find(session, case_list_id).filter
+    now = now_for(changes.get("filter", present))
     with typed_clashes(), db.unit_of_work() as uow:
         case_list = _find(uow.session, case_list_id, lock=True)
         if expected_version is not None and case_list.version != expected_version:

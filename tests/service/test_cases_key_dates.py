@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+from functools import partial
 from typing import Any
 
 import orjson
 import pytest
 
-from chassis.columns import utc_now
+from chassis.columns import new_id, utc_now
 from chassis.firm_days import CACHE_SECONDS, Zones
 from contracts.accounts import GET_FIRM
 from contracts.cases import CASE_CHANGED, CREATE_CASE
-from contracts.errors import Invalid, Unavailable
+from contracts.errors import Invalid, NotFound, Unavailable
 from services.cases.data_exports import export_client_data
 from services.cases.looking_ahead import KeptSelections
 from services.cases.models import Base
@@ -156,6 +157,31 @@ def test_a_zone_is_asked_for_where_days_are_counted_and_kept_for_a_moment(office
     office.select(case_filter=soon)
     office.service.zones = Zones()
     assert refusal(Unavailable, office.select, case_filter=soon)[0] == "accounts_unavailable"
+
+
+def test_lists_are_shown_and_changed_while_accounts_is_away_unless_they_count_days(office: Office) -> None:
+    service = office.service
+    soon = {"field": "key_dates", "op": "within_next_days", "value": 7}
+    counting = service.create_case_list(name="Soon", filter=soon)["id"]
+    plain = service.create_case_list(name="Plain", filter={"field": "key_dates", "op": "is_empty"})["id"]
+    assert len(office.calls.asked(GET_FIRM)) == 1
+
+    def away() -> Any:
+        raise Unavailable("accounts_unavailable")
+
+    office.calls.answers[GET_FIRM] = away
+    service.zones = Zones()
+    assert service.get_case_list(plain)["case_count"] == 0
+    assert service.update_case_list(plain, {"name": "Plainer"}, None)["name"] == "Plainer"
+    assert service.list_case_lists(limit=1, cursor=None, sort="name")["data"][0]["id"] == plain
+    for call in (
+        partial(service.get_case_list, counting),
+        partial(service.update_case_list, counting, {"name": "Sooner"}, None),
+        partial(service.update_case_list, plain, {"filter": soon}, None),
+        partial(service.list_case_lists, limit=2, cursor=None, sort="name"),
+    ):
+        assert refusal(Unavailable, call)[0] == "accounts_unavailable"
+    assert refusal(NotFound, service.update_case_list, new_id(), {}, None)[0] == "case_list_not_found"
 
 
 @pytest.mark.parametrize(

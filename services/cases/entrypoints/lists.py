@@ -43,15 +43,15 @@ class ListEntrypoints(Dependencies):
 
     @serve(cases.GET_CASE_LIST)
     def get_case_list(self, case_list_id: str) -> Record:
-        return case_lists.get_case_list(self.db, case_list_id, now=self._now_at_firm())
+        return case_lists.get_case_list(self.db, case_list_id, now_for=self._now_for)
 
     @serve(cases.LIST_CASE_LISTS)
     def list_case_lists(self, **paging: Any) -> Record:
-        return case_lists.list_case_lists(self.db, **paging, now=self._now_at_firm())
+        return case_lists.list_case_lists(self.db, **paging, now_for=self._now_for)
 
     @serve(cases.UPDATE_CASE_LIST)
     def update_case_list(self, case_list_id: str, changes: Record, expected_version: int | None) -> Record:
-        return case_lists.update_case_list(self.db, case_list_id, changes, expected_version, now=self._now_at_firm())
+        return case_lists.update_case_list(self.db, case_list_id, changes, expected_version, now_for=self._now_for)
 
     @serve(cases.DELETE_CASE_LIST)
     def delete_case_list(self, case_list_id: str) -> None:
