@@ -23,7 +23,8 @@ class ReceivedEvent:
     """An event as a handler sees it.
 
     `data` holds Python values loaded by the event's schema. `attempt` counts from 1. `subscription` is the queue's
-    name, `<service>.<event name>.<method name>`.
+    name, `<service>.<event name>.<method name>`. `earlier`: deliveries before this one that ended without an answer, as
+    where a process dies.
     """
 
     id: str
@@ -36,6 +37,7 @@ class ReceivedEvent:
     correlation_id: str | None = None
     aggregate_version: int | None = None
     attempt: int = 1
+    earlier: int = 0
 
 
 def wrap(
@@ -69,7 +71,7 @@ def wrap(
     return envelope
 
 
-def unwrap(envelope: Any, event: Event, subscription: str, attempt: int = 1) -> ReceivedEvent:
+def unwrap(envelope: Any, event: Event, subscription: str, attempt: int = 1, earlier: int = 0) -> ReceivedEvent:
     """The event in an envelope. Raises BadEnvelope."""
     try:
         if envelope["type"] != event.name:
@@ -85,6 +87,7 @@ def unwrap(envelope: Any, event: Event, subscription: str, attempt: int = 1) -> 
             correlation_id=envelope.get("correlationid"),
             aggregate_version=envelope.get("aggregateversion"),
             attempt=attempt,
+            earlier=earlier,
         )
     except ValidationError as error:
         raise BadEnvelope(f"{event.name} refuses {error.messages}") from error

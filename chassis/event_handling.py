@@ -56,7 +56,7 @@ class Delivery:
         earlier = int(headers.get("x-delivery-count", 0)) + int(headers.get(PUBLICATION, 1)) - 1
         event, problem = None, None
         try:
-            event = unwrap(_read(body_of(message)), subscription.event, subscription.name, attempt)
+            event = unwrap(_read(body_of(message)), subscription.event, subscription.name, attempt, earlier)
         except BadEnvelope as error:
             problem = error
         return cls(message, event, problem, attempt, earlier)

@@ -29,6 +29,7 @@ from services.tasks.models import BulkAssignment
 PAGE_OF_CASES = 1_000
 PAGE_OF_TASKS = 5_000
 """A page is one transaction: at most so many cases, and about so many tasks where a case gets several."""
+_SMALLER = 10
 TURN_SECONDS = 20.0
 """How long one handler works before it hands on to the next: well under a minute."""
 
@@ -42,13 +43,17 @@ def continue_bulk_assignment(
 
     Every page commits with its cursor, so that a repeat of the event after a crash resumes there. The event counts as
     received with the last page of its turn.
+
+    An event that came before without an answer does one small page: what kills its process again must not meet the same
+    event so often that it is parked, although the work got on each time.
     """
-    turn_ends = time.monotonic() + turn_seconds
+    turn_ends = time.monotonic() + (0.0 if event.earlier else turn_seconds)
     record = _read(db, event.data["bulk_assignment_id"], with_assigned=True)
     if record.state != "running":
         return
     frozen = Frozen.of_json(record.assigned)
-    size = max(1, min(PAGE_OF_CASES, PAGE_OF_TASKS // frozen.tasks_per_case))
+    most = max(1, min(PAGE_OF_CASES, PAGE_OF_TASKS // frozen.tasks_per_case))
+    size = max(1, most // _SMALLER) if event.earlier else most
     pages = _Pages(raw_calls, record.selector, record.sees_only, size)
     while record.state == "running":
         try:

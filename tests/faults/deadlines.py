@@ -12,6 +12,7 @@ from typing import Any
 from services.tasks.overdue import EVERY
 from tests.faults.deployments import COMES_WITHIN, Crasher, Distributed, Single
 from tests.faults.figures import Figure, below, exactly
+from tests.faults.processes import kill_service
 from tests.faults.work import Firm, Load, patiently
 from tests.systems import eventually
 
@@ -48,7 +49,8 @@ def kill_while_deadlines_pass(firm: Firm, load: Load, say: Say) -> list[Figure]:
         # Nothing is waited for: this is the moment of the kill, by chance within the timer's turn after the deadline,
         # which is the last second in time.
         time.sleep(max(0.0, passes + 1 - time.time()) + random.uniform(0.0, EVERY + 0.5))
-        _kill(firm)
+        kill_service(deployment, "tasks")
+        deployment.wait_ready()
         turns += 1
     began = time.monotonic()
     _all_told(firm, turns)
@@ -151,16 +153,3 @@ def _die_between(firm: Firm, title: str, overdue: dict[str, Any], turns: int) ->
     finally:
         crasher.close()
     return turns
-
-
-def _kill(firm: Firm) -> None:
-    deployment = firm.deployment
-    if isinstance(deployment, Single):
-        deployment.system.kill()
-        deployment.system.start()
-    else:
-        assert isinstance(deployment, Distributed)
-        old = deployment.pid("tasks")
-        deployment.send_signal("tasks", signal.SIGKILL)
-        deployment.wait_started("tasks", old)
-    deployment.wait_ready()

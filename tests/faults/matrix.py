@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults import broker, clocks, databases, deadlines, erasures, events, poison, processes, providers, stops
+from tests.faults import (
+    assigning,
+    broker,
+    clocks,
+    databases,
+    deadlines,
+    erasures,
+    events,
+    poison,
+    processes,
+    providers,
+    stops,
+)
 from tests.faults.figures import Figure
 from tests.faults.work import Firm, Load
 
@@ -66,4 +78,8 @@ ROWS = (
     Row(17, "kill while deadlines pass, and between a rule's run and its actions",
         _on(Load(10_000, 5, 0.0, "5,000 deadlines, 5 times"), Load(2_000, 5, 0.0, "1,000 deadlines, 5 times")),
         deadlines.kill_while_deadlines_pass),
+    Row(18, "kill while tasks are assigned in bulk",
+        _on(Load(10_000, 20, 0.0, "15,000 tasks of 5,000 cases at a time, 20 kills"),
+            Load(2_000, 20, 0.0, "3,000 tasks of 1,000 cases at a time, 20 kills")),
+        assigning.kill_while_assigning),
 )  # fmt: skip

@@ -101,19 +101,26 @@ def kill_at_random(firm: Firm, load: Load, say: Say) -> list[Figure]:
     return [below("ready again, s", slowest, READY_WITHIN * load.slack), *firm.account(*stream.batches)]
 
 
-def _kill_one(deployment: Deployment, number: int) -> float:
-    """Kills a process; the seconds until it is ready again."""
+def kill_service(deployment: Deployment, name: str) -> float:
+    """Kills a process by its name, or the one that there is; the seconds until it is ready again."""
     if isinstance(deployment, Single):
         deployment.system.kill()
         began = time.monotonic()
         deployment.system.start()
         return time.monotonic() - began
     assert isinstance(deployment, Distributed)
-    # Each in turn, and between them those that carry the batch.
-    name = random.choice(CARRIERS) if number % 2 else _in_turn(deployment, number // 2)
     old = deployment.pid(name)
     deployment.send_signal(name, signal.SIGKILL)
     return deployment.wait_started(name, old)
+
+
+def _kill_one(deployment: Deployment, number: int) -> float:
+    """Kills a process; the seconds until it is ready again."""
+    if not isinstance(deployment, Distributed):
+        return kill_service(deployment, "")
+    # Each in turn, and between them those that carry the batch.
+    name = random.choice(CARRIERS) if number % 2 else _in_turn(deployment, number // 2)
+    return kill_service(deployment, name)
 
 
 def _in_turn(deployment: Distributed, number: int) -> str:

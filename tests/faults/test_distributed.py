@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import broker, databases, erasures, events, poison, processes, stops
+from tests.faults import assigning, broker, databases, erasures, events, poison, processes, stops
 from tests.faults.deployments import Distributed
 from tests.faults.figures import demand
 from tests.faults.work import Firm, Load
@@ -60,5 +60,10 @@ def test_row_16_erased_in_mid_batch(on_servers: Firm) -> None:
 
 
 def test_row_13_a_stop_in_mid_batch(on_servers: Firm) -> None:
-    """Last, since its people stay stopped."""
+    """The last that writes to people, since these stay stopped."""
     demand(stops.stop_in_the_middle(on_servers, Load(120, 20, 30.0, slack=SLACK), print))
+
+
+def test_row_18_killed_while_tasks_are_assigned_in_bulk(on_servers: Firm) -> None:
+    """After all that write to people, since its tasks stay open."""
+    demand(assigning.kill_while_assigning(on_servers, Load(120, 2, 0.0, slack=SLACK), print))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import deadlines, erasures, events, processes, stops
+from tests.faults import assigning, deadlines, erasures, events, processes, stops
 from tests.faults.figures import demand
 from tests.faults.work import Firm, Load
 
@@ -36,6 +36,10 @@ def test_row_13_a_stop_in_mid_batch(on_files: Firm) -> None:
     demand(stops.stop_in_the_middle(on_files, Load(120, 20, 30.0, slack=SLACK), print))
 
 
-# After all others, since its tasks stay open: what a later row sends would be sent for them as well.
+# These two after all others, since their tasks stay open: what a later row sends would be sent for them as well.
 def test_row_17_killed_while_deadlines_pass(on_files: Firm) -> None:
     demand(deadlines.kill_while_deadlines_pass(on_files, Load(120, 2, 0.0, slack=SLACK), print))
+
+
+def test_row_18_killed_while_tasks_are_assigned_in_bulk(on_files: Firm) -> None:
+    demand(assigning.kill_while_assigning(on_files, Load(120, 2, 0.0, slack=SLACK), print))

@@ -109,7 +109,7 @@ class Firm:
         counted: Counter[str] = Counter()
         for batch in batches:
             statement = "SELECT state, count(*) FROM delivery WHERE batch_id = :id GROUP BY state"
-            for state, number in self.deployment.ask("messaging", statement, id=self._id(batch.id)):
+            for state, number in self.deployment.ask("messaging", statement, id=self.as_kept(batch.id)):
                 counted[state] += number
         return counted
 
@@ -151,7 +151,7 @@ class Firm:
                 "messaging",
                 "SELECT count(*) FROM delivery WHERE batch_id = :id AND state IN ('accepted', 'queued') "
                 "AND lease_until IS NOT NULL",
-                id=self._id(batch.id),
+                id=self.as_kept(batch.id),
             )[0][0]
             for batch in batches
         )
@@ -163,7 +163,7 @@ class Firm:
         return {
             str(row.id).replace("-", ""): row
             for batch in batches
-            for row in self.deployment.ask("messaging", statement, id=self._id(batch.id))
+            for row in self.deployment.ask("messaging", statement, id=self.as_kept(batch.id))
         }
 
     def account(self, *batches: Batch, parked: int = 0) -> list[Figure]:
@@ -202,7 +202,7 @@ class Firm:
         self.stopped.add(number)
         return posted, answered
 
-    def _id(self, id_: str) -> str:
+    def as_kept(self, id_: str) -> str:
         """An id as the database holds it."""
         return id_.replace("-", "") if self.deployment.backend == "embedded" else id_
 

@@ -41,6 +41,7 @@ class Script:
         self.seen: list[tuple[str, int]] = []
         self.sizes: list[int] = []
         self.dropped: list[str] = []
+        self.earlier: list[int] = []
 
     def play(self, event: ReceivedEvent) -> None:
         number = event.data["number"]
@@ -74,6 +75,7 @@ class SingleTaker:
 
     @on(THING_MADE)
     def take(self, event: ReceivedEvent) -> None:
+        script.earlier.append(event.earlier)
         script.play(event)
         note(self.db, [event], "single")
 
@@ -322,6 +324,7 @@ def test_an_event_that_kills_its_worker_is_parked(singles: System) -> None:
 def test_an_innocent_suspect_is_applied(singles: System) -> None:
     singles.send(envelope(1), headers={"casewire-publication": 4})
     eventually(lambda: singles.noted() == [1])
+    assert script.earlier == [3], "its handler may do it in smaller parts"
     eventually(lambda: not singles.parked(dead_letters.TRYING), what="the trial's end")
 
 

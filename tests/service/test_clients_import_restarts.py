@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from chassis.asking_again import LONGEST, PATIENCE
 from chassis.imports import again, running
+from chassis.testing import deliver, received
 from contracts.clients import CLIENT_DELETED, IMPORT_REQUESTED, IMPORT_UNDO_REQUESTED
 from contracts.errors import Conflict
 from services.clients import import_chunks, import_matching, import_running, import_undo
@@ -186,6 +188,17 @@ def test_an_import_goes_on_when_its_event_was_parked(desk: Desk, small_chunks: N
     asked = len(desk.emitted(IMPORT_REQUESTED))
     ask_for_imports(desk, moved + 10 * LONGEST)
     assert len(desk.emitted(IMPORT_REQUESTED)) == asked
+
+
+def test_an_event_that_met_a_kill_does_one_chunk_and_asks_for_the_rest(desk: Desk, small_chunks: None) -> None:
+    started = desk.start([HEADER, *(row(number) for number in range(25))])
+    (data,) = desk.emitted(IMPORT_REQUESTED)
+    event = received(IMPORT_REQUESTED, data, firm_id=desk.firm_id)
+    deliver(desk.service, "continue_import", replace(event, earlier=1))
+    assert desk.imported(started["id"])["progress"]["done"] == 10
+    assert desk.emitted(IMPORT_REQUESTED) == [data, data]
+    deliver(desk.service, "continue_import", event)
+    assert desk.imported(started["id"])["state"] == "finished"
 
 
 def test_an_undo_goes_on_when_its_event_was_parked(

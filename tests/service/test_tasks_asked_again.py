@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import eventlet
@@ -74,6 +75,22 @@ def test_a_bulk_assignment_goes_on_when_its_event_was_parked(office: Office) -> 
     bulk_pages.ask_for_running(office.everywhere, utc_now() + 10 * LONGEST)
     assert len(requests(office)) == 2
     assert len(office.emitted(BULK_ASSIGNMENT_FINISHED)) == 1
+
+
+def test_an_event_that_met_a_kill_does_one_small_page_and_asks_for_the_rest(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So what is killed again and again meets an event of its own each time it got on, and none is parked."""
+    monkeypatch.setattr(bulk_pages, "PAGE_OF_CASES", 20)
+    for _ in range(10):
+        office.cases.open()
+    record = begin(office, office.template())
+    (event,) = requests(office)
+    work(office, replace(event, earlier=1))
+    assert (state(office, record)["state"], state(office, record)["progress"]["done"]) == ("running", 2)
+    _, following = requests(office)
+    work(office, following)
+    assert (state(office, record)["state"], tasks_per_case(office)) == ("finished", [1] * 10)
 
 
 def test_one_that_never_gets_on_is_asked_for_ever_more_seldom(office: Office) -> None:

@@ -9,6 +9,7 @@ from chassis.columns import utc_now
 from chassis.events import ReceivedEvent, on
 from chassis.files import FilesProvider
 from chassis.imports import again, errors, keeping
+from chassis.imports.running import budget_of
 from chassis.rpc import serve
 from chassis.timers import every
 from contracts import cases
@@ -56,11 +57,12 @@ class ImportEntrypoints(Dependencies):
 
     @on(cases.IMPORT_REQUESTED)
     def continue_import(self, event: ReceivedEvent) -> None:
-        running.continue_import(self.db, self.files, self.calls, event.data["import_id"], utc_now)
+        asked = (event.data["import_id"], utc_now, budget_of(event))
+        running.continue_import(self.db, self.files, self.calls, *asked)
 
     @on(cases.IMPORT_UNDO_REQUESTED)
     def continue_undo(self, event: ReceivedEvent) -> None:
-        undo.continue_undo(self.db, event.data["import_id"])
+        undo.continue_undo(self.db, event.data["import_id"], budget=budget_of(event))
 
     @every(EVERY, "cases: ask for imports again")
     def ask_for_imports(self) -> bool:

@@ -53,11 +53,12 @@ class FilesEntrypoints(FirmDays):
 
     @on(contract.IMPORT_REQUESTED)
     def continue_import(self, event: ReceivedEvent) -> None:
-        import_running.continue_import(self.db, self.files, event.data["import_id"], utc_now)
+        asked = (event.data["import_id"], utc_now, running.budget_of(event))
+        import_running.continue_import(self.db, self.files, *asked)
 
     @on(contract.IMPORT_UNDO_REQUESTED)
     def continue_undo(self, event: ReceivedEvent) -> None:
-        import_undo.continue_undo(self.db, event.data["import_id"])
+        import_undo.continue_undo(self.db, event.data["import_id"], budget=running.budget_of(event))
 
     @every(EVERY, "clients: ask for imports again")
     def ask_for_imports(self) -> bool:
