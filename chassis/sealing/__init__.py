@@ -24,7 +24,7 @@ from chassis.sealing.key_stores import (
     key_store_at,
     use_key_store,
 )
-from chassis.sealing.provider import Keys, check_keys
+from chassis.sealing.provider import Keys, check_keys, make_ready
 
 __all__ = [
     "SEALING_KEYS_URL",
@@ -43,5 +43,6 @@ __all__ = [
     "is_sealed",
     "key_store",
     "key_store_at",
+    "make_ready",
     "use_key_store",
 ]

@@ -59,14 +59,20 @@ class Keys(DependencyProvider):
             and time.monotonic() >= self._away_until
         ):
             try:
-                with Database(self._url, self.base, firm_id=firm_id).unit_of_work() as uow:
-                    ring_to_write(uow, self.sealing.firm_keys)
+                make_ready(Database(self._url, self.base, firm_id=firm_id), self.sealing)
             except Exception as error:
                 if isinstance(error, Unavailable):
                     self._away_until = time.monotonic() + AWAY_SECONDS
                 # Only work that needs the keys fails, and says so itself: most needs none.
                 log_unexpected(_log, error, event="keys_not_ready", firm_id=firm_id)
         return self.sealing
+
+
+def make_ready(db: Database, sealing: Sealing) -> None:
+    """Unwraps, or makes, the keys of the firm that `db` is bound to: for work that begins with no call or event of that
+    firm, before its transaction. Raises Unavailable."""
+    with db.unit_of_work() as uow:
+        ring_to_write(uow, sealing.firm_keys)
 
 
 def check_keys(db: Database, sealing: Sealing) -> None:

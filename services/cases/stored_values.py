@@ -11,11 +11,12 @@ from sqlalchemy import Select, delete, or_, select
 
 from chassis.custom_fields import Values
 from chassis.database import Database, UnitOfWork
+from chassis.sealing import make_ready
 from chassis.value_sets import among
 from services.cases.case_types import find_case_type
 from services.cases.custom_fields import index_rows, sealed_rows, words_of
 from services.cases.models import Case, CaseFieldValue, CustomField
-from services.cases.sealed_values import blind, opened, sealed
+from services.cases.sealed_values import SEALING, blind, opened, sealed
 from services.cases.type_fields import fields_of
 
 BATCH = 500
@@ -47,16 +48,25 @@ def keep_values(uow: UnitOfWork, cases: Iterable[Case], changes: Changes) -> Non
 def reseal(db: Database, now: dt.datetime) -> bool:
     """Moves the values of fields that became sensitive or are so no longer, of a batch of cases each; whether to go on.
 
-    Callers see them by the definition from its commit on. They have not changed: no version grows.
+    Callers see them by the definition from its commit on. They have not changed: no version grows. A field that fails
+    keeps no other waiting; what it raises is raised in the end.
     """
     waiting = select(CustomField.firm_id, CustomField.case_type_id, CustomField.key).where(CustomField.resealing)
     with db.across_firms("fields of any firm may have become sensitive").read() as session:
         found = session.execute(waiting.order_by(*waiting.selected_columns).limit(AT_ONCE)).all()
-    more = [_reseal(db.for_firm(firm_id), case_type_id, key, now) for firm_id, case_type_id, key in found]
-    return any(more)
+    more, failure = False, None
+    for firm_id, case_type_id, key in found:
+        try:
+            more |= _reseal(db.for_firm(firm_id), case_type_id, key, now)
+        except Exception as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
+    return more
 
 
 def _reseal(db: Database, case_type_id: str, key: str, now: dt.datetime) -> bool:
+    make_ready(db, SEALING)
     with db.unit_of_work() as uow:
         session = uow.session
         case_type = find_case_type(session, case_type_id, lock=True)

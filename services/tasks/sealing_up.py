@@ -13,11 +13,12 @@ from chassis.context import Context, use
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.scoping import BY_ID
+from chassis.sealing import make_ready
 from chassis.timers import wake
 from contracts.errors import Invalid, NotFound
 from services.tasks.automation.sensitive_filters import switch_off_naming
 from services.tasks.models import CaseTask, TaskTemplate
-from services.tasks.sealed_answers import open_up, seal_up
+from services.tasks.sealed_answers import SEALING, open_up, seal_up
 from services.tasks.templates import load_template
 
 TIMER = "tasks: seal answers"
@@ -47,15 +48,21 @@ def keep_as_defined(db: Database, calls: Any, now: dt.datetime) -> bool:
     """Seals, or opens, a batch of answers of each template that asks for it; whether to go on.
 
     Of a template that is mapped to a case's field, and was not sensitive so far, it is asked whether that field is. The
-    tasks have not changed: no version grows. Raises Unavailable, DeadlineExceeded.
+    tasks have not changed: no version grows. A template that fails keeps no other waiting; what it raises, Unavailable
+    or DeadlineExceeded say, is raised in the end.
     """
     waiting = select(TaskTemplate.firm_id, TaskTemplate.id).where(TaskTemplate.resealing)
     with db.across_firms("templates of any firm may have become sensitive").read() as session:
         found = session.execute(waiting.order_by(*waiting.selected_columns).limit(TEMPLATES_AT_ONCE)).all()
-    more = False
+    more, failure = False, None
     for firm_id, template_id in found:
         with use(Context(firm_id=firm_id)):
-            more |= _keep(db.for_firm(firm_id), calls, template_id, now)
+            try:
+                more |= _keep(db.for_firm(firm_id), calls, template_id, now)
+            except Exception as error:
+                failure = failure or error
+    if failure is not None:
+        raise failure
     return more
 
 
@@ -63,6 +70,7 @@ def _keep(db: Database, calls: Any, template_id: str, now: dt.datetime) -> bool:
     with db.read() as session:
         before = load_template(session, template_id)
     sensitive = before.sensitive or _is_field_sensitive(calls, before)
+    make_ready(db, SEALING)
     with db.unit_of_work() as uow:
         template = load_template(uow.session, template_id, lock=True)
         if template.version != before.version:

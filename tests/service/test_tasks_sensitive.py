@@ -15,6 +15,7 @@ from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.files import FolderFiles
 from chassis.rpc_wire import Codec
+from chassis.sealing import key_store
 from chassis.testing import deliver, received
 from contracts import cases, tasks
 from contracts.errors import Forbidden, Invalid
@@ -236,6 +237,47 @@ def test_templates_of_an_earlier_release_are_asked_about(office: Office) -> None
     office.cases.sensitive.add("passport")
     settle(office)
     assert found_in(office.db, [NUMBER]) == []
+
+
+def test_one_template_that_fails_keeps_no_other_waiting(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        template_id = office.template(**PASSPORT)
+        answer(office, office.assign(template_id=template_id)["id"], NUMBER)
+        templates.update_template(
+            office.db, office.calls, NOW, task_template_id=template_id, changes={"sensitive": True},
+            expected_version=None,
+        )  # fmt: skip
+    seal, failing = sealing_up.seal_up, [True]
+
+    def broken(*arguments: Any) -> None:
+        if failing and failing.pop():
+            raise ZeroDivisionError
+        seal(*arguments)
+
+    monkeypatch.setattr(sealing_up, "seal_up", broken)
+    with pytest.raises(ZeroDivisionError):
+        settle(office)
+    assert found_in(office.db, [NUMBER]) == [NUMBER]
+    with office.db.read() as session:
+        assert len(session.scalars(select(CaseTask.id).where(CaseTask.sealed)).all()) == 1
+    settle(office)
+    assert found_in(office.db, [NUMBER]) == []
+
+
+def test_keys_are_at_hand_before_anything_is_held(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    template_id = office.template(**PASSPORT)
+    answer(office, office.assign(template_id=template_id)["id"], NUMBER)
+    templates.update_template(
+        office.db, office.calls, NOW, task_template_id=template_id, changes={"sensitive": True}, expected_version=None
+    )
+    done: list[str] = []
+    store, find = key_store(), sealing_up.load_template
+    monkeypatch.setattr(store, "wrap", lambda *given: done.append("asked") or type(store).wrap(store, *given))
+    monkeypatch.setattr(sealing_up, "load_template", lambda *given, **how: done.append("held" if how else "read")
+                        or find(*given, **how))  # fmt: skip
+    settle(office)
+    assert done[:4] == ["read", "asked", "asked", "held"]
+    assert "asked" not in done[4:]
 
 
 def test_many_answers_are_sealed_in_batches(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
