@@ -156,7 +156,7 @@ def _make_room(
     link_id: str | None,
 ) -> tuple[dict[int, str], list[_Judged]]:
     """Rows for what is kept: ({position: file id}, those whose content is to be stored). Adds to `refused` what there
-    is no room for."""
+    is no room for. What is on its way by the same form, sent twice, is that file: both bring the same content."""
     kept: dict[int, str] = {}
     coming: list[_Judged] = []
     with db.unit_of_work() as uow:
@@ -168,19 +168,27 @@ def _make_room(
             for file in there
             if file.may_be_named(client_id) and not file.is_anothers_answer(client_id)
         }
+        on_its_way = {
+            (file.sha256, file.filename): file.id
+            for file in there
+            if file.state == "coming" and file.client_id == client_id
+        }
         # Of this client alone: what one has uploaded takes no place from another client of the case.
         room = _MOST_KEPT - sum(file.client_id == client_id for file in there)
+        new: list[_Judged] = []
         for one in judged:
-            known = same.get((one.sha256, one.filename))
-            if known is None and not room:
-                unfit = UnfitFile("too_many_files", f"At most {MOST_FILES} files.", most=MOST_FILES)
-                refused.append(_refusal(one.position, unfit))
-                continue
-            if known is None:
-                known = one.id = same[one.sha256, one.filename] = new_id()
+            which = (one.sha256, one.filename)
+            if which not in same:
+                if which not in on_its_way and not room:
+                    unfit = UnfitFile("too_many_files", f"At most {MOST_FILES} files.", most=MOST_FILES)
+                    refused.append(_refusal(one.position, unfit))
+                    continue
+                if which not in on_its_way:
+                    new.append(one)
+                    room -= 1
+                one.id = same[which] = on_its_way.get(which) or new_id()
                 coming.append(one)
-                room -= 1
-            kept[one.position] = known
+            kept[one.position] = same[which]
         uow.insert(
             TaskFile,
             [
@@ -189,7 +197,7 @@ def _make_room(
                     "filename": one.filename, "content_type": one.kind.content_type, "size": one.size,
                     "sha256": one.sha256, "created_at": now,
                 }
-                for one in coming
+                for one in new
             ],
         )  # fmt: skip
         if kept and task.status == "to_do":
@@ -204,9 +212,10 @@ def _settle(db: Database, files: Files, ids: Sequence[str]) -> None:
         return
     with db.unit_of_work() as uow:
         statement = update(TaskFile).where(TaskFile.id.in_(ids), TaskFile.state == "coming").values(state="stored")
-        stored = set(
-            uow.session.scalars(statement.returning(TaskFile.id), execution_options={"synchronize_session": False})
-        )
+        uow.session.execute(statement, execution_options={"synchronize_session": False})
+        # Answered already, where another request has brought the same content.
+        there = select(TaskFile.id).where(TaskFile.id.in_(ids), TaskFile.state.in_(("stored", "answered")))
+        stored = set(uow.session.scalars(there))
     gone = [id_ for id_ in ids if id_ not in stored]
     for id_ in gone:
         files.delete(_key(db, id_))

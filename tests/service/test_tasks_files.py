@@ -144,6 +144,44 @@ def test_the_same_upload_once_more_is_the_one_that_is_there(office: Office) -> N
     assert len(stored(office)) == 3
 
 
+def test_one_upload_sent_twice_at_once_is_one_file_and_one_answer(office: Office, monkeypatch: Any) -> None:
+    """As by a button that is pressed twice: both uploads are under way before either is there."""
+    task_id, content, client_id = question(office), pdf(), new_id()
+    store, second = office.files.put, []
+
+    def put_after_the_other_has_come(key: str, stream: Any) -> None:
+        if key.startswith("answers/") and not second:
+            second.append("")
+            second[0] = one(office, task_id, content, client_id=client_id)
+            submit(office, task_id, [second[0]], client_id)
+        store(key, stream)
+
+    monkeypatch.setattr(office.files, "put", put_after_the_other_has_come)
+    first = one(office, task_id, content, client_id=client_id)
+    assert second == [first]
+    done = submit(office, task_id, [first], client_id)
+    assert (done["answer"], done["answer_version"]) == ([first], 1)
+    assert stored(office) == {first}
+
+
+def test_an_upload_that_was_interrupted_is_finished_by_the_same_once_more(office: Office, monkeypatch: Any) -> None:
+    task_id, content, store = question(office), pdf(), office.files.put
+
+    def cut_off(key: str, stream: Any) -> None:
+        if key.startswith("answers/"):
+            raise Unavailable("files_unavailable")
+        store(key, stream)
+
+    monkeypatch.setattr(office.files, "put", cut_off)
+    with pytest.raises(Unavailable):
+        one(office, task_id, content)
+    monkeypatch.setattr(office.files, "put", store)
+    file_id = one(office, task_id, content)
+    assert stored(office) == {file_id}
+    with office.db.read() as session:
+        assert session.scalars(select(TaskFile.state).where(TaskFile.case_task_id == task_id)).all() == ["stored"]
+
+
 def test_there_is_no_room_for_uploads_without_end(office: Office) -> None:
     task_id = question(office)
     for _ in range(2):
