@@ -33,9 +33,8 @@ class Dependencies:
     def _now_for(self, *wires: Any) -> dt.datetime:
         """The present moment for filters: in the firm's zone, if one of them may count days. Not inside a
         transaction."""
-        return self._now_at_firm() if any(may_count_days(wire, CASE_FIELDS) for wire in wires) else utc_now()
-
-    def _now_at_firm(self) -> dt.datetime:
+        if not any(may_count_days(wire, CASE_FIELDS) for wire in wires):
+            return utc_now()
         return self.zones.at_firm(str(self.db.firm_id), self.calls.accounts.get_firm, utc_now())
 
     @property

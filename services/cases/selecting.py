@@ -34,7 +34,7 @@ from services.cases.filter_lookup import read_filter, read_filter_to_keep
 from services.cases.freshness import freshness
 from services.cases.known_cases import refuse_unknown_cases
 from services.cases.looking_ahead import PAGES, Ahead, KeptSelections
-from services.cases.models import Case, CaseClient
+from services.cases.models import Case, CaseClient, CaseList
 from services.cases.sealed_values import may_look_for_sensitive
 
 Record = dict[str, Any]
@@ -108,6 +108,16 @@ def select_cases(
         for case_id, client_ids in clients.items()
     ]
     return {"data": data, "meta": meta}
+
+
+def filters_of(db: Database, selector: Record) -> list[Record | None]:
+    """The filters that a selector is about, its own and those of its lists, as they are written."""
+    listed = selector.get("case_list_ids")
+    if not listed:
+        return [selector.get("case_filter")]
+    with db.read() as session:
+        of_lists = select(CaseList.filter).where(CaseList.id.in_(listed))
+        return [selector.get("case_filter"), *session.scalars(of_lists)]
 
 
 def selected(

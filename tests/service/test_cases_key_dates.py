@@ -174,11 +174,13 @@ def test_lists_are_shown_and_changed_while_accounts_is_away_unless_they_count_da
     assert service.get_case_list(plain)["case_count"] == 0
     assert service.update_case_list(plain, {"name": "Plainer"}, None)["name"] == "Plainer"
     assert service.list_case_lists(limit=1, cursor=None, sort="name")["data"][0]["id"] == plain
+    assert office.selected(case_list_ids=[plain]) == []
     for call in (
         partial(service.get_case_list, counting),
         partial(service.update_case_list, counting, {"name": "Sooner"}, None),
         partial(service.update_case_list, plain, {"filter": soon}, None),
         partial(service.list_case_lists, limit=2, cursor=None, sort="name"),
+        partial(office.select, case_list_ids=[plain, counting]),
     ):
         assert refusal(Unavailable, call)[0] == "accounts_unavailable"
     assert refusal(NotFound, service.update_case_list, new_id(), {}, None)[0] == "case_list_not_found"

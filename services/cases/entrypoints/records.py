@@ -79,8 +79,7 @@ class RecordEntrypoints(Dependencies):
     @serve(cases.SELECT_CASES)
     def select_cases(self, selector: Record, cursor: str | None, **page: Any) -> Record:
         # A later page has its moment in the cursor.
-        lists = cursor is None and "case_list_ids" in selector
-        now = self._now_at_firm() if lists else self._now_for(selector.get("case_filter") if cursor is None else None)
+        now = self._now_for(*(selecting.filters_of(self.db, selector) if cursor is None else ()))
         return selecting.select_cases(self.db, selector, cursor=cursor, now=now, kept=self.kept_selections, **page)
 
     @serve(cases.GET_CASE_FACTS)
