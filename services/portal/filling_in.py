@@ -45,7 +45,12 @@ def answered(asked: Asked, submit: Handing, shown: Callable[[], list[Record]], *
     it. A required question that was left blank is handed on too, for tasks to say so; an optional one counts as
     answered once all else is right."""
     # Not what stands already and was not changed here: of the same form sent twice, or answered elsewhere meanwhile.
-    wanted = [(task, given) for task, given in asked if given["touched"] or task["status"] != "completed"]
+    # Nor what only seems blank, since another client of the case has begun it: what they gave would be gone.
+    wanted = [
+        (task, given)
+        for task, given in asked
+        if given["touched"] or not (task["status"] == "completed" or task.get("hidden"))
+    ]
     blank, filled = _split(wanted, lambda task, given: is_blank(given["answer"]) and not task["required"])
     refused = _handed_on(filled, submit, "answer")
     if refused:

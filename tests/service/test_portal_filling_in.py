@@ -83,6 +83,16 @@ def test_the_same_form_once_more_hands_on_only_what_was_filled_in_there(office, 
     assert answered(office) == [(first, "Main St"), (second, ""), (first, "Main St")]
 
 
+@pytest.mark.parametrize("part", ["answer", "draft"])
+def test_what_another_client_gave_is_not_taken_for_left_blank(office, link, part):
+    first, second = office.case_tasks
+    office.case_tasks[second]["hidden"] = [part]
+    office.fill_in(link, {first: "Main St", second: ""}, untouched=[second])
+    assert answered(office) == [(first, "Main St")]
+    office.fill_in(link, {first: "Main St", second: "Side St"}, untouched=[first])
+    assert (second, "Side St") in answered(office)
+
+
 def test_what_the_page_does_not_show_is_passed_over_and_uses_no_link(office, link):
     assert office.fill_in(link, {new_id(): "x"}) == {"refused": [], "waiting": []}
     assert office.emitted(LINK_USED) == []
