@@ -281,9 +281,11 @@ def _blank_effect(case_task: Record, words: Words) -> str | None:
 
 
 def _left_blank(case_task: Record, words: Words) -> str | None:
-    """What to say once a blank answer was given; None if there is an answer."""
+    """What to say once a blank answer was given, or one that is not shown; None if there is an answer."""
     if case_task.get("answer") is not None or case_task["status"] != "completed":
         return None
+    if "answer" in (case_task.get("hidden") or ()):
+        return words.say("Somebody else has answered this.")
     if case_task.get("mapping"):
         return words.say("You left this blank, so we remove what we had on file.")
     return words.say("You left this blank.")

@@ -124,6 +124,16 @@ def test_a_blank_answer_is_taken_and_the_page_says_what_it_does(fake, browser):
     assert "You left this blank, so we remove what we had on file." in response.text
 
 
+@pytest.mark.parametrize(("lang", "said"), [("en", "Somebody else has answered"), ("es", "Otra persona")])
+def test_an_answer_that_another_client_gave_is_not_called_blank(fake, browser, lang, said):
+    fake.add("token", case_task(1, "phone", "Your number", mapping=PHONE, status="completed", hidden=["answer"]))
+    opened(browser, "token")
+    page = browser.get(f"/p?lang={lang}").text
+    assert said in page
+    assert "left this blank" not in page
+    assert "en blanco" not in page
+
+
 def test_nothing_is_said_of_removal_where_nothing_would_be_removed(fake, browser):
     fake.add(
         "token", case_task(1, "phone", "Your number"), case_task(2, "phone", "Other", mapping=PHONE, required=True)
