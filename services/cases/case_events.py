@@ -92,14 +92,14 @@ def emit_imported(uow: UnitOfWork, import_id: str, changed: Mapping[str, Change]
 
 
 def _of_many(uow: UnitOfWork, changed: Mapping[str, Change]) -> list[tuple[Any, dict[str, Any]]]:
-    """(case, what its event says) of each, in a constant number of queries."""
+    """(case, what its event says) of each in the order of their ids, in a constant number of queries."""
     uow.session.flush()
     ids = list(changed)
     columns = (
         Case.id, Case.version, Case.case_type_id, Case.status, Case.state, Case.archived_at,
         Case.responsible_staff_id, Case.updated_at,
     )  # fmt: skip
-    cases = uow.session.execute(select(*columns).where(among(uow.session, Case.id, ids))).all()
+    cases = uow.session.execute(select(*columns).where(among(uow.session, Case.id, ids)).order_by(Case.id)).all()
     clients, staff = client_ids_of(uow.session, ids), staff_ids_of(uow.session, ids)
     return [(case, _data(case, clients[case.id], staff[case.id], *changed[case.id])) for case in cases]
 
