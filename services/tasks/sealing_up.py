@@ -16,7 +16,7 @@ from chassis.scoping import BY_ID
 from chassis.sealing import make_ready
 from chassis.timers import wake
 from contracts.errors import Invalid, NotFound
-from services.tasks.automation.sensitive_filters import switch_off_naming
+from services.tasks.automation.sensitive_filters import forget_in_selectors, switch_off_naming
 from services.tasks.models import CaseTask, TaskTemplate
 from services.tasks.sealed_answers import SEALING, open_up, seal_up
 from services.tasks.templates import load_template
@@ -30,7 +30,7 @@ SETTLED = dt.timedelta(minutes=1)
 
 def follow_sensitive_fields(db: Database, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
     """`custom_field.became_sensitive.v1`: so are the templates that are mapped to the field, from the commit on, and no
-    rule goes on naming a value of it."""
+    rule goes on naming a value of it, nor the selector of what was done by then."""
     with db.unit_of_work(once=events) as uow:
         fields = sorted({event.data["field"] for event in uow.fresh})
         mapped = select(TaskTemplate).where(
@@ -41,6 +41,7 @@ def follow_sensitive_fields(db: Database, events: Sequence[ReceivedEvent], now: 
                 template.sensitive = template.resealing = True
                 template.touch(now)
         switch_off_naming(uow, fields, now)
+        forget_in_selectors(uow, fields)
         uow.after_commit(lambda: wake(TIMER))
 
 

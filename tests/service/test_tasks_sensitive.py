@@ -31,7 +31,7 @@ from services.tasks import (
     templates,
     views,
 )
-from services.tasks.models import AnswerKey, Base, CaseTask, TaskTemplate
+from services.tasks.models import AnswerKey, Base, BulkAssignment, CaseTask, NotificationRequest, TaskTemplate
 from tests.hostile_files import pdf
 from tests.service.canaries import found_in
 from tests.service.forms_desk import assign, make, section, task
@@ -39,6 +39,7 @@ from tests.service.tasks_office import NOW, Office
 from tests.service.test_tasks_condition_flow import Case, on
 from tests.service.test_tasks_erasing import erase
 from tests.service.test_tasks_files import attach, one
+from tests.service.test_tasks_notifications import request
 
 PASSPORT = {"title": "Your passport's number", "kind": "short_text"}
 MAPPED = {**PASSPORT, "mapping": {"target": "case", "field": "passport"}}
@@ -237,6 +238,33 @@ def test_templates_of_an_earlier_release_are_asked_about(office: Office) -> None
     office.cases.sensitive.add("passport")
     settle(office)
     assert found_in(office.db, [NUMBER]) == []
+
+
+def test_the_selector_of_what_is_done_names_no_value_of_a_field_that_becomes_sensitive(office: Office) -> None:
+    office.cases.open()
+    node = {"not": {"field": "custom_fields.passport", "op": "eq", "value": NUMBER}}
+    wanted = {"selector": {"case_filter": {"and": [node, {"field": "state", "op": "eq", "value": OTHER}]}}}
+    given = {**wanted, "template_ids": [office.template()]}
+    running, ended = (
+        bulk_assigning.bulk_assign(office.db, office.calls, office.raw_calls, NOW, **given)["id"] for _ in range(2)
+    )
+    bulk_assigning.cancel_bulk_assignment(office.db, NOW, ended)
+    request(office, **wanted)
+    became_sensitive(office, "passport")
+    with office.db.read() as session:
+        kept = dict(session.execute(select(BulkAssignment.id, BulkAssignment.selector)).all())
+        requests = session.scalars(select(NotificationRequest.selector)).all()
+    assert kept[running] == wanted["selector"]
+    for selector in (kept[ended], *requests):
+        assert (NUMBER in str(selector), OTHER in str(selector)) == (False, True)
+
+
+def became_sensitive(office: Office, field: str) -> None:
+    event = received(
+        cases.FIELD_BECAME_SENSITIVE, {"case_type_id": new_id(), "field": field}, firm_id=office.firm_id,
+        subscription="follow_sensitive_fields",
+    )  # fmt: skip
+    deliver(office.service, "follow_sensitive_fields", event)
 
 
 def test_one_template_that_fails_keeps_no_other_waiting(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

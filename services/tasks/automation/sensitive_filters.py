@@ -1,5 +1,6 @@
-"""Rules whose filters name a value of a field that becomes sensitive. The value is taken out, as everybody reads a
-rule, and the rule is switched off: without the value it would be about other cases."""
+"""Filters that name a value of a field which becomes sensitive. It is taken out of rules, as everybody reads them, and
+they are switched off: without the value they would be about other cases. Of what was done by then, whose selector is
+kept, it is taken out alone."""
 
 from __future__ import annotations
 
@@ -7,12 +8,12 @@ import datetime as dt
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Text, cast, or_, select, true
 
 from chassis.database import UnitOfWork
 from chassis.filters.fields import CUSTOM
 from chassis.filters.parsing import mentions
-from services.tasks.models import AutomationRule
+from services.tasks.models import AutomationRule, BulkAssignment, NotificationRequest
 
 Node = dict[str, Any]
 
@@ -25,6 +26,22 @@ def switch_off_naming(uow: UnitOfWork, fields: Collection[str], now: dt.datetime
             rule.filter = _without_values(rule.filter, {f"{CUSTOM}{field}" for field in fields})
             rule.switch_off("sensitive_value")
             rule.touch(now)
+
+
+def forget_in_selectors(uow: UnitOfWork, fields: Collection[str]) -> None:
+    """Takes values of these custom fields out of the selectors of bulk notifications, and of bulk assignments that have
+    ended: one that still runs asks for the next page by its own."""
+    names = {f"{CUSTOM}{field}" for field in fields}
+    for model, ended in ((NotificationRequest, true()), (BulkAssignment, BulkAssignment.state != "running")):
+        text = cast(model.selector, Text)
+        naming = or_(*(text.contains(f'"{name}"', autoescape=True) for name in sorted(names)))
+        found = uow.session.execute(select(model.id, model.selector).where(ended, naming)).all() if names else []
+        rows = [
+            {"id": id_, "selector": {**selector, "case_filter": _without_values(selector["case_filter"], names)}}
+            for id_, selector in found
+            if selector.get("case_filter")
+        ]
+        uow.update_each(model, rows)
 
 
 def _without_values(node: Node, names: Collection[str]) -> Node:
