@@ -13,6 +13,7 @@ from tests.faults import (
     deadlines,
     erasures,
     events,
+    importing,
     poison,
     processes,
     providers,
@@ -82,4 +83,8 @@ ROWS = (
         _on(Load(10_000, 20, 0.0, "15,000 tasks of 5,000 cases at a time, 20 kills"),
             Load(2_000, 20, 0.0, "3,000 tasks of 1,000 cases at a time, 20 kills")),
         assigning.kill_while_assigning),
+    Row(19, "kill while cases are imported, and while that is taken back",
+        _on(Load(10_000, 20, 0.0, "10,000 cases with new clients, 20 kills"),
+            Load(2_000, 6, 0.0, "2,000 cases with new clients, 6 kills")),
+        importing.kill_while_importing),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import assigning, broker, databases, erasures, events, poison, processes, stops
+from tests.faults import assigning, broker, databases, erasures, events, importing, poison, processes, stops
 from tests.faults.deployments import Distributed
 from tests.faults.figures import demand
 from tests.faults.work import Firm, Load
@@ -67,3 +67,7 @@ def test_row_13_a_stop_in_mid_batch(on_servers: Firm) -> None:
 def test_row_18_killed_while_tasks_are_assigned_in_bulk(on_servers: Firm) -> None:
     """After all that write to people, since its tasks stay open."""
     demand(assigning.kill_while_assigning(on_servers, Load(120, 2, 0.0, slack=SLACK), print))
+
+
+def test_row_19_killed_while_cases_are_imported_and_taken_back(on_servers: Firm) -> None:
+    demand(importing.kill_while_importing(on_servers, Load(600, 2, 0.0, slack=SLACK), print))
