@@ -39,6 +39,11 @@ class ReceivedEvent:
     attempt: int = 1
     earlier: int = 0
 
+    @property
+    def came_before(self) -> bool:
+        """Whether its handler has had it before, and failed or died."""
+        return self.earlier > 0 or self.attempt > 1
+
 
 def wrap(
     *,

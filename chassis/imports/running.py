@@ -33,9 +33,9 @@ _log = log_of(__name__)
 
 
 def budget_of(event: ReceivedEvent) -> float:
-    """A single chunk where the event came before without an answer: what kills its process again must not meet the same
-    event so often that it is parked, although the import got on each time."""
-    return 0.0 if event.earlier else BUDGET
+    """A single chunk where the event came before: what kills its process again, or keeps another service away again,
+    must not meet the same event so often that it is parked, although the import got on each time."""
+    return 0.0 if event.came_before else BUDGET
 
 
 class Overtaken(Exception):

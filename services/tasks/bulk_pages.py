@@ -44,16 +44,16 @@ def continue_bulk_assignment(
     Every page commits with its cursor, so that a repeat of the event after a crash resumes there. The event counts as
     received with the last page of its turn.
 
-    An event that came before without an answer does one small page: what kills its process again must not meet the same
-    event so often that it is parked, although the work got on each time.
+    An event that came before does one small page: what kills its process again, or keeps another service away again,
+    must not meet the same event so often that it is parked, although the work got on each time.
     """
-    turn_ends = time.monotonic() + (0.0 if event.earlier else turn_seconds)
+    turn_ends = time.monotonic() + (0.0 if event.came_before else turn_seconds)
     record = _read(db, event.data["bulk_assignment_id"], with_assigned=True)
     if record.state != "running":
         return
     frozen = Frozen.of_json(record.assigned)
     most = max(1, min(PAGE_OF_CASES, PAGE_OF_TASKS // frozen.tasks_per_case))
-    size = max(1, most // _SMALLER) if event.earlier else most
+    size = max(1, most // _SMALLER) if event.came_before else most
     pages = _Pages(raw_calls, record.selector, record.sees_only, size)
     while record.state == "running":
         try:

@@ -190,11 +190,14 @@ def test_an_import_goes_on_when_its_event_was_parked(desk: Desk, small_chunks: N
     assert len(desk.emitted(IMPORT_REQUESTED)) == asked
 
 
-def test_an_event_that_met_a_kill_does_one_chunk_and_asks_for_the_rest(desk: Desk, small_chunks: None) -> None:
+@pytest.mark.parametrize("before", [{"earlier": 1}, {"attempt": 2}])
+def test_an_event_that_came_before_does_one_chunk_and_asks_for_the_rest(
+    desk: Desk, small_chunks: None, before: dict[str, int]
+) -> None:
     started = desk.start([HEADER, *(row(number) for number in range(25))])
     (data,) = desk.emitted(IMPORT_REQUESTED)
     event = received(IMPORT_REQUESTED, data, firm_id=desk.firm_id)
-    deliver(desk.service, "continue_import", replace(event, earlier=1))
+    deliver(desk.service, "continue_import", replace(event, **before))
     assert desk.imported(started["id"])["progress"]["done"] == 10
     assert desk.emitted(IMPORT_REQUESTED) == [data, data]
     deliver(desk.service, "continue_import", event)

@@ -77,16 +77,17 @@ def test_a_bulk_assignment_goes_on_when_its_event_was_parked(office: Office) -> 
     assert len(office.emitted(BULK_ASSIGNMENT_FINISHED)) == 1
 
 
-def test_an_event_that_met_a_kill_does_one_small_page_and_asks_for_the_rest(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("before", [{"earlier": 1}, {"attempt": 2}])
+def test_an_event_that_came_before_does_one_small_page_and_asks_for_the_rest(
+    office: Office, monkeypatch: pytest.MonkeyPatch, before: dict[str, int]
 ) -> None:
-    """So what is killed again and again meets an event of its own each time it got on, and none is parked."""
+    """So what is killed, or fails, again and again meets an event of its own each time it got on: none is parked."""
     monkeypatch.setattr(bulk_pages, "PAGE_OF_CASES", 20)
     for _ in range(10):
         office.cases.open()
     record = begin(office, office.template())
     (event,) = requests(office)
-    work(office, replace(event, earlier=1))
+    work(office, replace(event, **before))
     assert (state(office, record)["state"], state(office, record)["progress"]["done"]) == ("running", 2)
     _, following = requests(office)
     work(office, following)
