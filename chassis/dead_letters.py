@@ -1,27 +1,36 @@
 """Events that a subscription could not apply: kept with the reason, for an operator to look at, replay or discard.
 
 They live in the consumer's own database, whichever bus brought them. A replay is asked for here and done by a process
-of the service that owns the subscription; it keeps the event's id, so that what was applied stays applied once.
+of the service that owns the subscription; it keeps the event's id, so that what was applied stays applied once. What
+could not be asked or was not answered is replayed again and again without being asked for: whoever was away comes back.
 """
 
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from chassis import bulk
+from chassis import bulk, topology
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from contracts.errors import NotFound
 
 PARKED, REPLAY, REPLAYED, DISCARDED, TRYING = "parked", "replay", "replayed", "discarded", "trying"
+PASSING = ("Unavailable", "DeadlineExceeded", "RateLimited")
+"""What the reason of a message begins with that nothing was wrong with."""
+WAITS = tuple(dt.timedelta(minutes=minutes) for minutes in (10, 20, 40, 80, 160))
+"""How long such a message stays parked: after its first time, its second …; from the last one on as long each time."""
+MOST_AT_ONCE = 100
+ITSELF = "casewire"
+"""Who asks for those replays."""
 TRIALS = 2
 """How often an event that is suspected of killing its worker may be begun alone."""
 
@@ -115,6 +124,25 @@ def replay(db: Database, message_ids: Sequence[str], by: str) -> int:
         for message_id in message_ids:
             _get(session, db, message_id)
     return _settle(db, message_ids, REPLAY, by)
+
+
+def replay_what_passes(db: Database, now: dt.datetime) -> int:
+    """Asks for what was parked because somebody was away, and has waited for long enough; returns how many that was.
+    Some at once: those that fail again make room for others."""
+    table = db.tables.parked
+    first = len(topology.RETRY_SECONDS) + 1
+    waited = or_(
+        *(
+            and_(table.c.attempts >= first + number if number == len(WAITS) - 1 else table.c.attempts == first + number,
+                 table.c.parked_at <= now - wait)
+            for number, wait in enumerate(WAITS)
+        )
+    )  # fmt: skip
+    passing = or_(*(table.c.reason.startswith(begins) for begins in PASSING))
+    due = select(table.c.id).where(table.c.state == PARKED, passing, waited).order_by(table.c.parked_at)
+    with _everywhere(db).read() as session:
+        found = session.scalars(due.limit(MOST_AT_ONCE)).all()
+    return _settle(db, found, REPLAY, ITSELF) if found else 0
 
 
 def discard(db: Database, message_ids: Sequence[str], by: str) -> int:

@@ -22,6 +22,7 @@ from nameko.constants import AMQP_URI_CONFIG_KEY
 from chassis import dead_letters, topology
 from chassis.amqp_io import read_ahead
 from chassis.call_consumer import CallConsumer, queue_of
+from chassis.columns import utc_now
 from chassis.database import Data, Database
 from chassis.embedded_bus import is_embedded
 from chassis.envelope import CONTENT_TYPE
@@ -41,6 +42,8 @@ LINGER_IN_A_BURST = 0.4
 WORK_OFF_SECONDS = 2.0
 """The longest that the end of the one process waits for what its services have in hand."""
 REPLAY_SECONDS = 3.0
+PASSING_SECONDS = 30.0
+"""How often it is looked for what was parked because somebody was away."""
 MOST_RETURNS = 10
 """How often an event may come back from the dead letters to its queue."""
 RETURNS = "casewire-returns"
@@ -56,6 +59,7 @@ class EventConsumer(CallConsumer):
         self._retries: ConfirmedPublisher | None = None
         self._burial = DeadLetterDesk(self)
         self._replays: Any = None
+        self._looked_at = float("-inf")
 
     def kill(self) -> None:
         if self._replays is not None:
@@ -164,6 +168,9 @@ class EventConsumer(CallConsumer):
         if database is None:
             return
         desks = {provider.name: provider.desk for provider in self._providers if not provider.broadcast}
+        if time.monotonic() - self._looked_at >= PASSING_SECONDS:
+            self._looked_at = time.monotonic()
+            dead_letters.replay_what_passes(database, utc_now())
         for row in dead_letters.awaiting_replay(database):
             desk = desks.get(row.subscription)
             if desk is not None:

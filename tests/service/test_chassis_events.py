@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import orjson
 import pytest
 from kombu.connection import Connection
 from prometheus_client import REGISTRY
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from chassis import dead_letters, event_consumer, event_handling, topology
 from chassis.columns import new_id, utc_now
@@ -246,6 +247,46 @@ def test_a_replay_that_fails_is_parked_again(singles: System) -> None:
     assert dead_letters.discard(singles.taker, [parked.id], by="the test") == 1
     assert (singles.parked(), singles.noted()) == ([], [])
     assert dead_letters.show(singles.taker, parked.id).settled_by == "the test"
+
+
+def test_what_was_parked_while_somebody_was_away_is_replayed_by_itself(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_consumer, "PASSING_SECONDS", 0.05)
+    script.unavailable[1] = 6
+    script.broken.add(2)
+    system.make(1, 2)
+    eventually(lambda: len(system.parked()) == 2, what="both are parked")
+    monkeypatch.setattr(dead_letters, "WAITS", (dt.timedelta(seconds=0.1), dt.timedelta(seconds=0.2)))
+    eventually(lambda: system.noted() == [1], what="what was away is back")
+    (replayed,) = system.parked(dead_letters.REPLAYED)
+    assert (replayed.settled_by, replayed.reason.splitlines()[0]) == (
+        dead_letters.ITSELF, "Unavailable: provider_unavailable",
+    )  # fmt: skip
+    assert [row.reason.splitlines()[0] for row in system.parked()] == ["LookupError"]
+
+
+def test_what_is_parked_waits_longer_each_time(singles: System) -> None:
+    made = dt.datetime(2026, 11, 26, 12, 0, tzinfo=dt.UTC)
+
+    def parked(attempts: int, reason: str = "DeadlineExceeded: tasks") -> str:
+        failed = dead_letters.Failed("taker.nobody", "thing.made.v1", new_id(), FIRM, {}, attempts)
+        dead_letters.park(singles.taker, failed, reason)
+        with dead_letters._everywhere(singles.taker).unit_of_work() as uow:
+            table = singles.taker.tables.parked
+            uow.session.execute(update(table).where(table.c.event_id == failed.event_id).values(parked_at=made))
+        return failed.event_id
+
+    waiting = {parked(attempts): minutes for attempts, minutes in ((4, 10), (5, 20), (8, 160), (40, 160))}
+    parked(4, "LookupError")
+    parked(1, "Invalid: unknown_field")
+
+    def asked(minutes: float) -> set[str]:
+        dead_letters.replay_what_passes(singles.taker, made + dt.timedelta(minutes=minutes))
+        return {row.event_id for row in singles.parked(dead_letters.REPLAY)}
+
+    for minutes in (9.9, 10, 19.9, 20, 159.9, 160):
+        assert asked(minutes) == {event_id for event_id, wait in waiting.items() if wait <= minutes}
 
 
 def test_a_release_that_can_read_it_replays_what_was_no_json(singles: System, monkeypatch: pytest.MonkeyPatch) -> None:
