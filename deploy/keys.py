@@ -14,6 +14,7 @@ from chassis.columns import utc_now
 from chassis.config import SettingsError, stop
 from chassis.database import Database, database_url
 from chassis.sealing import Sealing, Unsealable, check_keys, key_store_at, rotation, use_key_store
+from chassis.walls import Unwalled
 from contracts.errors import CasewireError
 
 SEALING = {
@@ -36,7 +37,7 @@ def demand_keys(services: Collection[str], config: Mapping[str, Any]) -> None:
             check_keys(Database(database_url(config, service), base), sealing)
         except SettingsError as error:
             stop(str(error))
-        except (CasewireError, SQLAlchemyError):
+        except (CasewireError, SQLAlchemyError, Unwalled):
             continue
 
 

@@ -25,6 +25,7 @@ from services.clients.client_keys import SEALING
 from services.clients.models import ClientKey, FirmKey
 from services.messaging import address_keys
 from services.messaging import models as messaging_models
+from services.tasks import models as tasks_models
 from tests.service.clients_desk import Desk, desk
 
 __all__ = ["desk"]
@@ -258,7 +259,8 @@ def test_the_command_shows_and_rotates(
     file, other = tmp_path / "keys", tmp_path / "other"
     file.write_text("A" * 43 + "\n")
     other.write_text("B" * 43 + "\n")
-    urls = {"clients": desk.everywhere.url, "cases": make_database(cases_models.Base).url}
+    others = {"cases": cases_models.Base, "tasks": tasks_models.Base}
+    urls = {"clients": desk.everywhere.url, **{name: make_database(base).url for name, base in others.items()}}
     before = firm_keys(desk)
     assert act("status", urls, f"file://{file}", None) == 0
     assert f"{desk.firm_id}  since" in capsys.readouterr().out

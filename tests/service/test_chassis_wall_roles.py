@@ -150,8 +150,10 @@ def test_migrate_needs_the_owner_and_serve_refuses_it(owner_url: str, tmp_path: 
     assert (status, "services connect as another role" in said) == (2, True)
     status, said = casewire("migrate", "tasks", DATABASE_URLS=f"tasks={service}", MIGRATION_URLS=f"tasks={owner_url}")
     assert status == 0, said
-    files = f"file://{tmp_path}"
+    keys = tmp_path / "keys"
+    keys.write_text("A" * 43 + "\n")
     status, said = casewire(
-        "serve", "tasks", DATABASE_URL=owner_url, AMQP_URI=f"embedded:///{new_id()}", FILES_URL=files
-    )
+        "serve", "tasks", DATABASE_URL=owner_url, AMQP_URI=f"embedded:///{new_id()}",
+        FILES_URL=f"file://{tmp_path}", SEALING_KEYS_URL=f"file://{keys}",
+    )  # fmt: skip
     assert (status, "casewire: cannot start: the role casewire_test_owner owns tables" in said) == (2, True), said
