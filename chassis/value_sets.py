@@ -89,6 +89,20 @@ def id_rows(session: Session, ids: Iterable[str]) -> Select[tuple[str]]:
     return _rows(session.get_bind().dialect, Id, list(dict.fromkeys(ids)))
 
 
+def each_of(dialect: str, kind: TypeEngine[Any]) -> Select[Any]:
+    """A subquery of one column `id` with the values that `each_id` gives, for a statement that is made once."""
+    if dialect == "postgresql":
+        return select(func.unnest(bindparam("each_id", type_=ARRAY(kind)), type_=kind).label("id"))
+    opened = func.json_each(bindparam("each_id", type_=Text)).table_valued(column("value", kind))
+    return select(opened.c.value.label("id"))
+
+
+def each_id(session: Session, ids: Iterable[str | None]) -> dict[str, Any]:
+    """The parameter of `each_of`."""
+    dialect = session.get_bind().dialect
+    return {"each_id": list(ids) if dialect.name == "postgresql" else _packed(dialect, Id, ids)}
+
+
 class ByValue:
     """Rows of one table by the values of an attribute, many at once; to be made once. `where` may hold parameters.
 
@@ -132,8 +146,13 @@ def _in_array(attribute: Attribute, array: Any) -> ColumnElement[bool]:
 def _rows(dialect: Dialect, kind: TypeEngine[Any], values: list[str]) -> Select[Any]:
     if dialect.name == "postgresql":
         return select(func.unnest(bindparam(None, values, type_=ARRAY(kind)), type_=kind).label("id"))
-    # As SQLite keeps them: an Id as 32 hexadecimal digits.
-    kept = kind.dialect_impl(dialect).bind_processor(dialect)
-    packed = orjson.dumps(values if kept is None else [kept(value) for value in values]).decode()
-    opened = func.json_each(bindparam(None, packed, type_=Text)).table_valued(column("value", kind))
+    opened = func.json_each(bindparam(None, _packed(dialect, kind, values), type_=Text)).table_valued(
+        column("value", kind)
+    )
     return select(opened.c.value.label("id"))
+
+
+def _packed(dialect: Dialect, kind: TypeEngine[Any], values: Iterable[Any]) -> str:
+    """Values as SQLite keeps them: an Id as 32 hexadecimal digits."""
+    kept = kind.dialect_impl(dialect).bind_processor(dialect)
+    return orjson.dumps(list(values) if kept is None else [kept(value) for value in values]).decode()

@@ -9,17 +9,20 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from chassis import paging
+from chassis.columns import Id
 from chassis.turns import IN_ORDER
-from chassis.value_sets import id_rows
+from chassis.value_sets import each_id, each_of
 from contracts.base import CANONICAL_ID
-from services.tasks.listing.counting import Where, due_between
+from services.tasks.listing.counting import Moments, Where, between_parameters, due_between, limits_of, moments
 from services.tasks.listing.request import Listing, no_cursor
+from services.tasks.listing.slots import Slot
+from services.tasks.listing.streams import open_in_slots
 from services.tasks.models import CaseTask
 from services.tasks.statuses import is_open, present
 
@@ -33,19 +36,19 @@ Last = tuple[str | None, dt.datetime | None, str]
 """The assignee, the date and the id of a page's last task."""
 
 
-def count_by_assignee(session: Session, asked: Listing, where: Where, total: int, *, sorted_here: bool) -> Groups:
+def count_by_assignee(session: Session, asked: Listing, narrow: Where, total: int) -> Groups:
     """`contracts.tasks.TaskGroup` of each assignee who has anything in the list, which has `total` tasks and holds
-    what is `where`. Of many tasks each group is counted up to a cap: the more people there are, the lower."""
-    theirs = [*where, present(), *due_between(asked)]
-    if sorted_here or total <= MOST_COUNTED:
+    what is `narrow`. Of many tasks each group is counted up to a cap: the more people there are, the lower."""
+    if narrow or total <= MOST_COUNTED:
+        theirs = [*narrow, *open_in_slots(asked.slots, asked.clock), present(), *due_between(asked)]
         counted = select(CaseTask.assignee_id, func.count()).where(*theirs).group_by(CaseTask.assignee_id)
         counts: dict[str | None, int] = dict(session.execute(counted).all())
         nobodys = counts.pop(None, 0)
         return _groups(counts, nobodys, paging.TOTAL_CAP)
-    people = session.scalars(_people(), execution_options=IN_ORDER).all()
+    people: list[str | None] = list(session.scalars(_people(), execution_options=IN_ORDER))
     cap = max(FEWEST, MOST_COUNTED // (len(people) + 1))
-    nobodys = paging.count_up_to(session, select(CaseTask.id).where(*theirs, CaseTask.assignee_id.is_(None)), cap)
-    return _groups(_counts(session, theirs, people, cap), nobodys, cap)
+    counts = _counts(session, asked, people, cap)
+    return _groups(counts, counts.pop(None), cap)
 
 
 def _groups(counts: Mapping[str | None, int], nobodys: int, cap: int) -> Groups:
@@ -77,13 +80,35 @@ def _people() -> Select[Any]:
     return select(people.c.assignee_id).where(people.c.assignee_id.is_not(None))
 
 
-def _counts(session: Session, theirs: Where, people: Sequence[str], cap: int) -> dict[str | None, int]:
-    each = id_rows(session, people).subquery("each_assignee")
+def _counts(session: Session, asked: Listing, people: Sequence[str | None], cap: int) -> dict[str | None, int]:
+    """What each has, and nobody."""
+    made = _of_each(session.get_bind().dialect.name, tuple(asked.slots), limits_of(asked))
+    values = {**moments(asked), **each_id(session, people), "most": cap + 1}
+    rows = session.execute(made.of_people, values, execution_options=IN_ORDER).all() if people else []
+    nobodys = rows[0][2] if rows else session.scalar(made.of_nobody, {**moments(asked), "most": cap + 1})
+    return {**{assignee_id: count for assignee_id, count, _ in rows}, None: nobodys}
+
+
+class _OfEach(NamedTuple):
+    """Statements: (assignee, count, nobody's count) of each of some people, and nobody's alone."""
+
+    of_people: Select[Any]
+    of_nobody: Select[Any]
+
+
+@cache
+def _of_each(dialect: str, slots: tuple[Slot, ...], given: frozenset[str]) -> _OfEach:
+    """Counts up to the parameter `most`. Made once: to put them together took as long as a third of the counting."""
+    theirs = [*open_in_slots(slots, Moments()), present(), *between_parameters(given)]
+    most = bindparam("most", type_=Integer, required=True)
+    each = each_of(dialect, Id).subquery("each_assignee")
     # As a range: what is equal to something has no order of its own.
     of_one = (CaseTask.assignee_id >= each.c.id, CaseTask.assignee_id <= each.c.id)
-    within = select(CaseTask.id).where(*theirs, *of_one).order_by(*_place(CaseTask)).limit(cap + 1).correlate(each)
+    within = select(CaseTask.id).where(*theirs, *of_one).order_by(*_place(CaseTask)).limit(most).correlate(each)
     count = select(func.count()).select_from(within.subquery()).scalar_subquery()
-    return dict(session.execute(select(each.c.id, count), execution_options=IN_ORDER).all())
+    nobodys = select(CaseTask.id).where(*theirs, CaseTask.assignee_id.is_(None)).limit(most).subquery()
+    of_nobody = select(func.count()).select_from(nobodys)
+    return _OfEach(select(each.c.id, count, of_nobody.scalar_subquery()), of_nobody)
 
 
 def _place(task: Any) -> tuple[Any, Any, Any]:
@@ -91,11 +116,10 @@ def _place(task: Any) -> tuple[Any, Any, Any]:
     return task.assignee_id, task.due_at.nulls_last(), task.id
 
 
-def page_by_assignee(
-    session: Session, asked: Listing, where: Where, *, sorted_here: bool
-) -> tuple[list[str], str | None]:
-    """The ids of a page, and the cursor of the next. `sorted_here`: what is in the list is found and put in order, for
-    no index has it so. Raises Invalid `invalid_cursor`."""
+def page_by_assignee(session: Session, asked: Listing, narrow: Where) -> tuple[list[str], str | None]:
+    """The ids of a page, and the cursor of the next. What is `narrow` is found and put in order, for no index has it
+    so. Raises Invalid `invalid_cursor`."""
+    where, sorted_here = [*narrow, *open_in_slots(asked.slots, asked.clock)], bool(narrow)
     last = None if asked.cursor is None else _read_cursor(asked)
     # What is nobody's is read by itself: it is neither before an id nor after it.
     rows = [] if last is not None and last[0] is None else _read(session, asked, [*where, *_of_somebody(last)],

@@ -24,7 +24,7 @@ from services.tasks.listing.slots import DATED, SLOTS, UNDATED, Clock, Counts, S
 from services.tasks.models import OPEN, CaseTask, KnownCaseStaff
 from services.tasks.statuses import is_open, present
 
-MOST_READ = 25_000
+MOST_READ = 15_000
 """Tasks of one person, one template or one assignee that are looked at; of more, each count is a lower bound."""
 
 MOST_COUNTED = TOTAL_CAP
@@ -87,7 +87,22 @@ def due_between(asked: Listing) -> Where:
     return where
 
 
-def in_due_slots(dues: tuple[str, ...], clock: Clock) -> Where:
+class Moments:
+    """The ends of a `Clock` as parameters, called like the slots, for statements that are made once."""
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        return tuple(_moment(due) for due in DATED[:-1])
+
+
+def moments(asked: Listing) -> dict[str, dt.datetime]:
+    """What these parameters are, and those of the asked time."""
+    limits = {"due_from": asked.due_from, "due_to": asked.due_to}
+    given = {name: value for name, value in limits.items() if value is not None}
+    return {**given, **dict(zip(DATED, asked.clock.ends, strict=False))}
+
+
+def in_due_slots(dues: tuple[str, ...], clock: Clock | Moments) -> Where:
     """Whether an open task's date is in these slots, which have dates and follow each other in `DATED`."""
     first, last = DATED.index(dues[0]), DATED.index(dues[-1])
     where: Where = []
@@ -102,19 +117,17 @@ def in_due_slots(dues: tuple[str, ...], clock: Clock) -> Where:
 
 
 def _each(session: Session, asked: Listing) -> Counts:
-    limits = {"due_from": asked.due_from, "due_to": asked.due_to}
-    given = {name: value for name, value in limits.items() if value is not None}
-    ends = dict(zip(DATED, asked.clock.ends, strict=False))
+    given, values = limits_of(asked), moments(asked)
     firm_id = str(cast(ScopedSession, session).firm_id)
     kept = None if given else _crowded.get(firm_id)
     # A later page is read by an earlier moment, when other tasks were in the slots.
     timely = kept is not None and abs(asked.clock.now - kept.at).total_seconds() <= CROWDED_SECONDS
     known = kept.slots if kept is not None and timely else frozenset()
     slots = [slot for slot in COUNTED if slot not in known]
-    row = session.execute(_numbers(tuple(slots), frozenset(given), MOST_COUNTED + 1), {**given, **ends}).one()
+    row = session.execute(_numbers(tuple(slots), given, MOST_COUNTED + 1), values).one()
     counts = dict(zip(slots, row, strict=True)) | dict.fromkeys(known, MOST_COUNTED + 1)
     if not given and (kept is None or (not timely and kept.at < asked.clock.now)):
-        _crowded[firm_id] = _Crowds(asked.clock.now, _look_for_crowds(session, counts, ends))
+        _crowded[firm_id] = _Crowds(asked.clock.now, _look_for_crowds(session, counts, values))
     return Counts(counts)
 
 
@@ -145,10 +158,16 @@ def _crowds(slots: tuple[Slot, ...], crowd: int) -> Select[Any]:
 
 def _in_slot(slot: Slot, given: frozenset[str]) -> Statement:
     of_status = is_open() if slot == _OVERDUE else CaseTask.status == slot.stored
-    return select(CaseTask.id).where(of_status, present(), *_due_parameters(slot), *_between_parameters(given))
+    return select(CaseTask.id).where(of_status, present(), *_due_parameters(slot), *between_parameters(given))
 
 
-def _between_parameters(given: frozenset[str]) -> Where:
+def limits_of(asked: Listing) -> frozenset[str]:
+    """Which ends of the asked time are given."""
+    return frozenset(name for name in ("due_from", "due_to") if getattr(asked, name) is not None)
+
+
+def between_parameters(given: frozenset[str]) -> Where:
+    """`due_between` with parameters, as far as its ends are `given`."""
     where: Where = []
     if "due_from" in given:
         where.append(CaseTask.due_at >= _moment("due_from"))
@@ -175,19 +194,18 @@ def _moment(name: str) -> Any:
 
 
 def _read_through(session: Session, asked: Listing, *, mine: bool = False) -> Counts:
-    limits = {name: getattr(asked, name) for name in ("template_id", "assignee_id", "due_from", "due_to")}
-    limits |= {"staff_id": asked.staff_id if mine else None}
-    given = {name: value for name, value in limits.items() if value is not None}
-    ends = dict(zip(DATED, asked.clock.ends, strict=False))
-    counted = _by_slot(session.get_bind().dialect.name, frozenset(given), MOST_READ + 1)
-    by_slot = {SLOTS[place]: count for place, count in session.execute(counted, {**given, **ends})}
+    people = {"template_id": asked.template_id, "assignee_id": asked.assignee_id}
+    people |= {"staff_id": asked.staff_id if mine else None}
+    ids = {name: id_ for name, id_ in people.items() if id_ is not None}
+    counted = _by_slot(session.get_bind().dialect.name, limits_of(asked).union(ids), MOST_READ + 1)
+    by_slot = {SLOTS[place]: count for place, count in session.execute(counted, {**ids, **moments(asked)})}
     return Counts(by_slot, more=sum(by_slot.values()) > MOST_READ)
 
 
 @cache
 def _by_slot(dialect: str, given: frozenset[str], most: int) -> Select[Any]:
     """(place among `SLOTS`, count) of `most` tasks of what is `given` by name. Made once, as `_numbers`."""
-    where = _between_parameters(given)
+    where = between_parameters(given)
     where += [getattr(CaseTask, name) == _id(name) for name in ("template_id", "assignee_id") if name in given]
     if "staff_id" in given:
         where.append(_is_of(dialect, _id("staff_id")))
@@ -203,7 +221,7 @@ def _place() -> ColumnElement[int]:
     """Where a task's slot is among `SLOTS`. A number, for PostgreSQL sorts texts slowly."""
     dues = case(
         (CaseTask.due_at.is_(None), _DUES.index(UNDATED)),
-        *((CaseTask.due_at <= _moment(due), at) for at, due in enumerate(DATED[:-1])),
+        *((CaseTask.due_at <= end, at) for at, end in enumerate(Moments().ends)),
         else_=_DUES.index(DATED[-1]),
     )
     finished = {slot.stored: at for at, slot in enumerate(SLOTS) if not slot.due}

@@ -9,23 +9,22 @@ has is found and put in order.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from chassis import paging
 from chassis.turns import IN_ORDER
 from chassis.value_sets import Statement
 from services.tasks.listing.by_assignee import Groups, count_by_assignee, page_by_assignee
-from services.tasks.listing.counting import Where, count_slots, due_between, in_due_slots, is_mine, narrowing
+from services.tasks.listing.counting import Where, count_slots, due_between, is_mine, narrowing
 from services.tasks.listing.request import Listing, no_cursor
-from services.tasks.listing.slots import GROUP_KEYS, SLOTS, UNDATED, Clock, Slot, counts_of, groups_of, key_of
-from services.tasks.models import OPEN, CaseTask
-from services.tasks.statuses import is_open, present
+from services.tasks.listing.slots import GROUP_KEYS, SLOTS, Slot, counts_of, groups_of, key_of
+from services.tasks.listing.streams import in_slots, streams
+from services.tasks.models import CaseTask
+from services.tasks.statuses import present
 
 _WHOLE = "all"
 """The part of a list that has only one."""
@@ -44,13 +43,12 @@ def list_dashboard(session: Session, asked: Listing) -> tuple[list[str], dict[st
     if asked.view == "mine" and asked.staff_id is not None:
         narrow = [is_mine(session, asked.staff_id), *narrow]
     if counts.more:
-        where = (*narrow, present(), *due_between(asked), _in_slots(asked.slots, asked.clock))
+        where = (*narrow, present(), *due_between(asked), in_slots(asked.slots, asked.clock))
         total = paging.count_up_to(session, select(CaseTask.id).where(*where))
     groups = None
     if asked.by_assignee:
-        within = [*narrow, *_open_in_slots(asked.slots, asked.clock)]
-        ids, following = page_by_assignee(session, asked, within, sorted_here=bool(narrow))
-        groups = count_by_assignee(session, asked, within, total, sorted_here=bool(narrow))
+        ids, following = page_by_assignee(session, asked, narrow)
+        groups = count_by_assignee(session, asked, narrow, total)
     elif asked.order in ("due_at", "status"):
         ids, following = _by_date(session, asked, narrow)
     else:
@@ -71,7 +69,7 @@ def _by_creation(session: Session, asked: Listing, narrow: Where, *, many: bool)
     statement = select(CaseTask.id, CaseTask.created_at).where(*narrow, present(), *due_between(asked))
     every = asked.slots == SLOTS
     if not every:
-        statement = statement.where(_in_slots(asked.slots, asked.clock))
+        statement = statement.where(in_slots(asked.slots, asked.clock))
     if not narrow and (every or many):
         statement = statement.execution_options(**IN_ORDER)
     rows, following = paging.page_rows(
@@ -82,29 +80,6 @@ def _by_creation(session: Session, asked: Listing, narrow: Where, *, many: bool)
 
 
 # By dates, in parts
-
-
-@dataclass(frozen=True)
-class _Stream:
-    """Tasks of one stored status, or of both that are open, that are read in the order of an index: those with a date,
-    or those without."""
-
-    stored: tuple[str, ...]
-    dues: tuple[str, ...]
-
-    @property
-    def dated(self) -> bool:
-        return self.dues != (UNDATED,)
-
-    def where(self, clock: Clock) -> Where:
-        of_status = is_open() if self.stored == OPEN else CaseTask.status == self.stored[0]
-        return [of_status, *self.dates(clock)]
-
-    def dates(self, clock: Clock) -> Where:
-        if not self.dated:
-            return [CaseTask.due_at.is_(None)]
-        dues = () if self.dues == ("",) else in_due_slots(self.dues, clock)
-        return [*dues, CaseTask.due_at.is_not(None)]
 
 
 def _by_date(session: Session, asked: Listing, narrow: Where) -> tuple[list[str], str | None]:
@@ -152,12 +127,12 @@ def _of_part(
     session: Session, asked: Listing, narrow: Where, slots: Sequence[Slot], after: Found | None, wanted: int
 ) -> list[Found]:
     """The first `wanted` tasks of a part `after` one of it: those without a date are last."""
-    streams = _streams(slots)
+    of_part = streams(slots)
     found: list[Found] = []
     for dated in (True, False):
         if after is not None and dated and after[0] is None:
             continue
-        ways = [stream.where(asked.clock) for stream in streams if stream.dated is dated]
+        ways = [stream.where(asked.clock) for stream in of_part if stream.dated is dated]
         if narrow and ways:
             # What is found and sorted is found once.
             ways = [[or_(*(and_(*way) for way in ways))]]
@@ -173,44 +148,6 @@ def _of_part(
         if len(found) == wanted:
             break
     return found
-
-
-def _streams(slots: Collection[Slot]) -> list[_Stream]:
-    """The fewest that hold these slots, of which those of one status follow each other."""
-    streams: list[_Stream] = []
-    by_status = {stored: tuple(slot.due for slot in same) for stored, same in groupby(slots, lambda slot: slot.stored)}
-    to_do, in_progress = (by_status.get(stored) for stored in OPEN)
-    if to_do is not None and to_do == in_progress:
-        del by_status[OPEN[0]], by_status[OPEN[1]]
-        streams += _of_status(OPEN, to_do)
-    for stored, dues in by_status.items():
-        streams += _of_status((stored,), dues)
-    return streams
-
-
-def _of_status(stored: tuple[str, ...], dues: tuple[str, ...]) -> Iterator[_Stream]:
-    if dues == ("",):
-        yield _Stream(stored, dues)
-        yield _Stream(stored, (UNDATED,))
-        return
-    dated = tuple(due for due in dues if due != UNDATED)
-    if dated:
-        yield _Stream(stored, dated)
-    if UNDATED in dues:
-        yield _Stream(stored, (UNDATED,))
-
-
-def _in_slots(slots: Collection[Slot], clock: Clock) -> ColumnElement[bool]:
-    return or_(*(and_(*stream.where(clock)) for stream in _streams(slots)))
-
-
-def _open_in_slots(slots: Collection[Slot], clock: Clock) -> Where:
-    """Of open tasks: whatever a partial index of these says already is asked by itself, so that nothing but the index
-    is read."""
-    streams = _streams(slots)
-    if any(stream.stored != OPEN for stream in streams):
-        return [is_open(), _in_slots(slots, clock)]
-    return [is_open(), or_(*(and_(*stream.dates(clock)) for stream in streams))]
 
 
 def _in_order(statement: Statement, after: Found | None, descending: bool) -> Statement:
