@@ -16,7 +16,7 @@ from contracts.tasks import ListCaseTasks
 from services.tasks.listing import by_assignee
 from services.tasks.listing.counting import COUNTED
 from services.tasks.listing.lists import list_case_tasks
-from services.tasks.models import CaseTask
+from services.tasks.models import CaseTask, KnownCaseStaff
 from services.tasks.statuses import is_open, present
 from tests.service.plans import plan_of
 from tests.service.tasks_office import NOW, Office, database, office
@@ -160,6 +160,7 @@ def fill(office: Office) -> None:
                 for status, days in kinds
             ],
         )  # fmt: skip
+        uow.insert(KnownCaseStaff, [{"case_id": new_id(), "staff_id": new_id()} for _ in range(2_000)])
     with as_owner(office.db) as connection:
-        connection.exec_driver_sql("ANALYZE case_task")
+        connection.exec_driver_sql("ANALYZE case_task, known_case_staff")
         connection.commit()
