@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,12 @@ CASE_TYPES: list[dict[str, Any]] = [
 ]
 
 
+def cases_to_open() -> int | None:
+    """How many of the file's cases are opened: all, unless DEMO_CASES says how many."""
+    given = os.environ.get("DEMO_CASES")
+    return int(given) if given else None
+
+
 def import_clients(stage: Stage) -> None:
     """1. Import the firm's clients from a file"""
     with (DATA / "clients.csv").open("rb") as file:
@@ -64,7 +71,7 @@ def create_cases(stage: Stage) -> None:
     types = {made["name"]: made["id"] for made in (stage.api.post("/v1/case-types", body) for body in CASE_TYPES)}
     clients = {client["external_source_id"]: client["id"] for client in stage.api.every("/v1/clients")}
     with (DATA / "cases.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))[: cases_to_open()]
 
     def create(row: dict[str, str]) -> None:
         on_case = [clients[key] for key in row["client_ids"].split(";") if key in clients]
