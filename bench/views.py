@@ -1,4 +1,4 @@
-"""The dashboard and a case's tasks, over 10,000 and over 1,000,000 case tasks of one firm: each view, order and group,
+"""The dashboard and a case's tasks, over 100,000 and over 1,000,000 case tasks of one firm: each view, order and group,
 its first and its 20th page.
 
 Ours is the service's function with its database: whole records, counts, groups and the total. A person has 500 cases in
@@ -28,7 +28,7 @@ from contracts.tasks import ListCaseTasks
 from services.tasks.listing.lists import list_case_tasks
 from services.tasks.models import Base
 
-FEW, MANY = 10_000, 1_000_000
+FEW, MANY = 100_000, 1_000_000
 TASKS_OF_CASE, CASES_OF_PERSON = 10, 500
 OTHER_FIRMS = 100
 RUNS, RUNS_OF_FEW, UNTIMED = 100, 12, 3
