@@ -20,11 +20,11 @@ def test_row_2_killed_at_named_points(on_files: Firm) -> None:
 
 
 def test_row_3_asked_to_end_in_mid_work(on_files: Firm) -> None:
-    demand(processes.end_in_the_middle(on_files, Load(120, 2, 40.0, slack=SLACK), print))
+    demand(processes.end_in_the_middle(on_files, Load(80, 2, 40.0, slack=SLACK), print))
 
 
 def test_row_8_every_event_three_times_and_shuffled(on_files: Firm) -> None:
-    demand(events.repeat_everything(on_files, Load(120, 1, 60.0, slack=SLACK), print))
+    demand(events.repeat_everything(on_files, Load(60, 1, 60.0, slack=SLACK), print))
 
 
 def test_row_16_erased_in_mid_batch(on_files: Firm) -> None:
