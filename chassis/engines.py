@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, Uuid, create_engine, event
+from sqlalchemy.dialects.postgresql.types import PGUuid
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.pool import QueuePool
@@ -73,6 +74,7 @@ class Engines:
             self.write: Engine = base.execution_options(casewire_begin="BEGIN IMMEDIATE")
             self.read: Engine = base
         else:
+            base.dialect.colspecs = {**base.dialect.colspecs, Uuid: _TextId}
             event.listen(base, "connect", _ids_as_text)
             event.listen(base, "checkout", _refuse_closed)
             save_turns(base)
@@ -244,6 +246,13 @@ def _ids_as_text(connection: Any, record: object) -> None:
 
     as_text = extensions.new_type((_UUID_OID,), "UUID", lambda value, cursor: value)
     extensions.register_type(as_text, connection)
+
+
+class _TextId(PGUuid[str]):
+    """A UUID that the driver gave as the text that it is to be (`_ids_as_text`)."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        return None
 
 
 def _refuse_closed(connection: Any, record: object, proxy: object) -> None:
