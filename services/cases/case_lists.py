@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
@@ -27,6 +27,7 @@ from services.cases.uniqueness import typed_clashes
 Record = dict[str, Any]
 SORTS = {"name": CaseList.name, "created_at": CaseList.created_at}
 MEMBERS = {"include_ids": True, "exclude_ids": False}
+COUNTS = {"include_count": True, "exclude_count": False}
 NowFor = Callable[..., dt.datetime]
 """The moment to read filters at, each of which may be None: `Dependencies._now_for`. Not inside a transaction."""
 MOST_CONDITIONS, MOST_VALUES = 1_000, 20_000
@@ -46,7 +47,7 @@ def create_case_list(db: Database, command: Record, *, now: dt.datetime) -> Reco
         _set_filter(uow, case_list, command.get("filter"))
         for part in MEMBERS:
             _set_members(uow, case_list.id, part, command.get(part) or [])
-        return uow.answer(_records(uow.session, [case_list], now)[0])
+        return uow.answer(_record(uow.session, case_list, now))
 
 
 def get_case_list(db: Database, case_list_id: str, *, now_for: NowFor) -> Record:
@@ -55,16 +56,17 @@ def get_case_list(db: Database, case_list_id: str, *, now_for: NowFor) -> Record
         case_list = _find(session, case_list_id)
     now = now_for(case_list.filter)
     with db.read() as session:
-        return _records(session, [case_list], now)[0]
+        return _record(session, case_list, now)
 
 
 def list_case_lists(db: Database, *, now_for: NowFor, **paging: Any) -> Record:
-    """A page of case lists. `sort`: name, created_at. Raises Unavailable as `get_case_list`."""
+    """A page of case lists, with counts in place of their ids. `sort`: name, created_at. Raises Unavailable as
+    `get_case_list`."""
     with db.read() as session:
         rows, meta = page(session, select(CaseList), model=CaseList, sorts=SORTS, default_sort="name", **paging)
     now = now_for(*(row.filter for row in rows))
     with db.read() as session:
-        return {"data": _records(session, rows, now), "meta": meta}
+        return {"data": _summaries(session, rows, now), "meta": meta}
 
 
 def update_case_list(
@@ -91,7 +93,7 @@ def update_case_list(
         if replaced or before != (case_list.name, case_list.description, case_list.filter):
             case_list.touch(now)
         uow.session.flush()
-        return uow.answer(_records(uow.session, [case_list], now)[0])
+        return uow.answer(_record(uow.session, case_list, now))
 
 
 def delete_case_list(db: Database, case_list_id: str) -> None:
@@ -189,23 +191,31 @@ def _find(session: Session, case_list_id: str, *, lock: bool = False) -> CaseLis
     return found
 
 
-def _records(session: Session, case_lists: Sequence[CaseList], now: dt.datetime) -> list[Record]:
-    members: dict[tuple[str, bool], list[str]] = {}
+def _record(session: Session, case_list: CaseList, now: dt.datetime) -> Record:
+    columns = (CaseListMember.included, CaseListMember.case_id)
+    of_list = (CaseListMember.case_list_id == case_list.id, *_seen())
+    members = session.execute(select(*columns).where(*of_list).order_by(*columns)).all()
+    ids = {part: [row.case_id for row in members if row.included is included] for part, included in MEMBERS.items()}
+    return {**_described(session, [case_list], now)[0], **ids}
+
+
+def _summaries(session: Session, case_lists: Sequence[CaseList], now: dt.datetime) -> list[Record]:
+    columns = (CaseListMember.case_list_id, CaseListMember.included)
     of_lists = CaseListMember.case_list_id.in_([case_list.id for case_list in case_lists])
-    columns = (CaseListMember.case_list_id, CaseListMember.included, CaseListMember.case_id)
-    listed = select(*columns).where(of_lists, *_seen()).order_by(*columns)
-    for case_list_id, included, case_id in session.execute(listed):
-        members.setdefault((case_list_id, included), []).append(case_id)
+    counted = select(*columns, func.count()).where(of_lists, *_seen()).group_by(*columns)
+    counts = {(case_list_id, included): count for case_list_id, included, count in session.execute(counted)}
+    return [
+        {**record, **{part: counts.get((record["id"], included), 0) for part, included in COUNTS.items()}}
+        for record in _described(session, case_lists, now)
+    ]
+
+
+def _described(session: Session, case_lists: Sequence[CaseList], now: dt.datetime) -> list[Record]:
     names = ("id", "name", "description", "filter", "version", "created_at", "updated_at")
     sources: list[set[str]] = [set() for _ in case_lists]
     counts = [_count(session, case_list, now, told_by) for case_list, told_by in zip(case_lists, sources, strict=True)]
     fresh = freshness_of_each(session, sources)
     return [
-        {
-            **{name: getattr(case_list, name) for name in names},
-            **{part: members.get((case_list.id, included), []) for part, included in MEMBERS.items()},
-            **count,
-            **how_fresh,
-        }
+        {**{name: getattr(case_list, name) for name in names}, **count, **how_fresh}
         for case_list, count, how_fresh in zip(case_lists, counts, fresh, strict=True)
     ]

@@ -110,6 +110,8 @@ def test_a_case_list_shows_its_own_part_and_keeps_the_other(office: Office, type
     with limited(office, ours):
         shown = office.service.get_case_list(kept["id"])
         assert (shown["include_ids"], shown["case_count"]) == ([first], 1)
+        in_page = office.service.list_case_lists(limit=1, cursor=None, sort="-created_at")["data"][0]
+        assert (in_page["id"], in_page["include_count"]) == (kept["id"], 1)
         assert office.selected(case_list_ids=[kept["id"]]) == [first]
         changed = office.service.update_case_list(kept["id"], {"include_ids": [second]}, None)
         assert (changed["include_ids"], changed["case_count"]) == ([second], 1)

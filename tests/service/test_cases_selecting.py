@@ -265,6 +265,16 @@ def test_a_case_list_is_kept_as_written(office: Office, cases: list[str]) -> Non
     assert service.list_case_lists(limit=5, cursor=None, sort=None)["data"] == []
 
 
+def test_a_page_of_case_lists_counts_the_ids_and_names_none(office: Office, cases: list[str]) -> None:
+    made = office.service.create_case_list(name="A", include_ids=cases[:2], exclude_ids=cases[2:3], filter=OPEN)
+    office.service.create_case_list(name="B")
+    page = office.service.list_case_lists(limit=5, cursor=None, sort=None)["data"]
+    assert [(row["include_count"], row["exclude_count"]) for row in page] == [(2, 1), (0, 0)]
+    both = made.keys() & page[0].keys()
+    assert made.keys() - both == {"include_ids", "exclude_ids"}
+    assert all(page[0][name] == made[name] for name in both)
+
+
 def test_a_list_whose_filter_no_longer_holds_selects_nothing_and_says_so(office: Office, cases: list[str]) -> None:
     kind = office.service.list_case_types(limit=1, cursor=None, sort=None)["data"][0]
     wire = {"field": "custom_fields.court", "op": "ne", "value": "north"}
