@@ -1,5 +1,5 @@
 """Filters that name a value of a field which becomes sensitive. It is taken out of rules, as everybody reads them, and
-they are switched off: without the value they would be about other cases. Of what was done by then, whose selector is
+they are switched off: without the value they would be about other cases. Of bulk notifications, whose selector is
 kept, it is taken out alone."""
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def switch_off_naming(uow: UnitOfWork, fields: Collection[str], now: dt.datetime
 
 
 def forget_in_selectors(uow: UnitOfWork, fields: Collection[str]) -> None:
-    """Takes values of these custom fields out of the selectors of bulk notifications, and of bulk assignments that have
-    ended: one that still runs asks for the next page by its own."""
+    """Takes values of these custom fields out of the selectors of bulk notifications, and of bulk assignments that the
+    release before has ended. One that runs asks for the next page by its own, and keeps none when it ends."""
     names = {f"{CUSTOM}{field}" for field in fields}
     for model, ended in ((NotificationRequest, true()), (BulkAssignment, BulkAssignment.state != "running")):
         text = cast(model.selector, Text)

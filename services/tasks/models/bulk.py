@@ -23,7 +23,8 @@ class BulkAssignment(Versioned, AskedAgain, Base):
     `frozen` is what is assigned, as it was when it was asked for (see `freezing`); it can be long, and is loaded where
     it is needed. `copies`, `due_rule` and `due_at` say the same of templates alone, for the release before it.
     `sees_only`: the types of cases that who asked for it was limited to then; null: no limit. `cursor` is where the
-    next page begins. Progress is stored with each page, so that a crash resumes where it was.
+    next page begins, `selector` empty after the last. Progress is stored with each page, so that a crash resumes where
+    it was.
     """
 
     __tablename__ = "bulk_assignment"
@@ -75,19 +76,23 @@ class BulkAssignment(Versioned, AskedAgain, Base):
 
     def finish(self, now: dt.datetime) -> None:
         """All pages are done: what was counted is the total."""
-        self.state, self.cursor, self.cases_total = "finished", None, self.cases_done
-        self.touch(now)
+        self.cursor, self.cases_total = None, self.cases_done
+        self._end("finished", now)
 
     def fail(self, code: str, now: dt.datetime) -> None:
         """Ends it short of its end; what was added stays."""
-        self.state, self.failure = "failed", code
-        self.touch(now)
+        self.failure = code
+        self._end("failed", now)
 
     def cancel(self, now: dt.datetime) -> None:
         """No more pages; what was added stays. Raises Conflict `bulk_assignment_ended`."""
         if self.state != "running":
             raise Conflict("bulk_assignment_ended", state=self.state)
-        self.state = "cancelled"
+        self._end("cancelled", now)
+
+    def _end(self, state: str, now: dt.datetime) -> None:
+        # A field of which the selector names a value may have become sensitive meanwhile, or may yet.
+        self.state, self.selector = state, {}
         self.touch(now)
 
 
