@@ -21,14 +21,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
-from chassis.custom_fields import definition_problems
+from chassis.custom_fields import Definition, definition_problems
 from chassis.database import Database, UnitOfWork
 from chassis.filters.saved import refuse_named_values
 from chassis.paging import page
 from chassis.value_sets import among
 from chassis.words import UnfitText, clean_text
 from contracts.clients import CLIENT_FIELD_RESEALING
-from contracts.errors import Conflict, Invalid, NotFound
+from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from services.clients.models import Client, ClientField, ClientGroup, SavedFilter
 
 MOST_FIELDS = 200
@@ -65,6 +65,24 @@ def hold_sensitive_keys(session: Session, keys: Iterable[str]) -> set[str]:
         .with_for_update(read=True)
     )
     return {key for key, sensitive in session.execute(held) if sensitive}
+
+
+def hold_as_read(session: Session, fields: Iterable[Definition]) -> None:
+    """None of these fields takes other values before the end of the transaction. After any client's lock. Raises
+    Unavailable `client_field_changed` if one does since values were read by it; then they are read again."""
+    read = {field.key: _takes(field) for field in fields}
+    held = (
+        select(ClientField.key, ClientField.type, ClientField.required, ClientField.options)
+        .where(among(session, ClientField.key, sorted(read)))
+        .order_by(ClientField.key)
+        .with_for_update(read=True)
+    )
+    if read and any(_takes(row) != read[row.key] for row in session.execute(held)):
+        raise Unavailable("client_field_changed")
+
+
+def _takes(field: Any) -> tuple[Any, ...]:
+    return field.type, field.required, field.options
 
 
 def list_client_fields(

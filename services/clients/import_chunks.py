@@ -14,6 +14,7 @@ from chassis.database import Database, UnitOfWork
 from chassis.imports import running
 from contracts.clients import CLIENTS_IMPORTED
 from services.clients import activity, cards
+from services.clients.custom_fields import hold_as_read
 from services.clients.import_changes import record_changes
 from services.clients.import_matching import Draft, Matching, Outcome, new_record
 from services.clients.import_rows import Row, RowReader
@@ -74,6 +75,7 @@ def _take_in_whole(db: Database, found: Import, chunk: ChunkOfRows) -> bool:
         uow.plan_anew()
         matching = Matching(uow.session, chunk.reader, current.duplicates or "skip")
         outcomes = matching.decide(chunk.rows)
+        hold_as_read(uow.session, chunk.reader.filled)
         _write_clients(uow, current.id, matching, outcomes, chunk)
         return running.keep_outcomes(uow, IMPORTS, current, outcomes)
 

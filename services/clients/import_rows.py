@@ -94,6 +94,11 @@ class RowReader:
                 self._clear(row, texts)
         return row
 
+    @property
+    def filled(self) -> list[Definition]:
+        """The firm's own fields that rows may fill."""
+        return [field for field in self.own_fields if f"{CUSTOM}{field.key}" in self._fields.custom]
+
     @cached_property
     def _fields(self) -> Fields:
         return Fields.of(self.places.keys() | self.defaults.keys())

@@ -15,8 +15,8 @@ from chassis.asking_again import LONGEST, PATIENCE
 from chassis.imports import again, running
 from chassis.testing import deliver, received
 from contracts.clients import CLIENT_DELETED, IMPORT_REQUESTED, IMPORT_UNDO_REQUESTED
-from contracts.errors import Conflict
-from services.clients import import_chunks, import_matching, import_running, import_undo
+from contracts.errors import Conflict, Unavailable
+from services.clients import custom_fields, import_chunks, import_matching, import_running, import_undo
 from services.clients.imports import IMPORTS
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import HEADER, client_count, counts, row, small_chunks
@@ -132,6 +132,33 @@ def test_two_who_are_at_the_same_chunk_take_it_in_once(
     others[0].wait()
     assert counts(desk.imported(started["id"])) == (10, 0, 0, 0)
     assert client_count(desk) == 10
+
+
+def test_rows_are_read_again_by_a_field_that_changed_meanwhile(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.define("size")
+    [field] = custom_fields.list_client_fields(desk.db)["data"]
+    make_a_number = partial(
+        custom_fields.update_client_field, desk.db, NOW, client_field_id=field["id"], changes={"type": "number"}
+    )
+    started = desk.start(
+        [[*HEADER, "Size"], [*row(1), "17"], [*row(2), "large"]],
+        mapping={"First name": "first_name", "Size": "custom_fields.size"},
+    )
+    real, changed = import_running.take_in, []
+
+    def take_in(*arguments: Any) -> bool:
+        if not changed:
+            changed.append(make_a_number())
+        return real(*arguments)
+
+    monkeypatch.setattr(import_running, "take_in", take_in)
+    with pytest.raises(Unavailable, match="client_field_changed"):
+        import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW)
+    assert client_count(desk) == 0
+    import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW)
+    [found] = desk.page()["data"]
+    assert found["custom_fields"] == {"size": 17}
+    assert desk.imported(started["id"])["rows"] == [{"row": 2, "errors": ["wrong_type:custom_fields.size"]}]
 
 
 def test_a_row_that_the_database_refuses_fails_alone(
