@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -20,6 +20,9 @@ from services.messaging.texts import system_text
 from services.messaging.unsubscribing import UnsubscribeLinks
 
 log = log_of(__name__)
+
+Contents = Mapping[str, tuple[list[dict[str, Any]], frozenset[str]]]
+"""By id: a content's variants, and the variables that they name."""
 
 _CONTENTS_KEPT = 1000
 NOTHING_TO_LEAVE = ("opt_out_confirmation", "staff_notice")
@@ -39,11 +42,11 @@ class Renderer:
 
         Raises what `portal.register_links` raises; then nothing is ready.
         """
-        self._load(db, {row.content_id for row in reserved if row.content_id})
+        contents = self._load(db, {row.content_id for row in reserved if row.content_id})
         tokens: dict[str, str] = {}
         links = []
         for row in reserved:
-            if self._wants_link(row):
+            if _wants_link(row, contents):
                 token, token_hash = new_token()
                 tokens[row.id] = token
                 links.append(_registration(row, token_hash))
@@ -53,36 +56,26 @@ class Renderer:
         broken: list[str] = []
         for row in reserved:
             try:
-                ready.append(self._ready(str(db.firm_id), row, tokens.get(row.id)))
+                ready.append(self._ready(str(db.firm_id), row, _variant(row, contents), tokens.get(row.id)))
             except Exception as error:
                 log_unexpected(log, error, event="text_broken", delivery_id=row.id)
                 broken.append(row.id)
         return ready, broken
 
-    def _load(self, db: Database, wanted: set[str]) -> None:
-        missing = sorted(wanted - set(self._contents))
-        if not missing:
-            return
-        if len(self._contents) > _CONTENTS_KEPT:
-            self._contents.clear()
-        with db.read() as session:
-            for content in session.scalars(select(Content).where(Content.id.in_(missing))):
-                self._contents[content.id] = (content.variants, frozenset(content.uses))
+    def _load(self, db: Database, wanted: set[str]) -> Contents:
+        """The contents that are wanted: what is kept of them may be dropped at any turn, for others' sake."""
+        found = {content_id: self._contents[content_id] for content_id in wanted if content_id in self._contents}
+        missing = sorted(wanted - set(found))
+        if missing:
+            with db.read() as session:
+                for content in session.scalars(select(Content).where(Content.id.in_(missing))):
+                    found[content.id] = (content.variants, frozenset(content.uses))
+            if len(self._contents) > _CONTENTS_KEPT:
+                self._contents.clear()
+            self._contents |= found
+        return found
 
-    def _wants_link(self, row: Reserved) -> bool:
-        if row.content_id is None or row.client_id is None or row.channel == "phone":
-            return False
-        return row.content_id in self._contents and bool(LINKS & self._contents[row.content_id][1])
-
-    def _variant(self, row: Reserved) -> Variant:
-        if row.kind in EXEMPT_KINDS or row.content_id is None:
-            return system_text(row.kind, row.channel, row.language)
-        variant = pick_variant(self._contents[row.content_id][0], row.channel, row.language)
-        assert variant is not None  # a message is checked for its channels when it is asked for
-        return variant
-
-    def _ready(self, firm_id: str, row: Reserved, token: str | None) -> Ready:
-        variant = self._variant(row)
+    def _ready(self, firm_id: str, row: Reserved, variant: Variant, token: str | None) -> Ready:
         variables = with_link(row.variables or {}, link_of(self._public_url, token) if token else "")
         if row.channel == "email":
             return self._ready_email(firm_id, row, variant, variables, token)
@@ -114,6 +107,20 @@ class Renderer:
 
     def _stored(self, text: str, token: str | None) -> str:
         return shorten(text, self._public_url, token) if token else text
+
+
+def _wants_link(row: Reserved, contents: Contents) -> bool:
+    if row.content_id is None or row.client_id is None or row.channel == "phone":
+        return False
+    return row.content_id in contents and bool(LINKS & contents[row.content_id][1])
+
+
+def _variant(row: Reserved, contents: Contents) -> Variant:
+    if row.kind in EXEMPT_KINDS or row.content_id is None:
+        return system_text(row.kind, row.channel, row.language)
+    variant = pick_variant(contents[row.content_id][0], row.channel, row.language)
+    assert variant is not None  # a message is checked for its channels when it is asked for
+    return variant
 
 
 def with_link(variables: dict[str, Any], link: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from chassis.testing import deliver, received
 from contracts import accounts, clients, tasks
 from contracts.errors import NotFound, Unavailable
 from contracts.messaging import BATCH_FINISHED, DELIVERY_SENT, DELIVERY_SUPPRESSED
-from services.messaging import batch_views, batches, contents, outcomes, senders
+from services.messaging import batch_views, batches, contents, outcomes, rendering, senders
 from services.messaging.adapters.base import Refused
 from services.messaging.models import Delivery
 from tests.service.messaging_desk import NOW, PUBLIC_URL, Desk, desk
@@ -337,6 +337,18 @@ def test_one_whose_text_is_broken_fails_alone(desk: Desk) -> None:
         first.content_id = new_id()
     desk.run()
     assert desk.outcome(batch_id) == {"sent": 2, "failed": 1}
+
+
+@on_one_database
+def test_a_text_that_is_no_longer_kept_is_read_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "_CONTENTS_KEPT", 1)
+    first, second, third = (desk.content(f"{word} of three") for word in ("One", "Two", "Three"))
+    for content_id in (first, second):
+        desk.ask([desk.item(desk.person())], content_id=content_id)
+        desk.run()
+    asked = [desk.ask([desk.item(desk.person())], content_id=content_id) for content_id in (first, third)]
+    desk.run()
+    assert [desk.outcome(batch_id) for batch_id in asked] == [{"sent": 1}, {"sent": 1}]
 
 
 def test_a_firm_whose_facts_are_away_does_not_keep_others_waiting(desk: Desk) -> None:
