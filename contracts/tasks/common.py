@@ -37,8 +37,12 @@ class CaseTaskId(Schema):
     case_task_id = Id(required=True)
 
 
+MOST_ASKED = 1000
+"""As many case tasks as one request names."""
+
+
 class CaseTaskIds(Schema):
-    case_task_ids = ids(1000, smallest=1, required=True)
+    case_task_ids = ids(MOST_ASKED, smallest=1, required=True)
 
 
 AN_ID = "018f4e9a-0000-7000-8000-000000000030"

@@ -8,9 +8,6 @@ from contracts.base import Id, Operation
 from contracts.errors import Invalid
 from contracts.tasks.common import AN_ID, OWNER, CaseTaskIds
 
-MOST_ASKED = 1000
-"""As many case tasks as one request names."""
-
 
 class GetKnownAnswers(CaseTaskIds):
     """`client_id`: whose page it is."""

@@ -82,6 +82,17 @@ def test_a_page_tells_of_answers_files_and_of_its_clients_own_uploads(office: Of
     assert office.calls.asked(tasks.LIST_TASK_FILES) == [{"case_task_ids": [task_id]}]
 
 
+def test_files_of_more_questions_than_are_asked_about_at_once(office: Office) -> None:
+    task = {**next(iter(office.case_tasks.values())), "kind": "file_upload"}
+    ids = [new_id() for _ in range(tasks.MOST_ASKED + 1)]
+    office.case_tasks = {id_: {**task, "id": id_} for id_ in ids}
+    office.calls.answers[tasks.LIST_TASK_FILES] = lambda case_task_ids: {
+        "files": [file(office, id_) for id_ in case_task_ids]
+    }
+    page = office.page(office.link(scope={"kind": "tasks", "case_task_id": None, "case_ids": []}))
+    assert [found["case_task_id"] for found in page["files"]] == ids
+
+
 def test_nobody_is_asked_about_files_where_no_question_wants_them(office: Office) -> None:
     assert office.page(office.link())["files"] == []
     assert office.calls.asked(tasks.LIST_TASK_FILES) == []
