@@ -25,7 +25,7 @@ from chassis.value_sets import among
 from services.messaging import consent
 from services.messaging.buckets import TooFewTokens, spend, spend_of_account, tokens_at
 from services.messaging.deliveries import LONGEST_RESERVATION, move, move_each, unreserved
-from services.messaging.models import BULK, EXEMPT_KINDS, URGENT, Attempt, Batch, Delivery, Sender
+from services.messaging.models import BULK, EXEMPT_KINDS, UNBLOCKED_KINDS, URGENT, Attempt, Batch, Delivery, Sender
 from services.messaging.preparation import running_batches
 
 RESERVED_FOR = dt.timedelta(seconds=10)
@@ -278,8 +278,10 @@ def _passed(uow: UnitOfWork, owner: str, candidates: list[Ready], now: dt.dateti
     for item in candidates:
         row = item.reserved
         reason = None
-        if row.kind not in EXEMPT_KINDS:
-            reason = consent.block_reason(states, keys[row.id], needs_opt_in=row.needs_opt_in)
+        if row.kind not in UNBLOCKED_KINDS:
+            # A START is the address's own word, and opens nothing that its client has closed.
+            asked = keys[row.id][:1] if row.kind in EXEMPT_KINDS else keys[row.id]
+            reason = consent.block_reason(states, asked, needs_opt_in=row.needs_opt_in)
         if reason is not None and not row.fallback:
             blocked.setdefault(reason, []).append(row.id)
         elif reason is not None or _late(row, now) or any(key not in states for key in keys[row.id]):

@@ -6,7 +6,7 @@ import pytest
 
 from chassis.columns import new_id
 from services.messaging import consent, inbound, results, senders
-from tests.service.consents import NUMBER, known_by, ledger, state, told
+from tests.service.consents import NUMBER, known_by, ledger, set_wants, state, told
 from tests.service.messaging_desk import Desk, desk
 from tests.service.one_database import on_one_database
 
@@ -20,6 +20,28 @@ def test_the_provider_may_have_answered_a_start_and_a_help_too(desk: Desk) -> No
     desk.run()
     assert desk.provider.texts_to(NUMBER) == []
     assert told(desk, address=NUMBER) == [("sms", "opted_out", "reply"), ("sms", "opted_in", "reply")]
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_a_start_is_not_confirmed_once_a_stop_has_followed_it(desk: Desk, prepared: bool) -> None:
+    desk.reply(NUMBER, "START")
+    if prepared:
+        desk.prepare()
+    desk.reply(NUMBER, "STOP")
+    desk.run()
+    (only,) = desk.provider.texts_to(NUMBER)
+    assert only.startswith("Harbor & Lane: you are opted out")
+    assert {row.kind: row.reason for row in desk.deliveries()} == {
+        "opt_in_confirmation": "opted_out", "opt_out_confirmation": None
+    }  # fmt: skip
+
+
+@on_one_database
+def test_a_start_is_confirmed_to_a_client_who_has_opted_out_besides(desk: Desk) -> None:
+    set_wants(desk, known_by(desk), sms="opted_out")
+    desk.reply(NUMBER, "START")
+    desk.run()
+    assert desk.provider.texts_to(NUMBER)[-1].startswith("Harbor & Lane: you will get our messages")
 
 
 @pytest.mark.parametrize("words", ["STOP", "START", "HELP", "Auto-reply: please stop texting me"])

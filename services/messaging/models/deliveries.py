@@ -24,7 +24,9 @@ URGENT, BULK = 0, 1
 KEYS_KEPT = 20
 """Keys of one call: its last ones."""
 EXEMPT_KINDS = ("opt_out_confirmation", "opt_in_confirmation", "help")
-"""Answers to what somebody just wrote: the block itself and quiet hours do not stop them."""
+"""Answers to what somebody just wrote, for which quiet hours do not matter."""
+UNBLOCKED_KINDS = ("opt_out_confirmation", "help")
+"""Those of them that the block itself does not stop. A START's says what is true no more once a STOP has followed it."""
 
 
 WAITS = f"coalesce(state, '') IN {WAITING}"
