@@ -17,11 +17,6 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
-def start_of(text: str) -> str:
-    """The indexed start of a folded text."""
-    return fold(text)[:START_LENGTH]
-
-
 def beyond(prefix: str) -> str | None:
     """The least text, by code point, above all that start with `prefix`; None if there is no such text."""
     for length in range(len(prefix), 0, -1):

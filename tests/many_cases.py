@@ -79,15 +79,8 @@ def fill(urls: Mapping[str, str], folder: Path, firm_id: str, case_type: dict[st
     stopped = [number_of(2 * (plan.couples + index)) for index in range(plan.opted_out)]
     for part in _parts(stopped, OPTED_OUT_AT_ONCE):
         with messaging.unit_of_work() as uow:
-            for number in part:
-                consent.record_change(
-                    uow,
-                    channel="sms",
-                    state=consent.OPTED_OUT,
-                    source="import",
-                    evidence={"list": "bench"},
-                    address=number,
-                )
+            said = ("sms", consent.OPTED_OUT, "import", {"list": "bench"})
+            consent.record_changes(uow, [consent.Change(*said, address=number) for number in part])
     for database in (clients, cases, messaging):
         database.engines.dispose()
     return case_ids

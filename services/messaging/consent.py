@@ -211,13 +211,6 @@ def _pass_on(uow: UnitOfWork, stopped: Sequence[Change], now: dt.datetime) -> No
     record_changes(uow, passed, now)
 
 
-def record_change(uow: UnitOfWork, *, at: dt.datetime | None = None, **change: Any) -> str:
-    """`record_changes` of one, whose fields are those of `Change`; returns its entry's id."""
-    made = Change(**change)
-    record_changes(uow, [made], at)
-    return made.id
-
-
 def _event_data(change: Change) -> Record:
     whose = [*change.client_ids, *([change.client_id] if change.client_id else [])]
     return {

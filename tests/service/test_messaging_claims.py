@@ -31,10 +31,9 @@ def stop_slowly(
     desk: Desk, begun: Signal, go: Signal, *, address: str | None = None, client: str | None = None
 ) -> None:
     """A STOP whose transaction has written its row, and commits when `go` is sent."""
+    stop = consent.Change("sms", "opted_out", "reply", {}, address=address, client_id=client)
     with use(Context(firm_id=desk.firm_id)), desk.db.unit_of_work() as uow:
-        consent.record_change(
-            uow, channel="sms", state="opted_out", source="reply", evidence={}, address=address, client_id=client
-        )
+        consent.record_changes(uow, [stop])
         begun.send(True)
         go.wait()
 

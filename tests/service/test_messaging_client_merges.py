@@ -141,9 +141,9 @@ def test_where_the_number_says_it_for_both_nothing_is_added_and_a_start_opens_it
 def test_an_address_that_does_not_exist_is_nobodys_word(desk: Desk) -> None:
     one, two = desk.person(), desk.person()
     number, unknown = desk.number(one), desk.number(two)
-    change = {"state": "opted_out", "source": "provider", "evidence": {"kind": "bounced"}, "unreachable": True}
+    bounce = consent.Change("sms", "opted_out", "provider", {"kind": "bounced"}, address=unknown, unreachable=True)
     with desk.db.unit_of_work() as uow:
-        consent.record_change(uow, channel="sms", address=unknown, **change)
+        consent.record_changes(uow, [bounce])
     addresses = reached(surviving=number, merged=unknown, joined=number)
     assert desk.service.join_consents(surviving_id=one, merged_id=two, addresses=addresses) == {"opted_out": []}
 

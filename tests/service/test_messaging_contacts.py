@@ -51,8 +51,7 @@ def whose(desk: Desk, batch_id: str) -> set[tuple[str | None, str, str | None]]:
 def say(desk: Desk, person_id: str, state: str = "opted_out", channel: str = "sms") -> None:
     """Somebody wants, or wants no more, to be written to: said of the person."""
     with desk.db.unit_of_work() as uow:
-        said = {"channel": channel, "state": state, "source": "staff", "evidence": {}, "client_id": person_id}
-        consent.record_change(uow, at=desk.clock(), **said)
+        consent.record_changes(uow, [consent.Change(channel, state, "staff", {}, client_id=person_id)], desk.clock())
 
 
 def untie(desk: Desk, client_id: str, gone: dict[str, Any]) -> None:

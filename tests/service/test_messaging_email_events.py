@@ -150,10 +150,9 @@ def test_an_event_about_another_firms_delivery_stays_there(mailed: Desk) -> None
 @on_one_database
 def test_an_address_that_was_confirmed_to_be_right_is_written_to_again(mailed: Desk) -> None:
     happened(mailed, "bounced", send_email(mailed), recipients=hard())
+    right = consent.Change("email", "opted_in", "staff", {"words": "it works"}, address=MAILBOX)
     with mailed.db.unit_of_work() as uow:
-        consent.record_change(
-            uow, channel="email", state="opted_in", source="staff", evidence={"words": "it works"}, address=MAILBOX
-        )
+        consent.record_changes(uow, [right])
     assert state_of(mailed, send_email(mailed))[0] == "sent"
 
 

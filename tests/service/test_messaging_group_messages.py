@@ -204,8 +204,7 @@ def test_a_groups_figures_are_its_own_newest_first(desk: Desk) -> None:
     desk.clock.advance(minutes=5)
     desk.reply(desk.number(ann), "STOP")
     with desk.db.unit_of_work() as uow:
-        said = {"channel": "sms", "state": "opted_out", "source": "staff", "evidence": {}, "client_id": bob}
-        consent.record_change(uow, at=desk.clock(), **said)
+        consent.record_changes(uow, [consent.Change("sms", "opted_out", "staff", {}, client_id=bob)], desk.clock())
     second = request(desk, news)["batch_id"]
     take_up(desk, second)
     desk.run()
@@ -239,10 +238,12 @@ def test_an_address_that_does_not_exist_is_nobodys_stop(desk: Desk) -> None:
     take_up(desk, batch_id)
     desk.run()
     desk.clock.advance(minutes=5)
+    said = [
+        consent.Change("sms", "opted_out", "provider", {"kind": kind}, address=desk.number(person))
+        for person, kind in zip(people, ("bounced", "complained"), strict=True)
+    ]
     with desk.db.unit_of_work() as uow:
-        for person, kind in zip(people, ("bounced", "complained"), strict=True):
-            said = {"channel": "sms", "state": "opted_out", "source": "provider", "address": desk.number(person)}
-            consent.record_change(uow, at=desk.clock(), evidence={"kind": kind}, **said)
+        consent.record_changes(uow, said, desk.clock())
     assert [row["opted_out_after"] for row in figures(desk, news)] == [1]
 
 

@@ -15,7 +15,7 @@ from chassis.columns import Exact, Folded, Instant
 from chassis.filters.fields import CUSTOM, Catalogue, Field, Kind, Reading
 from chassis.filters.parsing import Vocabulary, parse
 from chassis.filters.sql import Column, Rows, TypedColumns, TypedRows, condition
-from chassis.texts import START_LENGTH, fold, start_of
+from chassis.texts import START_LENGTH, fold
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
@@ -75,7 +75,7 @@ VOCABULARY = Vocabulary(CATALOGUE, {"note": [custom("note", "text")], "raced": [
 
 def value(boat: str, key: str, **typed: Any) -> Value:
     text = typed.get("text")
-    folded = {} if text is None else {"folded": fold(text), "start": start_of(text)}
+    folded = {} if text is None else {"folded": fold(text), "start": fold(text)[:START_LENGTH]}
     return Value(boat=boat, key=key, position=0, **typed, **folded)
 
 
