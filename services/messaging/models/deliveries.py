@@ -26,7 +26,7 @@ KEYS_KEPT = 20
 EXEMPT_KINDS = ("opt_out_confirmation", "opt_in_confirmation", "help")
 """Answers to what somebody just wrote, for which quiet hours do not matter."""
 UNBLOCKED_KINDS = ("opt_out_confirmation", "help")
-"""Those of them that the block itself does not stop. A START's says what is true no more once a STOP has followed it."""
+"""Those of them that the block itself does not stop. A START's says what is true no more once a STOP followed it."""
 
 
 WAITS = f"coalesce(state, '') IN {WAITING}"
