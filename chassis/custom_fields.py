@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from chassis.columns import fits
 from chassis.filters.values import read_day, read_decimal
 from chassis.texts import is_storable
+from chassis.words import bare_words
 
 LONGEST_TEXT = 10_000
 SIGNIFICANT_DIGITS = 15
@@ -42,6 +43,14 @@ class Definition(Protocol):
     removed_at: Any
 
 
+class Named(Protocol):
+    """What people call a field by."""
+
+    key: Any
+    label: Any
+    removed_at: Any
+
+
 class Refused(Exception):
     """A value that a field does not take. `code` is stable; `message` is for people and does not repeat the value."""
 
@@ -49,6 +58,18 @@ class Refused(Exception):
         self.code = code
         self.message = message
         super().__init__(code)
+
+
+def keys_by_name(fields: Iterable[Named]) -> dict[str, str]:
+    """{bare words: key} of what a file's column may be called by: a field's label, and its key. Of two fields with one
+    name, the first; none that was removed, and no label of pictures alone."""
+    names: dict[str, str] = {}
+    for field in fields:
+        if field.removed_at is None:
+            for name in (field.label, field.key.replace("_", " ")):
+                names.setdefault(bare_words(name), field.key)
+    names.pop("", None)
+    return names
 
 
 def canonical(field: Definition, value: Any) -> Any:

@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from chassis.cells import plain_text
+from chassis.custom_fields import keys_by_name
 from chassis.words import bare_words
 from contracts.base import CANONICAL_ID
 from contracts.errors import Invalid
 from services.clients import government_cells
 from services.clients.addresses import DEFAULT_COUNTRY, UnfitAddress, parse_email, parse_phone
+from services.clients.models import ClientField
 
 MOST_OF_A_LIST = 20
 """Phones, email addresses and postal addresses of one client, as `contracts.clients.ClientFields` has it."""
@@ -128,25 +130,32 @@ _BY_COLUMN = {
         for name in names.format(n=number).split("|")
     },
     **{name: field for field, names in _KNOWN.items() for name in names.split("|")},
-    **{re.sub("[_.]", " ", field): field for field in FIELDS - {"id"}},
 }
+_OWN_NAMES = {re.sub("[_.]", " ", field): field for field in FIELDS - {"id"}}
 _FIRST_ADDRESS = {part: name for name, part in ADDRESS_PARTS.items()}
 _MOSTLY = 0.8
 _FEWEST_ALIKE = 3
 
 
-def suggest_mapping(columns: Sequence[str], rows: Sequence[Sequence[str]] = ()) -> dict[str, str]:
+def suggest_mapping(
+    columns: Sequence[str], rows: Sequence[Sequence[str]] = (), own_fields: Iterable[ClientField] = ()
+) -> dict[str, str]:
     """{column: field} for the columns whose names are known; of two for one field, the first.
 
     `rows` are some of the file's. If no column is named as one of phone numbers, the first that holds some is taken for
-    it, and so with email addresses; a column `id` is the client's own id if it holds such ids.
+    it, and so with email addresses; a column `id` is the client's own id if it holds such ids. `own_fields` are the
+    firm's, known by their labels and keys before other words for ours.
     """
+    own = {name: CUSTOM + key for name, key in keys_by_name(own_fields).items()}
     mapping: dict[str, str] = {}
     for place, column in enumerate(columns):
+        name = bare_words(column)
         if column == "id" and _holds(rows, place, _is_id, fewest=1):
             field: str | None = "id"
+        elif _CUSTOM_FIELD.fullmatch(column):
+            field = column
         else:
-            field = column if _CUSTOM_FIELD.fullmatch(column) else _BY_COLUMN.get(bare_words(column))
+            field = _OWN_NAMES.get(name) or own.get(name) or _BY_COLUMN.get(name)
         if field is not None and field not in mapping.values():
             mapping[column] = field
     _promote_second_address(mapping)

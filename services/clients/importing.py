@@ -32,8 +32,10 @@ def create_import(
     """The import of an uploaded file, with its columns and the suggested mapping. Raises as `read_upload`."""
     upload = read_upload(files, file_key=file_key, filename=filename, target="clients", sheet=sheet)
     layout = upload.layout
+    with db.read() as session:
+        suggested = suggest_mapping(layout.columns, layout.sample, definitions(session))
     with db.unit_of_work() as uow:
-        made = Import(**upload.values, suggested_mapping=suggest_mapping(layout.columns, layout.sample))
+        made = Import(**upload.values, suggested_mapping=suggested)
         uow.session.add(made)
         uow.session.flush()
         upload.keep_after(uow, files)

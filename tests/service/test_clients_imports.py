@@ -161,8 +161,10 @@ def test_a_file_that_cannot_be_read_leaves_nothing_behind(desk: Desk) -> None:
 
 
 def test_an_import_is_previewed_first_and_runs_once(desk: Desk) -> None:
-    made = desk.upload([HEADER, row(1)])
+    desk.define("shoe_size")
+    made = desk.upload([[*HEADER, "Shoe size"], [*row(1), "9"]])
     assert made["suggested_mapping"]["External ID"] == "external_source_id"
+    assert made["suggested_mapping"]["Shoe size"] == "custom_fields.shoe_size"
     with pytest.raises(Conflict, match="import_not_previewed"):
         import_running.run_import(desk.db, import_id=made["id"])
     importing.preview_import(desk.db, desk.files, NOW, import_id=made["id"])

@@ -41,6 +41,13 @@ def test_the_columns_of_clio_and_of_plain_sheets_are_known() -> None:
     }  # fmt: skip
 
 
+def test_a_matter_beside_its_number_is_the_name() -> None:
+    assert suggest_mapping(["Matter No.", "Matter", "Description"]) == {
+        "Matter No.": "number", "Matter": "name", "Description": "description",
+    }  # fmt: skip
+    assert suggest_mapping(["Matter", "Description"]) == {"Matter": "number", "Description": "name"}
+
+
 @pytest.mark.parametrize(
     ("mapping", "named"),
     [

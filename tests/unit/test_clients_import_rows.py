@@ -301,6 +301,15 @@ def test_our_own_names_are_understood_and_the_second_column_of_a_field_is_left_o
     assert suggest_mapping(["Email", "E-mail", "Shoe size"]) == {"Email": "email"}
 
 
+def test_the_firms_own_fields_are_known_by_their_labels_and_keys():
+    own = [ClientField(key="shoe_size", label="Shoes"), ClientField(key="referrer", label="Referred by"),
+           ClientField(key="town", label="City"), ClientField(key="hat", label="Hat", removed_at=NOW),
+           ClientField(key="picture", label="\U0001f3e0")]  # fmt: skip
+    assert suggest_mapping(["SHOES", "Shoe size", "Referred by", "City", "Hat", "%"], own_fields=own) == {
+        "SHOES": "custom_fields.shoe_size", "Referred by": "custom_fields.referrer", "City": "city",
+    }  # fmt: skip
+
+
 def test_a_mapping_is_checked_by_name():
     with pytest.raises(Invalid) as caught:
         check_mapping({"A": "email", "B": "email", "C": "shoe_size", "D": "phone"}, ["A", "B", "C"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from chassis.custom_fields import keys_by_name
 from chassis.words import bare_words
 from contracts.errors import Invalid
 from services.cases.models import CustomField
@@ -90,12 +91,8 @@ _BY_COLUMN = {
 def suggest_mapping(columns: Sequence[str], own_fields: Iterable[CustomField] = ()) -> dict[str, str]:
     """{column: field} for the columns whose names are known; of two for one field, the first. `own_fields` are those of
     the firm's types of case, known by their labels and keys before other words for ours. Where no column is the name,
-    the description is, as in Clio's lists."""
-    own: dict[str, str] = {}
-    for field in own_fields:
-        if field.removed_at is None:
-            for name in (field.label, field.key.replace("_", " ")):
-                own.setdefault(bare_words(name), CUSTOM + field.key)
+    `matter` beside a column of numbers is, else the description, as in Clio's lists."""
+    own = {name: CUSTOM + key for name, key in keys_by_name(own_fields).items()}
     mapping: dict[str, str] = {}
     for column in columns:
         name = bare_words(column)
@@ -104,6 +101,9 @@ def suggest_mapping(columns: Sequence[str], own_fields: Iterable[CustomField] = 
             found = KEY_DATE + " ".join(column.split())[len("key date ") :].strip(" :")
         if found is not None and is_field(found) and found not in mapping.values():
             mapping[column] = found
+    matter = next((column for column in columns if column not in mapping and bare_words(column) == "matter"), None)
+    if matter is not None and "name" not in mapping.values():
+        mapping[matter] = "name"
     fields = set(mapping.values())
     if "name" not in fields and "description" in fields:
         mapping = {column: "name" if field == "description" else field for column, field in mapping.items()}
