@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, or_, select
@@ -47,6 +47,14 @@ Record = dict[str, Any]
 def definitions(session: Session) -> Sequence[ClientField]:
     """All fields in order, removed ones included."""
     return session.scalars(_ALL).all()
+
+
+def held_definitions(session: Session, keys: Collection[str]) -> Sequence[ClientField]:
+    """`definitions`; those of the keys, by which values are about to be written, do not change before the end of the
+    transaction. After any client's lock."""
+    if keys:
+        hold_sensitive_keys(session, keys)
+    return definitions(session)
 
 
 def not_for_all(session: Session) -> Sequence[Any]:

@@ -18,7 +18,7 @@ from contracts.errors import Conflict
 from services.clients import activity, assignment, cards, contact_ties, duplicates, merge_history
 from services.clients.checking import Record, checked_fields, default_kind
 from services.clients.clashes import external_id_clash
-from services.clients.custom_fields import definitions
+from services.clients.custom_fields import held_definitions
 from services.clients.models import Activity, Client
 from services.clients.showing import refuse_sensitive_changes, shown
 
@@ -43,12 +43,11 @@ def create_client(
         return existing
     if calls is not None:
         assignment.demand_staff(calls, fields)
-    with db.read() as session:
-        own_fields = definitions(session)
-    record = cards.new_record(client_id or new_id(), checked_fields(fields, now, fields=own_fields), now)
-    if "kind" not in fields:
-        record["kind"] = default_kind(record)
     with db.unit_of_work() as uow:
+        own_fields = held_definitions(uow.session, fields.get("custom_fields", ()))
+        record = cards.new_record(client_id or new_id(), checked_fields(fields, now, fields=own_fields), now)
+        if "kind" not in fields:
+            record["kind"] = default_kind(record)
         if not skip_duplicate_check:
             duplicates.refuse_duplicates(uow.session, record)
         if not cards.insert(uow, [record]):
@@ -135,7 +134,8 @@ def update_client(
         refuse_sensitive_changes(uow.session, changes)
         if expected_version is not None and expected_version != before["version"]:
             raise Conflict("stale_version", version=before["version"])
-        own_fields = definitions(uow.session) if "custom_fields" in changes else ()
+        named = changes.get("custom_fields")
+        own_fields = () if named is None else held_definitions(uow.session, named)
         after = {**before, **checked_fields(changes, now, before, own_fields)}
         if _external_id(after) != _external_id(before) and _holds_external_id(uow, after):
             raise _external_id_taken(uow, after)

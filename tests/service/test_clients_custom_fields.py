@@ -137,6 +137,32 @@ def test_the_type_changes_only_while_nobody_has_a_value(desk: Desk, sensitive: b
     assert desk.create(custom_fields={"court": "12"})["custom_fields"] == {"court": 12}
 
 
+@pytest.mark.parametrize("new", [True, False])
+def test_the_type_does_not_change_while_a_value_is_being_written(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, new: bool
+) -> None:
+    field, ann, real = define(desk), desk.create(), records.checked_fields
+    others: list[Any] = []
+
+    def make_a_number() -> str:
+        try:
+            return str(change(desk, field, type="number")["type"])
+        except Conflict as refused:
+            return refused.code
+
+    def checked_fields(*given: Any, **more: Any) -> Any:
+        checked = real(*given, **more)
+        others.append(eventlet.spawn(make_a_number))
+        until_held_up(desk.db, *others)
+        return checked
+
+    monkeypatch.setattr(records, "checked_fields", checked_fields)
+    values = {"custom_fields": {"court": "North"}}
+    written = desk.create(**values) if new else desk.change(ann["id"], **values)
+    assert others[0].wait() == "client_field_in_use"
+    assert desk.get(written["id"])["custom_fields"] == {"court": "North"}
+
+
 def test_a_removed_field_hides_its_values_until_it_comes_back(desk: Desk) -> None:
     field = define(desk)
     made = desk.create(custom_fields={"court": "North"})
