@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Choice, Empty, Event, Flag, Id, Instant, Operation, PageRequest, Stamped, Text, ids, page_of
+from contracts.base import (
+    Choice,
+    Empty,
+    Entries,
+    Event,
+    Flag,
+    Id,
+    Instant,
+    Operation,
+    PageRequest,
+    Stamped,
+    Text,
+    ids,
+    page_of,
+)
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 
 OWNER = "accounts"
@@ -30,7 +44,9 @@ class PostalAddress(Schema):
 
 class Branding(Schema):
     name = Text(longest=120, allow_none=True)
-    color = fields.String(allow_none=True, validate=validate.Regexp(r"^#[0-9a-fA-F]{6}$", error="Like #1a5fb4."))
+    color = fields.String(
+        allow_none=True, validate=validate.Regexp(r"^#[0-9a-fA-F]{6}$", error="Not a color like #1a5fb4.")
+    )
 
 
 class FirmSettings(Schema):
@@ -41,10 +57,11 @@ class FirmSettings(Schema):
     name = Text(longest=200, shortest=1)
     time_zone = Text(longest=60)
     locale = Choice("en", "es")
-    business_hours = fields.Dict(keys=Choice(*WEEKDAYS), values=fields.List(fields.Nested(Hours)))
+    business_hours = Entries(keys=Choice(*WEEKDAYS), values=fields.List(fields.Nested(Hours)))
     holidays = fields.List(fields.Date(), validate=validate.Length(max=400))
     holiday_calendar = fields.String(
-        allow_none=True, validate=validate.Regexp(r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$", error="Like US or US-NY.")
+        allow_none=True,
+        validate=validate.Regexp(r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$", error="Not a calendar like US or US-NY."),
     )
     opt_out_scope = Choice("channel", "all_channels")
     quiet_hours = fields.Nested(Hours, allow_none=True)

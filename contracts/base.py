@@ -132,6 +132,22 @@ class Amount(fields.Decimal):
         return amount
 
 
+class Entries(fields.Dict):
+    """An object whose keys are the caller's. What is wrong with an entry is said under its key: marshmallow says it
+    under `key` or `value` in it, where the body has no such place."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[Any, Any]:
+        try:
+            entries: dict[Any, Any] = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+        except ValidationError as error:
+            if not isinstance(error.messages, dict):
+                raise
+            raise ValidationError(
+                {key: found.get("key") or found["value"] for key, found in error.messages.items()}
+            ) from error
+        return entries
+
+
 def ids(largest: int, smallest: int = 0, **kwargs: Any) -> fields.List[str]:
     """A list of ids with a largest length."""
     return fields.List(Id(), validate=validate.Length(min=smallest, max=largest), **kwargs)

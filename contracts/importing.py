@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Choice, Count, Event, Flag, Id, Operation, Progress, Stamped, Text
+from contracts.base import Choice, Count, Entries, Event, Flag, Id, Operation, Progress, Stamped, Text
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 AN_IMPORT = "018f4e9a-0000-7000-8000-0000000000a1"
@@ -48,10 +48,12 @@ class PreviewImport(Schema):
     what is sensitive cannot update or merge clients by such a column, and not import cases with it."""
 
     import_id = Id(required=True)
-    mapping = fields.Dict(keys=Text(longest=200), values=Text(longest=120), load_default=None, allow_none=True)
+    mapping = Entries(keys=Text(longest=200), values=Text(longest=120), load_default=None, allow_none=True)
     duplicates = Choice("skip", "update", "create", "merge", load_default="skip")
-    default_values = fields.Dict(keys=Text(longest=120), values=Text(longest=500), load_default=dict)
-    default_country = fields.String(load_default="US", validate=validate.Regexp(r"^[A-Z]{2}$"))
+    default_values = Entries(keys=Text(longest=120), values=Text(longest=500), load_default=dict)
+    default_country = fields.String(
+        load_default="US", validate=validate.Regexp(r"^[A-Z]{2}$", error="Not a country like US.")
+    )
     date_format = Choice("auto", "month_first", "day_first", "year_first", load_default="auto")
     clear_empty = Flag(load_default=False)
 

@@ -9,17 +9,22 @@ from werkzeug.exceptions import HTTPException
 
 from chassis.rpc import RemoteFault
 from chassis.telemetry import log_of, log_unexpected
-from contracts.errors import CasewireError
+from contracts.errors import TREE, CasewireError
 from gateway.wire import json_response
 
 log = log_of(__name__)
 
 _TITLES = {"stale_version": "Precondition failed"}
+_TITLES_BY_STATUS = {error.status: error.title for error in TREE.values()}
 _STATUSES = {"stale_version": 412}
 _HTTP_CODES = {
     400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: "request_timeout", 413: "too_large",
     415: "unsupported_media_type", 422: "invalid_input", 429: "too_many_requests",
 }  # fmt: skip
+
+
+# What marshmallow says of a body, or of an object in it, that is something else.
+_NO_OBJECT = ("Invalid input type.", "Not a valid mapping type.")
 
 
 def problem(
@@ -64,12 +69,17 @@ def from_error(error: CasewireError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if status == 503:
         headers["Retry-After"] = "1"
-    detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in error.fields)
+    detail = _detail(error.fields)
     title = _TITLES.get(error.code, error.title)
     return problem(
         status, error.code, title, detail or error.code.replace("_", " ").capitalize() + ".",
         errors=error.fields, headers=headers, **extra,
     )  # fmt: skip
+
+
+def _detail(errors: list[dict[str, str]]) -> str:
+    """The errors in one line. What is about the whole body names no field."""
+    return "; ".join(": ".join(filter(None, (entry["field"], entry["message"]))) for entry in errors)
 
 
 def _flatten(messages: Any, path: str = "") -> list[dict[str, str]]:
@@ -83,11 +93,8 @@ def _flatten(messages: Any, path: str = "") -> list[dict[str, str]]:
                 found += _flatten(value, f"{path}.{key}" if path else str(key))
         return found
     if isinstance(messages, list):
-        found = []
-        for message in messages:
-            found += [{"field": path, "message": message}] if isinstance(message, str) else _flatten(message, path)
-        return found
-    return [{"field": path, "message": str(messages)}]
+        return [entry for message in messages for entry in _flatten(message, path)]
+    return [{"field": path, "message": "Not an object." if messages in _NO_OBJECT else str(messages)}]
 
 
 def register(app: Flask) -> None:
@@ -109,11 +116,11 @@ def register(app: Flask) -> None:
         status = error.code or 500
         messages = getattr(error, "data", {}) or {}
         errors = _flatten(messages.get("messages", {})) or None
-        detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors or [])
+        detail = _detail(errors or [])
         code = _HTTP_CODES.get(status, error.name.lower().replace(" ", "_"))
         headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
-        return problem(status, code, error.name, detail or error.description or error.name, errors=errors,
-                       headers=headers)  # fmt: skip
+        title = _TITLES_BY_STATUS.get(status, error.name)
+        return problem(status, code, title, detail or error.description or title, errors=errors, headers=headers)
 
     @app.errorhandler(Exception)
     def _bug(error: Exception) -> Response:

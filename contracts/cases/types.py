@@ -28,7 +28,8 @@ class CaseTypeFields(Schema):
 
     name = Text(longest=120, shortest=1)
     number_prefix = fields.String(
-        allow_none=True, validate=validate.Regexp(r"^[A-Z0-9-]{1,10}\Z", error="Like PR-: A to Z, digits and dashes.")
+        allow_none=True,
+        validate=validate.Regexp(r"^[A-Z0-9-]{1,10}\Z", error="Not a prefix like PR-: A to Z, digits, dashes."),
     )
     number_digits = fields.Integer(strict=True, validate=validate.Range(min=3, max=9))
     number_yearly = Flag()

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Choice, Count, Empty, Event, Flag, Id, Instant, Operation, PageRequest, Text, page_of
+from contracts.base import (
+    Choice,
+    Count,
+    Empty,
+    Entries,
+    Event,
+    Flag,
+    Id,
+    Instant,
+    Operation,
+    PageRequest,
+    Text,
+    page_of,
+)
 from contracts.clients.common import A_CLIENT, OWNER, ClientId
 from contracts.clients.records import Client
 from contracts.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Unavailable
@@ -20,7 +33,7 @@ class MergeClients(ClientId):
     the status `blacklisted` stay, whosever they are. `dry_run` shows the outcome and writes nothing."""
 
     duplicate_id = Id(required=True)
-    keep = fields.Dict(
+    keep = Entries(
         keys=Text(longest=80), values=Choice("this", "duplicate"), load_default=dict, validate=validate.Length(max=200)
     )
     dry_run = Flag(load_default=False)
@@ -82,7 +95,7 @@ class UndoMerge(MergeId):
     """`resolve`: {field: which value to take} of each field that was changed since: as it is `now`, or as it was
     `then`, before the merge."""
 
-    resolve = fields.Dict(
+    resolve = Entries(
         keys=Text(longest=80), values=Choice("now", "then"), load_default=dict, validate=validate.Length(max=200)
     )
 

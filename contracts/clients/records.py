@@ -82,7 +82,9 @@ class ClientFields(Schema):
     status = Choice(*CLIENT_STATUSES)
     spam = Flag()
     flag_reason = Text(longest=500, allow_none=True)
-    language = fields.String(allow_none=True, validate=validate.Regexp(r"^[a-z]{2,3}(-[A-Z]{2})?$", error="Like en."))
+    language = fields.String(
+        allow_none=True, validate=validate.Regexp(r"^[a-z]{2,3}(-[A-Z]{2})?$", error="Not a language like en or pt-BR.")
+    )
     time_zone = Text(longest=60, allow_none=True)
     assigned_staff_id = Id(allow_none=True)
     phones = fields.List(fields.Nested(Phone), validate=validate.Length(max=20))

@@ -18,7 +18,9 @@ class TemplateVariant(Schema):
     """
 
     channel = Choice(*CHANNELS, required=True)
-    language = fields.String(load_default="en", validate=validate.Regexp(r"^[a-z]{2,3}$", error="Like en."))
+    language = fields.String(
+        load_default="en", validate=validate.Regexp(r"^[a-z]{2,3}$", error="Not a language like en.")
+    )
     subject = Text(longest=300, load_default=None, allow_none=True)
     body = Text(longest=20000, shortest=1, required=True)
     html = Text(longest=200_000, load_default=None, allow_none=True)

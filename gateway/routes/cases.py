@@ -10,6 +10,7 @@ from flask_smorest import Blueprint
 
 from contracts import cases
 from contracts.base import Id
+from contracts.errors import Invalid
 from gateway.endpoints import call, expose, permitted, query_arguments
 from gateway.wire import json_response
 
@@ -50,5 +51,11 @@ class SelectQuery(ma.Schema):
 @blueprint.response(200, SelectedIds)
 def select_cases(selector: dict[str, Any], query: dict[str, Any]) -> Response:
     """The ids of the cases that a selector means, by pages."""
-    selected = call(cases.SELECT_CASES, selector=request.get_json(), **query)
+    try:
+        selected = call(cases.SELECT_CASES, selector=request.get_json(), **query)
+    except Invalid as refused:
+        # Here the selector is the body itself.
+        for entry in refused.fields:
+            entry["field"] = entry["field"].removeprefix("selector").removeprefix(".")
+        raise
     return json_response({"data": [entry["case_id"] for entry in selected["data"]], "meta": selected["meta"]})

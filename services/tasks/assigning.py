@@ -80,10 +80,10 @@ def update_case_task(
     `case_archived`; Invalid.
     """
     due = changes.get("due")
-    due_dates.check_rule(due, "changes.due", anchor="case_task_id")
+    due_dates.check_rule(due, anchor="case_task_id")
     calendar = firm_calendar(calls) if due_dates.needs_calendar(due) else None
     if changes.get("assignee_id") is not None:
-        _demand_active(calls.accounts.get_staff(staff_id=changes["assignee_id"]), "changes.assignee_id")
+        _demand_active(calls.accounts.get_staff(staff_id=changes["assignee_id"]))
     handling = changes.get("overdue")
     if handling is not None:
         handling = _prepared_handling(db, calls, case_task_id, handling)
@@ -99,7 +99,7 @@ def update_case_task(
             task.assignee_id = changes["assignee_id"]
         if "due" in changes:
             before = task.due_at
-            dependents.set_due(uow.session, case, task, due, calendar, "changes.due")
+            dependents.set_due(uow.session, case, task, due, calendar, "due")
         if changes:
             task.touch(now)
             if "due" in changes:
@@ -117,7 +117,7 @@ def _prepared_handling(db: Database, calls: Any, case_task_id: str, given: dict[
 def _change_handling(uow: UnitOfWork, task: CaseTask, changes: dict[str, Any] | None, now: dt.datetime) -> None:
     before = task.overdue_handling
     task.overdue_handling = overdue_handling.changed(before, changes)
-    overdue_handling.check_rules(uow.session, task.overdue_handling, before, "changes.overdue")
+    overdue_handling.check_rules(uow.session, task.overdue_handling, before)
     if task.overdue_handling != before:
         uow.session.add(change_of(task, "handling_changed", {}, now))
 
@@ -127,6 +127,6 @@ def firm_calendar(calls: Any) -> due_dates.Calendar:
     return due_dates.Calendar.of_firm(calls.accounts.get_firm())
 
 
-def _demand_active(staff: dict[str, Any], field: str = "assignee_id") -> None:
+def _demand_active(staff: dict[str, Any]) -> None:
     if not staff.get("active", True):
-        raise invalid_field(field, "This staff member is no longer active.", "staff_inactive")
+        raise invalid_field("assignee_id", "This staff member is no longer active.", "staff_inactive")

@@ -32,12 +32,12 @@ def prepared(calls: Any, given: Handling | None, before: Handling | None) -> Han
     """
     if given is None or not any(given.values()):
         return None
-    return _checked(calls, OverdueHandling(), given, before, "overdue")
+    return _checked(calls, OverdueHandling(), given, before)
 
 
 def prepared_changes(calls: Any, given: Handling, before: Handling | None) -> Handling:
     """As `prepared`, what a loaded `OverdueHandlingChanges` names alone. A reminder is kept without its words."""
-    changes = _checked(calls, OverdueHandlingChanges(), given, before, "changes.overdue")
+    changes = _checked(calls, OverdueHandlingChanges(), given, before)
     if changes.get("remind_client") is not None:
         changes["remind_client"] = {
             name: value for name, value in changes["remind_client"].items() if name != "message"
@@ -53,13 +53,11 @@ def changed(before: Handling | None, changes: Handling | None) -> Handling | Non
     return handling if any(handling.values()) else None
 
 
-def check_rules(
-    session: Session, handling: Handling | None, before: Handling | None = None, field: str = "overdue"
-) -> None:
+def check_rules(session: Session, handling: Handling | None, before: Handling | None = None) -> None:
     """Raises Invalid `unknown_rule`."""
     rule_ids = (handling or {}).get("rule_ids") or []
     if rule_ids != (before or {}).get("rule_ids"):
-        demand_rules(session, rule_ids, f"{field}.rule_ids")
+        demand_rules(session, rule_ids, "overdue.rule_ids")
 
 
 def rules_of(tasks: Iterable[CaseTask]) -> set[str]:
@@ -85,18 +83,18 @@ def kept(stored: Handling | None) -> Handling | None:
     return {**_NOTHING, **stored, "remind_client": reminder and {name: reminder[name] for name in _OF_REMINDERS}}
 
 
-def _checked(calls: Any, schema: Any, given: Handling, before: Handling | None, field: str) -> Handling:
+def _checked(calls: Any, schema: Any, given: Handling, before: Handling | None) -> Handling:
     given = dict(given)
     for name in ("notify_staff_ids", "rule_ids"):
         if name in given:
             given[name] = list(dict.fromkeys(given[name]))
     if "notify_staff_ids" in given:
         known = (before or {}).get("notify_staff_ids") or ()
-        _check_staff(calls, given["notify_staff_ids"], known, f"{field}.notify_staff_ids")
+        _check_staff(calls, given["notify_staff_ids"], known, "overdue.notify_staff_ids")
     handling: Handling = schema.dump(given)
     if given.get("remind_client") is not None:
         reminder = (before or {}).get("remind_client")
-        handling["remind_client"]["content_id"] = _content_of(calls, handling, reminder, f"{field}.remind_client")
+        handling["remind_client"]["content_id"] = _content_of(calls, handling, reminder, "overdue.remind_client")
     return handling
 
 

@@ -20,7 +20,7 @@ from chassis.tokens import hash_token
 from contracts import accounts, cases, clients, messaging, portal, tasks
 from contracts.accounts import RESOLVE_API_KEY
 from contracts.clients import CREATE_CLIENT, GET_CLIENT, LIST_CLIENTS, UPDATE_CLIENT
-from contracts.errors import Conflict, NotFound, Unauthorized
+from contracts.errors import Conflict, Invalid, NotFound, Unauthorized
 from contracts.messaging import GET_MEDIA, RECEIVE_INBOUND_MESSAGE, RECORD_DELIVERY_STATUS
 from tests.service.edge_app import edge_app
 
@@ -180,13 +180,17 @@ def test_a_duplicate_names_its_candidates_unless_the_check_is_skipped(edge: Edge
         ({"first_name": "A\x00B"}, "first_name"),
         ({"firm_id": FIRM}, "firm_id"),
         ({"client_id": CLIENT}, "client_id"),
-        ([], "_schema"),
+        ({"custom_fields": []}, "custom_fields"),
+        ([], ""),
     ],
-    ids=["unknown", "wrong-type", "nested", "nul", "firm", "id", "not-an-object"],
+    ids=["unknown", "wrong-type", "nested", "nul", "firm", "id", "no-object-in-it", "no-object"],
 )
 def test_bad_input_is_422_and_names_the_field(edge: Edge, body: Any, field: str) -> None:
     found = problem(edge.send("POST", "/v1/clients", json=body), 422, "invalid_input")
-    assert field in [entry["field"] for entry in found["errors"]] or field == "_schema"
+    (error,) = found["errors"]
+    assert (error["field"], found["title"]) == (field, "Invalid input")
+    assert found["detail"] == (f"{field}: {error['message']}" if field else "Not an object.")
+    assert isinstance(body, dict) or error["message"] == "Not an object."
     assert edge.calls.asked(CREATE_CLIENT) == []
 
 
@@ -260,6 +264,20 @@ def test_unknown_paths_methods_and_ids_that_are_none(edge: Edge) -> None:
     problem(edge.send("GET", "/v1/nothing"), 404, "not_found")
     problem(edge.send("GET", "/v1/clients/not-an-id"), 404, "not_found")
     assert "GET" in edge.send("DELETE", "/v1/clients").headers["Allow"]
+
+
+def test_what_is_wrong_with_a_selector_is_named_as_in_the_body(edge: Edge) -> None:
+    def refuse(**query: Any) -> dict[str, Any]:
+        named = {"selector.case_filter.op": "Not an operator.", "selector": "Empty."}
+        raise Invalid("invalid_filter", fields=[{"field": at, "message": said} for at, said in named.items()])
+
+    edge.answer(RESOLVE_API_KEY, lambda key_hash: {**resolve(key_hash), "permissions": ["cases.read"]})
+    edge.answer(cases.SELECT_CASES, refuse)
+    refused = problem(
+        edge.send("POST", "/v1/cases/select", json={"case_filter": {"op": "like"}}), 422, "invalid_filter"
+    )
+    assert [entry["field"] for entry in refused["errors"]] == ["case_filter.op", ""]
+    assert refused["detail"] == "case_filter.op: Not an operator.; Empty."
 
 
 def test_an_owners_not_found_is_404_and_its_meta_is_shown(edge: Edge) -> None:

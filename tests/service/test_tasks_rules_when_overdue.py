@@ -98,7 +98,7 @@ def test_a_rule_that_is_not_there_is_refused_with_its_place(desk: Desk) -> None:
     task = late(desk)
     with pytest.raises(Invalid, match="unknown_rule") as refused:
         change(desk, task, {"rule_ids": [new_id()]})
-    assert refused.value.fields[0]["field"] == "changes.overdue.rule_ids.0"
+    assert refused.value.fields[0]["field"] == "overdue.rule_ids.0"
     assert views.get_case_task(desk.db, NOW, task["id"])["overdue"] is None
     template_id = desk.template(overdue=handling(rule_ids=[rule["id"]]))
     assert templates.get_template(desk.db, template_id)["overdue"]["rule_ids"] == [rule["id"]]
@@ -145,7 +145,7 @@ def test_who_is_named_anew_must_work_here_and_nothing_is_half_done(desk: Desk) -
     desk.staff[gone] = False
     with pytest.raises(Invalid, match="inactive_staff") as refused:
         change(desk, task, {"notify_staff_ids": [gone], "escalate": False})
-    assert refused.value.fields[0]["field"] == "changes.overdue.notify_staff_ids.0"
+    assert refused.value.fields[0]["field"] == "overdue.notify_staff_ids.0"
     assert views.get_case_task(desk.db, NOW, task["id"])["overdue"]["escalate"] is True
     assert change(desk, task, {})["overdue"]["escalate"] is True
     assert change(desk, task, {"escalate": False})["overdue"] is None

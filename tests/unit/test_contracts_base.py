@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 from marshmallow import ValidationError
 
-from contracts.base import Amount, Instant, Text
+from contracts.base import Amount, Choice, Entries, Instant, Text
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,15 @@ def test_an_amount_has_two_decimals(given: object, kept: str) -> None:
 def test_what_is_no_amount_is_refused_and_not_rounded(given: object) -> None:
     with pytest.raises(ValidationError):
         Amount().deserialize(given)
+
+
+def test_what_is_wrong_with_an_entry_is_said_under_its_key() -> None:
+    entries = Entries(keys=Text(longest=3), values=Choice("this", "that"))
+    assert entries.deserialize({"a": "this"}) == {"a": "this"}
+    with pytest.raises(ValidationError) as caught:
+        entries.deserialize({"a": "mine", "long": "this"})
+    assert caught.value.messages == {
+        "a": ["Must be one of: this, that."], "long": ["Length must be between 0 and 3."],
+    }  # fmt: skip
+    with pytest.raises(ValidationError, match="Not a valid mapping type"):
+        entries.deserialize([])
