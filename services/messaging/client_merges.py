@@ -16,7 +16,7 @@ from chassis.redirects import Following, Moved, Redirect, Rows
 from chassis.unit_of_work import UnitOfWork
 from chassis.value_sets import among
 from services.messaging import merged_consent
-from services.messaging.deliveries import is_message, move
+from services.messaging.deliveries import move, prepare_anew
 from services.messaging.doorbell import ring
 from services.messaging.merged_conversations import Conversations, Inbound, Sharing
 from services.messaging.models import NOTIFIED, WAITING, ClientMerge, ClientMergeMove, Delivery, LogEntry
@@ -83,7 +83,8 @@ class _Deliveries:
         self._now = now
 
     def take(self, uow: UnitOfWork, redirect: Redirect) -> Moved:
-        self._prepare_again(uow, Delivery.client_id == redirect.old_id)
+        # What is queued was prepared for somebody else's address.
+        prepare_anew(uow, self._now, Delivery.client_id == redirect.old_id)
         moved: dict[str, dict[str, Any] | None] = dict(self._apart(uow, redirect))
         for id_ in self._set(uow, redirect.new_id, Delivery.client_id == redirect.old_id):
             moved.setdefault(id_, None)
@@ -91,7 +92,7 @@ class _Deliveries:
 
     def give_back(self, uow: UnitOfWork, moved: Moved, redirect: Redirect) -> Collection[str]:
         mine = among(uow.session, Delivery.id, moved)
-        self._prepare_again(uow, mine, Delivery.client_id == redirect.new_id)
+        prepare_anew(uow, self._now, mine, Delivery.client_id == redirect.new_id)
         returned = set(self._set(uow, redirect.old_id, mine, Delivery.client_id == redirect.new_id))
         subjects: dict[str, list[str]] = {}
         for id_, facts in moved.items():
@@ -101,11 +102,6 @@ class _Deliveries:
             again = update(Delivery).where(Delivery.id.in_(ids)).values(subject_id=subject_id)
             uow.session.execute(again, execution_options=_WITHOUT_SYNC)
         return moved.keys()
-
-    def _prepare_again(self, uow: UnitOfWork, *whose: Any) -> None:
-        """What is queued was prepared for somebody else's address. An answer to an address still goes there."""
-        waiting = (Delivery.state == "queued", Delivery.conversation_id.is_(None), is_message())
-        move(uow, "accepted", self._now, where=[*whose, *waiting], due_at=Delivery.send_after, address=None)
 
     def _apart(self, uow: UnitOfWork, redirect: Redirect) -> dict[str, dict[str, Any]]:
         twin = aliased(Delivery)

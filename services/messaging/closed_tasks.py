@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, func, literal_column, select
 
 from chassis.unit_of_work import UnitOfWork
 from chassis.value_sets import among
-from services.messaging.deliveries import is_in, move
+from services.messaging.deliveries import come_back_late, is_in, move
 from services.messaging.models import WAITING, Batch, Delivery
 from services.messaging.setwise import one_of
 
@@ -31,6 +31,7 @@ def suppress(
     at: dict[str, dt.datetime] = {}
     for case_task_id, moment in closed:
         at[case_task_id] = max(moment, at.get(case_task_id, moment))
+    come_back_late(uow, among(uow.session, Delivery.case_task_id, sorted(at)), Delivery.kind == "notification")
     waiting = _waiting(uow, sorted(at))
     named = sorted({row.batch_id for row in waiting})
     requests = {

@@ -17,12 +17,15 @@ from sqlalchemy.orm import Session
 from chassis.unit_of_work import UnitOfWork
 from contracts.base import Event
 from contracts.messaging import DELIVERY_DELIVERED, DELIVERY_FAILED, DELIVERY_SENT, DELIVERY_SUPPRESSED
-from services.messaging.models import WAITING, Delivery
+from services.messaging.models import EXEMPT_KINDS, WAITING, Delivery
 from services.messaging.setwise import update_rows
 
 LONGEST_RESERVATION = dt.timedelta(minutes=1)
 """Longer than what waits is reserved by anybody, by however little the dispatchers' clocks differ. One that would last
 longer was made before the clock was set back."""
+
+LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+"""Before now by everybody's clock."""
 
 MOVES: dict[str, tuple[str, ...]] = {
     "accepted": ("accepted", "queued", "sent"),
@@ -232,26 +235,39 @@ def event_data(row: Any, now: dt.datetime) -> dict[str, Any]:
 
 
 def prepare_again(uow: UnitOfWork, client_ids: Iterable[str], now: dt.datetime) -> list[str]:
-    """Sends what is queued for these clients back to be prepared, since their addresses or zones may have changed. An
-    answer to an address still goes there."""
-    theirs = (Delivery.client_id.in_(sorted(set(client_ids))), Delivery.conversation_id.is_(None))
-    return move(
-        uow,
-        "accepted",
-        now,
-        where=[*theirs, Delivery.state == "queued", is_message()],
-        due_at=Delivery.send_after,
-        address=None,
-    )
+    """Has what goes to these clients prepared again, since their addresses or zones may have changed."""
+    return prepare_anew(uow, now, Delivery.client_id.in_(sorted(set(client_ids))))
+
+
+def prepare_anew(uow: UnitOfWork, now: dt.datetime, *which: ColumnElement[bool]) -> list[str]:
+    """Sends what is queued of these deliveries back to be prepared, and what is being prepared right now, by facts that
+    may be older than what is told; what is being called for, if it comes back. An answer to an address still goes
+    there."""
+    mine = (*which, Delivery.conversation_id.is_(None), Delivery.kind.not_in(EXEMPT_KINDS))
+    come_back_late(uow, *mine)
+    # Without its lease, what somebody prepares is not written.
+    prepared = (is_in(*WAITING), or_(is_in("queued"), Delivery.lease_owner.is_not(None)))
+    return move(uow, "accepted", now, where=[*mine, *prepared, is_message()], due_at=Delivery.send_after, address=None)
+
+
+def come_back_late(uow: UnitOfWork, *which: ColumnElement[bool]) -> None:
+    """Has what is under way of these deliveries prepared again if it is queued once more, since its call was not taken:
+    what is told meanwhile finds nothing that waits. For a claim it is then as if its window had closed."""
+    under_way = or_(Delivery.state == "sending", Delivery.state == "unknown")
+    messages = select(func.coalesce(Delivery.joined_to, Delivery.id)).where(*which, under_way)
+    late = update(Delivery).where(Delivery.id.in_(messages)).values(window_closes=LONG_AGO)
+    uow.session.execute(late, execution_options={"synchronize_session": False})
 
 
 def suppress_erased(uow: UnitOfWork, client_id: str, now: dt.datetime) -> list[str]:
     """Suppresses what still waits for a client that was deleted."""
+    theirs = Delivery.client_id == client_id
+    come_back_late(uow, theirs)
     return move(
         uow,
         "suppressed",
         now,
-        where=[Delivery.client_id == client_id, Delivery.state.in_(WAITING), is_message()],
+        where=[theirs, Delivery.state.in_(WAITING), is_message()],
         reason="client_erased",
     )
 

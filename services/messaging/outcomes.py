@@ -12,6 +12,7 @@ import phonenumbers
 from contracts.messaging import NUMBER_CHANNELS
 from contracts.tasks import OPEN_STATUSES
 from services.messaging import consent
+from services.messaging.deliveries import LONG_AGO
 from services.messaging.email_parts import NAMES as EMAIL_NAMES
 from services.messaging.models import EXEMPT_KINDS
 from services.messaging.quiet_hours import Place, place_of
@@ -24,7 +25,6 @@ FRESH_INBOUND = dt.timedelta(hours=24)
 """How long after a client wrote a person's answer counts as an answer."""
 ANSWER_WITHIN = dt.timedelta(minutes=5)
 """47 CFR 64.1200(a)(12): the confirmation of an opt-out comes within five minutes."""
-_LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Wish:
     address: str | None = None
     language: str | None = None
     sender_id: str | None = None
-    send_after: dt.datetime = _LONG_AGO
+    send_after: dt.datetime = LONG_AGO
     joined_to: str | None = None
     in_business_hours: bool = False
     conversation_id: str | None = None

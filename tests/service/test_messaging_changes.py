@@ -1,0 +1,107 @@
+"""What changes while a message is being prepared or called for: what was read before it sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chassis.columns import new_id
+from chassis.testing import deliver, received
+from contracts import clients, tasks
+from services.messaging import preparation
+from services.messaging.adapters.base import Deferred, Result, Unknown
+from tests.service.messaging_desk import Desk, desk
+from tests.service.one_database import on_one_database
+
+__all__ = ["desk"]
+
+NUMBER = "+12125559999"
+Change = Callable[[Desk, dict[str, Any]], None]
+
+
+def moved(desk: Desk, item: dict[str, Any]) -> None:
+    (person,) = item["client_ids"]
+    desk.people[person] = {**desk.people[person], "sms": NUMBER}
+    data = {"client_id": person, "version": 2, "status": "active", "tags": [], "language": None, "changed": ["phones"]}
+    deliver(desk.service, "refresh_clients", received(clients.CLIENT_CHANGED, data, firm_id=desk.firm_id))
+
+
+def deleted(desk: Desk, item: dict[str, Any]) -> None:
+    (person,) = item["client_ids"]
+    desk.people[person] = {"client_id": person, "state": "erased"}
+    data = {"client_id": person, "version": 2}
+    deliver(desk.service, "drop_deleted_client", received(clients.CLIENT_DELETED, data, firm_id=desk.firm_id))
+
+
+def answered(desk: Desk, item: dict[str, Any]) -> None:
+    desk.tasks[item["case_task_id"]]["status"] = "completed"
+    data = {
+        "case_task_id": item["case_task_id"], "case_id": item["case_id"], "template_id": new_id(), "client_id": None,
+        "answered_by": "staff", "mapped": None, "answer_version": 1,
+    }  # fmt: skip
+    deliver(desk.service, "drop_closed_tasks", received(tasks.TASK_COMPLETED, data, firm_id=desk.firm_id))
+
+
+def not_taken(desk: Desk, result: Result, change: Change) -> str:
+    """A batch of one, whose first call is not taken by the provider, and something changes during it."""
+    answers = [result]
+    desk.provider.answer = lambda message: answers.pop() if answers else None
+    item = desk.item(desk.person())
+    batch_id = desk.ask([item])
+    desk.prepare()
+    desk.sending.send_some()
+    desk.sending.slots.wait_all()
+    change(desk, item)
+    desk.sending.recorder.record_some()
+    # The provider answers that it has no such message.
+    desk.provider.accepted.clear()
+    for _ in range(2):
+        desk.clock.advance(seconds=61)
+        desk.sending.settle_some()
+        desk.run()
+    return batch_id
+
+
+@pytest.mark.parametrize("result", [Unknown("timeout"), Deferred(5.0)], ids=["unknown", "deferred"])
+@pytest.mark.parametrize(
+    ("change", "sent_to", "outcome"),
+    [(moved, [NUMBER], "sent"), (deleted, [], "client_erased"), (answered, [], "task_closed")],
+)
+def test_what_changes_during_a_call_counts_if_it_is_made_again(
+    desk: Desk, result: Result, change: Change, sent_to: list[str], outcome: str
+) -> None:
+    batch_id = not_taken(desk, result, change)
+    assert [message.to for message in desk.provider.accepted] == sent_to
+    assert desk.outcome(batch_id) == {outcome: 1}
+
+
+def test_what_changes_while_it_is_prepared_is_prepared_anew(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = desk.item(desk.person())
+    batch_id = desk.ask([item])
+    gather = preparation.gather
+
+    def gather_before_a_change(*given: Any) -> Any:
+        facts = gather(*given)
+        monkeypatch.setattr(preparation, "gather", gather)
+        moved(desk, item)
+        return facts
+
+    monkeypatch.setattr(preparation, "gather", gather_before_a_change)
+    desk.run()
+    assert [message.to for message in desk.provider.accepted] == [NUMBER]
+    assert desk.outcome(batch_id) == {"sent": 1}
+
+
+@on_one_database
+def test_the_confirmation_of_a_stop_goes_where_the_stop_came_from(desk: Desk) -> None:
+    item = desk.item(desk.person())
+    number = desk.number(item["client_ids"][0])
+    desk.ask([item])
+    desk.run()
+    desk.reply(number, "STOP")
+    desk.prepare()
+    moved(desk, item)
+    desk.run()
+    assert desk.provider.texts_to(number)[-1].startswith("Harbor & Lane: you are opted out")
