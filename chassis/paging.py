@@ -258,7 +258,7 @@ def read_cursor(cursor: str, name: str, column: Any, ids: Any) -> tuple[Any, str
         if written_for != name:
             raise ValueError("a cursor of another list")
         if isinstance(ids.type, Uuid):
-            uuid.UUID(last_id)
+            last_id = _id(last_id)
         elif not isinstance(last_id, str):
             raise TypeError("an id is a text")
         return _value_of(text, column), _storable(last_id)
@@ -278,6 +278,8 @@ def _value_of(text: Any, column: Any) -> Any:
         if moment.tzinfo is None:
             raise ValueError("an instant without a zone")
         return moment.astimezone(dt.UTC)
+    if isinstance(kind, Uuid):
+        return _id(text)
     if isinstance(kind, Date):
         return dt.date.fromisoformat(text)
     if isinstance(kind, Integer):
@@ -288,6 +290,11 @@ def _value_of(text: Any, column: Any) -> Any:
     if isinstance(kind, Numeric):
         return decimal.Decimal(str(text))
     return _storable(str(text))
+
+
+def _id(text: str) -> str:
+    # Python takes forms that PostgreSQL does not.
+    return str(uuid.UUID(text))
 
 
 def _storable(text: str) -> str:

@@ -14,6 +14,7 @@ from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from chassis.context import Context, use
+from chassis.texts import is_storable
 from contracts.errors import Invalid
 from gateway import (
     portal_contact,
@@ -111,7 +112,8 @@ def create_app(settings: EdgeSettings, credentials: CredentialCache | None = Non
             request.max_content_length = settings.max_json_bytes
             if (request.content_length or 0) > settings.max_json_bytes:
                 raise RequestEntityTooLarge(f"A body may have {settings.max_json_bytes} bytes.")
-        if request.path.startswith("/v1/"):
+        # A browser asks with OPTIONS, and without a credential, whether a page of CORS_ORIGINS may send one.
+        if request.path.startswith("/v1/") and request.method != "OPTIONS":
             g.credential = authenticate(request, cache)
             act_as(_context_of(g.credential))
             _check_media_type()
@@ -160,7 +162,7 @@ def act_as(context: Context) -> None:
 
 def _context_of(credential: dict[str, Any]) -> Context:
     key = request.headers.get("Idempotency-Key")
-    if key is not None and (not key.strip() or len(key) > 200):
+    if key is not None and (not key.strip() or len(key) > 200 or not is_storable(key)):
         raise Invalid(
             "invalid_idempotency_key", fields=[{"field": "Idempotency-Key", "message": "1 to 200 characters."}]
         )

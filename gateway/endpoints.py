@@ -24,6 +24,7 @@ from gateway.wire import read_json, record_response
 View = Callable[..., Response]
 
 _PATH_NAMES = re.compile(r"<(?:\w+:)?(\w+)>")
+_VERSION = re.compile(r"[0-9]{1,9}")
 
 IF_MATCH = {"in": "header", "name": "If-Match", "schema": {"type": "string"}, "description": "The ETag that was read."}
 IDEMPOTENCY_KEY = {
@@ -100,7 +101,7 @@ def expected_version() -> int | None:
     tags = request.if_match
     if not tags or tags.star_tag:
         return None
-    versions = [tag for tag in tags if tag.isdigit()]
+    versions = [tag for tag in tags if _VERSION.fullmatch(tag)]
     if not versions:
         raise Invalid("invalid_if_match", fields=[{"field": "If-Match", "message": "Not an ETag of ours."}])
     return int(versions[0])

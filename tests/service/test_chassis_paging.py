@@ -130,12 +130,18 @@ def test_a_cursor_that_is_none_is_refused(db: Database, cursor: str) -> None:
 
 @pytest.mark.parametrize(
     ("sort", "value"),
-    [("made_at", "0001-01-01T00:00:00+14:00"), ("made_at", "9999-12-31T23:00:00-14:00"),
+    [("id", "x"), ("made_at", "0001-01-01T00:00:00+14:00"), ("made_at", "9999-12-31T23:00:00-14:00"),
      ("made_at", "2026-01-01T00:00"), ("name", "\x00"), ("size", 2**31), ("size", "Infinity"), ("size", "9" * 5000)],
 )  # fmt: skip
 def test_a_cursor_with_a_value_that_no_row_can_have_is_refused(db: Database, sort: str, value: Any) -> None:
     with pytest.raises(Invalid, match="invalid_cursor"):
         read(db, sort=sort, cursor=cursor_after(sort, value, new_id()))
+
+
+def test_a_cursor_with_its_id_in_another_form_is_the_same(db: Database) -> None:
+    last_id = read(db, sort="size", limit=5)[0][-1].id
+    named = [cursor_after("size", 0, id_) for id_ in (last_id, f"urn:uuid:{last_id}", last_id.replace("-", ""))]
+    assert len({tuple(row.id for row in read(db, sort="size", cursor=cursor)[0]) for cursor in named}) == 1
 
 
 def test_a_cursor_holds_for_its_own_order_only(db: Database) -> None:

@@ -137,7 +137,8 @@ def test_if_match_becomes_the_expected_version_and_a_stale_one_is_412(edge: Edge
     path = f"/v1/clients/{CLIENT}"
     assert edge.send("PATCH", path, json={"first_name": "B"}, headers={"If-Match": '"3"'}).status_code == 200
     problem(edge.send("PATCH", path, json={"first_name": "B"}, headers={"If-Match": '"2"'}), 412, "stale_version")
-    problem(edge.send("PATCH", path, json={}, headers={"If-Match": '"x"'}), 422, "invalid_if_match")
+    for tag in ('"x"', '"\u00b2"', f'"{2**63}"', f'"{"9" * 5000}"'):
+        problem(edge.send("PATCH", path, json={}, headers={"If-Match": tag}), 422, "invalid_if_match")
     assert [asked["expected_version"] for asked in edge.calls.asked(UPDATE_CLIENT)] == [3, 2]
 
 
@@ -154,8 +155,21 @@ def test_the_idempotency_key_goes_with_a_post_only(edge: Edge) -> None:
     edge.send("POST", "/v1/clients", json={}, headers={"Idempotency-Key": "k1"})
     edge.send("GET", f"/v1/clients/{CLIENT}", headers={"Idempotency-Key": "k1"})
     assert keys == ["k1", None]
-    too_long = edge.send("POST", "/v1/clients", json={}, headers={"Idempotency-Key": "k" * 201})
-    problem(too_long, 422, "invalid_idempotency_key")
+    for key in ("k" * 201, "k\x00"):
+        refused = edge.send("POST", "/v1/clients", json={}, headers={"Idempotency-Key": key})
+        problem(refused, 422, "invalid_idempotency_key")
+
+
+def test_a_browser_may_ask_for_the_pages_that_may_call(edge: Edge) -> None:
+    asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
+    ours = {"Origin": "https://app.example", **asked}
+    allowed = Edge(CORS_ORIGINS="https://app.example").http.options(f"/v1/clients/{CLIENT}", headers=ours)
+    assert allowed.status_code == 200
+    assert allowed.headers["Access-Control-Allow-Origin"] == "https://app.example"
+    assert allowed.headers["Access-Control-Allow-Headers"] == "authorization"
+    for other in (edge, Edge(CORS_ORIGINS="https://other.example")):
+        refused = other.http.options(f"/v1/clients/{CLIENT}", headers=ours)
+        assert "Access-Control-Allow-Origin" not in refused.headers
 
 
 def test_a_duplicate_names_its_candidates_unless_the_check_is_skipped(edge: Edge) -> None:
