@@ -56,6 +56,11 @@ class Served:
         self._seconds = calls_served.labels(self.codec.routing_key)
         _check_signature(self.codec, method)
 
+    def may_repeat(self, context: Context) -> bool:
+        """Whether to carry out a request a second time does no harm."""
+        keyed = context.idempotency_key is not None and context.firm_id is not None
+        return self.operation.repeatable or keyed or not self.codec.changes
+
     def answer(self, service: Any, wire: Wire, context: Context) -> bytes:
         """The body of the reply to a request. Nothing but the end of the process gets past this."""
         context = context.with_deadline(self.operation.deadline)
@@ -178,6 +183,11 @@ class RequestConsumer(SharedExtension, ProviderCollector):
             self._reply(message, encode_error(error))
             return
         context = Context.from_headers(message.headers)
+        if message.delivery_info.get("redelivered") and not provider.served.may_repeat(context):
+            # Who had it before, and died or lost the bus, may have carried it out: nobody can tell.
+            interrupted = DeadlineExceeded("interrupted", operation=provider.served.codec.routing_key)
+            self._reply(message, encode_error(interrupted))
+            return
         try:
             self.container.spawn_worker(
                 provider,

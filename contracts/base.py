@@ -202,8 +202,9 @@ class Operation:
     """One RPC: `owner.name(**request) -> response`.
 
     `deadline` is in seconds. `firm` False marks the few operations that run before a firm is known (a credential, a
-    link, a webhook). `permission` is what the gateway demands of the caller's role. `example` is a request and
-    `answer` a response that contract tests load at both ends.
+    link, a webhook). `permission` is what the gateway demands of the caller's role. `repeatable`: a request that was
+    perhaps carried out may be carried out again, for that changes nothing more; of what only reads, that goes without
+    saying. `example` is a request and `answer` a response that contract tests load at both ends.
     """
 
     owner: str
@@ -214,6 +215,7 @@ class Operation:
     deadline: float = 5.0
     firm: bool = True
     permission: str | None = None
+    repeatable: bool = False
     example: dict[str, Any] = field(default_factory=dict, hash=False, compare=False)
     answer: dict[str, Any] = field(default_factory=dict, hash=False, compare=False)
 

@@ -40,5 +40,6 @@ def export_operation(owner: str) -> Operation:
     """The operation by which a service hands out what it holds about a client."""
     return Operation(
         owner, "export_client_data", ExportClientData, ExportedPage, (NotFound, Gone, Invalid, Unavailable),
-        deadline=20.0, permission="clients.export_data", example={"client_id": "018f4e9a-0000-7000-8000-000000000010"},
+        deadline=20.0, permission="clients.export_data", repeatable=True,
+        example={"client_id": "018f4e9a-0000-7000-8000-000000000010"},
     )  # fmt: skip

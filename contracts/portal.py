@@ -243,7 +243,7 @@ _REGISTER = {"token_hash": "0" * 64, "client_id": _ID, "scope": {"kind": "task",
 
 REGISTER_LINKS = Operation(
     OWNER, "register_links", RegisterLinks, RegisteredLinks, (Invalid, Unavailable), permission="links.write",
-    deadline=10.0, example={"links": [_REGISTER]},
+    deadline=10.0, repeatable=True, example={"links": [_REGISTER]},
 )  # fmt: skip
 CREATE_LINK = Operation(
     OWNER, "create_link", RegisterLink, RegisteredLink, (Invalid, NotFound, Gone, Unavailable),
@@ -253,7 +253,9 @@ GET_LINK = Operation(OWNER, "get_link", LinkId, Link, (NotFound,), permission="l
 REVOKE_LINK = Operation(
     OWNER, "revoke_link", LinkId, Link, (NotFound,), permission="links.write", example={"link_id": _ID}
 )
-OPEN_LINK = Operation(OWNER, "open_link", OpenLink, OpenedLink, (Gone,), firm=False, example={"token_hash": "0" * 64})
+OPEN_LINK = Operation(
+    OWNER, "open_link", OpenLink, OpenedLink, (Gone,), firm=False, repeatable=True, example={"token_hash": "0" * 64}
+)
 GET_PAGE = Operation(
     OWNER, "get_page", LinkId, PortalPage, (Gone, Unavailable), firm=False, deadline=10.0, example={"link_id": _ID}
 )
@@ -280,7 +282,7 @@ GET_CONTACT_PAGE = Operation(
 )  # fmt: skip
 WRITE_MESSAGE = Operation(
     OWNER, "write_message", WriteMessage, Empty, (Gone, Invalid, Unavailable), firm=False, deadline=10.0,
-    example={"link_id": _ID, "body": "When is my hearing?", "once": "0123456789abcdef"},
+    repeatable=True, example={"link_id": _ID, "body": "When is my hearing?", "once": "0123456789abcdef"},
 )  # fmt: skip
 SET_OWN_PREFERENCES = Operation(
     OWNER, "set_own_preferences", SetOwnPreferences, ContactPage, (Gone, Invalid, Unavailable), firm=False,

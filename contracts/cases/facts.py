@@ -78,7 +78,7 @@ class CaseFactsList(Schema):
 GET_CASE_FACTS = Operation(OWNER, "get_case_facts", CaseIds, CaseFactsList, (Invalid,), example={"case_ids": [A_CASE]})
 SUMMARIZE_CLIENT_CASES = Operation(
     OWNER, "summarize_client_cases", SummarizeClientCases, ClientCasesSummary, (Invalid,), permission="cases.read",
-    example={"client_id": A_CASE},
+    repeatable=True, example={"client_id": A_CASE},
 )  # fmt: skip
 GET_CLIENT_CASES = Operation(
     OWNER, "get_client_cases", ClientIds, ClientCases, (Invalid,), deadline=10.0, example={"client_ids": [A_CASE]}

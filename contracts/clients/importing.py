@@ -62,7 +62,7 @@ class MatchedPeople(Schema):
     IMPORT_REQUESTED, IMPORT_UNDO_REQUESTED,
 ) = import_operations(OWNER, "imports.write")  # fmt: skip
 MATCH_PEOPLE = Operation(
-    OWNER, "match_people", MatchPeople, MatchedPeople, (Invalid,), deadline=30.0,
+    OWNER, "match_people", MatchPeople, MatchedPeople, (Invalid,), deadline=30.0, repeatable=True,
     example={"import_id": A_CLIENT, "people": [{"row": 1, "client_id": A_CLIENT, "values": {"full_name": "Ann Lee"}}]},
 )  # fmt: skip
 CLIENTS_IMPORTED = Event(

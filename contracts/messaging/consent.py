@@ -193,11 +193,12 @@ RECORD_CONSENTS = Operation(
 )  # fmt: skip
 DESCRIBE_UNSUBSCRIPTION = Operation(
     OWNER, "describe_unsubscription", UnsubscribeToken, Unsubscription, (Gone, Unavailable), firm=False,
-    example={"token": "t"},
+    repeatable=True, example={"token": "t"},
 )  # fmt: skip
 UNSUBSCRIBE = Operation(
-    OWNER, "unsubscribe", UnsubscribeToken, Unsubscription, (Gone, Unavailable), firm=False, example={"token": "t"}
-)
+    OWNER, "unsubscribe", UnsubscribeToken, Unsubscription, (Gone, Unavailable), firm=False, repeatable=True,
+    example={"token": "t"},
+)  # fmt: skip
 GET_PREFERENCES = Operation(
     OWNER, "get_preferences", ClientIdOnly, Preferences, (NotFound, Gone, Unavailable), permission="consents.read",
     example={"client_id": AN_ID},

@@ -136,28 +136,29 @@ class MessageReceived(Schema):
 
 RECEIVE_INBOUND_MESSAGE = Operation(
     OWNER, "receive_inbound_message", InboundMessage, InboundReceived, (Invalid, NotFound), firm=False,
+    repeatable=True,
     example={"provider": "twilio", "provider_id": "SM1", "channel": "sms", "from": "+12125550123",
              "to": "+12125550100", "body": "STOP"},
 )  # fmt: skip
 RECEIVE_PORTAL_MESSAGE = Operation(
-    OWNER, "receive_portal_message", PortalMessage, InboundReceived, (Invalid,),
+    OWNER, "receive_portal_message", PortalMessage, InboundReceived, (Invalid,), repeatable=True,
     example={"client_id": AN_ID, "link_id": AN_ID, "body": "When is my hearing?", "once": "0123456789abcdef"},
 )  # fmt: skip
 RECORD_DELIVERY_STATUS = Operation(
-    OWNER, "record_delivery_status", DeliveryStatus, StatusRecorded, (Invalid,), firm=False,
+    OWNER, "record_delivery_status", DeliveryStatus, StatusRecorded, (Invalid,), firm=False, repeatable=True,
     example={"provider": "twilio", "provider_id": "SM1", "status": "delivered", "token": "t"},
 )  # fmt: skip
 RECORD_EMAIL_EVENT = Operation(
-    OWNER, "record_email_event", EmailEvent, StatusRecorded, (Invalid,), firm=False,
+    OWNER, "record_email_event", EmailEvent, StatusRecorded, (Invalid,), firm=False, repeatable=True,
     example={"provider": "ses", "event_id": "e", "kind": "bounced", "provider_id": "m", "token": "t",
              "recipients": [{"address": "ann@example.com", "hard": True}]},
 )  # fmt: skip
 RECORD_KEY_PRESS = Operation(
-    OWNER, "record_key_press", KeyPress, Spoken, (Invalid, NotFound, Unavailable), firm=False,
+    OWNER, "record_key_press", KeyPress, Spoken, (Invalid, NotFound, Unavailable), firm=False, repeatable=True,
     example={"provider": "twilio", "provider_id": "CA1", "digits": "9", "token": "t", "event_id": "e"},
 )  # fmt: skip
 RECEIVE_INBOUND_CALL = Operation(
-    OWNER, "receive_inbound_call", InboundCall, Spoken, (Invalid, NotFound, Unavailable), firm=False,
+    OWNER, "receive_inbound_call", InboundCall, Spoken, (Invalid, NotFound, Unavailable), firm=False, repeatable=True,
     example={"provider": "twilio", "provider_id": "CA1", "from": "+12125550123", "to": "+12125550100"},
 )  # fmt: skip
 

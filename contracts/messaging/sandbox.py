@@ -144,7 +144,7 @@ LIST_SANDBOX_ADDRESSES = Operation(
     OWNER, "list_sandbox_addresses", ListSandboxAddresses, page_of(SandboxAddress), (Invalid,), firm=False
 )
 DESCRIBE_SANDBOX_ADDRESS = Operation(
-    OWNER, "describe_sandbox_address", SandboxAddressId, SandboxProfile, (), firm=False,
+    OWNER, "describe_sandbox_address", SandboxAddressId, SandboxProfile, (), firm=False, repeatable=True,
     example={"address": "+12125550123"},
 )  # fmt: skip
 LIST_SANDBOX_OFFICES = Operation(OWNER, "list_sandbox_offices", response=SandboxOffices, firm=False)

@@ -103,6 +103,7 @@ class Pets:
     name = "pets"
     db = Data(Base)
     naps_ended: ClassVar[list[float]] = []
+    begun: ClassVar[list[str]] = []
 
     @serve(GET_PET)
     def get_pet(self, pet_id: str) -> dict[str, Any]:
@@ -114,6 +115,7 @@ class Pets:
 
     @serve(CREATE_PET)
     def create_pet(self, name: str, tags: list[str]) -> dict[str, Any]:
+        self.begun.append(name)
         if name == "slow":
             eventlet.sleep(0.3)
         with self.db.unit_of_work() as uow:

@@ -19,7 +19,7 @@ from chassis.envelope import CONTENT_TYPE
 from chassis.events import ReceivedEvent, on
 from chassis.outbox import exchange_name
 from chassis.testing import eventually, make_database
-from contracts.errors import CasewireError
+from contracts.errors import CasewireError, DeadlineExceeded
 from tests.service.pet_shop import Base, Customer, Pets
 from tests.service.sample import THING_MADE
 from tests.service.test_chassis_events import envelope
@@ -47,6 +47,12 @@ class Router:
         for ours in self._ours:
             with suppress(OSError):
                 ours.shutdown(socket.SHUT_RDWR)
+
+    def cut(self) -> None:
+        """Ends every connection at both ends: the broker has back what was not acknowledged."""
+        for end in (*self._ours, *self._brokers):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         for thread in self._running:
@@ -139,3 +145,22 @@ def test_every_reply_comes_to_the_next_connection(
         router.forget()
         eventually(answered, what="the next connection")
         assert [answered() for _ in range(ENOUGH)] == [True] * ENOUGH
+
+
+def test_a_command_that_may_have_been_carried_out_is_not_carried_out_again(
+    vhost: str, router: Router, start: Callable[..., ServiceRunner]
+) -> None:
+    start(Pets, bus=router.uri, HEARTBEAT=LATER_THAN_ANY_TEST, DATABASE_URL=make_database(Base).url)
+    runner = start(Customer, bus=vhost)
+    (calls,) = (one for one in runner.service_map["customer"].dependencies if one.attr_name == "calls")
+    pets = calls.get_dependency(None).pets
+    Pets.begun.clear()
+    with use(Context(firm_id=FIRM)):
+        under_way = pets.create_pet.start(name="slow")
+        eventually(lambda: Pets.begun)
+        router.cut()
+        with suppress(DeadlineExceeded):  # whichever comes first: its answer by another connection, or the refusal
+            under_way.result()
+        # The next connection brings the command once more, and what was asked after it.
+        assert pets.count_pets() == {"pets": 1}
+        assert Pets.begun == ["slow"]

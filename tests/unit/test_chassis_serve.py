@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,6 +53,25 @@ def test_a_served_method_stays_a_method() -> None:
 
     assert Things().make_thing(title="x") == {"title": "x"}
     assert served_operations(Things) == {"make_thing": OPERATION}
+
+
+@pytest.mark.parametrize(
+    ("operation", "context", "may"),
+    [
+        (OPERATION, Context(firm_id="f"), False),
+        (OPERATION, Context(firm_id="f", idempotency_key="k"), True),
+        (replace(OPERATION, repeatable=True), Context(firm_id="f"), True),
+        (replace(OPERATION, name="get_thing"), Context(firm_id="f"), True),
+    ],
+    ids=["command", "keyed", "repeatable", "read"],
+)
+def test_what_was_perhaps_carried_out_is_repeated_only_where_that_does_no_harm(
+    operation: Operation, context: Context, may: bool
+) -> None:
+    def method(self: Any, **request: Any) -> None: ...
+
+    method.__name__ = operation.name
+    assert Served(operation, method).may_repeat(context) is may
 
 
 @pytest.mark.parametrize("error", [NotFound("thing_not_found"), Unavailable("elsewhere")], ids=["declared", "any"])
