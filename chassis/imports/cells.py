@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from chassis.custom_fields import Definition
@@ -90,8 +90,18 @@ def read_cell(field: Definition, text: str, read_date: ReadDate) -> Any:
     if field.type == "choice":
         return _option(field, text)
     if field.type == "choices":
-        return [_option(field, part) for part in split_texts(text, commas=False)]
+        return list(_options(field, text))
     return text
+
+
+def _options(field: Definition, text: str) -> Iterator[str]:
+    """The options that are meant. A comma is between two, unless there is an option with it."""
+    for part in split_texts(text, commas=False):
+        option = _option(field, part)
+        if option in field.options:
+            yield option
+        else:
+            yield from (_option(field, word) for word in split_texts(part))
 
 
 def _option(field: Definition, text: str) -> str:

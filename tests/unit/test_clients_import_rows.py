@@ -191,6 +191,19 @@ def test_several_in_one_cell_are_each_their_own():
     assert read({"first_name": "Ann", "phone": ";"}).errors == ["invalid_phone:phone"]
 
 
+def test_options_are_apart_by_commas_as_well_unless_one_holds_a_comma():
+    own = [ClientField(key="topics", type="choices", required=False, options=["Tax", "Wills, trusts", "Land"])]
+
+    def topics(cell):
+        row = RowReader(2, {"last_name": 0, "custom_fields.topics": 1}, {}, "US", NOW, own_fields=own)
+        read = row.read(1, ["Lee", cell])
+        return read.errors or read.fields["custom_fields"]["topics"]
+
+    assert topics("tax, Land") == topics("Land|Tax") == ["Tax", "Land"]
+    assert topics("Wills, trusts; land") == ["Wills, trusts", "Land"]
+    assert topics("Tax, Sea") == ["not_an_option:custom_fields.topics"]
+
+
 def test_countries_languages_and_statuses_are_understood_by_name():
     named = {"country": "Alemania", "city": "Köln", "language": "German", "status": "Lead"}
     fields = read({"first_name": "Ann", **named}).fields
