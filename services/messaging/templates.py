@@ -8,7 +8,7 @@ of an email HTML, in which the values of variables are escaped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -59,16 +59,49 @@ class BadTemplate(Exception):
     """What is wrong with a text, in words for the one who wrote it."""
 
 
+@lru_cache(maxsize=512)
 def check_text(text: str) -> frozenset[str]:
     """The variables that `text` uses. Raises BadTemplate if it cannot be used."""
+    found: set[str] = set()
     try:
         tree = _environment.parse(text)
+        for node in tree.body:
+            _check(node, found)
+        _compiled(text)
     except TemplateSyntaxError as error:
         raise BadTemplate(f"line {error.lineno}: {error.message}") from error
-    found: set[str] = set()
-    for node in tree.body:
-        _check(node, found)
+    except (RecursionError, SyntaxError, MemoryError, ValueError) as error:
+        # Limits of Python's own, which no message comes near.
+        raise BadTemplate("it is nested too deep, or names a number with too many digits") from error
+    for node in _computed(tree):
+        _try_out(node, found)
     return frozenset(found)
+
+
+def _computed(node: nodes.Node) -> Iterator[nodes.Expr]:
+    """What is computed of values, in whichever branch it is."""
+    if isinstance(node, nodes.Filter | nodes.Compare):
+        yield node
+        return
+    for child in node.iter_child_nodes():
+        yield from _computed(child)
+
+
+def _try_out(node: nodes.Expr, names: Iterable[str]) -> None:
+    """A filter or a comparison that fails fails whatever the values are: by how many there are, or by their kinds."""
+    variables: dict[str, Any] = {}
+    for name in names:
+        *groups, key = name.split(".")
+        part = variables
+        for group in groups:
+            part = part.setdefault(group, {})
+        part[key] = 1 if name == "task.count" else "word"
+    alone = nodes.Template([nodes.Output([node], lineno=node.lineno)], lineno=node.lineno)
+    try:
+        Template.from_code(_environment, _environment.compile(alone), {}).render(variables)
+    except Exception as error:
+        what = "filter" if isinstance(node, nodes.Filter) else "comparison"
+        raise BadTemplate(f"line {node.lineno}: the {what} cannot be used so ({error})") from error
 
 
 def _check(node: nodes.Node, found: set[str]) -> None:

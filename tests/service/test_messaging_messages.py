@@ -43,6 +43,12 @@ def say(desk: Desk, client_id: str, body: str | None = "See you at nine.", **giv
         ("{{ client.first_name", "invalid_template", "Line 1"),
         ("{{ client.first_name | attr('x') }}", "invalid_template", "filter attr"),
         ("{{ ''.join('x') }}", "invalid_template", "call is not allowed"),
+        ("{{ client.first_name | truncate(2) }}", "invalid_template", "Line 1: the filter cannot be used so"),
+        ("{% if task.count > 9 %}\n{{ case.name | upper(1) }}{% endif %}", "invalid_template", "Line 2: the filter"),
+        ("{% if client.first_name > 2 %}x{% endif %}", "invalid_template", "the comparison cannot be used so"),
+        (f"{{{{ {'(' * 400}case.name{')' * 400} }}}}", "invalid_template", "nested too deep"),
+        (f"{{{{ case.name{' | trim' * 400} }}}}", "invalid_template", "nested too deep"),
+        (f"{{{{ {'9' * 5000} }}}}", "invalid_template", "too many digits"),
         ("x" * 1601, "too_long", "1600"),
     ],
 )
