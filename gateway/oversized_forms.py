@@ -9,6 +9,8 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, MultipartDecoder, N
 
 MOST_PARTS = 5_000
 """Of a form of the client's page: its fields, the files chosen and the boxes ticked."""
+_HELD = 512 * 1024
+"""Bytes of a body that are kept until it is clear which part they are of."""
 
 
 class TextFields:
@@ -18,7 +20,7 @@ class TextFields:
     def __init__(self, content_type: str, most: int) -> None:
         self.found: MultiDict[str, str] = MultiDict()
         boundary = parse_options_header(content_type)[1].get("boundary", "").encode()
-        self._decoder = MultipartDecoder(boundary, max_parts=MOST_PARTS) if boundary else None
+        self._decoder = MultipartDecoder(boundary, _HELD, max_parts=MOST_PARTS) if boundary else None
         self._left = most
         self._name: str | None = None
         self._text = b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from typing import Any
 
 import eventlet
@@ -106,3 +107,18 @@ def test_what_cannot_be_read_ends_the_texts(content_type: str, content: bytes, m
     texts.take(content)
     texts.take(b"x")
     assert list(texts.found) == found
+
+
+@pytest.mark.parametrize(
+    "beginning", [b"", b"--edge\r\nContent-Disposition: form-data; name="], ids=["no-part", "header"]
+)
+def test_what_never_comes_to_a_part_is_not_kept(beginning: bytes) -> None:
+    texts = TextFields("multipart/form-data; boundary=edge", 100)
+    texts.take(beginning)
+    tracemalloc.start()
+    try:
+        for _ in range(40):
+            texts.take(bytes(65536))
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
