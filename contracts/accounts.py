@@ -82,7 +82,7 @@ class Firm(FirmSettings, Stamped):
 class CreateFirm(FirmSettings):
     name = Text(longest=200, shortest=1, required=True)
     owner_name = Text(longest=200, shortest=1, load_default="Owner")
-    owner_email = fields.Email(load_default=None, allow_none=True)
+    owner_email = fields.Email(load_default=None, allow_none=True, validate=validate.Length(max=320))
 
 
 class CreatedFirm(Schema):
@@ -104,7 +104,7 @@ MOST_CASE_TYPES = 200
 
 class StaffFields(Schema):
     name = Text(longest=200, shortest=1)
-    email = fields.Email(allow_none=True)
+    email = fields.Email(allow_none=True, validate=validate.Length(max=320))
     role = Choice(*ROLES)
     supervisor_id = Id(allow_none=True)
     active = Flag()

@@ -63,7 +63,8 @@ def twilio_sms() -> Response:
             provider_id=form["MessageSid"],
             channel="sms",
             to=form["To"],
-            body=form.get("Body", ""),
+            # A carrier may put one for a sign that it does not know: no database keeps it, and no STOP must fail by it.
+            body=form.get("Body", "").replace("\x00", ""),
             messaging_service_sid=form.get("MessagingServiceSid"),
             opt_out_type=form.get("OptOutType"),
             media=media,

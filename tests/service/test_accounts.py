@@ -185,6 +185,14 @@ def test_a_limit_has_so_many_types_at_most():
         assert list(CreateStaff().validate(made)) == refused
 
 
+@pytest.mark.parametrize(("length", "refused"), [(320, []), (321, ["email"])])
+def test_an_email_address_is_no_longer_than_what_keeps_it(office, length, refused):
+    made = {"name": "A", "role": "member", "email": "a@example.com".rjust(length, "a")}
+    assert list(CreateStaff().validate(made)) == refused
+    if not refused:
+        assert staff.create_staff(office.db, NOW, **made)["email"] == made["email"]
+
+
 @pytest.mark.parametrize("changes", [{"active": False}, {"role": "admin"}])
 def test_the_last_owner_stays(office, changes):
     with pytest.raises(Conflict, match="last_owner"):

@@ -324,6 +324,14 @@ def test_a_signed_inbound_message_is_handed_on(edge: Edge) -> None:
     assert asked["messaging_service_sid"] == "MG1"
 
 
+def test_a_sign_that_no_database_keeps_holds_up_no_stop(edge: Edge) -> None:
+    edge.answer(RECEIVE_INBOUND_MESSAGE, lambda **command: {"message_id": CLIENT, "effect": "opted_out"})
+    form = {**SMS, "Body": "STOP\x00"}
+    answer = edge.http.post("/webhooks/twilio/sms", data=form, headers=signed("/webhooks/twilio/sms", form))
+    assert answer.status_code == 200
+    assert edge.calls.asked(RECEIVE_INBOUND_MESSAGE)[0]["body"] == "STOP"
+
+
 @pytest.mark.parametrize(
     ("form", "headers"),
     [
