@@ -60,12 +60,13 @@ def _stored(session: Session, rows: list[Record]) -> dict[str, Any]:
 
 
 def create_link(db: Database, now: dt.datetime, *, link: Record, link_days: int) -> Record:
-    """One link, as `register_links`: {link_id, token_hash, expires_at}. Raises Invalid."""
+    """One link, as `register_links`: {link_id, token_hash, expires_at}. Raises Invalid, also where the token stands for
+    a link that has ended: its address, which an old idempotency key gives again, would open nothing."""
     row = _row(link, now, link_days, "")
     with db.unit_of_work() as uow:
         uow.insert(Link, [row], ignore_conflicts=True)
         found = uow.session.scalars(select(Link).where(Link.token_hash == row["token_hash"])).one_or_none()
-        if found is None or any(getattr(found, name) != row[name] for name in _MATTERS):
+        if found is None or not found.is_live(now) or any(getattr(found, name) != row[name] for name in _MATTERS):
             raise invalid_field("token_hash", "Stands for another link.", "token_hash_taken")
         return uow.answer(_registered(found))
 

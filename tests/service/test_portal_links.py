@@ -76,6 +76,15 @@ def test_a_token_stands_for_one_link_only(office, database):
         Office(database).link(token_hash=link.hash)
 
 
+def test_a_token_whose_link_has_ended_makes_none(office):
+    wanted = {"token_hash": new_token()[1], "client_id": office.client_id, "scope": {"kind": "tasks"}}
+    made = links.create_link(office.db, NOW, link=wanted, link_days=14)
+    assert links.create_link(office.db, NOW, link=wanted, link_days=14) == made
+    links.revoke_link(office.db, NOW, made["link_id"])
+    with pytest.raises(Invalid, match="token_hash_taken"):
+        links.create_link(office.db, NOW, link=wanted, link_days=14)
+
+
 def test_wrong_expired_and_revoked_links_get_one_answer(office):
     expired, revoked = office.link(expires_at=NOW + dt.timedelta(hours=1)), office.link()
     links.revoke_link(office.db, NOW, revoked.id)
