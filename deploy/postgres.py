@@ -98,8 +98,9 @@ class Postgres:
     def _kept_password(self) -> str:
         kept = self.folder / "password"
         if not kept.exists():
-            # The folder is new: a cluster outside of it is what an emptied one left behind.
-            shutil.rmtree(self.data, ignore_errors=True)
+            if self.data.parent != self.folder:
+                # The folder is new: a cluster outside of it is what an emptied one left behind.
+                shutil.rmtree(self.data, ignore_errors=True)
             kept.touch(mode=0o600)
             kept.write_text(secrets.token_urlsafe(18))
         return kept.read_text()

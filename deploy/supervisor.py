@@ -25,6 +25,7 @@ from deploy.deployables import DATABASES, DEPLOYABLES, Deployable
 from deploy.embedded import sealing_keys
 from deploy.firms import create_demonstration_firm
 from deploy.folder import UP_MODE, Folder
+from deploy.installing import ProgramMissing
 from deploy.postgres import Postgres
 from deploy.processes import end, free_port, start
 from deploy.rabbitmq import RabbitMQ
@@ -164,7 +165,7 @@ class Supervisor:
         for server, name in ((self.postgres, "PostgreSQL"), (self.rabbitmq, "RabbitMQ")):
             if server.pid is None:
                 self._say(f"{name} ended; starting it again")
-                server.start()
+                self._start_server(server, name)
                 changed = True
         now = time.monotonic()
         for child in self.children:
@@ -173,6 +174,14 @@ class Supervisor:
                 changed = True
         if changed:
             self._write_state()
+
+    def _start_server(self, server: RabbitMQ | Postgres, name: str) -> None:
+        """Start a server again. One that does not serve in time is tried once more: what runs waits for it."""
+        try:
+            server.start()
+        except (OSError, ProgramMissing) as error:
+            self._say(f"{name} did not start: {error}")
+            time.sleep(LONGEST_PAUSE)
 
     def _start(self, child: Child, now: float) -> None:
         if child.process is not None:
