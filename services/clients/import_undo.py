@@ -1,7 +1,7 @@
 """Taking an import back: the clients that it made are deleted, as if one by one, and those that it changed get their
 earlier values again, as far as nobody changed them since.
 
-What was changed since stays, and is shown as a conflict.
+What was changed since stays, and is shown as a conflict; so does a client with whom work was begun.
 """
 
 from __future__ import annotations
@@ -11,21 +11,24 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import Session
 
 from chassis.columns import utc_now
 from chassis.database import Database, UnitOfWork
 from chassis.imports import undoing
 from chassis.imports.running import BUDGET
 from chassis.imports.undoing import Outcomes, Step, changes_of, earlier_record
+from chassis.value_sets import among
 from contracts.clients import CLIENT_DELETED, CLIENTS_IMPORTED, IMPORT_UNDO_REQUESTED
 from services.clients import activity, cards
 from services.clients.checking import Record, check_whole
 from services.clients.import_changes import plain_value, python_value, values_of
 from services.clients.imports import IMPORTS
-from services.clients.models import Activity, Client, Import, ImportChange
+from services.clients.models import Activity, Client, ClientNote, ContactTie, Import, ImportChange, LastCase
 from services.clients.records import facts_of
 
 CHUNK = 500
+_USES = {"cases": LastCase.client_id, "contacts": ContactTie.client_id, "notes": ClientNote.client_id}
 
 
 def undo_import(db: Database, now: dt.datetime, *, import_id: str) -> dict[str, Any]:
@@ -62,10 +65,14 @@ def _changed(import_id: str) -> tuple[Select[Any], Any]:
 
 
 def _remove(uow: UnitOfWork, found: Import, ids: Sequence[str], now: dt.datetime) -> Outcomes:
-    """Deletes clients that the import made, but those that were changed since."""
+    """Deletes clients that the import made, but those that were changed since, and those that are used."""
     records = cards.load(uow.session, ids, lock=True)
     left = {change.client_id: change.version for change in changes_of(uow.session, IMPORTS, found.id, ids)}
-    mine = {id_: record for id_, record in records.items() if record["version"] == left.get(id_, 1)}
+    kept = _uses(uow.session, ids)
+    for id_, record in records.items():
+        if record["version"] != left.get(id_, 1):
+            kept.setdefault(id_, []).insert(0, "id")
+    mine = {id_: record for id_, record in records.items() if id_ not in kept}
     rows = [
         {"id": id_, "archived_at": now, "updated_at": now, "version": record["version"] + 1}
         for id_, record in mine.items()
@@ -76,7 +83,18 @@ def _remove(uow: UnitOfWork, found: Import, ids: Sequence[str], now: dt.datetime
         uow.emit(CLIENT_DELETED, row["id"], data, aggregate_version=row["version"])
     _tell(uow, found, {id_: {"outcome": "removed"} for id_ in mine}, CLIENT_DELETED.name, now)
     outcomes: Outcomes = {id_: ("removed", []) for id_ in mine}
-    return outcomes | {id_: ("conflict", ["id"]) if id_ in records else ("gone", []) for id_ in ids if id_ not in mine}
+    return outcomes | {
+        id_: ("conflict", kept[id_]) if id_ in records else ("gone", []) for id_ in ids if id_ not in mine
+    }
+
+
+def _uses(session: Session, ids: Sequence[str]) -> dict[str, list[str]]:
+    """Of clients that something hangs on which no import brings: what."""
+    found: dict[str, list[str]] = {}
+    for name, column in _USES.items():
+        for id_ in session.scalars(select(column).where(among(session, column, ids)).distinct()):
+            found.setdefault(id_, []).append(name)
+    return found
 
 
 def _restore(uow: UnitOfWork, found: Import, ids: Sequence[str], now: dt.datetime) -> Outcomes:

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from chassis.context import Context, use
 from chassis.imports import running, undoing
+from contracts.cases import CASE_CREATED
 from contracts.clients import CLIENT_DELETED, CLIENTS_IMPORTED, IMPORT_UNDO_REQUESTED
 from contracts.errors import Conflict, NotFound
 from contracts.importing import Import
-from services.clients import import_running, import_undo
+from services.clients import contacts, import_running, import_undo, notes
 from services.clients.activity import list_client_activity
 from services.clients.client_keys import destroy_keys
 from services.clients.imports import IMPORTS
@@ -118,6 +120,26 @@ def test_what_was_changed_since_stays_and_is_shown(desk: Desk) -> None:
     assert (desk.get(cy)["occupation"], desk.listed(q="Di")) == ("Cook", [])
     with pytest.raises(NotFound):
         desk.get(di)
+
+
+@on_one_database
+def test_whoever_is_used_since_stays_and_is_shown(desk: Desk) -> None:
+    names = ["Cal", "Con", "Nora", "Una"]
+    kinds = {"Con": "business"}
+    found = desk.import_all([["Company", "Kind"], *([name, kinds.get(name, "")] for name in names)])
+    cal, con, nora, _ = (desk.listed(q=name)[0] for name in names)
+    opened = {"case_id": cal, "client_ids": [cal]}
+    desk.hear("record_created_cases", CASE_CREATED, {**CASE_CREATED.example, **opened})
+    contacts.create_contact(desk.db, NOW, client_ids=[con], first_name="Ann", email="ann@example.com")
+    with use(Context(firm_id=desk.firm_id, actor_kind="staff", actor_id=cal)):
+        notes.create_client_note(desk.db, NOW, client_id=nora, text="Called.")
+    desk.change(nora, occupation="Cook")
+    back = undo(desk, found["id"])
+    assert undone(back) == (1, 0, 3, 0)
+    assert {entry["client_id"]: entry["kept"] for entry in back["undo"]["conflicts"]} == {
+        cal: ["cases"], con: ["contacts"], nora: ["id", "notes"],
+    }  # fmt: skip
+    assert sorted(desk.listed()) == sorted([cal, con, nora])
 
 
 def test_a_client_changed_by_several_rows_gets_what_it_had_at_first(desk: Desk, small_chunks: None) -> None:
