@@ -9,8 +9,8 @@ import pytest
 
 from chassis.columns import new_id
 from chassis.testing import deliver, received
-from contracts import clients, tasks
-from services.messaging import preparation
+from contracts import accounts, clients, tasks
+from services.messaging import firm_rules, preparation
 from services.messaging.adapters.base import Deferred, Result, Unknown
 from tests.service.messaging_desk import Desk, desk
 from tests.service.one_database import on_one_database
@@ -42,6 +42,19 @@ def answered(desk: Desk, item: dict[str, Any]) -> None:
         "answered_by": "staff", "mapped": None, "answer_version": 1,
     }  # fmt: skip
     deliver(desk.service, "drop_closed_tasks", received(tasks.TASK_COMPLETED, data, firm_id=desk.firm_id))
+
+
+def change_while_prepared(monkeypatch: pytest.MonkeyPatch, change: Callable[[], None]) -> None:
+    """Once, after the facts were asked for and before what follows from them is written."""
+    gather = preparation.gather
+
+    def gather_before_a_change(*given: Any) -> Any:
+        facts = gather(*given)
+        monkeypatch.setattr(preparation, "gather", gather)
+        change()
+        return facts
+
+    monkeypatch.setattr(preparation, "gather", gather_before_a_change)
 
 
 def not_taken(desk: Desk, result: Result, change: Change) -> str:
@@ -80,15 +93,7 @@ def test_what_changes_during_a_call_counts_if_it_is_made_again(
 def test_what_changes_while_it_is_prepared_is_prepared_anew(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     item = desk.item(desk.person())
     batch_id = desk.ask([item])
-    gather = preparation.gather
-
-    def gather_before_a_change(*given: Any) -> Any:
-        facts = gather(*given)
-        monkeypatch.setattr(preparation, "gather", gather)
-        moved(desk, item)
-        return facts
-
-    monkeypatch.setattr(preparation, "gather", gather_before_a_change)
+    change_while_prepared(monkeypatch, lambda: moved(desk, item))
     desk.run()
     assert [message.to for message in desk.provider.accepted] == [NUMBER]
     assert desk.outcome(batch_id) == {"sent": 1}
@@ -105,3 +110,36 @@ def test_the_confirmation_of_a_stop_goes_where_the_stop_came_from(desk: Desk) ->
     moved(desk, item)
     desk.run()
     assert desk.provider.texts_to(number)[-1].startswith("Harbor & Lane: you are opted out")
+
+
+def demand_opt_in(desk: Desk) -> None:
+    desk.firm |= {"require_opt_in": True, "opt_out_scope": "channel", "version": 2}
+    data = {"firm_id": desk.firm_id, "changed": ["require_opt_in"], "version": 2}
+    event = received(accounts.FIRM_CHANGED, data, firm_id=desk.firm_id)
+    for _ in range(2):
+        deliver(desk.service, "keep_firm_rules", event)
+
+
+def test_an_opt_in_that_the_firm_demands_from_now_on_is_demanded_for_what_waits(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(firm_rules, "AT_ONCE", 2)
+    willing = desk.person()
+    desk.reply(desk.number(willing), "START")
+    batch_id = desk.ask([desk.item(desk.person()) for _ in range(5)] + [desk.item(willing)])
+    desk.prepare()
+    demand_opt_in(desk)
+    desk.run()
+    assert desk.outcome(batch_id) == {"no_consent": 5, "sent": 1}
+
+
+def test_an_opt_in_that_the_firm_demands_counts_for_what_is_being_prepared_or_called_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    not_taken(desk, Deferred(5.0), lambda desk, item: demand_opt_in(desk))
+    desk.firm["require_opt_in"] = False
+    desk.ask([desk.item(desk.person())])
+    change_while_prepared(monkeypatch, lambda: demand_opt_in(desk))
+    desk.run()
+    assert desk.provider.accepted == []
+    assert [row.reason for row in desk.deliveries()] == ["no_consent", "no_consent"]
