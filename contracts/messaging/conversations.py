@@ -17,7 +17,8 @@ LOG_KINDS = ("call", "meeting", "other")
 
 class Conversation(Stamped):
     """What was said with one client, over all channels; or, where an address belongs to several clients (`shared`) or
-    to none that we know (`unmatched`), with that address. `unread`: inbound messages since a person looked."""
+    to none that we know (`unmatched`), with that address. `unread`: inbound messages since a person looked. `preview`
+    is null also where the last message is about a case that the caller may not see."""
 
     kind = Choice(*CONVERSATION_KINDS)
     state = Choice("open", "closed")

@@ -19,7 +19,7 @@ from contracts.base import (
     ids,
     page_of,
 )
-from contracts.errors import Conflict, Gone, Invalid, NotFound, Unavailable
+from contracts.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Unavailable
 from contracts.messaging.common import AN_ID, CHANNELS, DELIVERY_STATES, OWNER
 from contracts.tasks import Message, NotificationEstimate, NotificationItem, Timing
 
@@ -297,15 +297,15 @@ LIST_DELIVERIES = Operation(
     permission="messages.read", example={"batch_id": AN_ID},
 )  # fmt: skip
 PAUSE_BATCH = Operation(
-    OWNER, "pause_batch", BatchId, Batch, (NotFound, Conflict, Unavailable), permission="messages.bulk",
+    OWNER, "pause_batch", BatchId, Batch, (NotFound, Conflict, Forbidden, Unavailable), permission="messages.bulk",
     example={"batch_id": AN_ID},
 )  # fmt: skip
 RESUME_BATCH = Operation(
-    OWNER, "resume_batch", BatchId, Batch, (NotFound, Conflict, Unavailable), permission="messages.bulk",
+    OWNER, "resume_batch", BatchId, Batch, (NotFound, Conflict, Forbidden, Unavailable), permission="messages.bulk",
     example={"batch_id": AN_ID},
 )  # fmt: skip
 CANCEL_BATCH = Operation(
-    OWNER, "cancel_batch", BatchId, Batch, (NotFound, Conflict, Unavailable), permission="messages.bulk",
+    OWNER, "cancel_batch", BatchId, Batch, (NotFound, Conflict, Forbidden, Unavailable), permission="messages.bulk",
     example={"batch_id": AN_ID},
 )  # fmt: skip
 REQUEST_MESSAGES = Operation(

@@ -1,4 +1,4 @@
-"""Reading batches: progress and counts, the list, and the ledger of deliveries."""
+"""Reading batches: progress and counts, which are everybody's, the list, and the ledger of deliveries."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.paging import page
+from chassis.scoping import EVERY_KIND
 from services.messaging.models import OPEN, WAITING, Batch, Delivery
 from services.messaging.queues import finish_of
 
@@ -110,7 +111,7 @@ def _counts(session: Session, batch_ids: Iterable[str]) -> dict[str, Counts]:
         .where(Delivery.batch_id.in_(list(batch_ids)))
         .group_by(Delivery.batch_id, Delivery.state, Delivery.reason)
     )
-    for batch_id, state, reason, count in session.execute(grouped):
+    for batch_id, state, reason, count in session.execute(grouped, execution_options=EVERY_KIND):
         found.setdefault(str(batch_id), {})[(state, reason)] = count
     return found
 
@@ -125,7 +126,7 @@ def _figures(session: Session, batch: Batch) -> Record:
         func.count().filter(Delivery.provider_id.is_not(None), Delivery.price.is_(None)),
         func.max(Delivery.currency),
     ).where(Delivery.batch_id == batch.id, Delivery.attempts > 0)
-    return dict(zip(_NO_FIGURES, session.execute(sums).one(), strict=True))
+    return dict(zip(_NO_FIGURES, session.execute(sums, execution_options=EVERY_KIND).one(), strict=True))
 
 
 def _shape(batch: Batch, found: Counts) -> Record:

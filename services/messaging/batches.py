@@ -11,14 +11,17 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
 
 from chassis.columns import new_id, utc_now
+from chassis.context import kinds_seen
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
+from chassis.scoping import EVERY_KIND
 from chassis.unit_of_work import UnitOfWork
-from contracts.errors import Conflict, NotFound
+from contracts.errors import Conflict, Forbidden, NotFound
 from contracts.messaging import BATCH_FINISHED
-from services.messaging import joining
+from services.messaging import joining, known_cases
 from services.messaging.batch_views import batch_record
 from services.messaging.deliveries import is_message, move
 from services.messaging.doorbell import ring
@@ -50,6 +53,7 @@ def accept(db: Database, event: ReceivedEvent, data: Record, now: dt.datetime) -
             return
         _fill(batch, data, now)
         uow.session.flush()
+        known_cases.expect(uow, (item["case_id"] for item in data["items"]))
         rows = _deliveries(batch, data, now)
         while part := list(islice(rows, IN_A_ROW)):
             uow.insert(Delivery, part, ignore_conflicts=True)
@@ -121,18 +125,19 @@ def _lock(uow: UnitOfWork, batch_id: str, *, accepted: int) -> Batch:
 
 
 def pause_batch(db: Database, calls: Any, *, batch_id: str) -> Record:
-    """Nothing more is begun until it is resumed. Raises NotFound, Conflict, Unavailable."""
+    """Nothing more is begun until it is resumed. Raises NotFound, Conflict, Forbidden `limited_to_case_types`,
+    Unavailable."""
     return _command(db, calls, batch_id, "paused", ("accepted", "running"))
 
 
 def resume_batch(db: Database, calls: Any, *, batch_id: str) -> Record:
-    """Raises NotFound, Conflict, Unavailable."""
+    """Raises NotFound, Conflict, Forbidden `limited_to_case_types`, Unavailable."""
     return _command(db, calls, batch_id, "running", ("paused",))
 
 
 def cancel_batch(db: Database, calls: Any, *, batch_id: str) -> Record:
     """From its commit on nothing is begun; what had been begun is not undone. Chunks that are still to come are
-    cancelled as they arrive. Raises NotFound, Conflict, Unavailable."""
+    cancelled as they arrive. Raises NotFound, Conflict, Forbidden `limited_to_case_types`, Unavailable."""
     answer = _command(db, calls, batch_id, "cancelled", ("accepted", "running", "paused"))
     if sweep_cancelled(db, batch_id, seconds=SWEPT_FOR):
         with db.read() as session:
@@ -146,6 +151,7 @@ def _command(db: Database, calls: Any, batch_id: str, state: str, allowed: tuple
     accepted = 0 if known else calls.tasks.get_notification_request(batch_id=batch_id)["accepted"]
     with db.unit_of_work() as uow:
         batch = _lock(uow, batch_id, accepted=accepted)
+        _demand_all_seen(uow.session, batch_id)
         if batch.state != state:
             if batch.state not in allowed:
                 raise Conflict("batch_state", state=batch.state)
@@ -154,6 +160,15 @@ def _command(db: Database, calls: Any, batch_id: str, state: str, allowed: tuple
             uow.after_commit(lambda: ring(db.url))
         uow.session.flush()
         return uow.answer(batch_record(uow.session, batch))
+
+
+def _demand_all_seen(session: Session, batch_id: str) -> None:
+    """Raises Forbidden `limited_to_case_types` to whom some deliveries of a batch are not shown."""
+    if kinds_seen() is None:
+        return
+    deliveries = select(func.count(Delivery.id)).where(Delivery.batch_id == batch_id)
+    if session.scalar(deliveries) != session.scalar(deliveries, execution_options=EVERY_KIND):
+        raise Forbidden("limited_to_case_types")
 
 
 def sweep_cancelled(db: Database, batch_id: str, seconds: float = math.inf) -> int:

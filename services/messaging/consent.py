@@ -17,6 +17,7 @@ from sqlalchemy import Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id, utc_now
+from chassis.scoping import EVERY_KIND
 from chassis.unit_of_work import UnitOfWork
 from chassis.value_sets import Statement, among, among_parameter, made_once
 from contracts.messaging import CONSENT_CHANGED
@@ -269,4 +270,5 @@ def persons_of_address(session: Session, address: str) -> list[str]:
         .distinct()
         .limit(MOST_CLIENTS)
     )
-    return sorted(str(person_id) for person_id in session.scalars(statement))
+    found = session.scalars(statement, execution_options=EVERY_KIND)
+    return sorted(str(person_id) for person_id in found)

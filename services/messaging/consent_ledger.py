@@ -9,6 +9,7 @@ from sqlalchemy import or_, select
 
 from chassis.database import Database
 from chassis.paging import page
+from chassis.scoping import EVERY_KIND
 from contracts.errors import Gone, NotFound
 from services.messaging.address_keys import hashed
 from services.messaging.merged_clients import merged_clients
@@ -44,10 +45,10 @@ def list_consents(
     if client_id is not None:
         with db.read() as session:
             same = [client_id, *merged_clients.merged_into(session, client_id)]
-        written_to = select(Delivery.address).where(Delivery.client_id.in_(same), Delivery.address.is_not(None))
-        theirs = [ConsentEntry.client_id.in_(same), ConsentEntry.address.in_(written_to)]
-        present = present_addresses(calls, client_id)
-        statement = statement.where(or_(*theirs, ConsentEntry.address.in_(present)))
+            written_to = select(Delivery.address).where(Delivery.client_id.in_(same), Delivery.address.is_not(None))
+            addresses = [*session.scalars(written_to.distinct(), execution_options=EVERY_KIND)]
+        addresses += present_addresses(calls, client_id)
+        statement = statement.where(or_(ConsentEntry.client_id.in_(same), ConsentEntry.address.in_(addresses)))
     if channel is not None:
         statement = statement.where(ConsentEntry.channel == channel)
     if state is not None:

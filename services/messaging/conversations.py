@@ -10,6 +10,7 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from chassis.columns import utc_now
+from chassis.context import kinds_seen
 from chassis.database import Database
 from chassis.paging import page
 from chassis.unit_of_work import UnitOfWork
@@ -23,6 +24,7 @@ from services.messaging.known_clients import demand_clients
 from services.messaging.models import Conversation, ConversationClient, Delivery, InboundMessage, Notice
 from services.messaging.notices import News, Reader, mark_read, readers_of, tell
 from services.messaging.senders import as_kept
+from services.messaging.setwise import one_of
 from services.messaging.texts import notice_title
 
 Record = dict[str, Any]
@@ -193,10 +195,26 @@ def _records(session: Session, rows: Sequence[Conversation]) -> list[Record]:
         )
         for conversation_id, client_id in session.execute(sharing.order_by(ConversationClient.client_id)):
             clients.setdefault(conversation_id, []).append(client_id)
+    unseen = _unseen_previews(session, rows)
     return [
         {
             **{name: getattr(row, name) for name in _SHOWN},
+            "preview": None if row.id in unseen else row.preview,
             "client_ids": [row.client_id] if row.client_id else clients.get(row.id, []),
         }
         for row in rows
     ]
+
+
+def _unseen_previews(session: Session, rows: Sequence[Conversation]) -> set[str]:
+    """The conversations whose last message is about a case that the caller may not see: their ids."""
+    sent = {
+        (row.client_id, row.last_message_at): row.id
+        for row in rows
+        if row.client_id is not None and row.last_direction == "outbound"
+    }
+    if kinds_seen() is None or not sent:
+        return set()
+    last = one_of(session, Delivery, [{"client_id": client_id, "created_at": at} for client_id, at in sent])
+    seen = {tuple(row) for row in session.execute(select(Delivery.client_id, Delivery.created_at).where(*last))}
+    return {id_ for message, id_ in sent.items() if message not in seen}

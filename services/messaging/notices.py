@@ -17,6 +17,7 @@ from chassis.database import Database
 from chassis.paging import page
 from chassis.unit_of_work import UnitOfWork
 from contracts.errors import NotFound
+from services.messaging import known_cases
 from services.messaging.doorbell import ring
 from services.messaging.models import URGENT, Delivery, Notice
 
@@ -77,8 +78,12 @@ def in_charge(calls: Any) -> list[Reader]:
 
 def tell(uow: UnitOfWork, readers: Sequence[Reader], news: News, now: dt.datetime, *, by_email: bool = True) -> int:
     """Writes the notices, and emails about those that are new; returns how many are new."""
+    case_id = news.about.get("case_id")
+    known_cases.expect(uow, [case_id])
     stamps = {"created_at": now, "updated_at": now}
-    what = {"kind": news.kind, "title": news.title, "about": dict(news.about), "once": news.once}
+    what = {
+        "kind": news.kind, "title": news.title, "about": dict(news.about), "case_id": case_id, "once": news.once,
+    }  # fmt: skip
     rows = [{"id": new_id(), "staff_id": reader.staff_id, **what, **stamps} for reader in readers]
     fresh = uow.insert_returning(Notice, rows, "id", "staff_id", ignore_conflicts=True)
     addresses = {reader.staff_id: reader.email for reader in readers} if by_email else {}
@@ -96,6 +101,7 @@ def _email(notice_id: str, staff_id: str, address: str, news: News, now: dt.date
         "kind": "staff_notice",
         "channel": "email",
         "staff_id": staff_id,
+        "case_id": news.about.get("case_id"),
         "address": address.lower(),
         "state": "accepted",
         "priority": URGENT,

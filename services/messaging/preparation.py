@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from chassis.columns import utc_now
 from chassis.database import Database
+from chassis.scoping import EVERY_KIND
 from chassis.unit_of_work import UnitOfWork
 from chassis.value_sets import among
 from services.messaging import addressees, client_merges, consent, joining
@@ -290,7 +291,8 @@ def read_known(
             statement = select(*names, getattr(Delivery, about).label("about")).where(
                 *one_of(session, Delivery, pairs), is_in(*NOTIFIED)
             )
-            sent += [Sent(**row._mapping) for row in session.execute(statement)]
+            # What went out is known to all, also where it was about a case that the caller may not see.
+            sent += [Sent(**row._mapping) for row in session.execute(statement, execution_options=EVERY_KIND)]
     wrote: frozenset[str] = frozenset()
     if any(wish.kind == "message" and wish.batch_id is None for wish in rows):
         writers = select(InboundMessage.sender).where(

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import case, func, or_, select
 from sqlalchemy.orm import Session
 
+from chassis.scoping import EVERY_KIND
 from services.messaging.deliveries import is_message
 from services.messaging.models import WAITING, Batch, Delivery, ProviderRate, Sender
 from services.messaging.preparation import running_batches
@@ -59,7 +60,7 @@ def waiting(session: Session, now: dt.datetime, until: dt.datetime) -> dict[str,
             )
             .group_by(Delivery.channel)
         )
-        for channel, total, now_due in session.execute(statement):
+        for channel, total, now_due in session.execute(statement, execution_options=EVERY_KIND):
             before = found.get(channel, Waiting())
             found[channel] = Waiting(before.due + now_due, before.later + total - now_due)
     return found
@@ -75,7 +76,7 @@ def finish_of(session: Session, batch: Batch, now: dt.datetime) -> dt.datetime |
         Delivery.batch_id == batch.id, Delivery.state.in_(WAITING), is_message()
     )
     ends = []
-    for channel, due_at, send_after in session.execute(mine.group_by(Delivery.channel)):
+    for channel, due_at, send_after in session.execute(mine.group_by(Delivery.channel), execution_options=EVERY_KIND):
         # One that waits for the rest of its batch is due at no time yet.
         last = due_at if due_at.year < 9999 else max(now, send_after)
         line = waiting(session, now, last).get(channel, Waiting())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contracts.messaging import OWNER
+from services.messaging.entrypoints.cases import CaseEntrypoints
 from services.messaging.entrypoints.consent import ConsentEntrypoints
 from services.messaging.entrypoints.conversations import ConversationEntrypoints
 from services.messaging.entrypoints.providers import ProviderEntrypoints
@@ -11,7 +12,12 @@ from services.messaging.entrypoints.sending import SendingEntrypoints
 
 
 class MessagingService(
-    SendingEntrypoints, ConversationEntrypoints, ConsentEntrypoints, ProviderEntrypoints, SandboxEntrypoints
+    SendingEntrypoints,
+    ConversationEntrypoints,
+    ConsentEntrypoints,
+    ProviderEntrypoints,
+    CaseEntrypoints,
+    SandboxEntrypoints,
 ):
     """Consent, templates, batches, single messages, conversations and what comes in."""
 

@@ -22,7 +22,7 @@ class Firm:
         self.types = [
             owner.post("/v1/case-types", {"name": name, "statuses": statuses}) for name in ("Probate", "Divorce")
         ]
-        self.client = owner.post("/v1/clients", {"first_name": "Ann"})["id"]
+        self.client = owner.post("/v1/clients", {"first_name": "Ann", "phones": [{"number": "+12125554001"}]})["id"]
         self.template = owner.post("/v1/task-templates", {"title": "Name", "kind": "short_text"})["id"]
         self.cases = [self.case(owner, kind) for kind in self.types]
         asked = {"template_id": self.template}
@@ -122,6 +122,26 @@ def test_lists_counts_and_selections_leave_them_out(firm: Firm) -> None:
         assert api.post("/v1/case-tasks/bulk-notify", asked)["accepted"] == len(tasks)
 
 
+def test_what_was_said_about_the_other_case_is_left_out(firm: Firm) -> None:
+    firm.owner.put("/v1/senders", {"channel": "sms", "address": "+12125550192", "rate": 50})
+    at, written, noted = f"/v1/clients/{firm.client}/communications", [], []
+    for case, task in [*zip(firm.cases, firm.tasks, strict=True), (None, None)]:
+        asked = {"client_id": firm.client, "case_task_id": task, "channel": "sms", "body": f"About {case}"}
+        written.append(firm.owner.post("/v1/messages", asked)["id"])
+        noted.append(firm.owner.post(at, {"kind": "call", "notes": "Rang.", "case_id": case})["id"])
+    (conversation,) = firm.owner.get("/v1/conversations", client_id=firm.client)["data"]
+    eventually(lambda: len(firm.limited.get("/v1/messages")["data"]) == 2, "messages about cases that are known")
+    in_it = f"/v1/conversations/{conversation['id']}/messages"
+    for api, shown in ((firm.limited, [0, 2]), (firm.unlimited, [0, 1, 2])):
+        messages = sorted(written[place] for place in shown)
+        everything = sorted([*messages, *(noted[place] for place in shown)])
+        assert ids(api.get("/v1/messages")) == messages
+        assert ids(api.get(in_it)) == messages
+        assert ids(api.get(at)) == everything
+        assert ids(api.get(f"/v1/clients/{firm.client}/card")["communications"]) == everything
+    assert refusal(firm.limited, "GET", f"/v1/messages/{written[1]}") == (404, "message_not_found")
+
+
 def test_what_goes_on_in_the_background_keeps_the_limit(firm: Firm) -> None:
     template = firm.owner.post("/v1/task-templates", {"title": "Deed", "kind": "short_text"})["id"]
     asked = {"selector": EVERY, "template_ids": [template]}
@@ -178,13 +198,18 @@ def test_a_limit_holds_and_ends_at_once(firm: Firm, system: Embedded) -> None:
     eventually(lambda: answer(api, "GET", f"/v1/cases/{hidden}").status_code == 200, "no limit", 10)
 
 
-HIDDEN = ("cases", "case-tasks", "case-forms", "task-files")
+HIDDEN = ("cases", "case-tasks", "case-forms", "task-files", "messages", "communications")
 """Kinds of records that belong to a case."""
 
 
 def test_every_route_with_an_id_of_a_case_or_of_what_belongs_to_it(system: Embedded) -> None:
     """Also those that come later: the answer is that to an id which nobody has."""
     filled = other_firms.Firm(second_firm(system, "Every route & Co"), sender="+12125550193").fill()
+    about = {"client_id": filled.ids["clients"], "case_task_id": filled.ids["case-tasks"]}
+    filled.ids["messages"] = filled.api.post("/v1/messages", {**about, "channel": "sms", "body": "Hello"})["id"]
+    note = {"kind": "call", "notes": "Rang.", "case_id": filled.ids["cases"]}
+    logged = filled.api.post(f"/v1/clients/{filled.ids['clients']}/communications", note)
+    filled.ids["communications"] = logged["id"]
     staff_id = filled.api.post("/v1/staff", {"name": "Lee", "role": "owner", "case_type_ids": []})["id"]
     limited = system.api_with(filled.api.post("/v1/api-keys", {"name": "key", "staff_id": staff_id})["key"])
     tried = 0

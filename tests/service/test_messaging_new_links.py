@@ -43,6 +43,7 @@ def test_a_new_link_opens_what_the_old_one_did(desk: Desk, one_task: bool) -> No
     assert message.body.startswith(f"Harbor & Lane: este es el enlace nuevo que pidió: {PUBLIC_URL}/p/")
     (link,) = desk.links
     assert (link["scope"]["kind"], link["scope"]["case_task_id"]) == ("task" if one_task else "tasks", task_id)
+    assert [row.case_id for row in desk.deliveries()] == [desk.tasks[task_id]["case_id"] if task_id else None]
 
 
 def test_a_new_link_to_a_form_leads_to_the_form(desk: Desk) -> None:

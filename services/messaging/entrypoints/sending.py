@@ -184,4 +184,4 @@ class SendingEntrypoints(Dependencies):
 
     @on(portal.LINK_REQUESTED)
     def send_new_link(self, event: ReceivedEvent) -> None:
-        new_links.send_new_link(self.db, event, utc_now())
+        new_links.send_new_link(self.db, self.calls, event, utc_now())

@@ -7,5 +7,6 @@ from services.messaging.models.contents import *  # noqa: F403
 from services.messaging.models.conversations import *  # noqa: F403
 from services.messaging.models.deliveries import *  # noqa: F403
 from services.messaging.models.inbound import *  # noqa: F403
+from services.messaging.models.known_cases import *  # noqa: F403
 from services.messaging.models.sandbox import *  # noqa: F403
 from services.messaging.models.senders import *  # noqa: F403

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from chassis.columns import Id, Json, new_id
 from chassis.database import FirmScoped
 from services.messaging.models.common import Base, Stamps, where
+from services.messaging.models.known_cases import OfCase
 
 
 class Conversation(FirmScoped, Stamps, Base):
@@ -83,7 +84,7 @@ class ConversationClient(FirmScoped, Base):
     client_id: Mapped[str] = mapped_column(Id, primary_key=True)
 
 
-class LogEntry(FirmScoped, Stamps, Base):
+class LogEntry(OfCase, FirmScoped, Stamps, Base):
     """What staff wrote down about a call or a meeting."""
 
     __tablename__ = "log_entry"
@@ -101,8 +102,9 @@ class LogEntry(FirmScoped, Stamps, Base):
     participants: Mapped[list[str]] = mapped_column(Json, default=list)
 
 
-class Notice(FirmScoped, Stamps, Base):
-    """Something a staff member should know. `once` keeps the same from being told twice."""
+class Notice(OfCase, FirmScoped, Stamps, Base):
+    """Something a staff member should know. `case_id`: the case that `about` names, if it does. `once` keeps the same
+    from being told twice."""
 
     __tablename__ = "notice"
     __table_args__ = (
@@ -114,5 +116,6 @@ class Notice(FirmScoped, Stamps, Base):
     kind: Mapped[str] = mapped_column(String(60))
     title: Mapped[str] = mapped_column(String(300))
     about: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
+    case_id: Mapped[str | None] = mapped_column(Id)
     once: Mapped[str | None] = mapped_column(String(120))
     read_at: Mapped[dt.datetime | None]

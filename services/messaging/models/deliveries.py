@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from chassis.columns import Id, Json, new_id
 from chassis.database import FirmScoped
 from services.messaging.models.common import Base, Stamps, where
+from services.messaging.models.known_cases import OfCase
 
 WAITING = ("accepted", "queued")
 """Not yet begun: still free to be changed, suppressed or cancelled."""
@@ -85,7 +86,7 @@ class BatchChunk(FirmScoped, Base):
     chunk: Mapped[int] = mapped_column(Integer, primary_key=True)
 
 
-class Delivery(FirmScoped, Stamps, Base):
+class Delivery(OfCase, FirmScoped, Stamps, Base):
     """One message to one recipient, from the wish to its settled state.
 
     `subject_id` is the case task, or the message itself. `address_once` is the address of the one delivery of its batch
