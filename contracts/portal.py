@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, validate
 
 from contracts.base import Choice, Empty, Event, Id, Instant, Operation, Stamped, Text, ids
 from contracts.erasing import ErasureReported, a_report
-from contracts.errors import Conflict, Gone, Invalid, NotFound, Unavailable
+from contracts.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Unavailable
 from contracts.exporting import export_operation
 from contracts.tasks import (
     MOST_FILES,
@@ -246,12 +246,14 @@ REGISTER_LINKS = Operation(
     deadline=10.0, repeatable=True, example={"links": [_REGISTER]},
 )  # fmt: skip
 CREATE_LINK = Operation(
-    OWNER, "create_link", RegisterLink, RegisteredLink, (Invalid, NotFound, Gone, Unavailable),
+    OWNER, "create_link", RegisterLink, RegisteredLink, (Invalid, Forbidden, NotFound, Gone, Unavailable),
     permission="links.write", example=_REGISTER,
 )  # fmt: skip
-GET_LINK = Operation(OWNER, "get_link", LinkId, Link, (NotFound,), permission="links.read", example={"link_id": _ID})
+GET_LINK = Operation(
+    OWNER, "get_link", LinkId, Link, (NotFound, Unavailable), permission="links.read", example={"link_id": _ID}
+)
 REVOKE_LINK = Operation(
-    OWNER, "revoke_link", LinkId, Link, (NotFound,), permission="links.write", example={"link_id": _ID}
+    OWNER, "revoke_link", LinkId, Link, (NotFound, Unavailable), permission="links.write", example={"link_id": _ID}
 )
 OPEN_LINK = Operation(
     OWNER, "open_link", OpenLink, OpenedLink, (Gone,), firm=False, repeatable=True, example={"token_hash": "0" * 64}

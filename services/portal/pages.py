@@ -205,6 +205,11 @@ def _open_cases(calls: Any, link: Link, client_id: str) -> list[str]:
     if link.case_ids:
         cases = calls.cases.get_case_facts(case_ids=link.case_ids)["cases"]
         return [case["case_id"] for case in cases if case["state"] == "open" and client_id in case["client_ids"]]
+    return open_cases(calls, client_id)
+
+
+def open_cases(calls: Any, client_id: str) -> list[str]:
+    """The client's open cases that the caller may see: their ids, at most MOST_CASES."""
     try:
         found = calls.cases.list_cases(client_id=client_id, state="open", limit=MOST_CASES)
     except NotFound:

@@ -17,6 +17,7 @@ from services.portal import (
     ending,
     erasing,
     filling_in,
+    limits,
     pages,
     uploads,
 )
@@ -42,14 +43,17 @@ class PortalService:
     @serve(portal.CREATE_LINK)
     def create_link(self, **link: Any) -> Record:
         pages.check_scope(self.calls, link)
+        link = limits.within(self.calls, link)
         return secure_links.create_link(self.db, utc_now(), link=link, link_days=self._link_days())
 
     @serve(portal.GET_LINK)
     def get_link(self, link_id: str) -> Record:
+        limits.demand_seen(self.db, self.calls, link_id)
         return secure_links.get_link(self.db, link_id)
 
     @serve(portal.REVOKE_LINK)
     def revoke_link(self, link_id: str) -> Record:
+        limits.demand_seen(self.db, self.calls, link_id)
         return secure_links.revoke_link(self.db, utc_now(), link_id)
 
     @serve(portal.OPEN_LINK)

@@ -198,7 +198,7 @@ def test_a_limit_holds_and_ends_at_once(firm: Firm, system: Embedded) -> None:
     eventually(lambda: answer(api, "GET", f"/v1/cases/{hidden}").status_code == 200, "no limit", 10)
 
 
-HIDDEN = ("cases", "case-tasks", "case-forms", "task-files", "messages", "communications")
+HIDDEN = ("cases", "case-tasks", "case-forms", "task-files", "messages", "communications", "portal-links")
 """Kinds of records that belong to a case."""
 
 
