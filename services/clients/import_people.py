@@ -26,6 +26,7 @@ from services.clients.checking import Record
 from services.clients.custom_fields import definitions
 from services.clients.import_matching import find_stored, new_record
 from services.clients.import_rows import Key, Row, RowReader
+from services.clients.import_undo import uses_of
 from services.clients.models import Activity, Client
 from services.clients.names import name_key
 from services.clients.records import facts_of
@@ -188,16 +189,18 @@ def _write(
 
 
 def take_back_people(db: Database, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
-    """`case_import.undone.v1`: deletes the clients that an import of cases made, but those that were changed since."""
+    """`case_import.undone.v1`: deletes the clients that an import of cases made, but those that were changed since, or
+    have contacts or notes."""
     with db.unit_of_work(once=events) as uow:
         imports = {id_: event.data["import_id"] for event in uow.fresh for id_ in event.data["client_ids"]}
         of_import = select(Client.id, Client.import_id).where(among(uow.session, Client.id, imports))
         made = {row.id: row.import_id for row in uow.session.execute(of_import, execution_options=BY_ID)}
         ids = sorted(id_ for id_, import_id in imports.items() if made.get(id_) == import_id)
+        used = uses_of(uow.session, ids, ("contacts", "notes"))
         gone = [
             {"id": id_, "archived_at": now, "updated_at": now, "version": record["version"] + 1}
             for id_, record in sorted(cards.load(uow.session, ids, lock=True).items())
-            if record["version"] == 1
+            if record["version"] == 1 and id_ not in used
         ]
         uow.update_each(Client, gone)
         for row in gone:

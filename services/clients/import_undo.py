@@ -7,7 +7,7 @@ What was changed since stays, and is shown as a conflict; so does a client with 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Select, or_, select
@@ -28,7 +28,7 @@ from services.clients.models import Activity, Client, ClientNote, ContactTie, Im
 from services.clients.records import facts_of
 
 CHUNK = 500
-_USES = {"cases": LastCase.client_id, "contacts": ContactTie.client_id, "notes": ClientNote.client_id}
+USES = {"cases": LastCase.client_id, "contacts": ContactTie.client_id, "notes": ClientNote.client_id}
 
 
 def undo_import(db: Database, now: dt.datetime, *, import_id: str) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _remove(uow: UnitOfWork, found: Import, ids: Sequence[str], now: dt.datetime
     """Deletes clients that the import made, but those that were changed since, and those that are used."""
     records = cards.load(uow.session, ids, lock=True)
     left = {change.client_id: change.version for change in changes_of(uow.session, IMPORTS, found.id, ids)}
-    kept = _uses(uow.session, ids)
+    kept = uses_of(uow.session, ids)
     for id_, record in records.items():
         if record["version"] != left.get(id_, 1):
             kept.setdefault(id_, []).insert(0, "id")
@@ -88,10 +88,11 @@ def _remove(uow: UnitOfWork, found: Import, ids: Sequence[str], now: dt.datetime
     }
 
 
-def _uses(session: Session, ids: Sequence[str]) -> dict[str, list[str]]:
-    """Of clients that something hangs on which no import brings: what."""
+def uses_of(session: Session, ids: Sequence[str], names: Iterable[str] = tuple(USES)) -> dict[str, list[str]]:
+    """Of clients that something hangs on which no import of clients brings: what of `names`."""
     found: dict[str, list[str]] = {}
-    for name, column in _USES.items():
+    for name in names:
+        column = USES[name]
         for id_ in session.scalars(select(column).where(among(session, column, ids)).distinct()):
             found.setdefault(id_, []).append(name)
     return found

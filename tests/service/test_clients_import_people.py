@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from chassis.columns import new_id
+from chassis.context import Context, use
 from contracts.cases import CASE_IMPORT_UNDONE, CASES_IMPORTED
 from contracts.clients import CLIENT_DELETED, CLIENTS_IMPORTED
-from services.clients import import_people
+from services.clients import import_people, notes
 from services.clients.activity import list_client_activity
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import client_count
@@ -94,14 +95,16 @@ def test_those_of_one_row_are_made_together_or_not_at_all(desk: Desk) -> None:
     assert desk.listed() == [after["client_id"]]
 
 
-def test_those_who_are_on_no_case_any_more_are_deleted_unless_they_were_changed(desk: Desk) -> None:
-    people = [person(number, full_name=f"Ann {number}") for number in range(2)]
+def test_those_who_are_on_no_case_any_more_are_deleted_unless_they_were_changed_or_have_notes(desk: Desk) -> None:
+    people = [person(number, full_name=f"Ann {number}") for number in range(3)]
     match(desk, *people)
     kept = desk.create(first_name="Bob")["id"]
     desk.change(people[1]["client_id"], occupation="Baker")
+    with use(Context(firm_id=desk.firm_id, actor_kind="staff", actor_id=new_id())):
+        notes.create_client_note(desk.db, NOW, client_id=people[2]["client_id"], text="Called.")
     ids = [*(one["client_id"] for one in people), kept]
     desk.hear("take_back_people", CASE_IMPORT_UNDONE, {"import_id": IMPORT, "client_ids": ids})
-    assert sorted(desk.listed()) == sorted([people[1]["client_id"], kept])
+    assert sorted(desk.listed()) == sorted([people[1]["client_id"], people[2]["client_id"], kept])
     assert [event["client_id"] for event in desk.emitted(CLIENT_DELETED)] == [people[0]["client_id"]]
 
 
