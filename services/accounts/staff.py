@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import UniqueConstraint, func, select
+from sqlalchemy import UniqueConstraint, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -96,7 +96,7 @@ def update_staff(
             _refuse_wider_limit(actor, changed["case_type_ids"])
         if "supervisor_id" in changed:
             _check_supervisor(uow.session, staff.id, changed["supervisor_id"])
-        was_owner = staff.role == "owner" and staff.active
+        was_owner = staff.role == "owner" and staff.active and staff.case_type_ids is None
         for name, value in changed.items():
             setattr(staff, name, value)
         staff.touch(now)
@@ -144,8 +144,9 @@ def _refuse_wider_limit(actor: Actor, case_type_ids: Sequence[str] | None) -> No
 
 
 def _refuse_without_owner(session: Session) -> None:
-    owners = select(func.count()).select_from(Staff).where(Staff.role == "owner", Staff.active)
-    if session.scalar(owners) == 0:
+    """An owner stays who is shown everything: nobody else could show it to anybody again."""
+    limits = session.scalars(select(Staff.case_type_ids).where(Staff.role == "owner", Staff.active)).all()
+    if None not in limits:
         raise Conflict("last_owner")
 
 

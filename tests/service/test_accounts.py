@@ -193,8 +193,9 @@ def test_an_email_address_is_no_longer_than_what_keeps_it(office, length, refuse
         assert staff.create_staff(office.db, NOW, **made)["email"] == made["email"]
 
 
-@pytest.mark.parametrize("changes", [{"active": False}, {"role": "admin"}])
+@pytest.mark.parametrize("changes", [{"active": False}, {"role": "admin"}, {"case_type_ids": [new_id()]}])
 def test_the_last_owner_stays(office, changes):
+    office.add("owner", name="Who does not see everything", case_type_ids=[new_id()])
     with pytest.raises(Conflict, match="last_owner"):
         staff.update_staff(office.db, NOW, office.owner_id, changes)
     assert office.resolve()["role"] == "owner"
