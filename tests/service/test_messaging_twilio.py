@@ -254,6 +254,25 @@ def test_a_message_of_unknown_fate_is_found_by_its_links_ending(twilio: TwilioSt
     assert adapter.find(replace(ahead, taken=frozenset({twilio.accepted()[1]["sid"]}))) == Absent()
 
 
+def test_a_message_is_found_whose_signs_were_made_plain(twilio: TwilioStandIn) -> None:
+    adapter = provider(twilio.url)
+    adapter.send(outgoing('It\'s "done" - caf\u00e9, 1/2: https://casewire.test/p/2222222222bbbbbb...'))
+    sent = "It\u2019s \u201cdone\u201d \u2013 caf\u00e9, \u00bd: https://casewire.test/p/\u2026bbbbbb\u2026"
+    question = Question(token="t-1", to=TO, sender="", body=sent, begun_at=utc_now())
+    assert isinstance(adapter.find(question), Accepted)
+    assert adapter.find(replace(question, body=sent.replace("done", "due"))) == Absent()
+    assert adapter.find(replace(question, body="\U0001f44d")) == Absent()
+
+
+def test_what_is_not_among_many_messages_is_not_absent(twilio: TwilioStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = provider(twilio.url)
+    adapter.send(outgoing("First"))
+    adapter.send(outgoing("Second"))
+    question = Question(token="t-1", to=TO, sender="", body="First", begun_at=utc_now())
+    monkeypatch.setattr("services.messaging.adapters.twilio.LOOKED_THROUGH", 1)
+    assert adapter.find(question) is None
+
+
 def test_a_provider_that_cannot_be_asked_proves_nothing() -> None:
     question = Question(token="t", to=TO, sender="", body="x", begun_at=utc_now())
     assert provider("http://127.0.0.1:1").find(question) is None

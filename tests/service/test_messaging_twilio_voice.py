@@ -114,7 +114,7 @@ def test_a_call_that_never_left_may_be_made_again() -> None:
     assert provider("http://127.0.0.1:1").send(outgoing()) == NotConnected()
 
 
-def test_the_one_call_that_is_nobody_elses_is_ours(twilio: TwilioStandIn) -> None:
+def test_the_one_call_that_is_nobody_elses_is_ours(twilio: TwilioStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     adapter = provider(twilio.url)
     assert adapter.find(question()) == Absent()
     adapter.send(outgoing(to="+12125550199"))
@@ -127,6 +127,8 @@ def test_the_one_call_that_is_nobody_elses_is_ours(twilio: TwilioStandIn) -> Non
     ours = twilio.calls()[-1]["sid"]
     assert adapter.find(question(taken=frozenset([other.provider_id]))) == Accepted(ours, "queued")
     assert adapter.find(question(begun_at=utc_now() + dt.timedelta(days=1))) == Absent()
+    monkeypatch.setattr("services.messaging.adapters.twilio_voice.LOOKED_THROUGH", 1)
+    assert adapter.find(question(taken=frozenset([ours]))) is None, "the other one is not seen"
 
 
 def test_of_two_calls_that_might_be_ours_none_is_taken(twilio: TwilioStandIn) -> None:

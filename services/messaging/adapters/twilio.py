@@ -40,7 +40,8 @@ DEFAULT_DELAY = 5.0
 """Seconds to wait after a 429 that names none."""
 LONGEST_DELAY = 3600.0
 LOOKED_THROUGH = 200
-"""Messages to one number, newest first, that are looked through for one of unknown fate."""
+"""Messages to one number, newest first, that are looked through for one of unknown fate. Where there are more, nothing
+can be told."""
 
 
 class TwilioProvider:
@@ -116,12 +117,15 @@ class TwilioProvider:
 
     def _find_text(self, question: Question) -> Finding:
         since = question.begun_at - CLOCK_SLACK
-        for message in self._client.messages.stream(to=question.to, limit=LOOKED_THROUGH, page_size=100):
+        messages = self._client.messages.stream(to=question.to, limit=LOOKED_THROUGH, page_size=100)
+        for number, message in enumerate(messages, 1):
             if message.date_created is not None and message.date_created < since:
                 break
             ours = str(message.direction).startswith("outbound") and message.sid not in question.taken
             if ours and matches_stored(str(message.body), question.body):
                 return Accepted(str(message.sid), str(message.status), **figures_of(message))
+            if number == LOOKED_THROUGH:
+                return None
         return Absent()
 
     def figures(self, provider_id: str, channel: str) -> Figures | Deferred | None:

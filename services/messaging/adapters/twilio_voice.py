@@ -23,7 +23,8 @@ RINGS_FOR = 40
 """Seconds after which nobody answers: long enough for a machine to."""
 EVENTS = ["initiated", "ringing", "answered", "completed"]
 LOOKED_THROUGH = 50
-"""Calls between two numbers, newest first, that are looked through for one of unknown fate."""
+"""Calls between two numbers, newest first, that are looked through for one of unknown fate. Where there are more,
+nothing can be told."""
 
 
 def call_fields(message: Outgoing, voice_url: str) -> dict[str, Any]:
@@ -64,11 +65,14 @@ def find_call(client: Client, question: Question) -> Finding:
     be it, and then nothing can be told. Raises what Twilio's client raises."""
     since = question.begun_at - CLOCK_SLACK
     found = []
-    for call in client.calls.stream(to=question.to, from_=question.sender, limit=LOOKED_THROUGH, page_size=50):
+    calls = client.calls.stream(to=question.to, from_=question.sender, limit=LOOKED_THROUGH, page_size=50)
+    for number, call in enumerate(calls, 1):
         if call.date_created is not None and call.date_created < since:
             break
         if str(call.direction).startswith("outbound") and call.sid not in question.taken:
             found.append(call)
+        if number == LOOKED_THROUGH:
+            return None
     if not found:
         return Absent()
     return Accepted(str(found[0].sid), str(found[0].status)) if len(found) == 1 else None
