@@ -19,7 +19,7 @@ def test_the_demonstration_ends_as_it_should(backend: str, tmp_path: Path) -> No
     told = subprocess.run(
         [sys.executable, "-m", "deploy.cli", "demo", "--backend", backend],
         cwd=_workplace(tmp_path), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={**os.environ, "DEMO_CASES": "240", "DEMO_EXIT": "1", "PORT": "0", "PYTHONPATH": str(ROOT)}, timeout=400,
+        env={**os.environ, "DEMO_CASES": "120", "DEMO_EXIT": "1", "PORT": "0", "PYTHONPATH": str(ROOT)}, timeout=400,
     )  # fmt: skip
     assert told.returncode == 0, told.stdout[-6000:]
     for said in (
