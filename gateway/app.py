@@ -7,7 +7,7 @@ import uuid
 from contextlib import ExitStack
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 from flask_cors import CORS
 from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
@@ -74,6 +74,13 @@ it accordingly."""
 _CORRELATION_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 
 
+class _Request(Request):
+    def on_json_loading_failed(self, e: ValueError | None) -> Any:
+        if e is None:  # of another media type
+            return super().on_json_loading_failed(e)
+        raise BadRequest("Not JSON that can be read.") from e
+
+
 def create_app(settings: EdgeSettings, credentials: CredentialCache | None = None) -> Flask:
     """The edge as a WSGI application. Whoever runs it sets `g.calls` (and `g.files`) before each request."""
     app = Flask(__name__, static_url_path="/static")
@@ -99,6 +106,7 @@ def create_app(settings: EdgeSettings, credentials: CredentialCache | None = Non
         MAX_FORM_PARTS=100,
     )
     app.json = Json(app)
+    app.request_class = _Request
     cache = credentials or CredentialCache()
     if settings.cors_origins:
         CORS(app, origins=list(settings.cors_origins), expose_headers=["ETag", "Location", "X-Correlation-Id"])
@@ -185,12 +193,8 @@ def _limit_of(credential: dict[str, Any]) -> tuple[str, ...] | None:
 
 def _read_body() -> None:
     """Reads a body once and keeps it, before it is checked: what checks it would read more than JSON. 400 for none."""
-    if not request.is_json or not request.get_data():
-        return
-    try:
+    if request.is_json and request.get_data():
         request.get_json()
-    except BadRequest as error:
-        raise BadRequest("Not JSON that can be read.") from error
 
 
 def _check_media_type() -> None:

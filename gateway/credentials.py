@@ -16,10 +16,13 @@ CACHE_SIZE = 10_000
 
 
 class CredentialCache:
-    """Credentials by the SHA-256 of their key. A revocation event drops one at once; else it lives 30 seconds."""
+    """Credentials by the SHA-256 of their key. A revocation event drops one at once; else it lives 30 seconds.
+
+    `drops` counts those events: what was looked up before one may be of the time before it."""
 
     def __init__(self) -> None:
         self._by_hash: TTLCache[str, dict[str, Any]] = TTLCache(CACHE_SIZE, CACHE_SECONDS)
+        self.drops = 0
 
     def get(self, key_hash: str) -> dict[str, Any] | None:
         return self._by_hash.get(key_hash)
@@ -28,10 +31,12 @@ class CredentialCache:
         self._by_hash[key_hash] = credential
 
     def drop(self, key_hash: str) -> None:
+        self.drops += 1
         self._by_hash.pop(key_hash, None)
 
     def drop_staff(self, staff_id: str) -> None:
         """A staff member's role or activity changed: forget every key of theirs."""
+        self.drops += 1
         for key_hash in [key for key, value in list(self._by_hash.items()) if value.get("staff_id") == staff_id]:
             self.drop(key_hash)
 
@@ -50,8 +55,10 @@ def authenticate(request: Request, cache: CredentialCache) -> dict[str, Any]:
     key_hash = hash_token(presented_key(request))
     credential = cache.get(key_hash)
     if credential is None:
+        drops = cache.drops
         credential = g.calls.accounts.resolve_api_key(key_hash=key_hash)
-        cache.put(key_hash, credential)
+        if cache.drops == drops:
+            cache.put(key_hash, credential)
     expires_at = credential.get("expires_at")
     if expires_at and dt.datetime.fromisoformat(expires_at) <= dt.datetime.now(dt.UTC):
         raise Unauthorized("credential_expired")

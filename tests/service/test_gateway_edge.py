@@ -102,6 +102,20 @@ def test_a_credential_is_looked_up_once_until_it_is_dropped(edge: Edge) -> None:
     assert len(edge.calls.asked(RESOLVE_API_KEY)) == 3
 
 
+@pytest.mark.parametrize("drop", ["key", "staff"])
+def test_a_credential_that_is_dropped_while_it_is_looked_up_is_not_kept(edge: Edge, drop: str) -> None:
+    def looked_up(key_hash: str) -> dict[str, Any]:
+        found = resolve(key_hash)
+        edge.credentials.drop(key_hash) if drop == "key" else edge.credentials.drop_staff(STAFF)
+        return found
+
+    edge.answer(RESOLVE_API_KEY, looked_up)
+    edge.answer(GET_CLIENT, lambda client_id: RECORD)
+    for _ in range(2):
+        assert edge.send("GET", f"/v1/clients/{CLIENT}").status_code == 200
+    assert len(edge.calls.asked(RESOLVE_API_KEY)) == 2
+
+
 def test_what_the_role_does_not_allow_is_403_before_the_body_is_read(edge: Edge) -> None:
     body = problem(edge.send("POST", "/v1/cases", json={"nonsense": 1}), 403, "permission_denied")
     assert body["permission"] == "cases.write"
@@ -233,6 +247,8 @@ def test_another_media_type_is_415_and_broken_json_400(edge: Edge) -> None:
     problem(edge.send("POST", "/v1/clients", data="<a/>", content_type="text/xml"), 415, "unsupported_media_type")
     broken = edge.send("POST", "/v1/clients", data="{", content_type="application/json")
     problem(broken, 400, "bad_request")
+    missing = edge.send("POST", "/v1/clients", data="", headers={"Content-Type": "application/json"})
+    assert problem(missing, 400, "bad_request")["detail"] == "Not JSON that can be read."
 
 
 @pytest.mark.parametrize(
