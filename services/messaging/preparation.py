@@ -34,6 +34,10 @@ LEASE = dt.timedelta(seconds=8)
 work as well, and only one of the two outcomes is written."""
 
 
+TRIED_FOR, TRIED_EVERY = dt.timedelta(hours=1), dt.timedelta(minutes=10)
+"""What cannot be prepared, for no reason that anybody named."""
+
+
 def reserve(db: Database, owner: str, now: dt.datetime, limit: int = PREPARED_AT_ONCE) -> list[Wish]:
     """Takes up to `limit` deliveries of one firm whose time to be prepared has come, under a lease."""
     with db.unit_of_work() as uow:
@@ -164,11 +168,13 @@ def _move_by_state(uow: UnitOfWork, outcomes: Sequence[Outcome], now: dt.datetim
 
 
 def give_up(db: Database, wishes: Sequence[Wish], owner: str, now: dt.datetime) -> None:
-    """Ends reserved deliveries that cannot be prepared, whatever is tried."""
+    """Ends reserved deliveries that cannot be prepared, an hour after their time. Until then they are tried again: the
+    fault may be another service's, and ends when it is mended."""
     with db.unit_of_work() as uow:
         ids = [wish.id for wish in wishes]
         where = [Delivery.id.in_(ids), Delivery.state == "accepted", Delivery.lease_owner == owner]
-        move(uow, "failed", now, where=where, reason="not_prepared")
+        move(uow, "failed", now, where=[*where, Delivery.send_after <= now - TRIED_FOR], reason="not_prepared")
+        move(uow, "accepted", now, where=where, due_at=now + TRIED_EVERY)
 
 
 def _senders(uow: UnitOfWork, wishes: Sequence[Wish], firm_id: str, sandbox: Collection[str]) -> dict[str, str]:

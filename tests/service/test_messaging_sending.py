@@ -11,6 +11,7 @@ from sqlalchemy import select
 from chassis.columns import new_id
 from chassis.context import current, use
 from chassis.precedence import precedence
+from chassis.rpc import RemoteFault
 from chassis.testing import deliver, received
 from contracts import accounts, clients, tasks
 from contracts.errors import NotFound, Unavailable
@@ -325,8 +326,25 @@ def test_one_that_cannot_be_prepared_fails_alone(desk: Desk) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(outcomes, "place_of", lambda **facts: plain(**facts) if facts["time_zone"] != "7" else 1 / 0)
         desk.run()
+        assert desk.outcome(batch_id) == {"sent": 2, "accepted": 1}
+        desk.clock.advance(hours=1)
+        desk.run()
     assert desk.outcome(batch_id) == {"sent": 2, "failed": 1}
     assert [row.reason for row in desk.deliveries(batch_id) if row.state == "failed"] == ["not_prepared"]
+
+
+def test_a_fault_of_another_service_that_is_mended_soon_ends_nothing(desk: Desk) -> None:
+    def fail(**asked: Any) -> None:
+        raise RemoteFault("internal_error")
+
+    batch_id = desk.ask([desk.item(desk.person()) for _ in range(2)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(desk.calls.answers, tasks.GET_CASE_TASK_FACTS, fail)
+        desk.run()
+    assert desk.outcome(batch_id) == {"accepted": 2}
+    desk.clock.advance(minutes=10)
+    desk.run()
+    assert desk.outcome(batch_id) == {"sent": 2}
 
 
 def test_one_whose_text_is_broken_fails_alone(desk: Desk) -> None:
