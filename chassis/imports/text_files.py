@@ -28,6 +28,8 @@ _BLOCK = 64 * 1024
 _SAMPLE = 256 * 1024
 _SAMPLE_ROWS = 50
 _ROWS_AT_ONCE = 1000
+_FEWEST_BELOW_A_TITLE = 3
+"""So many cells of a row are filled where the one text above them names no column."""
 _DELIMITERS = (",", ";", "\t", "|")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _LEGACY = (
@@ -133,7 +135,8 @@ def read_layout(stream: IO[bytes], encoding: str, delimiter: str | None = None) 
         raise unreadable("file_empty", "The file is empty.")
     delimiter = delimiter or _delimiter(first)
     found = _numbered_rows(chain([first], lines), delimiter)
-    columns = _column_names(next(found, (0, []))[1])
+    header = next(found, (0, []))[1]
+    columns = _column_names(header)
     rows = 0
     sample: list[list[str]] = []
     for rows, cells in found:
@@ -145,7 +148,13 @@ def read_layout(stream: IO[bytes], encoding: str, delimiter: str | None = None) 
             time.sleep(0)  # lets other green threads run
     if not rows:
         raise unreadable("file_no_rows", "The file has a header and no rows.")
+    if _filled(header) == 1 and any(_filled(cells) >= _FEWEST_BELOW_A_TITLE for cells in sample):
+        raise unreadable("file_no_header", "The first row is a title: the names of the columns must be in the first row.")
     return Layout(encoding, delimiter, columns, rows, sample)
+
+
+def _filled(cells: list[str]) -> int:
+    return sum(bool(cell.strip()) for cell in cells)
 
 
 def _delimiter(header: str) -> str:

@@ -58,6 +58,7 @@ BAD = {
     "file_empty": [b"", b"\n\n", b" \r\n"],
     "file_no_header": [
         b"Ann,+1 212 555 0123\nBob,2\n", b"ann@example.com\n", b",,\n1,2,3\n", b"x" * 201 + b",y\n1,2\n",
+        b"Clients 2026,,\n,,\nname,phone,city\nAnn,1,Reno\n", b"Clients\nname,phone,city\n",
     ],
     "file_no_rows": [HEADER, HEADER + b"\n\n"],
     "file_wrong_encoding": [
