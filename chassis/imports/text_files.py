@@ -149,7 +149,7 @@ def read_layout(stream: IO[bytes], encoding: str, delimiter: str | None = None) 
     if not rows:
         raise unreadable("file_no_rows", "The file has a header and no rows.")
     if _filled(header) == 1 and any(_filled(cells) >= _FEWEST_BELOW_A_TITLE for cells in sample):
-        raise unreadable("file_no_header", "The first row is a title: the names of the columns must be in the first row.")
+        raise unreadable("file_no_header", "The first row is a title: delete what is above the names of the columns.")
     return Layout(encoding, delimiter, columns, rows, sample)
 
 
