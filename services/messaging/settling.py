@@ -9,8 +9,11 @@ import eventlet
 
 from chassis.context import Context, use
 from chassis.database import Database
+from chassis.telemetry import log_of, log_unexpected
 from services.messaging import batches, doubts
 from services.messaging.adapters.base import Finding, Provider
+
+log = log_of(__name__)
 
 
 def settle_round(db: Database, providers: Mapping[str, Provider], owner: str, now: Callable[[], dt.datetime]) -> bool:
@@ -51,4 +54,8 @@ def _ask(provider: Provider, doubt: doubts.Doubt) -> Finding:
         with eventlet.Timeout(doubts.ASKING_FOR.total_seconds() / 2):
             return provider.find(doubt.question)
     except eventlet.Timeout:
+        return None
+    except Exception as error:
+        # What one provider says of one message must not leave all others in doubt.
+        log_unexpected(log, error, event="provider_not_asked", provider=provider.name)
         return None

@@ -162,6 +162,19 @@ def test_unproven_after_a_day_fails(desk: Desk, monkeypatch: pytest.MonkeyPatch)
     assert len(desk.provider.accepted) == 1
 
 
+@on_one_database
+def test_a_question_that_fails_leaves_no_other_in_doubt(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.provider.answer = lambda message: Unknown("timeout")
+    batch_id = desk.ask([desk.item(desk.person()) for _ in range(2)])
+    desk.prepare()
+    desk.send()
+    first, find = min(row.id for row in desk.deliveries(batch_id)), desk.provider.find
+    monkeypatch.setattr(desk.provider, "find", lambda question: 1 / 0 if question.token == first else find(question))
+    desk.clock.advance(seconds=61)
+    desk.sending.settle_some()
+    assert desk.outcome(batch_id) == {"unknown": 1, "queued": 1}
+
+
 def test_a_callback_settles_what_is_unknown(desk: Desk) -> None:
     accept_without_answer(desk, "timeout")
     batch_id = ask_one(desk)
