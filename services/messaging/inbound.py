@@ -13,7 +13,7 @@ from chassis.columns import new_id, utc_now
 from chassis.database import Database, violates
 from chassis.timers import wake
 from contracts.errors import NotFound
-from contracts.messaging import MESSAGE_RECEIVED
+from contracts.messaging import MESSAGE_RECEIVED, NUMBER_CHANNELS
 from services.messaging import consent, replies, stops
 from services.messaging.doorbell import ring
 from services.messaging.firm_rules import ALL_CHANNELS
@@ -110,6 +110,7 @@ _WRITTEN_TO = (
     .limit(consent.MOST_CLIENTS)
 )
 _BY_ADDRESS = _WRITTEN_TO.where(Sender.channel == bindparam("channel"), Sender.address == bindparam("to"))
+_BY_NUMBER = _WRITTEN_TO.where(Sender.channel.in_(NUMBER_CHANNELS), Sender.address == bindparam("to"))
 _BY_SERVICE = _WRITTEN_TO.where(
     Sender.id
     == select(Sender.id)
@@ -127,6 +128,9 @@ def _office_of(db: Database, channel: str, to: str, service_sid: str | None, add
         rows = session.execute(_BY_ADDRESS, asked).all()
         if not rows and service_sid:
             rows = session.execute(_BY_SERVICE, asked).all()
+        if not rows and channel in NUMBER_CHANNELS:
+            # Who is called from a number writes to it all the same.
+            rows = session.execute(_BY_NUMBER, asked).all()
     if not rows:
         raise NotFound("sender_not_found")
     client_ids = sorted(row.person_id for row in rows if row.person_id is not None)

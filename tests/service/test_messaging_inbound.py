@@ -12,7 +12,7 @@ from chassis.columns import new_id
 from chassis.context import use
 from contracts.errors import Conflict, NotFound
 from contracts.messaging import CONSENT_CHANGED, MESSAGE_RECEIVED
-from services.messaging import consent_ledger, consent_reviews, preferences
+from services.messaging import consent_ledger, consent_reviews, preferences, senders
 from tests.service.messaging_desk import NOW, Desk, desk, together
 from tests.service.one_database import on_one_database
 
@@ -44,6 +44,16 @@ def test_stop_blocks_and_is_confirmed_once(desk: Desk) -> None:
     batch_id = desk.ask([desk.item(person)])
     desk.run()
     assert desk.outcome(batch_id) == {"opted_out": 1}
+
+
+def test_a_number_that_only_calls_is_written_to_all_the_same(desk: Desk) -> None:
+    given = {"provider": "recording", "rate": 10.0, "messaging_service_sid": None}
+    senders.put_sender(desk.db, channel="phone", address="+12125550177", **given)
+    assert desk.reply("+12125557000", "STOP", to="+12125550177")["effect"] == "opted_out"
+    assert ledger(desk, "+12125557000") == [("opted_out", "STOP")]
+    desk.run()
+    (confirmation,) = desk.provider.accepted
+    assert (confirmation.channel, confirmation.sender) == ("sms", "+12125550177")
 
 
 def test_one_message_that_comes_twice_has_one_effect(desk: Desk) -> None:
