@@ -53,6 +53,7 @@ class Reserved:
     window_closes: dt.datetime | None
     attempts: int
     joined_to: str | None
+    version: int
     lease_until: dt.datetime
 
 
@@ -113,6 +114,10 @@ class Claim:
     committing: float = 0.0
     committed: float = 0.0
 
+
+_AS_RESERVED = ("id", "version")
+"""What finds a delivery as it was reserved: one that was prepared anew meanwhile, and reserved once more, has another
+version, and may go to another address."""
 
 # Statements that every round runs are made once: to make one takes longer than to run it.
 _NOW = bindparam("now", type_=Instant)
@@ -243,6 +248,7 @@ def _begin(
         rows = [
             {
                 "id": item.reserved.id,
+                "version": item.reserved.version,
                 "attempts": item.reserved.attempts + 1,
                 "body": item.stored,
                 "subject": item.subject,
@@ -251,7 +257,9 @@ def _begin(
             for item in passed
         ]
         mine = (Delivery.lease_owner == owner, Delivery.lease_until > now)
-        begun_ids = set(move_each(uow, "sending", now, rows, where=mine, begun_at=now, lease_until=call_until))
+        begun_ids = set(
+            move_each(uow, "sending", now, rows, where=mine, key=_AS_RESERVED, begun_at=now, lease_until=call_until)
+        )
         begun = [item for item in passed if item.reserved.id in begun_ids]
         attempts = [
             {"delivery_id": item.reserved.id, "number": item.reserved.attempts + 1, "begun_at": now} for item in begun
@@ -272,34 +280,34 @@ def _passed(uow: UnitOfWork, owner: str, candidates: list[Ready], now: dt.dateti
     # Before the consent rows: a STOP waits for as long as these are held, and nobody else takes both.
     batch_states = _share_batches(uow.session, candidates)
     states = consent.read_states(uow.session, [key for several in keys.values() for key in several], lock="share")
-    blocked: dict[str, list[str]] = {}
-    again: list[str] = []
+    blocked: dict[str, list[dict[str, Any]]] = {}
+    again: list[dict[str, Any]] = []
     passed: list[Ready] = []
     for item in candidates:
         row = item.reserved
+        found = {"id": row.id, "version": row.version}
         reason = None
         if row.kind not in UNBLOCKED_KINDS:
             # A START is the address's own word, and opens nothing that its client has closed.
             asked = keys[row.id][:1] if row.kind in EXEMPT_KINDS else keys[row.id]
             reason = consent.block_reason(states, asked, needs_opt_in=row.needs_opt_in)
         if reason is not None and not row.fallback:
-            blocked.setdefault(reason, []).append(row.id)
+            blocked.setdefault(reason, []).append(found)
         elif reason is not None or _late(row, now) or any(key not in states for key in keys[row.id]):
             # Another channel may be open, or the next window; and without a row to hold, a STOP could pass unseen.
             # Preparing finds or makes each of them.
-            again.append(row.id)
+            again.append(found)
         elif batch_states.get(row.batch_id, "running") in ("accepted", "running"):
             passed.append(item)
     mine = (Delivery.lease_owner == owner, Delivery.state == "queued")
-    for reason, ids in sorted(blocked.items()):
-        move(uow, "suppressed", now, where=[Delivery.id.in_(sorted(ids)), *mine], reason=reason)
-    if again:
-        move(uow, "accepted", now, where=[Delivery.id.in_(sorted(again)), *mine], due_at=now)
+    for reason, rows in sorted(blocked.items()):
+        move_each(uow, "suppressed", now, rows, where=mine, key=_AS_RESERVED, reason=reason)
+    move_each(uow, "accepted", now, again, where=mine, key=_AS_RESERVED, due_at=now)
     return passed
 
 
 def _late(row: Reserved, now: dt.datetime) -> bool:
-    """Whether quiet hours have begun for a delivery."""
+    """Whether quiet hours have begun for a delivery, or something changed during a call that was not taken."""
     return row.window_closes is not None and row.window_closes <= now
 
 

@@ -38,17 +38,16 @@ def refresh(db: Database, calls: Any, event: ReceivedEvent) -> None:
 def _decide_anew(db: Database) -> None:
     """Has what is prepared for clients prepared again, in parts: no STOP waits for the whole of a large queue. Harmless
     to repeat."""
-    began = utc_now()
     theirs = (
-        Delivery.client_id.is_not(None), Delivery.conversation_id.is_(None), Delivery.kind.not_in(EXEMPT_KINDS),
-        Delivery.updated_at < began,
+        Delivery.client_id.is_not(None), Delivery.conversation_id.is_(None), Delivery.kind.not_in(EXEMPT_KINDS)
     )  # fmt: skip
-    being_prepared = (Delivery.state == "accepted", Delivery.due_at <= began, Delivery.lease_owner.is_not(None))
+    being_prepared = (Delivery.state == "accepted", Delivery.due_at <= utc_now(), Delivery.lease_owner.is_not(None))
     queued = (Delivery.state == "queued", Delivery.sender_id.in_(select(Sender.id)))
     with db.unit_of_work() as uow:
         come_back_late(uow, *theirs)
     for which in (being_prepared, queued):
-        some = select(Delivery.id).where(*theirs, *which).limit(AT_ONCE)
+        # Anew for what is queued: some of it may have been, by the rules of before, while the first were sent back.
+        some = select(Delivery.id).where(*theirs, *which, Delivery.updated_at < utc_now()).limit(AT_ONCE)
         while True:
             with db.unit_of_work() as uow:
                 moved = prepare_anew(uow, utc_now(), Delivery.id.in_(some))

@@ -133,22 +133,24 @@ class Sending:
     def _prepare_firm(self, firm_id: str) -> int:
         with use(Context(firm_id=firm_id)):
             db = self._db.for_firm(firm_id)
-            wishes = preparation.reserve(db, self.owner, self._now())
+            # Of the round's own: what has changed meanwhile, another round of this dispatcher may prepare by then.
+            owner = f"{self.owner}-{uuid.uuid4().hex[:12]}"
+            wishes = preparation.reserve(db, owner, self._now())
             crash_point("after_prepare_reserve")
-            return self._prepare(db, wishes)
+            return self._prepare(db, wishes, owner)
 
-    def _prepare(self, db: Database, wishes: Sequence[Wish]) -> int:
+    def _prepare(self, db: Database, wishes: Sequence[Wish], owner: str) -> int:
         """Prepares reserved deliveries; if that is refused, in halves, so that a single bad one fails alone."""
         try:
-            return preparation.prepare(db, self._calls, wishes, self.owner, sandbox=self._sandbox, now=self._now)
+            return preparation.prepare(db, self._calls, wishes, owner, sandbox=self._sandbox, now=self._now)
         except (Unavailable, DeadlineExceeded):
             raise
         except Exception as error:
             if len(wishes) > 1:
                 half = len(wishes) // 2
-                return self._prepare(db, wishes[:half]) + self._prepare(db, wishes[half:])
+                return self._prepare(db, wishes[:half], owner) + self._prepare(db, wishes[half:], owner)
             log_unexpected(log, error, event="delivery_not_prepared")
-            preparation.give_up(db, wishes, self.owner, self._now())
+            preparation.give_up(db, wishes, owner, self._now())
             return len(wishes)
 
     # Sending

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from chassis.columns import new_id
 from chassis.testing import deliver, received
 from contracts import accounts, clients, tasks
-from services.messaging import firm_rules, preparation
+from contracts.errors import Unavailable
+from services.messaging import claims, firm_rules, preparation
 from services.messaging.adapters.base import Deferred, Result, Unknown
 from tests.service.messaging_desk import Desk, desk
 from tests.service.one_database import on_one_database
@@ -99,6 +101,52 @@ def test_what_changes_while_it_is_prepared_is_prepared_anew(desk: Desk, monkeypa
     assert desk.outcome(batch_id) == {"sent": 1}
 
 
+def test_what_changes_is_left_to_the_round_that_takes_it_up_next(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = desk.item(desk.person())
+    batch_id = desk.ask([item])
+
+    def away(**_: Any) -> Any:
+        raise Unavailable("service_unavailable")
+
+    def change() -> None:
+        moved(desk, item)
+        with monkeypatch.context() as patch:
+            patch.setitem(desk.calls.answers, clients.GET_RECIPIENTS, away)
+            desk.sending.prepare_some()
+
+    change_while_prepared(monkeypatch, change)
+    desk.prepare()
+    desk.clock.advance(seconds=9)
+    desk.run()
+    assert [message.to for message in desk.provider.accepted] == [NUMBER]
+    assert desk.outcome(batch_id) == {"sent": 1}
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_what_was_made_ready_before_a_change_is_not_called_for(desk: Desk, stopped: bool) -> None:
+    item = desk.item(desk.person())
+    number = desk.number(item["client_ids"][0])
+    desk.ask([item])
+
+    def ready() -> claims.Ready:
+        desk.prepare()
+        (reserved,) = claims.reserve(desk.db, "one", desk.sender_id, desk.clock(), 10)
+        return claims.Ready(reserved, body="Hi", stored="Hi", subject=None, segments=1)
+
+    def claimed(item: claims.Ready) -> list[str]:
+        lease = dt.timedelta(seconds=10)
+        claim = claims.claim(desk.db, "one", desk.sender_id, [item], desk.clock(), call_lease=lease)
+        return [begun.reserved.address for begun in claim.begun]
+
+    before = ready()
+    moved(desk, item)
+    after = ready()
+    if stopped:
+        desk.reply(number, "STOP")
+    assert claimed(before) == []
+    assert claimed(after) == [NUMBER]
+
+
 @on_one_database
 def test_the_confirmation_of_a_stop_goes_where_the_stop_came_from(desk: Desk) -> None:
     item = desk.item(desk.person())
@@ -112,11 +160,11 @@ def test_the_confirmation_of_a_stop_goes_where_the_stop_came_from(desk: Desk) ->
     assert desk.provider.texts_to(number)[-1].startswith("Harbor & Lane: you are opted out")
 
 
-def demand_opt_in(desk: Desk) -> None:
+def demand_opt_in(desk: Desk, times: int = 2) -> None:
     desk.firm |= {"require_opt_in": True, "opt_out_scope": "channel", "version": 2}
     data = {"firm_id": desk.firm_id, "changed": ["require_opt_in"], "version": 2}
     event = received(accounts.FIRM_CHANGED, data, firm_id=desk.firm_id)
-    for _ in range(2):
+    for _ in range(times):
         deliver(desk.service, "keep_firm_rules", event)
 
 
@@ -143,3 +191,24 @@ def test_an_opt_in_that_the_firm_demands_counts_for_what_is_being_prepared_or_ca
     desk.run()
     assert desk.provider.accepted == []
     assert [row.reason for row in desk.deliveries()] == ["no_consent", "no_consent"]
+
+
+def test_what_the_rules_of_before_queue_while_the_firm_changes_them_is_decided_anew(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = desk.ask([desk.item(desk.person())])
+
+    def now() -> dt.datetime:
+        moment = desk.clock()
+        if not desk.deliveries(batch_id)[0].address:
+            desk.clock.advance(seconds=1)
+            desk.firm["require_opt_in"] = False
+            desk.prepare()
+            desk.firm["require_opt_in"] = True
+            desk.clock.advance(seconds=1)
+        return moment
+
+    monkeypatch.setattr(firm_rules, "utc_now", now)
+    demand_opt_in(desk, times=1)
+    desk.run()
+    assert desk.outcome(batch_id) == {"no_consent": 1}

@@ -40,7 +40,8 @@ class Queue:
             id=f"{number:04d}", kind="notification", channel="sms", batch_id=None, client_id=None, contact_id=None,
             case_task_id=None,
             case_id=None, address="+12125550123", content_id=None, language=None, variables=None, needs_opt_in=False,
-            fallback=None, window_closes=None, attempts=0, joined_to=None, lease_until=self.now + self.lease,
+            fallback=None, window_closes=None, attempts=0, joined_to=None, version=1,
+            lease_until=self.now + self.lease,
         )  # fmt: skip
         return Ready(reserved, body="", stored="", subject=None, segments=1)
 

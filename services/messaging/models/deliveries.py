@@ -92,14 +92,15 @@ class Delivery(OfCase, FirmScoped, Stamps, Base):
     `subject_id` is the case task, or the message itself. `address_once` is the address of the one delivery of its batch
     and case task that goes there; duplicates have none. `due_at` is when something must be done next: prepare what is
     accepted, send what is queued, ask about what is unknown. `window_closes`: quiet hours begin then, or the firm
-    closes. `in_business_hours`: a single message waits for them. `variables` are what its text is made of, cleared when
-    it is settled; `body` is the text with its link shortened. `joined_to` is the
-    delivery whose one message tells of this one's case task too: it goes wherever that one goes. `staff_id`: a notice
-    to a staff member; `conversation_id`: an answer to somebody who is no client yet. `provider_segments`, `price` and
-    `currency` are the provider's own figures; `price_due_at` is when to ask for the price (next), null when it is not.
-    `keys` are what was pressed in a call, in order. `contact_id`: the contact of a business client whom it goes to.
-    `to_contacts`: a single message about a case, which goes to those whom a notification goes to. `added`: it is for
-    one more contact of a client whose first one has the delivery that was asked for.
+    closes; long ago where it is to be prepared anew before it is called for again. `in_business_hours`: a single
+    message waits for them. `variables` are what its text is made of, cleared when it is settled; `body` is the text
+    with its link shortened. `joined_to` is the delivery whose one message tells of this one's case task too: it goes
+    wherever that one goes. `staff_id`: a notice to a staff member; `conversation_id`: an answer to somebody who is no
+    client yet. `provider_segments`, `price` and `currency` are the provider's own figures; `price_due_at` is when to
+    ask for the price (next), null when it is not. `keys` are what was pressed in a call, in order. `contact_id`: the
+    contact of a business client whom it goes to. `to_contacts`: a single message about a case, which goes to those whom
+    a notification goes to. `added`: it is for one more contact of a client whose first one has the delivery that was
+    asked for.
     """
 
     __tablename__ = "delivery"
