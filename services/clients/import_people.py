@@ -196,10 +196,11 @@ def take_back_people(db: Database, events: Sequence[ReceivedEvent], now: dt.date
         of_import = select(Client.id, Client.import_id).where(among(uow.session, Client.id, imports))
         made = {row.id: row.import_id for row in uow.session.execute(of_import, execution_options=BY_ID)}
         ids = sorted(id_ for id_, import_id in imports.items() if made.get(id_) == import_id)
+        records = cards.load(uow.session, ids, lock=True)
         used = uses_of(uow.session, ids, ("contacts", "notes"))
         gone = [
             {"id": id_, "archived_at": now, "updated_at": now, "version": record["version"] + 1}
-            for id_, record in sorted(cards.load(uow.session, ids, lock=True).items())
+            for id_, record in sorted(records.items())
             if record["version"] == 1 and id_ not in used
         ]
         uow.update_each(Client, gone)
