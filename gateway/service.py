@@ -20,6 +20,7 @@ from chassis.rpc import Calls
 from contracts import accounts, cases, clients, messaging, portal, tasks
 from gateway.app import create_app
 from gateway.credentials import CredentialCache
+from gateway.http_server import EdgeServer
 from gateway.oversized_forms import TextFields
 from gateway.portal_uploads import TOO_LARGE, is_of_portal
 from gateway.settings import EdgeSettings
@@ -41,6 +42,8 @@ class EdgeRequest(HttpRequestHandler):
 
     A slow sender therefore holds a green thread of its own and no worker; what is too large is never read.
     """
+
+    server = EdgeServer()
 
     def handle_request(self, request: Request) -> BaseResponse:
         config = self.container.config
@@ -81,9 +84,9 @@ def _take_in(request: Request, limit: int, seconds: float) -> BaseResponse | Non
         try:
             with eventlet.Timeout(max(0.0, until - time.monotonic()), _TooSlow):
                 chunk = source.read(min(left, 65536))
-        except _TooSlow:
+        except (_TooSlow, TimeoutError) as error:
             body.close()
-            raise
+            raise _TooSlow from error
         if not chunk:
             body.close()
             return BaseResponse("The body was cut off.\n", status=400, content_type="text/plain")

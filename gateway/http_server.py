@@ -1,0 +1,63 @@
+"""The edge's HTTP server: Nameko's, which more connections than a process can hold do not end, and which logs no line
+of a request, for its address may hold a token."""
+
+from __future__ import annotations
+
+import errno
+import resource
+from functools import partial
+from typing import Any
+
+import eventlet
+from eventlet.semaphore import Semaphore
+from nameko.web.server import HttpOnlyProtocol, WebServer
+
+from chassis.telemetry import log_of
+
+MOST_CONNECTIONS = 10_000
+IDLE_SECONDS = 75.0
+"""How long a connection may bring nothing, between requests and within one, or take nothing of an answer."""
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED})
+_PAUSE = 0.1
+
+_log = log_of(__name__)
+
+
+class _Protocol(HttpOnlyProtocol):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: of a request that cannot be read it would be the line."""
+
+
+class EdgeServer(WebServer):
+    """Takes as many connections as leave room for the process's own; those that come then wait until one ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._room = Semaphore(most_connections())
+
+    def run(self) -> None:
+        while self._is_accepting:
+            self._room.acquire()
+            try:
+                sock, address = self._sock.accept()
+            except OSError as error:
+                self._room.release()
+                if error.errno not in _PASSING:
+                    raise
+                _log.warning("connection_not_taken", code=errno.errorcode[error.errno])
+                eventlet.sleep(_PAUSE)
+                continue
+            sock.settimeout(IDLE_SECONDS)
+            thread = self.container.spawn_managed_thread(partial(self.process_request, sock, address))
+            thread.link(lambda _: self._room.release())
+
+    def get_wsgi_server(self, sock: Any, wsgi_app: Any, protocol: Any = _Protocol, debug: bool = False) -> Any:
+        server = super().get_wsgi_server(sock, wsgi_app, protocol=protocol, debug=debug)
+        server.socket_timeout = server.keepalive = IDLE_SECONDS
+        return server
+
+
+def most_connections() -> int:
+    """Half of the descriptors that the process may have, at most."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if allowed == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, max(1, allowed // 2))
