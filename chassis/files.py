@@ -68,6 +68,7 @@ class FolderFiles:
     def put(self, key: str, content: bytes | BinaryIO) -> None:
         path = self._path(key)
         with _typed_errors():
+            new = [folder for folder in path.parents if not folder.exists()]
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
             try:
@@ -80,6 +81,9 @@ class FolderFiles:
                 with suppress(OSError):
                     os.unlink(name)
                 raise
+            # The content survives a power cut already; its name does when its folder is written.
+            for folder in (path.parent, *(one.parent for one in new)):
+                _write_out(folder)
 
     def get(self, key: str) -> IO[bytes]:
         path = self._path(key)
@@ -107,6 +111,14 @@ class FolderFiles:
 
     def _path(self, key: str) -> Path:
         return self._folder / _checked(key)
+
+
+def _write_out(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _copy(source: BinaryIO, target: IO[bytes]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,29 @@ def test_a_folder_is_its_owners_and_holds_no_half_written_file(tmp_path: Path) -
         files.put("a/b", Broken())
     assert list((tmp_path / "files" / "a").iterdir()) == []
     assert stat.S_IMODE((tmp_path / "files").stat().st_mode) == 0o700
+
+
+def test_the_name_of_a_file_survives_a_power_cut_as_its_content_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, sync = FolderFiles(tmp_path), os.fsync
+    written: list[int] = []
+
+    def note(handle: int) -> None:
+        written.append(os.fstat(handle).st_ino)
+        sync(handle)
+
+    def put(key: str) -> list[int]:
+        written.clear()
+        files.put(key, b"content")
+        return [one.stat().st_ino for one in (tmp_path / key).parents if one.is_relative_to(tmp_path)]
+
+    monkeypatch.setattr(os, "fsync", note)
+    folders = put("imports/firm-1/list.csv")
+    assert written[0] == (tmp_path / "imports/firm-1/list.csv").stat().st_ino
+    assert set(written[1:]) == set(folders)
+    folders = put("imports/firm-1/other.csv")
+    assert written[1:] == folders[:1]
 
 
 def test_an_address_must_name_a_store() -> None:
