@@ -14,7 +14,7 @@ from chassis.scoping import EVERY_KIND
 from services.messaging.deliveries import is_message
 from services.messaging.models import WAITING, Batch, Delivery, ProviderRate, Sender
 from services.messaging.preparation import running_batches
-from services.messaging.senders import SANDBOX_RATE
+from services.messaging.senders import FIRST, SANDBOX_RATE
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,12 @@ def rates_of(session: Session, channels: Iterable[str], *, sandbox: Collection[s
         select(Sender.channel, Sender.rate, ProviderRate.rate)
         .join(ProviderRate, ProviderRate.provider == Sender.provider, isouter=True)
         .where(Sender.channel.in_(wanted))
-        .order_by(Sender.created_at.desc(), Sender.id.desc())  # the oldest is the one that messages go out from
+        .order_by(*FIRST)
     )
+    found: dict[str, float] = {}
     for channel, rate, of_account in session.execute(statement):
-        rates[channel] = min(rate, of_account or rate)
-    return rates
+        found.setdefault(channel, min(rate, of_account or rate))
+    return rates | found
 
 
 def waiting(session: Session, now: dt.datetime, until: dt.datetime) -> dict[str, Waiting]:

@@ -8,7 +8,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import case, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -36,8 +36,8 @@ def put_sender(
     rate: float,
     messaging_service_sid: str | None,
 ) -> Record:
-    """Adds a sender, or changes the rate of one that is there. Raises Invalid for what is no address, Conflict if
-    another firm has it."""
+    """Adds a sender, or changes the rate of one that is there; the `provider` carries it from then on. Raises Invalid for
+    what is no address, Conflict if another firm has it."""
     address = normalise_address(channel, address)
     if channel == "email":
         _check_mailbox(address)
@@ -46,11 +46,11 @@ def put_sender(
             statement = select(Sender).where(Sender.channel == channel, Sender.address == address).with_for_update()
             sender = uow.session.scalars(statement).one_or_none()
             if sender is None:
-                sender = Sender(id=new_id(), channel=channel, address=address, provider=provider)
+                sender = Sender(id=new_id(), channel=channel, address=address)
                 uow.session.add(sender)
             else:
                 sender.touch(utc_now())
-            sender.rate = rate
+            sender.provider, sender.rate = provider, rate
             sender.messaging_service_sid = messaging_service_sid
             uow.session.flush()
             return uow.answer(_record(sender))
@@ -67,7 +67,8 @@ def _check_mailbox(address: str) -> None:
 
 
 def list_senders(db: Database, *, limit: int, cursor: str | None, sort: str | None) -> Record:
-    """One page, oldest first: the oldest of a channel is the one that messages go out from."""
+    """One page, oldest first. Of a channel the oldest is the one that messages go out from, a real one before the
+    sandbox's."""
     with db.read() as session:
         rows, meta = page(
             session,
@@ -92,9 +93,13 @@ def keep_provider_rates(db: Database, rates: Mapping[str, float]) -> None:
         update_rows(uow.session, ProviderRate, rows, key=("provider",))
 
 
+FIRST = (case((Sender.provider == "sandbox", 1), else_=0), Sender.created_at, Sender.id)
+"""The order in which a channel's senders come into question. What the sandbox carries reaches nobody."""
+
+
 def sender_for(session: Session, channel: str) -> Sender | None:
     """The sender that the firm's messages on a channel go out from."""
-    statement = select(Sender).where(Sender.channel == channel).order_by(Sender.created_at, Sender.id).limit(1)
+    statement = select(Sender).where(Sender.channel == channel).order_by(*FIRST).limit(1)
     return session.scalars(statement).one_or_none()
 
 

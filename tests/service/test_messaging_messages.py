@@ -11,7 +11,7 @@ import pytest
 
 from chassis.columns import new_id
 from contracts.errors import Conflict, Invalid, NotFound
-from services.messaging import contents, estimates, history, messages, senders
+from services.messaging import contents, estimates, history, messages, queues, senders
 from tests.service.messaging_desk import NOW, PUBLIC_URL, Desk, desk
 from tests.service.one_database import on_one_database
 
@@ -217,6 +217,20 @@ def test_a_number_belongs_to_one_firm(desk: Desk) -> None:
     made = senders.put_sender(other, address="+1 (212) 555-0177", **given)
     assert made["address"] == "+12125550177"
     assert [row["address"] for row in senders.list_senders(other, **PAGE)["data"]] == ["+12125550177"]
+
+
+def test_a_real_number_goes_before_the_sandboxs_and_the_sandboxs_can_become_one(desk: Desk) -> None:
+    firm = desk.everywhere.for_firm(new_id())
+    given = {"channel": "sms", "messaging_service_sid": None, "provider": "recording"}
+    with firm.unit_of_work() as uow:
+        made_up = str(senders.make_sandbox_sender(uow, str(firm.firm_id), "sms").address)
+    real = senders.put_sender(firm, address="+12125550177", rate=3.0, **given)
+    with firm.read() as session:
+        assert senders.sender_for(session, "sms").id == real["id"]
+        assert queues.rates_of(session, ["sms"], sandbox=["sms"]) == {"sms": 3.0}
+    assert senders.put_sender(firm, address=made_up, rate=5.0, **given)["provider"] == "recording"
+    with firm.read() as session:
+        assert senders.sender_for(session, "sms").address == made_up
 
 
 def test_a_message_that_waits_can_be_taken_back(desk: Desk) -> None:
