@@ -75,7 +75,33 @@ class CaseFactsList(Schema):
     cases = fields.List(fields.Nested(CaseFacts))
 
 
+class AfterCase(Schema):
+    """The last firm and case of the page before; null: the first page."""
+
+    after_firm_id = Id(load_default=None, allow_none=True)
+    after_case_id = Id(load_default=None, allow_none=True)
+    limit = fields.Integer(strict=True, load_default=1000, validate=validate.Range(min=1, max=5000))
+
+
+class TypeOfCase(Schema):
+    """`version`: as events of the case have it."""
+
+    firm_id = Id()
+    case_id = Id()
+    case_type_id = Id()
+    version = Count()
+
+
+class TypesOfCases(Schema):
+    """Of all firms, archived cases too, by firm and case; fewer than `limit` are the last ones."""
+
+    cases = fields.List(fields.Nested(TypeOfCase))
+
+
 GET_CASE_FACTS = Operation(OWNER, "get_case_facts", CaseIds, CaseFactsList, (Invalid,), example={"case_ids": [A_CASE]})
+LIST_TYPES_OF_CASES = Operation(
+    OWNER, "list_types_of_cases", AfterCase, TypesOfCases, (Invalid,), deadline=10.0, firm=False, example={}
+)
 SUMMARIZE_CLIENT_CASES = Operation(
     OWNER, "summarize_client_cases", SummarizeClientCases, ClientCasesSummary, (Invalid,), permission="cases.read",
     repeatable=True, example={"client_id": A_CASE},

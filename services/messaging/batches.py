@@ -21,7 +21,7 @@ from chassis.scoping import EVERY_KIND
 from chassis.unit_of_work import UnitOfWork
 from contracts.errors import Conflict, Forbidden, NotFound
 from contracts.messaging import BATCH_FINISHED
-from services.messaging import joining, known_cases
+from services.messaging import joining
 from services.messaging.batch_views import batch_record
 from services.messaging.deliveries import is_message, move
 from services.messaging.doorbell import ring
@@ -53,7 +53,6 @@ def accept(db: Database, event: ReceivedEvent, data: Record, now: dt.datetime) -
             return
         _fill(batch, data, now)
         uow.session.flush()
-        known_cases.expect(uow, (item["case_id"] for item in data["items"]))
         rows = _deliveries(batch, data, now)
         while part := list(islice(rows, IN_A_ROW)):
             uow.insert(Delivery, part, ignore_conflicts=True)

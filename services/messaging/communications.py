@@ -13,7 +13,7 @@ from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from contracts.errors import Conflict, NotFound, invalid_field
 from contracts.messaging import COMMUNICATION_LOGGED
-from services.messaging import history, known_cases
+from services.messaging import history
 from services.messaging.known_clients import demand_clients
 from services.messaging.models import LogEntry
 
@@ -77,7 +77,6 @@ def log_communication(
     _demand_case(calls, case_id)
     demand_clients(client.result(), [client_id])
     with db.unit_of_work() as uow:
-        known_cases.expect(uow, [case_id])
         values = {"at": now, **fields}
         entry = LogEntry(
             id=new_id(), client_id=client_id, staff_id=actor_id, case_id=case_id, created_at=now, updated_at=now,
@@ -101,7 +100,6 @@ def update_log_entry(
     """Sets the named fields. Raises NotFound, Conflict `stale_version`, Invalid, Unavailable."""
     _demand_case(calls, changes.get("case_id"))
     with db.unit_of_work() as uow:
-        known_cases.expect(uow, [changes.get("case_id")])
         statement = select(LogEntry).where(LogEntry.id == log_entry_id).with_for_update()
         entry = uow.session.scalars(statement).one_or_none()
         if entry is None:

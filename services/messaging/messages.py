@@ -14,7 +14,7 @@ from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
 from contracts.errors import Conflict, NotFound
 from contracts.messaging import DELIVERY_SUPPRESSED
-from services.messaging import addressees, consent, known_cases
+from services.messaging import addressees, consent
 from services.messaging.contents import keep, resolve_message
 from services.messaging.deliveries import event_data, move
 from services.messaging.doorbell import ring
@@ -100,7 +100,6 @@ def send_message(
         delivery.in_business_hours = timing["mode"] == "business_hours"
         delivery.body, delivery.subject = _shown(rows, outcome, facts, wish, variables, public_url)
         rows_made = [delivery, *(_delivery(other.wish, other, content_id, send_after, now) for other in others)]
-        known_cases.expect(uow, [wish.case_id])
         uow.session.add_all(rows_made)
         uow.session.flush()
         if client_id is not None:

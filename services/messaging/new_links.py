@@ -8,7 +8,6 @@ from typing import Any
 from chassis.columns import new_id
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
-from services.messaging import known_cases
 from services.messaging.models import URGENT, Content, Delivery
 from services.messaging.templates import Variant, check_variants
 
@@ -33,7 +32,6 @@ def send_new_link(db: Database, calls: Any, event: ReceivedEvent, now: dt.dateti
     message_id, case_task_id = new_id(), event.data["case_task_id"]
     case_id = _case_of(calls, case_task_id) if case_task_id is not None else None
     with db.unit_of_work(once=event) as uow:
-        known_cases.expect(uow, [case_id])
         content = Content(id=new_id(), variants=[text.as_row() for text in TEXTS], uses=check_variants(TEXTS))
         uow.session.add(content)
         uow.session.add(

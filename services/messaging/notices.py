@@ -17,7 +17,6 @@ from chassis.database import Database
 from chassis.paging import page
 from chassis.unit_of_work import UnitOfWork
 from contracts.errors import NotFound
-from services.messaging import known_cases
 from services.messaging.doorbell import ring
 from services.messaging.models import URGENT, Delivery, Notice
 
@@ -78,11 +77,10 @@ def in_charge(calls: Any) -> list[Reader]:
 
 def tell(uow: UnitOfWork, readers: Sequence[Reader], news: News, now: dt.datetime, *, by_email: bool = True) -> int:
     """Writes the notices, and emails about those that are new; returns how many are new."""
-    case_id = news.about.get("case_id")
-    known_cases.expect(uow, [case_id])
     stamps = {"created_at": now, "updated_at": now}
     what = {
-        "kind": news.kind, "title": news.title, "about": dict(news.about), "case_id": case_id, "once": news.once,
+        "kind": news.kind, "title": news.title, "about": dict(news.about), "case_id": news.about.get("case_id"),
+        "once": news.once,
     }  # fmt: skip
     rows = [{"id": new_id(), "staff_id": reader.staff_id, **what, **stamps} for reader in readers]
     fresh = uow.insert_returning(Notice, rows, "id", "staff_id", ignore_conflicts=True)

@@ -149,3 +149,19 @@ def test_a_hidden_case_s_number_is_passed_over_and_taken(office: Office, types: 
         assert office.service.create_case(case_type_id=ours["id"], **made)["number"] not in (number, following)
         refused = refusal(Conflict, office.service.create_case, case_type_id=ours["id"], number=following, **made)
         assert refused == ("number_taken", ["number"])
+
+
+def test_a_service_that_begins_to_follow_cases_is_told_of_all_there_are(database: Any) -> None:
+    made = {}
+    for firm in (Office(database), Office(database)):
+        cases = [firm.case(firm.case_type(name=new_id())) for _ in range(3)]
+        cases[0] = firm.service.archive_case(cases[0]["id"])
+        made |= {(firm.firm_id, case["id"]): (case["case_type_id"], case["version"]) for case in cases}
+    reading, told, page = Office(database).service, [], {}
+    while found := reading.list_types_of_cases(**page, limit=2)["cases"]:
+        told += found
+        page = {f"after_{name}": found[-1][name] for name in ("firm_id", "case_id")}
+    keys = [(case["firm_id"], case["case_id"]) for case in told]
+    assert keys == sorted(set(keys))
+    types = {(case["firm_id"], case["case_id"]): (case["case_type_id"], case["version"]) for case in told}
+    assert made.items() <= types.items()

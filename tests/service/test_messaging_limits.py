@@ -13,7 +13,7 @@ from sqlalchemy import select
 from chassis.columns import new_id, utc_now
 from chassis.context import use
 from chassis.testing import deliver, received
-from contracts.cases import CASE_CHANGED, CASE_CREATED, CASES_IMPORTED, GET_CASE_FACTS
+from contracts.cases import CASE_CHANGED, CASE_CREATED, CASES_IMPORTED, LIST_TYPES_OF_CASES
 from contracts.errors import CasewireError, Forbidden, NotFound
 from contracts.messaging import CONSENT_CHANGED
 from contracts.tasks import STAFF_NOTICE_REQUESTED
@@ -239,23 +239,36 @@ def test_the_newest_word_of_a_case_stands(desk: Desk) -> None:
     assert known(desk) == {case_id: (3, second)}
 
 
-def test_cases_that_nothing_was_heard_of_are_asked_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cases_that_are_older_than_what_is_heard_are_asked_for_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(known_cases, "AT_ONCE", 2)
-    person, tasks = desk.person(), [desk.task() for _ in range(4)]
-    batch = desk.ask([desk.item(person, case_task_id=task) for task in tasks])
-    case_ids = [desk.tasks[task]["case_id"] for task in tasks]
-    assert known(desk) == dict.fromkeys(case_ids, (0, None))
-    with limited(desk, *case_ids):
-        assert desk.service.list_deliveries(batch_id=batch, **LEDGER)["data"] == []
-    there = case_ids[1:]
-    desk.calls.answers[GET_CASE_FACTS] = lambda case_ids: {"cases": [fact(id_) for id_ in case_ids if id_ in there]}
-    turns = 0
-    while known_cases.ask_for_unknown(desk.everywhere, desk.calls):
-        turns += 1
-        assert turns < 10
-    assert known(desk) == {case_id: (1, case_id) for case_id in there}
-    with limited(desk, *there):
-        assert desk.service.list_deliveries(batch_id=batch, **LEDGER)["meta"]["total"] == 3
+    older = sorted(new_id() for _ in range(5))
+    told(desk, older[1])
+    deliver(desk.service, "follow_changed_cases", received(CASE_CHANGED, fact(older[2], 3), firm_id=desk.firm_id))
+    asked: list[str | None] = []
+
+    def page(after_firm_id: str | None, after_case_id: str | None, limit: int) -> Any:
+        asked.append(after_case_id)
+        assert after_firm_id == (desk.firm_id if after_case_id else None)
+        left = [case_id for case_id in older if case_id > (after_case_id or "")]
+        entry = {"firm_id": desk.firm_id, "version": 2}
+        return {"cases": [{**entry, "case_id": id_, "case_type_id": desk.firm_id} for id_ in left[:limit]]}
+
+    desk.calls.answers[LIST_TYPES_OF_CASES] = page
+    assert [known_cases.ask_for_older(desk.everywhere, desk.calls) for _ in range(4)] == [True, True, False, False]
+    assert asked == [None, older[1], older[3]]
+    assert known(desk) == {case_id: (2, desk.firm_id) for case_id in older} | {older[2]: (3, older[2])}
+
+
+def test_what_is_about_a_case_that_nobody_has_told_of_is_hidden(desk: Desk) -> None:
+    two, untold = Two(desk), desk.task()
+    message = two.send(desk, untold)
+    with limited(desk, desk.tasks[untold]["case_id"]):
+        assert code(NotFound, desk.service.get_message, message) == "message_not_found"
+    told(desk, desk.tasks[untold]["case_id"])
+    with limited(desk, desk.tasks[untold]["case_id"]):
+        assert desk.service.get_message(message)["id"] == message
 
 
 def known(desk: Desk) -> dict[str, tuple[int, str | None]]:

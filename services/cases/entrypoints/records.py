@@ -86,6 +86,10 @@ class RecordEntrypoints(Dependencies):
     def get_case_facts(self, case_ids: list[str]) -> Record:
         return reading.get_case_facts(self.db, case_ids)
 
+    @serve(cases.LIST_TYPES_OF_CASES)
+    def list_types_of_cases(self, **page: Any) -> Record:
+        return reading.list_types_of_cases(self.db, **page)
+
     @serve(cases.CHECK_MAPPING)
     def check_mapping(self, field: str, question_kind: str, options: Sequence[str] = ()) -> Record:
         return answers.check_mapping(self.db, field=field, question_kind=question_kind, options=options)

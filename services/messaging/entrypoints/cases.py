@@ -24,6 +24,6 @@ class CaseEntrypoints(Dependencies):
     def follow_imported_cases(self, events: list[ReceivedEvent]) -> None:
         known_cases.follow_imports(self.db, events)
 
-    @every(60, known_cases.TIMER)
-    def ask_for_unknown_cases(self) -> bool:
-        return known_cases.ask_for_unknown(self.db, self.calls)
+    @every(60, "messaging: ask for older cases")
+    def ask_for_older_cases(self) -> bool:
+        return known_cases.ask_for_older(self.db, self.calls)

@@ -10,25 +10,35 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id
 from chassis.database import ByKind, FirmScoped
-from services.messaging.models.common import Base, where
+from services.messaging.models.common import Base
 
 
 class KnownCase(FirmScoped, Base):
-    """The type of a case as it was last heard of. Version 0: nothing was heard yet, and a timer asks."""
+    """The type of a case as it was last heard of."""
 
     __tablename__ = "known_case"
     # The firm last, so that many are found by their ids alone.
     __table_args__ = (
         PrimaryKeyConstraint("case_id", "firm_id"),
-        Index("ix_known_case_unknown", "firm_id", "case_id", **where("version = 0")),
         # Without the firm, or all of its cases would be looked through.
         Index("ix_known_case_case_type_id", "case_type_id", "case_id"),
     )
 
     firm_id: Mapped[str] = mapped_column(Id)
     case_id: Mapped[str] = mapped_column(Id)
-    version: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
-    case_type_id: Mapped[str | None] = mapped_column(Id)
+    version: Mapped[int] = mapped_column(Integer)
+    case_type_id: Mapped[str] = mapped_column(Id)
+
+
+class CasesAsked(Base):
+    """How far `cases` was asked for those that are older than what messaging hears of them: to `last_case_id` of the firm
+    `of_firm_id`, or to the end. One row; it belongs to the installation."""
+
+    __tablename__ = "cases_asked"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    of_firm_id: Mapped[str | None] = mapped_column(Id)
+    last_case_id: Mapped[str | None] = mapped_column(Id)
+    done: Mapped[bool] = mapped_column(default=False)
 
 
 class OfCase(ByKind):

@@ -1,6 +1,6 @@
 """Messaging knows of which type the cases are that messages, notes of calls and notices are about.
 
-What is known of the cases there is asked for by a timer.
+The cases there are asked for by a timer.
 """
 
 from __future__ import annotations
@@ -29,24 +29,23 @@ def upgrade() -> None:
         "known_case",
         sa.Column("firm_id", chassis.columns.Id, nullable=False),
         sa.Column("case_id", chassis.columns.Id, nullable=False),
-        sa.Column("version", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("case_type_id", chassis.columns.Id, nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("case_type_id", chassis.columns.Id, nullable=False),
         sa.PrimaryKeyConstraint("case_id", "firm_id", name=op.f("pk_known_case")),
     )
-    op.execute(
-        "INSERT INTO known_case (firm_id, case_id)"
-        " SELECT firm_id, case_id FROM delivery WHERE case_id IS NOT NULL"
-        " UNION SELECT firm_id, case_id FROM log_entry WHERE case_id IS NOT NULL"
-        " UNION SELECT firm_id, case_id FROM notice WHERE case_id IS NOT NULL"
-    )
-    unknown = sa.text("version = 0")
-    op.create_index(
-        "ix_known_case_unknown", "known_case", ["firm_id", "case_id"], sqlite_where=unknown, postgresql_where=unknown
-    )
     op.create_index("ix_known_case_case_type_id", "known_case", ["case_type_id", "case_id"])
+    op.create_table(
+        "cases_asked",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("of_firm_id", chassis.columns.Id, nullable=True),
+        sa.Column("last_case_id", chassis.columns.Id, nullable=True),
+        sa.Column("done", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_asked")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("cases_asked")
     op.drop_table("known_case")
     with op.batch_alter_table("notice", schema=None) as batch_op:
         batch_op.drop_column("case_id")
