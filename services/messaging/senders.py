@@ -36,8 +36,8 @@ def put_sender(
     rate: float,
     messaging_service_sid: str | None,
 ) -> Record:
-    """Adds a sender, or changes the rate of one that is there; the `provider` carries it from then on. Raises Invalid for
-    what is no address, Conflict if another firm has it."""
+    """Adds a sender, or changes the rate of one that is there; the `provider` carries it from then on. Raises Invalid
+    for what is no address, Conflict if another firm has it."""
     address = normalise_address(channel, address)
     if channel == "email":
         _check_mailbox(address)
