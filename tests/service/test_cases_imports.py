@@ -86,6 +86,16 @@ def test_a_row_becomes_a_case_with_all_that_it_says(office: ImportOffice) -> Non
     assert (entry["facts"]["import_id"], entry["facts"]["actor_id"]) == (found["id"], office.actor_id)
 
 
+def test_of_two_types_with_names_alike_the_one_is_meant_that_is_written_so(office: ImportOffice) -> None:
+    types = [office.case_type(name=name) for name in ("Probate", "probate")]
+    found = office.import_all([[*HEADER, "Type"], [*row(1), "probate"], [*row(2), "Probate"], [*row(3), "PROBATE"]])
+    assert counts(found) == (3, 0, 0, 0)
+    cases = office.by_name()
+    assert [cases[f"Case {number}"]["case_type_id"] for number in (1, 2, 3)] == [
+        types[place]["id"] for place in (1, 0, 0)
+    ]
+
+
 def test_rows_that_fail_come_back_with_what_is_wrong(office: ImportOffice) -> None:
     office.case_type(
         custom_fields=[{**field, "required": field["key"] == "heirs"} for field in PROBATE["custom_fields"]]

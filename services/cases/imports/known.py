@@ -54,6 +54,7 @@ class KnownTypes:
         ids = [row.id for row in rows]
         statuses, fields = statuses_of(session, ids), fields_of(session, ids)
         self.by_id = {row.id: KnownType(row, statuses[row.id], fields[row.id], row.version) for row in rows}
+        self._as_written = {row.name: row.id for row in rows}
         self._by_name: dict[str, str] = {}
         for row in rows:
             self._by_name.setdefault(bare_words(row.name), row.id)
@@ -67,8 +68,9 @@ class KnownTypes:
             raise Unavailable("case_type_changed")
 
     def find(self, text: str) -> KnownType | None:
-        """The type of that name or id."""
-        return self.by_id.get(text.lower()) or self.by_id.get(self._by_name.get(bare_words(text), ""))
+        """The type of that id or name; of two names that are the same bare words, the one that is written so."""
+        named = self._as_written.get(text) or self._by_name.get(bare_words(text), "")
+        return self.by_id.get(text.lower()) or self.by_id.get(named)
 
     @property
     def only(self) -> KnownType | None:
