@@ -43,7 +43,7 @@ def receive(
     message_id = new_id()
     try:
         with own.unit_of_work() as uow:
-            speaker = stops.Speaker(channel, address, office.client_ids)
+            speaker = stops.Speaker(channel, address, office.client_ids, called=office.channel != channel)
             reply = replies.understand(uow, speaker, said, widely=office.widely)
             # Every turn of the database is a moment longer in which messages go out. Of two with one id the second has
             # waited for the rows of its address, and what it writes is undone.
@@ -85,10 +85,11 @@ def receive(
 
 @dataclass(frozen=True)
 class _Office:
-    """Who was written to: a sender, its firm, whether a STOP ends all of the firm's channels, and the clients, and
-    contacts of clients, that it has written to at the address that the message is from."""
+    """Who was written to: a sender and its channel, its firm, whether a STOP ends all of the firm's channels, and the
+    clients, and contacts of clients, that it has written to at the address that the message is from."""
 
     sender_id: str
+    channel: str
     firm_id: str
     widely: bool
     client_ids: list[str]
@@ -96,7 +97,7 @@ class _Office:
 
 # Made once, and one statement for all that must be known before the transaction: a STOP waits for each of them.
 _WRITTEN_TO = (
-    select(Sender.id, Sender.firm_id, FirmRule.opt_out_scope, consent.PERSON.label("person_id"))
+    select(Sender.id, Sender.channel, Sender.firm_id, FirmRule.opt_out_scope, consent.PERSON.label("person_id"))
     .outerjoin(FirmRule, FirmRule.firm_id == Sender.firm_id)
     .outerjoin(
         Delivery,
@@ -134,7 +135,8 @@ def _office_of(db: Database, channel: str, to: str, service_sid: str | None, add
     if not rows:
         raise NotFound("sender_not_found")
     client_ids = sorted(row.person_id for row in rows if row.person_id is not None)
-    return _Office(rows[0].id, rows[0].firm_id, rows[0].opt_out_scope == ALL_CHANNELS, client_ids)
+    found = rows[0]
+    return _Office(found.id, found.channel, found.firm_id, found.opt_out_scope == ALL_CHANNELS, client_ids)
 
 
 def _known(db: Database, provider: str, provider_id: str) -> Record:

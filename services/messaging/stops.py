@@ -2,8 +2,9 @@
 
 By default a STOP ends what comes to that address on that channel. Where the firm's scope is all channels, the same
 commit also opts the clients of the address out of the other channels, and a telephone number out of both texts and
-calls. A START opens the address, and of the rest only what a STOP of this address closed and about which nobody said
-anything since: those rows go back to what they were.
+calls; one to a number from which only calls go out does the latter in any scope. A START opens the address, and of the
+rest only what a STOP of this address closed and about which nobody said anything since: those rows go back to what they
+were.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ _OF_THE_ADDRESS = ("confirms", "doubtful", "before")
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who says stop or start: an address on a channel, and the clients whose address it is as far as known."""
+    """Who says stop or start: an address on a channel, and the clients whose address it is as far as known. `called`:
+    it is called from the number that it has written to, and never written to from there."""
 
     channel: str
     address: str
     client_ids: Sequence[str] = ()
+    called: bool = False
 
     @property
     def key(self) -> Key:
@@ -66,7 +69,7 @@ def hold(uow: UnitOfWork, *speakers: Speaker, widely: bool) -> States:
     """Creates and holds, to the commit, the rows that these addresses' words may change; of two messages from one phone
     the second then sees what the first did. `widely`: those on other channels, too. All at once and in key order, as
     those who send take them."""
-    keys = [key for one in speakers for key in (one.key, *(_elsewhere(one) if widely else ()))]
+    keys = [key for one in speakers for key in (one.key, *_elsewhere(one, widely))]
     return consent.hold_rows(uow, keys)
 
 
@@ -106,6 +109,8 @@ def record_stop(
     earlier = entry_behind(uow.session, speaker) if before in (OPTED_IN, OPTED_OUT) else None
     fresh = before != OPTED_OUT
     if earlier is not None and _stands(earlier, said_at):
+        if speaker.called and earlier.state == OPTED_OUT:
+            consent.record_changes(uow, _widened(speaker, earlier.id, source, evidence, states, widely=widely), at)
         return None
     proof = dict(evidence)
     if earlier is not None and not fresh:
@@ -114,7 +119,7 @@ def record_stop(
     if doubtful:
         proof |= {"doubtful": True, "before": before}
     stop = speaker.change(OPTED_OUT, source, proof)
-    wider = _widened(speaker, stop.id, source, evidence, states) if widely else []
+    wider = _widened(speaker, stop.id, source, evidence, states, widely=widely)
     consent.record_changes(uow, [stop, *wider], at)
     return Stopped(fresh, before)
 
@@ -150,19 +155,22 @@ def entry_behind(session: Session, speaker: Speaker) -> ConsentEntry | None:
     return _entries_behind(session, [speaker.key]).get(speaker.key)
 
 
-def _elsewhere(speaker: Speaker) -> list[Key]:
-    """The rows on other channels that a STOP with the scope of all channels closes."""
+def _elsewhere(speaker: Speaker, widely: bool) -> list[Key]:
+    """The rows on other channels that a STOP closes as well."""
     others = [channel for channel in CONSENT_CHANNELS if channel != speaker.channel]
-    keys = [(channel, consent.client_key(client_id)) for channel in others for client_id in speaker.client_ids]
-    if speaker.channel in _NUMBER_CHANNELS:
+    clients = speaker.client_ids if widely else ()
+    keys = [(channel, consent.client_key(client_id)) for channel in others for client_id in clients]
+    if speaker.channel in _NUMBER_CHANNELS and (widely or speaker.called):
         keys += [(channel, consent.address_key(speaker.address)) for channel in others if channel in _NUMBER_CHANNELS]
     return keys
 
 
-def _widened(speaker: Speaker, stop_id: str, source: str, evidence: Record, states: States) -> list[Change]:
+def _widened(
+    speaker: Speaker, stop_id: str, source: str, evidence: Record, states: States, *, widely: bool
+) -> list[Change]:
     """What the stop with this id closes elsewhere. Each says what it was closed by and what was said before."""
     changes = []
-    for channel, key in _elsewhere(speaker):
+    for channel, key in _elsewhere(speaker, widely):
         before = states.get((channel, key))
         if before != OPTED_OUT:
             proof = {**evidence, "address": speaker.address, "closed_by": stop_id, "before": before}
@@ -171,7 +179,7 @@ def _widened(speaker: Speaker, stop_id: str, source: str, evidence: Record, stat
 
 
 def _undone(session: Session, speaker: Speaker, source: str, evidence: Record) -> list[Change]:
-    keys = [speaker.key, *_elsewhere(speaker)]
+    keys = [speaker.key, *_elsewhere(speaker, widely=True)]
     entries = _entries_behind(session, keys)
     stop = entries.get(speaker.key)
     changes = []
@@ -228,4 +236,4 @@ def widen(uow: UnitOfWork, message: InboundMessage, owners: Sequence[str], now: 
     if stop is None or stop.state != OPTED_OUT or stop.evidence.get("message_id") != message.id:
         return
     proof = {name: value for name, value in stop.evidence.items() if name not in _OF_THE_ADDRESS}
-    consent.record_changes(uow, _widened(speaker, stop.id, stop.source, proof, states), now)
+    consent.record_changes(uow, _widened(speaker, stop.id, stop.source, proof, states, widely=True), now)

@@ -12,7 +12,7 @@ from chassis.columns import new_id
 from chassis.context import use
 from contracts.errors import Conflict, NotFound
 from contracts.messaging import CONSENT_CHANGED, MESSAGE_RECEIVED
-from services.messaging import consent_ledger, consent_reviews, preferences, senders
+from services.messaging import consent, consent_ledger, consent_reviews, preferences, senders
 from tests.service.messaging_desk import NOW, Desk, desk, together
 from tests.service.one_database import on_one_database
 
@@ -50,10 +50,31 @@ def test_a_number_that_only_calls_is_written_to_all_the_same(desk: Desk) -> None
     given = {"provider": "recording", "rate": 10.0, "messaging_service_sid": None}
     senders.put_sender(desk.db, channel="phone", address="+12125550177", **given)
     assert desk.reply("+12125557000", "STOP", to="+12125550177")["effect"] == "opted_out"
-    assert ledger(desk, "+12125557000") == [("opted_out", "STOP")]
+    assert set(ledger(desk, "+12125557000")) == {("opted_out", "STOP")}
     desk.run()
     (confirmation,) = desk.provider.accepted
     assert (confirmation.channel, confirmation.sender) == ("sms", "+12125550177")
+
+
+def test_a_stop_to_a_number_that_only_calls_ends_calls_too(desk: Desk) -> None:
+    given = {"provider": "recording", "rate": 10.0, "messaging_service_sid": None}
+    senders.put_sender(desk.db, channel="phone", address="+12125550177", **given)
+    number = "+12125557000"
+
+    def said() -> list[str | None]:
+        with desk.db.read() as session:
+            keys = [(channel, consent.address_key(number)) for channel in ("sms", "phone", "email")]
+            states = consent.read_states(session, keys)
+            return [states.get(key) for key in keys]
+
+    desk.reply(number, "STOP")
+    assert said() == ["opted_out", None, None]
+    desk.reply(number, "STOP", to="+12125550177")
+    assert said() == ["opted_out", "opted_out", None]
+    desk.reply(number, "START", to="+12125550177")
+    assert said() == ["opted_in", None, None]
+    desk.reply(number, "STOP", to="+12125550177")
+    assert said() == ["opted_out", "opted_out", None]
 
 
 def test_one_message_that_comes_twice_has_one_effect(desk: Desk) -> None:
