@@ -52,7 +52,7 @@ def _add_dead_letters(commands: Any) -> None:
         command = letters.add_parser(name, help=text)
         command.add_argument("service")
         if name != "list":
-            command.add_argument("ids", metavar="ID", nargs=1 if name == "show" else "+")
+            command.add_argument("ids", metavar="ID", nargs=1 if name == "show" else "+", type=an_id)
         add_settings(command)
         command.set_defaults(command=_dead_letters, action=name)
 
