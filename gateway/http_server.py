@@ -24,6 +24,15 @@ _log = log_of(__name__)
 
 
 class _Protocol(HttpOnlyProtocol):
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        if len(set(self.headers.get_all("Content-Length", ()))) > 1:
+            # Whoever passed it on may have meant the other one, and what is left over would be a request of its own.
+            self.send_error(400)
+            return False
+        return True
+
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: of a request that cannot be read it would be the line."""
 

@@ -85,6 +85,13 @@ def failing_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         yield failed
 
 
+def test_a_body_of_two_lengths_ends_its_connection(connect: Connect) -> None:
+    lengths = b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(REQUEST)
+    found = answer(connect(), b"GET /there HTTP/1.1\r\nHost: x\r\n" + lengths + REQUEST)
+    assert b"400" in found
+    assert b"here" not in found
+
+
 def test_a_request_that_cannot_be_read_is_not_logged(connect: Connect, capfd: pytest.CaptureFixture[str]) -> None:
     assert b"400" in answer(connect(), b"GET /p/a-token of a link HTTP/1.1\r\n\r\n")
     assert "a-token" not in "".join(capfd.readouterr())
