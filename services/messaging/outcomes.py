@@ -286,6 +286,9 @@ class Decider:
             phone=address,
             firm_time_zone=self.facts.rules.time_zone,
         )
+        if person_of(wish, self.facts).get("contact_id") is not None:
+            # A contact of a business may be elsewhere than the business.
+            place = place.or_at(place_of(phone=address, firm_time_zone=self.facts.rules.time_zone))
         return place.within(permitted.opens, permitted.closes)
 
     def _language(self, wish: Wish) -> str:

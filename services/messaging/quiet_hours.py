@@ -91,6 +91,11 @@ class Place:
     closes: dt.time = CLOSES
     opens: dt.time = OPENS
 
+    def or_at(self, other: Place) -> Place:
+        """Where somebody is who is at one of the two."""
+        zones = tuple(dict.fromkeys((*self.zones, *other.zones)))
+        return Place(zones, min(self.closes, other.closes), max(self.opens, other.opens))
+
     def within(self, opens: dt.time, closes: dt.time) -> Place:
         """The same with a firm's own hours, which may be shorter than the law's, never longer."""
         narrowed = replace(self, opens=max(self.opens, opens), closes=min(self.closes, closes))

@@ -62,6 +62,26 @@ def untie(desk: Desk, client_id: str, gone: dict[str, Any]) -> None:
         deliver(desk.service, "refresh_clients_of_contacts", event)
 
 
+@on_one_database
+@pytest.mark.parametrize(
+    ("business_zone", "number", "hour"),
+    [
+        ("America/New_York", "+14155550123", 16),  # San Francisco's 8:00
+        ("America/Los_Angeles", "+12125552999", 16),
+        ("America/New_York", "+12125552999", 13),
+    ],
+)
+def test_quiet_hours_are_those_of_the_business_and_of_the_contacts_number(
+    desk: Desk, business_zone: str, number: str, hour: int
+) -> None:
+    desk.firm["quiet_hours"] = {"opens": dt.time(8), "closes": dt.time(21)}
+    desk.clock.now = dt.datetime(2026, 11, 21, 12, 0, tzinfo=dt.UTC)
+    batch_id = ask(desk, business(desk, contact(desk, sms=number), time_zone=business_zone))
+    desk.prepare()
+    (row,) = desk.deliveries(batch_id)
+    assert (row.state, row.due_at) == ("queued", dt.datetime(2026, 11, 21, hour, 0, tzinfo=dt.UTC))
+
+
 def test_a_notice_goes_to_the_contact_who_is_marked(desk: Desk) -> None:
     bea = contact(desk)
     acme = business(desk, bea)
