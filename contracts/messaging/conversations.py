@@ -194,12 +194,14 @@ class NotifiedStaff(Schema):
 
 
 class CommunicationLogged(Schema):
-    """Staff wrote down a call, a meeting or the like with a client."""
+    """Staff wrote down a call, a meeting or the like with a client. `case_id`, which older events have not: the case
+    that it was about."""
 
     log_entry_id = Id(required=True)
     client_id = Id(required=True)
     kind = fields.String(required=True)
     staff_id = Id(required=True, allow_none=True)
+    case_id = Id(allow_none=True)
 
 
 class ConversationAssigned(Schema):
@@ -263,7 +265,7 @@ NOTIFY_STAFF = Operation(
 
 COMMUNICATION_LOGGED = Event(
     OWNER, "communication.logged.v1", CommunicationLogged,
-    example={"log_entry_id": AN_ID, "client_id": AN_ID, "kind": "call", "staff_id": AN_ID},
+    example={"log_entry_id": AN_ID, "client_id": AN_ID, "kind": "call", "staff_id": AN_ID, "case_id": AN_ID},
 )  # fmt: skip
 CONVERSATION_ASSIGNED = Event(
     OWNER, "conversation.assigned.v1", ConversationAssigned,

@@ -20,7 +20,7 @@ from services.clients.models import Activity, LastActivity
 
 _CONSENT_FACTS = ("consent_id", "channel", "state", "holds", "source")
 _TASK_FACTS = ("case_task_id", "case_id", "template_id", "answered_by")
-_LOG_FACTS = ("log_entry_id", "kind", "staff_id")
+_LOG_FACTS = ("log_entry_id", "kind", "staff_id", "case_id")
 _CASE_FACTS = ("case_id", "status", "state", "changed")
 _MESSAGE_FACTS = ("message_id", "channel", "effect")
 _LINK_FACTS = ("link_id", "contact_id", "case_task_id", "channel")

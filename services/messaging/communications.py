@@ -84,7 +84,10 @@ def log_communication(
         )  # fmt: skip
         uow.session.add(entry)
         uow.session.flush()
-        data = {"log_entry_id": entry.id, "client_id": client_id, "kind": entry.kind, "staff_id": actor_id}
+        data = {
+            "log_entry_id": entry.id, "client_id": client_id, "kind": entry.kind, "staff_id": actor_id,
+            "case_id": case_id,
+        }  # fmt: skip
         uow.emit(COMMUNICATION_LOGGED, entry.id, data)
         return uow.answer(_record(entry))
 

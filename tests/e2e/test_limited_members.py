@@ -39,6 +39,11 @@ class Firm:
         told = api.get(f"/v1/clients/{self.client}/activity")["data"]
         return sorted(entry["facts"]["case_id"] for entry in told if "case_id" in entry["facts"])
 
+    def told_of_notes(self, api: Api) -> list[str]:
+        """The notes of calls that the client's activity tells of."""
+        told = api.get(f"/v1/clients/{self.client}/activity", kind="communication.logged.v1")["data"]
+        return sorted(entry["facts"]["log_entry_id"] for entry in told)
+
     def case(self, api: Api, kind: dict[str, Any]) -> str:
         wanted = {"name": kind["name"], "case_type_id": kind["id"], "clients": [{"client_id": self.client}]}
         made: str = api.post("/v1/cases", wanted)["id"]
@@ -130,11 +135,14 @@ def test_what_was_said_about_the_other_case_is_left_out(firm: Firm) -> None:
         written.append(firm.owner.post("/v1/messages", asked)["id"])
         noted.append(firm.owner.post(at, {"kind": "call", "notes": "Rang.", "case_id": case})["id"])
     (conversation,) = firm.owner.get("/v1/conversations", client_id=firm.client)["data"]
+    eventually(lambda: len(firm.told_of_notes(firm.owner)) == 3, "three notes")
     eventually(lambda: len(firm.limited.get("/v1/messages")["data"]) == 2, "messages about cases that are known")
     in_it = f"/v1/conversations/{conversation['id']}/messages"
     for api, shown in ((firm.limited, [0, 2]), (firm.unlimited, [0, 1, 2])):
         messages = sorted(written[place] for place in shown)
-        everything = sorted([*messages, *(noted[place] for place in shown)])
+        notes = sorted(noted[place] for place in shown)
+        everything = sorted([*messages, *notes])
+        assert firm.told_of_notes(api) == notes
         assert ids(api.get("/v1/messages")) == messages
         assert ids(api.get(in_it)) == messages
         assert ids(api.get(at)) == everything

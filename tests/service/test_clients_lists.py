@@ -217,7 +217,7 @@ def test_activity_tells_of_every_service_newest_first(desk: Desk) -> None:
 
 def test_a_call_note_is_an_activity_that_names_who_wrote_it(desk: Desk) -> None:
     ann = desk.create()["id"]
-    logged = {"log_entry_id": new_id(), "client_id": ann, "kind": "call", "staff_id": new_id()}
+    logged = {name: new_id() for name in ("log_entry_id", "staff_id", "case_id")} | {"client_id": ann, "kind": "call"}
     desk.hear("record_communications", COMMUNICATION_LOGGED, logged, time=LATER)
     newest = list_client_activity(desk.db, client_id=ann, limit=1)["data"][0]
     assert newest["kind"] == "communication.logged.v1"

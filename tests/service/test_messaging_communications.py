@@ -31,10 +31,13 @@ def lines(desk: Desk, client_id: str, **query: Any) -> list[dict[str, Any]]:
 
 def test_a_call_note_has_its_author_and_is_told(desk: Desk) -> None:
     person = desk.person()
-    entry = log(desk, person, direction="inbound", minutes=10, participants=["Ann Lee", "Ada"])
+    entry = log(desk, person, direction="inbound", minutes=10, participants=["Ann Lee", "Ada"], case_id=new_id())
     assert (entry["staff_id"], entry["at"], entry["minutes"]) == (desk.staff_id, NOW, 10)
     (event,) = desk.emitted(COMMUNICATION_LOGGED)
-    assert event == {"log_entry_id": entry["id"], "client_id": person, "kind": "call", "staff_id": desk.staff_id}
+    assert event == {
+        "log_entry_id": entry["id"], "client_id": person, "kind": "call", "staff_id": desk.staff_id,
+        "case_id": entry["case_id"],
+    }  # fmt: skip
 
 
 def test_the_log_holds_messages_calls_and_meetings_by_their_time(desk: Desk) -> None:

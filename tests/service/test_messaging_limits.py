@@ -258,7 +258,7 @@ def test_cases_that_are_older_than_what_is_heard_are_asked_for_once(
     desk.calls.answers[LIST_TYPES_OF_CASES] = page
     assert [known_cases.ask_for_older(desk.everywhere, desk.calls) for _ in range(4)] == [True, True, False, False]
     assert asked == [None, older[1], older[3]]
-    assert known(desk) == {case_id: (2, desk.firm_id) for case_id in older} | {older[2]: (3, older[2])}
+    assert known(desk) == dict.fromkeys(older, (2, desk.firm_id)) | {older[2]: (3, older[2])}
 
 
 def test_what_is_about_a_case_that_nobody_has_told_of_is_hidden(desk: Desk) -> None:
