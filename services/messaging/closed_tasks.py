@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, func, literal_column, select
 
 from chassis.unit_of_work import UnitOfWork
 from chassis.value_sets import among
-from services.messaging.deliveries import come_back_late, is_in, move
+from services.messaging.deliveries import come_back_late, is_in, is_prepared, move
 from services.messaging.models import WAITING, Batch, Delivery
 from services.messaging.setwise import one_of
 
@@ -45,7 +45,7 @@ def suppress(
         (late if requested_at is not None and requested_at > at[row.case_task_id] else in_time).append(row)
     leaders = sorted({row.joined_to for row in meant if row.joined_to})
     if leaders:
-        again = [among(uow.session, Delivery.id, leaders), Delivery.state == "queued"]
+        again = [among(uow.session, Delivery.id, leaders), is_prepared()]
         move(uow, "accepted", now, where=again, due_at=Delivery.send_after)
     alone = [Delivery.joined_to.is_(None), Delivery.kind == "notification"]
     if doubtful := _pairs(late):

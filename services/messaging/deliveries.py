@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from chassis.unit_of_work import UnitOfWork
@@ -211,6 +211,12 @@ def is_in(*states: str) -> ColumnElement[bool]:
     return func.coalesce(Delivery.state, "").in_(states)
 
 
+def is_prepared() -> ColumnElement[bool]:
+    """Whether a delivery that is found by something else waits and was prepared, or is being so: once it is moved and
+    has no lease any more, what somebody prepares is not written."""
+    return and_(is_in(*WAITING), or_(is_in("queued"), Delivery.lease_owner.is_not(None)))
+
+
 def is_message() -> ColumnElement[bool]:
     """Whether a delivery is a message of its own: not joined to another one, which it follows."""
     return or_(Delivery.joined_to.is_(None), Delivery.joined_to == Delivery.id)
@@ -245,9 +251,8 @@ def prepare_anew(uow: UnitOfWork, now: dt.datetime, *which: ColumnElement[bool])
     there."""
     mine = (*which, Delivery.conversation_id.is_(None), Delivery.kind.not_in(EXEMPT_KINDS))
     come_back_late(uow, *mine)
-    # Without its lease, what somebody prepares is not written.
-    prepared = (is_in(*WAITING), or_(is_in("queued"), Delivery.lease_owner.is_not(None)))
-    return move(uow, "accepted", now, where=[*mine, *prepared, is_message()], due_at=Delivery.send_after, address=None)
+    where = [*mine, is_prepared(), is_message()]
+    return move(uow, "accepted", now, where=where, due_at=Delivery.send_after, address=None)
 
 
 def come_back_late(uow: UnitOfWork, *which: ColumnElement[bool]) -> None:

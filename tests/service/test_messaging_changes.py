@@ -122,6 +122,20 @@ def test_what_changes_is_left_to_the_round_that_takes_it_up_next(desk: Desk, mon
     assert desk.outcome(batch_id) == {"sent": 1}
 
 
+def test_a_task_that_is_closed_while_a_joined_message_is_prepared_again_is_left_out(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = desk.person()
+    items = [desk.item(person) for _ in range(2)]
+    batch_id = desk.ask(items, coalesce=True)
+    desk.prepare()
+    moved(desk, items[0])
+    change_while_prepared(monkeypatch, lambda: answered(desk, items[1]))
+    desk.run()
+    assert [message.to for message in desk.provider.accepted] == [NUMBER]
+    assert desk.outcome(batch_id) == {"sent": 1, "task_closed": 1}
+
+
 @pytest.mark.parametrize("stopped", [False, True])
 def test_what_was_made_ready_before_a_change_is_not_called_for(desk: Desk, stopped: bool) -> None:
     item = desk.item(desk.person())
