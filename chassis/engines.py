@@ -237,7 +237,7 @@ def _insisting(action: Any) -> None:
         time.sleep(0.01)
 
 
-_UUID_OID = 2950
+_UUID_OID, _UUIDS_OID = 2950, 2951
 
 
 def _ids_as_text(connection: Any, record: object) -> None:
@@ -246,6 +246,7 @@ def _ids_as_text(connection: Any, record: object) -> None:
 
     as_text = extensions.new_type((_UUID_OID,), "UUID", lambda value, cursor: value)
     extensions.register_type(as_text, connection)
+    extensions.register_type(extensions.new_array_type((_UUIDS_OID,), "UUID[]", as_text), connection)
 
 
 class _TextId(PGUuid[str]):
