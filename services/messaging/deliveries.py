@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, literal_column, null, or_, select, union_all, update
 from sqlalchemy.orm import Session
 
 from chassis.unit_of_work import UnitOfWork
@@ -258,9 +258,12 @@ def prepare_anew(uow: UnitOfWork, now: dt.datetime, *which: ColumnElement[bool])
 def come_back_late(uow: UnitOfWork, *which: ColumnElement[bool]) -> None:
     """Has what is under way of these deliveries prepared again if it is queued once more, since its call was not taken:
     what is told meanwhile finds nothing that waits. For a claim it is then as if its window had closed."""
-    under_way = or_(Delivery.state == "sending", Delivery.state == "unknown")
-    messages = select(func.coalesce(Delivery.joined_to, Delivery.id)).where(*which, under_way)
-    late = update(Delivery).where(Delivery.id.in_(messages)).values(window_closes=LONG_AGO)
+    # A look for each state, which is in the text: each goes through the index of what is in it.
+    messages = [
+        select(func.coalesce(Delivery.joined_to, Delivery.id)).where(*which, Delivery.state == literal_column(state))
+        for state in ("'sending'", "'unknown'")
+    ]
+    late = update(Delivery).where(Delivery.id.in_(union_all(*messages))).values(window_closes=LONG_AGO)
     uow.session.execute(late, execution_options={"synchronize_session": False})
 
 
