@@ -180,9 +180,15 @@ class Window:
 def next_window(place: Place, at: dt.datetime) -> Window:
     """The first window, open at `at` or later, that is permitted in every zone of `place`.
 
-    If the zones have no hour in common, the first zone's own hours decide (a message is not silently dropped).
+    If the zones have no hour of a firm's own in common, those of the law decide; if not even one of these, the first
+    zone's own hours do (a message is not silently dropped).
     """
-    found = _next_window(place, place.zones, at) or _next_window(place, place.zones[:1], at)
+    lawful = replace(place, opens=OPENS, closes=CLOSES_IN_FLORIDA)
+    found = (
+        _next_window(place, place.zones, at)
+        or _next_window(lawful, place.zones, at)
+        or _next_window(place, place.zones[:1], at)
+    )
     assert found is not None  # one zone alone is open every day
     return found
 

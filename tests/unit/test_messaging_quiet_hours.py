@@ -83,6 +83,12 @@ def test_nights_on_which_the_clock_changes(night: str) -> None:
     assert window.closes - window.opens == dt.timedelta(hours=13)
 
 
+def test_a_firms_own_hours_that_zones_have_none_of_in_common_give_way_to_the_laws() -> None:
+    place = Place(("America/New_York", "America/Los_Angeles")).within(dt.time(9), dt.time(12))
+    window = next_window(place, local("2026-06-01T06:00"))
+    assert (window.opens, window.closes) == (local("2026-06-01T11:00"), local("2026-06-01T20:00"))
+
+
 def test_zones_with_no_hour_in_common_fall_back_to_the_first() -> None:
     place = Place(("Pacific/Kiritimati", "Pacific/Pago_Pago", "Europe/London"))
     window = next_window(place, local("2026-06-01T00:00"))
