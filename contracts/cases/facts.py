@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Count, Id, Operation, ids
+from contracts.base import Amount, Count, Id, Operation, ids
 from contracts.cases.common import A_CASE, OWNER
 from contracts.cases.records import Case
 from contracts.clients import ClientIds
@@ -36,7 +36,7 @@ class ClientCasesSummary(Schema):
 
     open = Count()
     closed = Count()
-    total_value = fields.Decimal(as_string=True)
+    total_value = Amount()
     open_case_ids = ids(OPEN_CASES, allow_none=True)
     cases = fields.List(fields.Nested(Case))
 

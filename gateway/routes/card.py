@@ -13,7 +13,7 @@ from flask_smorest import Blueprint
 from chassis.context import use
 from chassis.rpc import RemoteFault
 from contracts import cases, clients, messaging, tasks
-from contracts.base import Count, Instant, Operation
+from contracts.base import Amount, Count, Instant, Operation
 from contracts.errors import DeadlineExceeded, Unavailable
 from gateway.endpoints import permitted, query_arguments, start
 from gateway.wire import json_response
@@ -57,7 +57,7 @@ class CardStatistics(ma.Schema):
     cases_open = Count(allow_none=True)
     cases_closed = Count(allow_none=True)
     open_tasks = Count(allow_none=True)
-    total_value = ma.fields.Decimal(as_string=True, allow_none=True)
+    total_value = Amount(allow_none=True)
     last_activity_at = Instant(allow_none=True)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from chassis.columns import new_id
 from chassis.database import Database
 from chassis.idempotency import AlreadyAnswered
-from contracts.cases import CASE_CHANGED, CASE_CREATED, CREATE_CASE
+from contracts.cases import CASE_CHANGED, CASE_CREATED, CREATE_CASE, SUMMARIZE_CLIENT_CASES
 from contracts.clients import GET_CLIENT_FACTS
 from contracts.errors import Conflict, Invalid, NotFound
 from services.cases import client_summaries, records
@@ -463,9 +463,9 @@ def test_a_clients_cases_at_a_glance_count_what_is_not_archived(office):
     assert set(found["open_case_ids"]) == {made[1]["id"], made[2]["id"]}
     every = office.service.summarize_client_cases(client_id=client_id, limit=3)
     assert set(every["open_case_ids"]) == {made[1]["id"], made[2]["id"]}
-    assert office.service.summarize_client_cases(client_id=office.client(), limit=2) == {
-        "open": 0, "closed": 0, "total_value": 0, "open_case_ids": [], "cases": []
-    }  # fmt: skip
+    none = office.service.summarize_client_cases(client_id=office.client(), limit=2)
+    assert none == {"open": 0, "closed": 0, "total_value": 0, "open_case_ids": [], "cases": []}
+    assert SUMMARIZE_CLIENT_CASES.response().dump(none)["total_value"] == "0.00"
 
 
 def test_more_open_cases_than_a_summary_names_are_not_named(office, monkeypatch):

@@ -88,7 +88,7 @@ def test_every_call_is_under_way_before_an_answer_is_waited_for(edge: Edge, monk
 
 @pytest.mark.parametrize("known", [[CLIENT], [], None], ids=["some", "none", "too many"])
 def test_tasks_are_told_of_the_open_cases_that_cases_name(edge: Edge, known: list[str] | None) -> None:
-    summary = {"open": 2, "closed": 1, "total_value": "0", "cases": []}
+    summary = {"open": 2, "closed": 1, "total_value": "0.00", "cases": []}
     edge.answer(cases.SUMMARIZE_CLIENT_CASES, lambda **_: {**summary, "open_case_ids": known})
     assert edge.send("GET", PATH).get_json()["cases"] == summary
     (asked,) = edge.calls.asked(tasks.LIST_CLIENT_TASKS)
