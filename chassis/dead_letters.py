@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,9 +126,9 @@ def replay(db: Database, message_ids: Sequence[str], by: str) -> int:
     return _settle(db, message_ids, REPLAY, by)
 
 
-def replay_what_passes(db: Database, now: dt.datetime) -> int:
-    """Asks for what was parked because somebody was away, and has waited for long enough; returns how many that was.
-    Some at once: those that fail again make room for others."""
+def replay_what_passes(db: Database, now: dt.datetime, subscriptions: Collection[str]) -> int:
+    """Asks for what was parked of these because somebody was away, and has waited for long enough; returns how many
+    that was. Some at once: those that fail again make room for others."""
     table = db.tables.parked
     first = len(topology.RETRY_SECONDS) + 1
     waited = or_(
@@ -139,9 +139,9 @@ def replay_what_passes(db: Database, now: dt.datetime) -> int:
         )
     )  # fmt: skip
     passing = or_(*(table.c.reason.startswith(begins) for begins in PASSING))
-    due = select(table.c.id).where(table.c.state == PARKED, passing, waited).order_by(table.c.parked_at)
+    due = select(table.c.id).where(table.c.state == PARKED, table.c.subscription.in_(subscriptions), passing, waited)
     with _everywhere(db).read() as session:
-        found = session.scalars(due.limit(MOST_AT_ONCE)).all()
+        found = session.scalars(due.order_by(table.c.parked_at).limit(MOST_AT_ONCE)).all()
     return _settle(db, found, REPLAY, ITSELF) if found else 0
 
 
@@ -150,12 +150,13 @@ def discard(db: Database, message_ids: Sequence[str], by: str) -> int:
     return _settle(db, message_ids, DISCARDED, by)
 
 
-def awaiting_replay(db: Database, limit: int = 100) -> Sequence[Row[Any]]:
-    """Messages to run again, with their envelopes."""
+def awaiting_replay(db: Database, subscriptions: Collection[str], limit: int = 100) -> Sequence[Row[Any]]:
+    """Messages of these to run again, with their envelopes. (Those of another process, or of none any more, take no
+    place from them.)"""
     table = db.tables.parked
-    statement = select(table).where(table.c.state == REPLAY).order_by(table.c.id).limit(limit)
+    wanted = select(table).where(table.c.state == REPLAY, table.c.subscription.in_(subscriptions))
     with _everywhere(db).read() as session:
-        return session.execute(statement).all()
+        return session.execute(wanted.order_by(table.c.id).limit(limit)).all()
 
 
 def note_replayed(db: Database, message_id: str) -> None:

@@ -170,11 +170,9 @@ class EventConsumer(CallConsumer):
         desks = {provider.name: provider.desk for provider in self._providers if not provider.broadcast}
         if time.monotonic() - self._looked_at >= PASSING_SECONDS:
             self._looked_at = time.monotonic()
-            dead_letters.replay_what_passes(database, utc_now())
-        for row in dead_letters.awaiting_replay(database):
-            desk = desks.get(row.subscription)
-            if desk is not None:
-                desk.handling.replay(row)
+            dead_letters.replay_what_passes(database, utc_now(), desks.keys())
+        for row in dead_letters.awaiting_replay(database, desks.keys()):
+            desks[row.subscription].handling.replay(row)
 
 
 class EventDesk:

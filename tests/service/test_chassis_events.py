@@ -249,6 +249,19 @@ def test_a_replay_that_fails_is_parked_again(singles: System) -> None:
     assert dead_letters.show(singles.taker, parked.id).settled_by == "the test"
 
 
+def test_what_is_of_no_subscription_any_more_keeps_no_replay_waiting(singles: System) -> None:
+    for _ in range(100):
+        failed = dead_letters.Failed("taker.nobody", "thing.made.v1", new_id(), FIRM, {}, 1)
+        dead_letters.park(singles.taker, failed, "Unavailable: tasks")
+    dead_letters.replay(singles.taker, [row.id for row in singles.parked()], by="the test")
+    script.refused = {1}
+    singles.make(1)
+    (parked,) = eventually(singles.parked)
+    script.refused = set()
+    dead_letters.replay(singles.taker, [parked.id], by="the test")
+    eventually(lambda: singles.noted() == [1], what="the replay")
+
+
 def test_what_was_parked_while_somebody_was_away_is_replayed_by_itself(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,7 +295,7 @@ def test_what_is_parked_waits_longer_each_time(singles: System) -> None:
     parked(1, "Invalid: unknown_field")
 
     def asked(minutes: float) -> set[str]:
-        dead_letters.replay_what_passes(singles.taker, made + dt.timedelta(minutes=minutes))
+        dead_letters.replay_what_passes(singles.taker, made + dt.timedelta(minutes=minutes), ["taker.nobody"])
         return {row.event_id for row in singles.parked(dead_letters.REPLAY)}
 
     for minutes in (9.9, 10, 19.9, 20, 159.9, 160):
