@@ -133,20 +133,30 @@ def test_what_is_about_a_case_that_the_caller_may_not_see_does_not_show(desk: De
     for case_id in (seen, hidden):
         desk.hear("record_created_cases", cases.CASE_CREATED, {**CASE, "case_id": case_id, "client_ids": [ann]})
     desk.on_case = {seen: [ann], hidden: [ann]}
+    tasks_of = {seen: new_id(), hidden: new_id()}
+    for case_task_id in tasks_of.values():
+        used = {"link_id": new_id(), "client_id": ann, "contact_id": None, "case_task_id": case_task_id}
+        desk.hear("record_used_links", portal.LINK_USED, {**used, "channel": "sms"}, time=NOW + dt.timedelta(minutes=1))
+    desk.calls.answers[tasks.GET_CASE_TASK_FACTS] = lambda case_task_ids: {
+        "case_tasks": [{"case_task_id": tasks_of[id_]} for id_ in desk.on_case if tasks_of[id_] in case_task_ids]
+    }
 
     def shown(context: Context) -> list[list[str]]:
         service = bound_to(desk.service, context)
         with use(context):
             lists = (service.list_client_activity(client_id=ann), service.get_client_card(ann, 10)["activity"])
+            named = ("case_id", "case_task_id")
             return [
-                [entry["facts"]["case_id"] for entry in one["data"] if "case_id" in entry["facts"]] for one in lists
+                [entry["facts"][name] for name in named for entry in one["data"] if name in entry["facts"]]
+                for one in lists
             ]
 
-    assert shown(desk.context) == [[hidden, seen]] * 2
+    everything = [hidden, seen, tasks_of[hidden], tasks_of[seen]]
+    assert shown(desk.context) == [everything] * 2
     # Of other types, `cases` tells a limited member nothing.
     desk.on_case = {seen: [ann]}
-    assert shown(replace(desk.context, sees_only=(new_id(),))) == [[seen]] * 2
-    assert shown(desk.context) == [[hidden, seen]] * 2
+    assert shown(replace(desk.context, sees_only=(new_id(),))) == [[seen, tasks_of[seen]]] * 2
+    assert shown(desk.context) == [everything] * 2
 
 
 def test_every_event_of_others_that_names_a_client_or_a_case_shows() -> None:
