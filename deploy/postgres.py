@@ -98,7 +98,7 @@ class Postgres:
     def _kept_password(self) -> str:
         kept = self.folder / "password"
         if not kept.exists():
-            if self.data.parent != self.folder:
+            if not any(self.folder.iterdir()):
                 # The folder is new: a cluster outside of it is what an emptied one left behind.
                 shutil.rmtree(self.data, ignore_errors=True)
             kept.touch(mode=0o600)

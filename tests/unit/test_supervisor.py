@@ -41,10 +41,19 @@ def test_a_server_that_is_slow_to_come_back_is_tried_again(monkeypatch: pytest.M
     assert len(tries) == 2
 
 
-def test_data_whose_password_is_lost_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("data", "left", "stays"), [("kept/data", True, True), ("else", True, True), ("else", False, False)]
+)
+def test_data_whose_password_is_lost_stays_unless_its_folder_was_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str, left: bool, stays: bool
+) -> None:
     monkeypatch.setattr(postgres, "_unprivileged_user", lambda: None)
-    version = tmp_path / "data" / "PG_VERSION"
+    monkeypatch.setattr(postgres.Postgres, "_data_folder", lambda _: tmp_path / data)
+    (tmp_path / "kept").mkdir()
+    if left:
+        (tmp_path / "kept" / "server.log").touch()
+    version = tmp_path / data / "PG_VERSION"
     version.parent.mkdir()
     version.touch()
-    postgres.Postgres(tmp_path, port=1)
-    assert version.exists()
+    postgres.Postgres(tmp_path / "kept", port=1)
+    assert version.exists() is stays
