@@ -21,7 +21,7 @@ def without_hidden_cases(calls: Any, listed: Entries) -> Entries:
     all_facts = [entry["facts"] for entry in listed["data"]]
     case_ids = {facts["case_id"] for facts in all_facts if facts.get("case_id")}
     # What names its case is as hidden as the case; a link names its task alone.
-    task_ids = {_about(facts) for facts in all_facts} - {None} - case_ids
+    task_ids = {about for facts in all_facts if (about := _about(facts)) is not None} - case_ids
     tasks = calls.tasks.get_case_task_facts.start(case_task_ids=sorted(task_ids)) if task_ids else None
     found = calls.cases.get_case_facts(case_ids=sorted(case_ids))["cases"] if case_ids else []
     seen = {case["case_id"] for case in found}
