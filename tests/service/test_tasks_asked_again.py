@@ -15,10 +15,10 @@ from chassis.columns import utc_now
 from chassis.context import use
 from chassis.testing import deliver, outbox_events, received
 from contracts import cases
-from contracts.errors import Unavailable
+from contracts.errors import Unavailable, invalid_field
 from contracts.tasks import AUTOMATION_REQUESTED, BULK_ASSIGNMENT_FINISHED, STAFF_NOTICE_REQUESTED
 from services.tasks import bulk_assigning, bulk_pages
-from services.tasks.automation import runs
+from services.tasks.automation import running, runs
 from services.tasks.models import BulkAssignment, CaseTask
 from tests.service.automation_desk import Desk, desk
 from tests.service.bulk_desk import begin, requests, state, work
@@ -181,6 +181,25 @@ def test_runs_of_rules_end_when_their_event_was_parked(desk: Desk) -> None:
     assert chains == {run["chain_id"] for run in desk.runs()}, "each goes on in its own"
     runs.ask_for_waiting(desk.everywhere, begun + 10 * LONGEST)
     assert len(asked_for(desk)) == len(parked) + 1
+
+
+def test_runs_of_more_cases_than_are_selected_at_once_are_not_given_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "LARGEST_PAGE", 2)
+    case_ids = [desk.cases.open() for _ in range(5)]
+    desk.case_states[case_ids[3]] = "closed"
+    desk.rule(desk.tell(), filter={"field": "state", "op": "eq", "value": "open"})
+    deliver(desk.service, "follow_completed_tasks", *(completed(desk, case_id) for case_id in case_ids))
+
+    def two_at_most(limit: int, **asked: Any) -> Any:
+        if limit > 2:
+            raise invalid_field("limit", "Must be 2 at most.")
+        return desk.select(limit=limit, **asked)
+
+    desk.calls.answers[cases.SELECT_CASES] = two_at_most
+    deliver(desk.service, "run_automations", *asked_for(desk))
+    assert sorted(logged(desk)) == [("done", None)] * 4 + [("filtered", None)]
 
 
 def asked_for(desk: Desk) -> list[Any]:

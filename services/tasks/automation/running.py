@@ -1,5 +1,5 @@
-"""Ending runs that wait: their cases are compared with the rules' filters, by one call for a rule, and the actions are
-taken.
+"""Ending runs that wait: their cases are compared with the rules' filters, by one call for a rule and thousands of
+cases, and the actions are taken.
 
 What others know is asked for first. The transaction then takes the runs, the rules and the cases, in this order and
 each by id: a rule that was changed meanwhile is asked about anew, and a case that was archived meanwhile is left alone.
@@ -23,6 +23,7 @@ from services.tasks import known_cases
 from services.tasks.automation.actions import Facts, take
 from services.tasks.firms import Calendars
 from services.tasks.models import AutomationRule, AutomationRun, KnownCase
+from services.tasks.selecting import LARGEST_PAGE
 from services.tasks.staff import facts_of_staff
 
 Record = dict[str, Any]
@@ -104,6 +105,17 @@ def _responsible(
 
 def _cases_meeting(calls: Any, node: Record | None, case_ids: set[str]) -> Meeting:
     """Archived cases meet none."""
+    ids = sorted(case_ids)
+    meeting: dict[str, Record] = {}
+    for start in range(0, len(ids), LARGEST_PAGE):
+        found, broken = _some_meeting(calls, node, ids[start : start + LARGEST_PAGE])
+        if broken is not None:
+            return {}, broken
+        meeting |= found
+    return meeting, None
+
+
+def _some_meeting(calls: Any, node: Record | None, case_ids: Sequence[str]) -> Meeting:
     left = set(case_ids)
     while left:
         selector = {"include_case_ids": sorted(left), **({} if node is None else {"case_filter": node})}
