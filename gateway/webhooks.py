@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
+import eventlet
+from eventlet.semaphore import Semaphore
 from flask import Blueprint, Response, current_app, request
 from twilio.request_validator import RequestValidator
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
 from chassis.telemetry import log_of
 from contracts import messaging
-from contracts.errors import Forbidden, Invalid, NotFound
+from contracts.base import Operation
+from contracts.errors import DeadlineExceeded, Forbidden, Invalid, NotFound, Unavailable
 from gateway.endpoints import call
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 log = log_of(__name__)
 
+_INSISTS_FOR = 8.0
+"""Seconds. Twilio waits for 15, and the last call may take five."""
+_PAUSE = 0.5
+_insisting = Semaphore(4)
+"""Few at a time: others need the gateway's workers too."""
 _EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 
 
@@ -57,7 +66,7 @@ def twilio_sms() -> Response:
         if not form.get(name):
             raise Invalid("parameter_missing", fields=[{"field": name, "message": "Missing."}])
     try:
-        call(
+        _insist(
             messaging.RECEIVE_INBOUND_MESSAGE,
             provider="twilio",
             provider_id=form["MessageSid"],
@@ -74,6 +83,29 @@ def twilio_sms() -> Response:
         # No sender of ours has this number: nothing to record, and nothing that a repeat would change.
         log.warning("inbound_for_unknown_sender")
     return _twiml()
+
+
+def _insist(operation: Operation, **arguments: Any) -> None:
+    """Calls until it is taken, for as long as Twilio waits: it asks no second time, and a STOP would be lost because a
+    service was just restarting. Raises what the last call raised."""
+    until = time.monotonic() + _INSISTS_FOR
+    try:
+        call(operation, **arguments)
+        return
+    except (Unavailable, DeadlineExceeded):
+        if not _insisting.acquire(blocking=False):
+            raise
+    try:
+        while True:
+            eventlet.sleep(_PAUSE)
+            try:
+                call(operation, **arguments)
+                return
+            except (Unavailable, DeadlineExceeded):
+                if time.monotonic() >= until:
+                    raise
+    finally:
+        _insisting.release()
 
 
 @blueprint.post("/twilio/status")

@@ -20,8 +20,9 @@ from chassis.tokens import hash_token
 from contracts import accounts, cases, clients, messaging, portal, tasks
 from contracts.accounts import RESOLVE_API_KEY
 from contracts.clients import CREATE_CLIENT, GET_CLIENT, LIST_CLIENTS, UPDATE_CLIENT
-from contracts.errors import Conflict, Invalid, NotFound, Unauthorized
+from contracts.errors import Conflict, DeadlineExceeded, Invalid, NotFound, Unauthorized, Unavailable
 from contracts.messaging import GET_MEDIA, RECEIVE_INBOUND_MESSAGE, RECORD_DELIVERY_STATUS
+from gateway import webhooks
 from tests.service.edge_app import edge_app
 
 KEY = "cw_test_secret"
@@ -338,6 +339,23 @@ def test_a_signed_inbound_message_is_handed_on(edge: Edge) -> None:
     asked = edge.calls.asked(RECEIVE_INBOUND_MESSAGE)[0]
     assert (asked["from_"], asked["to"], asked["body"]) == ("+12125550123", "+12125550100", "STOP")
     assert asked["messaging_service_sid"] == "MG1"
+
+
+def test_a_stop_waits_for_a_service_that_is_just_restarting(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "_PAUSE", 0.0)
+    failures: list[Exception] = [Unavailable("database_unavailable"), DeadlineExceeded("deadline_exceeded")]
+
+    def receive(**command: Any) -> dict[str, Any]:
+        if failures:
+            raise failures.pop()
+        return {"message_id": CLIENT, "effect": "opted_out"}
+
+    edge.answer(RECEIVE_INBOUND_MESSAGE, receive)
+    path = "/webhooks/twilio/sms"
+    assert edge.http.post(path, data=SMS, headers=signed(path, SMS)).status_code == 200
+    failures += [Unavailable("database_unavailable")] * 2
+    monkeypatch.setattr(webhooks, "_INSISTS_FOR", 0.0)
+    assert edge.http.post(path, data=SMS, headers=signed(path, SMS)).status_code == 503
 
 
 def test_a_sign_that_no_database_keeps_holds_up_no_stop(edge: Edge) -> None:
