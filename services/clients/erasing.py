@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
@@ -37,7 +37,6 @@ from services.clients.models import (
     ClientMerge,
     ErasedClient,
     Erasure,
-    LegalHold,
 )
 
 Record = dict[str, Any]
@@ -73,7 +72,7 @@ def begin_due(db: Database, now: dt.datetime) -> bool:
             Client.archived_at <= now - KEPT,
             # What was merged is not deleted: it goes with its survivor.
             ~exists().where(ClientMerge.merged_id == Client.id, ClientMerge.undone_at.is_(None)),
-            ~_holds(Client.id),
+            ~legal_holds.any_held(Client.id),
             ~exists().where(Erasure.client_id == Client.id, Erasure.firm_id == Client.firm_id),
         )
         .order_by(Client.archived_at)
@@ -87,7 +86,9 @@ def begin_due(db: Database, now: dt.datetime) -> bool:
         with use(Context(firm_id=firm_id)), db.for_firm(firm_id).unit_of_work() as uow:
             rows = legal_holds.lock_clients(uow, client_ids)
             # Looked at once more, under the lock: a hold, or a restore, may have come in between.
-            held = set(uow.session.scalars(select(Client.id).where(Client.id.in_(rows), _holds(Client.id))))
+            held = set(
+                uow.session.scalars(select(Client.id).where(Client.id.in_(rows), legal_holds.any_held(Client.id)))
+            )
             still = {
                 id_: row
                 for id_, row in rows.items()
@@ -95,13 +96,6 @@ def begin_due(db: Database, now: dt.datetime) -> bool:
             }
             _begin(uow, still, now, cause="archived", actor_id=None)
     return sum(map(len, by_firm.values())) >= AT_ONCE
-
-
-def _holds(client_id: Any) -> ColumnElement[bool]:
-    """A hold in force on the client, or on one that was merged into it."""
-    merged = select(ClientMerge.merged_id).where(ClientMerge.surviving_id == client_id, ClientMerge.undone_at.is_(None))
-    theirs = or_(LegalHold.client_id == client_id, LegalHold.client_id.in_(merged.correlate(Client)))
-    return exists().where(theirs, LegalHold.released_at.is_(None))
 
 
 def _begin(uow: UnitOfWork, rows: dict[str, Any], now: dt.datetime, *, cause: str, actor_id: str | None) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, case, exists, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database, UnitOfWork
@@ -16,7 +16,7 @@ from contracts.clients import LEGAL_HOLD_PLACED, LEGAL_HOLD_RELEASED
 from contracts.errors import Conflict, NotFound
 from services.clients import activity, merge_history
 from services.clients.checking import demand_text
-from services.clients.models import Client, Erasure, LegalHold
+from services.clients.models import Client, ClientMerge, Erasure, LegalHold
 
 Record = dict[str, Any]
 
@@ -96,6 +96,21 @@ def held(session: Session, client_ids: Collection[str]) -> dict[str, str]:
         among(session, LegalHold.client_id, client_ids), LegalHold.released_at.is_(None)
     )
     return dict(session.execute(statement).all())
+
+
+def any_held(client_id: Any) -> ColumnElement[bool]:
+    """Whether a hold is in force on a client, or on another of all that are one client by now: those that were merged,
+    whichever into which."""
+    together = select(LegalHold.firm_id, LegalHold.client_id).where(LegalHold.released_at.is_(None)).cte(recursive=True)
+    is_merged = ClientMerge.merged_id == together.c.client_id
+    other = case((is_merged, ClientMerge.surviving_id), else_=ClientMerge.merged_id)
+    merged = select(ClientMerge.firm_id, other).where(
+        ClientMerge.firm_id == together.c.firm_id,
+        or_(is_merged, ClientMerge.surviving_id == together.c.client_id),
+        ClientMerge.undone_at.is_(None),
+    )
+    together = together.union(merged)
+    return exists().where(together.c.client_id == client_id)
 
 
 def lock_client(uow: UnitOfWork, client_id: str) -> Any:

@@ -105,7 +105,7 @@ def with_survivors(session: Session, client_ids: Collection[str], present: Colle
 
 
 def by_former_external_id(session: Session, source: str, external_ids: Collection[str]) -> dict[str, str]:
-    """{external id: client} of the clients into which those that had these ids were merged."""
+    """{external id: client} of the clients into which those that had these ids were merged, and that are there."""
     if not external_ids:
         return {}
     statement = select(FormerExternalId.external_source_id, FormerExternalId.merged_id).where(
@@ -114,4 +114,8 @@ def by_former_external_id(session: Session, source: str, external_ids: Collectio
     )
     former = dict(session.execute(statement).all())
     current = survivors(session, former.values()) if former else {}
-    return {external_id: current[merged_id] for external_id, merged_id in former.items() if merged_id in current}
+    known = select(Client.id).where(among(session, Client.id, set(current.values())), Client.archived_at.is_(None))
+    there = set(session.scalars(known)) if current else set()
+    return {
+        external_id: current[merged_id] for external_id, merged_id in former.items() if current.get(merged_id) in there
+    }

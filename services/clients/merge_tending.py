@@ -6,10 +6,11 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
 
 from chassis.database import Database, UnitOfWork
-from services.clients import erased_rows, search_index
+from chassis.value_sets import among
+from services.clients import erased_rows, legal_holds, merge_history, search_index
 from services.clients.merging import TOLD_AGAIN_AFTER, tell_merged
 from services.clients.models import UNDO_WITHIN, Activity, Client, ClientMerge, ClientPhoto, LegalHold, MergeMove
 
@@ -23,7 +24,7 @@ def tend(db: Database, now: dt.datetime) -> bool:
     """Works across firms on what is due; True if there is more."""
     due = select(ClientMerge.firm_id, ClientMerge.id).where(or_(ClientMerge.tell_at <= now, _is_past(now)))
     with db.across_firms("merges of all firms are tended to by a timer").read() as session:
-        found = session.execute(due.limit(_AT_ONCE)).all()
+        found = session.execute(due.order_by(ClientMerge.at).limit(_AT_ONCE)).all()
     by_firm: dict[str, list[str]] = {}
     for firm_id, merge_id in found:
         by_firm.setdefault(firm_id, []).append(merge_id)
@@ -33,15 +34,10 @@ def tend(db: Database, now: dt.datetime) -> bool:
 
 
 def _is_past(now: dt.datetime) -> Any:
-    """The condition of having to be forgotten. Under a legal hold, which may have been placed on either of the two,
-    nothing is."""
-    hold = select(LegalHold.id).where(
-        LegalHold.firm_id == ClientMerge.firm_id,
-        LegalHold.client_id.in_([ClientMerge.merged_id, ClientMerge.surviving_id]),
-        LegalHold.released_at.is_(None),
-    )
+    """The condition of having to be forgotten. Under a legal hold, which may have been placed on any of those that are
+    one client by now, nothing is."""
     old = (ClientMerge.at <= now - UNDO_WITHIN) & ClientMerge.before.is_not(None)
-    return and_(old, ~exists(hold.correlate(ClientMerge)))
+    return and_(old, ~legal_holds.any_held(ClientMerge.merged_id))
 
 
 def _tend_to(db: Database, merge_ids: list[str], now: dt.datetime) -> None:
@@ -54,7 +50,9 @@ def _tend_to(db: Database, merge_ids: list[str], now: dt.datetime) -> None:
                 merge.told += 1
                 more = merge.told < len(TOLD_AGAIN_AFTER)
                 merge.tell_at = merge.at + TOLD_AGAIN_AFTER[merge.told] if more else None
-        past = uow.session.scalars(select(ClientMerge).where(ClientMerge.id.in_(merge_ids), _is_past(now))).all()
+        # In their order: what one brought to its survivor goes on with the survivor's own.
+        old = select(ClientMerge).where(ClientMerge.id.in_(merge_ids), _is_past(now)).order_by(ClientMerge.at)
+        past = uow.session.scalars(old).all()
         for merge in past:
             merge.before = merge.after = None
         uow.session.flush()
@@ -66,10 +64,15 @@ def _forget_merged(uow: UnitOfWork, merges: Sequence[ClientMerge]) -> None:
     """The id goes on standing for the survivor. What was known of the merged one is the survivor's by now, or goes; its
     activity is read with the survivor's."""
     ids = [merge.merged_id for merge in merges]
+    survivors = [merge.surviving_id for merge in merges]
+    there = set(uow.session.scalars(select(Client.id).where(among(uow.session, Client.id, survivors))))
+    now_are = merge_history.survivors(uow.session, ids)
     for merge in merges:
+        # Of one who was merged as well, and forgotten before, all is with the last one.
+        heir = merge.surviving_id if merge.surviving_id in there else now_are[merge.merged_id]
         for model in _FOLLOW:
             theirs = update(model).where(model.client_id == merge.merged_id)
-            uow.session.execute(theirs.values(client_id=merge.surviving_id), execution_options=_WITHOUT_SYNC)
+            uow.session.execute(theirs.values(client_id=heir), execution_options=_WITHOUT_SYNC)
     for model in erased_rows.tables_of_clients():
         if model not in (*_FOLLOW, Activity):
             gone = delete(model).where(model.client_id.in_(ids))

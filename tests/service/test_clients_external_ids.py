@@ -105,6 +105,16 @@ def test_either_of_two_that_were_merged_is_found_by_its_own(desk: Desk) -> None:
 
 
 @on_one_database
+@pytest.mark.parametrize("policy", ["create", "skip", "update"])
+def test_that_of_one_whose_survivor_is_deleted_is_a_new_clients(desk: Desk, policy: str) -> None:
+    one, two = (desk.create(**crm(number))["id"] for number in "12")
+    merge(desk, one, two)
+    desk.delete(one)
+    found = desk.import_all("external_source,external_source_id,first_name\ncrm,2,Eve\n", duplicates=policy)
+    assert (found["counts"]["created"], desk.page(q="Eve")["meta"]["total"]) == (1, 1)
+
+
+@on_one_database
 def test_one_that_the_survivor_gave_up_and_another_took_is_asked_about(desk: Desk) -> None:
     one, two = (desk.create(**crm(number))["id"] for number in "12")
     made = merge(desk, one, two, keep={"external_source_id": "duplicate"})

@@ -71,12 +71,14 @@ def test_holds_are_of_clients_of_the_firm(desk: Desk) -> None:
 
 @on_one_database
 def test_a_hold_on_one_that_was_merged_binds_its_survivor(desk: Desk) -> None:
-    surviving_id, merged_id = str(desk.create(first_name="Bea")["id"]), person(desk)
+    surviving_id, between_id = (str(desk.create(first_name=name)["id"]) for name in ("Bea", "Bee"))
+    merged_id = person(desk)
     legal_holds.place_legal_hold(desk.db, NOW, client_id=merged_id, reason="A suit.")
     with use(desk.context):
-        merging.merge_clients(
-            desk.db, desk.calls, NOW, client_id=surviving_id, duplicate_id=merged_id, keep={}, dry_run=False
-        )
+        for client_id, duplicate_id in ((between_id, merged_id), (surviving_id, between_id)):
+            merging.merge_clients(
+                desk.db, desk.calls, NOW, client_id=client_id, duplicate_id=duplicate_id, keep={}, dry_run=False
+            )
     with pytest.raises(Conflict, match="legal_hold"):
         erase(desk, surviving_id)
     desk.delete(surviving_id)

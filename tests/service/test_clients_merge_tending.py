@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
+from chassis.columns import new_id
 from chassis.context import use
 from contracts.clients import CLIENTS_MERGED
 from contracts.errors import Conflict, Gone
 from services.clients import legal_holds, merge_tending, merge_undo
-from services.clients.models import UNDO_WITHIN, Client, LegalHold
+from services.clients.models import UNDO_WITHIN, Client, ClientPhoto, LegalHold
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.merging_clients import merge, own_fields, undo
 from tests.service.one_database import on_one_database
@@ -36,22 +37,39 @@ def test_an_undone_merge_is_not_told_again(desk: Desk) -> None:
     assert len(desk.emitted(CLIENTS_MERGED)) == 1
 
 
-@pytest.mark.parametrize("held", ["merged", "surviving"])
+@on_one_database
+@pytest.mark.parametrize("held", ["merged", "between", "surviving"])
 def test_under_a_legal_hold_nothing_is_forgotten(desk: Desk, held: str) -> None:
-    ids = {"surviving": desk.create()["id"], "merged": desk.create(first_name="Secret")["id"]}
+    names = {"surviving": "Ann", "between": "Hidden", "merged": "Secret"}
+    ids = {place: desk.create(first_name=name)["id"] for place, name in names.items()}
     with use(desk.context):
         hold = legal_holds.place_legal_hold(desk.db, NOW, client_id=ids[held], reason="A suit")
-    made = merge(desk, ids["surviving"], ids["merged"])
+    made = merge(desk, ids["between"], ids["merged"])
+    merge(desk, ids["surviving"], ids["between"], now=NOW + dt.timedelta(days=1))
     listed = legal_holds.list_legal_holds(desk.db, client_id=ids["surviving"])["data"]
     assert [one["id"] for one in listed] == [hold["id"]]
     merge_tending.tend(desk.everywhere, NOW + 2 * UNDO_WITHIN)
-    assert _first_names(desk) == {"Secret", "Ann"}
+    assert _first_names(desk) == set(names.values())
     with use(desk.context):
         legal_holds.release_legal_hold(desk.db, NOW, client_id=ids[held], legal_hold_id=hold["id"])
     merge_tending.tend(desk.everywhere, NOW + 2 * UNDO_WITHIN)
     assert _first_names(desk) == {"Ann"}
     with pytest.raises(Conflict):
         undo(desk, made["id"], now=NOW + 2 * UNDO_WITHIN)
+
+
+def test_what_follows_a_merge_reaches_the_last_survivor(desk: Desk) -> None:
+    last, between, first = (desk.create()["id"] for _ in range(3))
+    with desk.db.unit_of_work() as uow:
+        uow.insert(ClientPhoto, [{"id": new_id(), "client_id": first, "created_at": NOW}])
+    merge(desk, between, first)
+    merge(desk, last, between, now=NOW + dt.timedelta(seconds=1))
+    # As it was left by a release that forgot the one between before the first.
+    with desk.db.unit_of_work() as uow:
+        uow.session.execute(delete(Client).where(Client.id == between))
+    merge_tending.tend(desk.everywhere, NOW + 2 * UNDO_WITHIN)
+    with desk.db.read() as session:
+        assert list(session.scalars(select(ClientPhoto.client_id))) == [last]
 
 
 def _first_names(desk: Desk) -> set[str | None]:
