@@ -16,8 +16,8 @@ from services.messaging.doorbell import ring
 from services.messaging.models import EXEMPT_KINDS, Delivery, FirmRule, Sender
 
 ALL_CHANNELS = "all_channels"
-AT_ONCE = 2000
-"""Deliveries that are sent back in one transaction."""
+AT_ONCE = 500
+"""Deliveries that are sent back in one transaction: on SQLite a STOP waits for each."""
 _DECIDE = frozenset({
     "require_opt_in", "allow_manual_reply", "quiet_hours", "time_zone", "business_hours", "holidays",
     "holiday_calendar",
