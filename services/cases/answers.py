@@ -51,7 +51,8 @@ def check_mapping(db: Database, *, field: str, question_kind: str, options: Sequ
 
 
 def apply_answers(db: Database, calls: Any, events: Sequence[ReceivedEvent], *, now: dt.datetime) -> None:
-    """`task.completed.v1`. A blank answer clears the field; an older answer than was applied is ignored.
+    """`task.completed.v1`. A blank answer clears the field; an older answer than was applied is ignored. Of those to
+    several tasks that go into one field the last one stays.
 
     One that the field's type refuses, a blank one of a required field (`required`), or one for a field or case that is
     not there (`unknown_field`, `case_not_found`) or for a case that was put away (`case_archived`) is answered with
@@ -63,14 +64,16 @@ def apply_answers(db: Database, calls: Any, events: Sequence[ReceivedEvent], *, 
     for start in range(0, len(ids), ASKED_AT_ONCE):
         answers += calls.tasks.get_mapped_answers(case_task_ids=ids[start : start + ASKED_AT_ONCE])["answers"]
     with db.unit_of_work(once=events) as uow:
-        fresh = {event.data["case_task_id"] for event in uow.fresh}
-        wanted = [answer for answer in answers if answer["target"] == "case" and answer["case_task_id"] in fresh]
+        in_order = sorted(uow.fresh, key=lambda event: event.time)
+        given_at = {event.data["case_task_id"]: event.time for event in in_order}
+        wanted = [answer for answer in answers if answer["target"] == "case" and answer["case_task_id"] in given_at]
+        wanted.sort(key=lambda answer: given_at[answer["case_task_id"]])
         _apply(uow, _newer(uow, wanted), now)
         add_completed_tasks(uow, uow.fresh)
 
 
 def _newer(uow: UnitOfWork, answers: Sequence[Answer]) -> list[Answer]:
-    """The answers that are newer than what was applied of their tasks, which they are noted as."""
+    """The answers that are newer than what was applied of their tasks, which they are noted as; in their order."""
     latest: dict[str, Answer] = {}
     for answer in answers:
         known = latest.get(answer["case_task_id"])
@@ -79,7 +82,8 @@ def _newer(uow: UnitOfWork, answers: Sequence[Answer]) -> list[Answer]:
     rows = [{"case_task_id": id_, "answer_version": latest[id_]["answer_version"]} for id_ in sorted(latest)]
     change = ("answer_version",)
     written = uow.upsert(AppliedAnswer, rows, key=("case_task_id",), change=change, newer="answer_version")
-    return [latest[row.case_task_id] for row in sorted(written)]
+    newer = {row.case_task_id for row in written}
+    return [answer for id_, answer in latest.items() if id_ in newer]
 
 
 def _apply(uow: UnitOfWork, answers: Sequence[Answer], now: dt.datetime) -> None:

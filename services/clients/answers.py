@@ -44,14 +44,17 @@ def follow_completed_tasks(db: Database, calls: Any, events: Sequence[ReceivedEv
     """Applies what `task.completed.v1` announced, or answers with `field_update.rejected.v1`, and keeps in each
     client's activity what the client completed.
 
-    The client who answered is meant, else the case's primary one. Consent is not touched: a new address starts with a
-    state of its own.
+    The client who answered is meant, else the case's primary one. Of answers to several tasks that go into one field
+    the last one stays. Consent is not touched: a new address starts with a state of its own.
     """
     answers = _fetch(calls, (event.data["case_task_id"] for event in events if event.data["mapped"] == "client"))
     with db.unit_of_work(once=events) as uow:
-        asked = {event.data["case_task_id"] for event in uow.fresh}
+        in_order = sorted(uow.fresh, key=lambda event: event.time)
+        given_at = {event.data["case_task_id"]: event.time for event in in_order}
+        asked = [answer for answer in answers if answer["case_task_id"] in given_at]
+        asked.sort(key=lambda answer: given_at[answer["case_task_id"]])
         answered_by = {event.data["client_id"] for event in uow.fresh if event.data["client_id"]}
-        _apply(uow, [answer for answer in answers if answer["case_task_id"] in asked], answered_by, now)
+        _apply(uow, asked, answered_by, now)
         activity.add_completed_tasks(uow, uow.fresh)
 
 
@@ -120,7 +123,7 @@ def _of_survivor(answer: Answer, merged: Mapping[str, str]) -> Answer:
 
 
 def _not_yet_applied(uow: UnitOfWork, answers: list[Answer]) -> list[Answer]:
-    """The answers that are newer than what was applied of their case tasks, which they now are."""
+    """The answers that are newer than what was applied of their case tasks, which they now are; in their order."""
     by_task = {answer["case_task_id"]: answer for answer in answers}
     unseen = [{"case_task_id": case_task_id, "answer_version": -1} for case_task_id in sorted(by_task)]
     uow.insert(AppliedAnswer, unseen, ignore_conflicts=True)
@@ -131,7 +134,7 @@ def _not_yet_applied(uow: UnitOfWork, answers: list[Answer]) -> list[Answer]:
         .with_for_update()
     )
     applied = dict(uow.session.execute(statement).all())
-    newer = [answer for task, answer in sorted(by_task.items()) if answer["answer_version"] > applied[task]]
+    newer = [answer for task, answer in by_task.items() if answer["answer_version"] > applied[task]]
     uow.update_each(
         AppliedAnswer,
         [{name: answer[name] for name in ("case_task_id", "answer_version")} for answer in newer],

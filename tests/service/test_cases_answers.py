@@ -119,6 +119,16 @@ def test_a_blank_answer_clears_the_field(office: Office, answers: Answers, case:
     assert office.service.get_case(case["id"])["custom_fields"] == {"ref": "r"}
 
 
+def test_of_answers_to_two_tasks_for_one_field_the_later_one_stays(
+    office: Office, answers: Answers, case: dict[str, Any]
+) -> None:
+    asked_first, asked_second = new_id(), new_id()
+    earlier = answers.give(case["id"], "court", "north", task=asked_second)
+    later = answers.give(case["id"], "court", "south", task=asked_first)
+    answers.deliver(later, earlier)
+    assert values(office, case) == {"court": "south"}
+
+
 def test_an_older_answer_that_comes_late_is_ignored(office: Office, answers: Answers, case: dict[str, Any]) -> None:
     task = new_id()
     first = answers.give(case["id"], "court", "north", task=task, version=1)

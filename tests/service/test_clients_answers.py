@@ -116,6 +116,13 @@ def test_an_older_answer_does_not_overwrite_a_newer_one(desk: Desk) -> None:
     assert desk.get(ann["id"])["last_name"] == "Newer"
 
 
+def test_of_answers_to_two_tasks_for_one_field_the_later_one_stays(desk: Desk) -> None:
+    ann = desk.create()
+    asked_first, asked_second = (desk.answer("last_name", name, client_id=ann["id"]) for name in ("Lee", "Li"))
+    desk.complete(asked_second, asked_first)
+    assert desk.get(ann["id"])["last_name"] == "Lee"
+
+
 def test_an_answer_is_applied_once_though_both_its_versions_are_announced(desk: Desk) -> None:
     ann = desk.create(phones=TWO_PHONES)
     told = desk.answer("phone", None, client_id=ann["id"], answer_version=2)
