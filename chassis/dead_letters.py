@@ -159,6 +159,16 @@ def awaiting_replay(db: Database, subscriptions: Collection[str], limit: int = 1
         return session.execute(wanted.order_by(table.c.id).limit(limit)).all()
 
 
+def begin_replay(db: Database, message_id: str) -> bool:
+    """Takes a message that is to be run again; False if another process has. It is parked as before until it has run:
+    what kills its process is not begun anew at every start, and can be given up."""
+    table = db.tables.parked
+    with _everywhere(db).unit_of_work() as uow:
+        taken = update(table).where(table.c.id == message_id, table.c.state == REPLAY)
+        values = {"state": PARKED, "attempts": table.c.attempts + 1, "parked_at": utc_now()}
+        return bool(uow.session.execute(taken.values(values)).rowcount)  # type: ignore[attr-defined]
+
+
 def note_replayed(db: Database, message_id: str) -> None:
     """Notes that a message was run again and applied."""
     table = db.tables.parked

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import eventlet
 import orjson
+from greenlet import GreenletExit
 from nameko.containers import WorkerContext
 
 from chassis import dead_letters, topology
@@ -99,6 +100,8 @@ class Handling:
     def replay(self, row: Any) -> None:
         """Runs a parked message again and notes what came of it."""
         database = self._database()
+        if not dead_letters.begin_replay(database, row.id):
+            return
         failed = dead_letters.Failed(
             row.subscription, row.event, row.event_id, row.firm_id, row.envelope, row.attempts + 1
         )
@@ -110,6 +113,10 @@ class Handling:
             self._call([event])
         except (Exception, eventlet.Timeout) as error:
             dead_letters.park(database, failed, reason_of(error))
+        except GreenletExit:
+            # The process ends in order: the next one goes on.
+            dead_letters.replay(database, [row.id], row.settled_by)
+            raise
         else:
             dead_letters.note_replayed(database, row.id)
             _log.info("event_replayed", subscription=row.subscription, event_id=row.event_id)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import pytest
+from greenlet import GreenletExit
 from kombu.connection import Connection
 from prometheus_client import REGISTRY
 from sqlalchemy import select, update
@@ -247,6 +250,32 @@ def test_a_replay_that_fails_is_parked_again(singles: System) -> None:
     assert dead_letters.discard(singles.taker, [parked.id], by="the test") == 1
     assert (singles.parked(), singles.noted()) == ([], [])
     assert dead_letters.show(singles.taker, parked.id).settled_by == "the test"
+
+
+@pytest.mark.parametrize("ending", [None, GreenletExit], ids=["killed", "stopped"])
+def test_a_replay_that_its_process_does_not_survive_is_parked_or_begun_again(
+    singles: System, monkeypatch: pytest.MonkeyPatch, ending: type[BaseException] | None
+) -> None:
+    failed = dead_letters.failed_delivery("taker.nobody", THING_MADE.name, envelope(1), 1)
+    dead_letters.park(singles.taker, failed, "killed its worker")
+    (parked,) = singles.parked()
+    dead_letters.replay(singles.taker, [parked.id], by="the test")
+    (asked,) = dead_letters.awaiting_replay(singles.taker, ["taker.nobody"])
+    left: list[str] = []
+
+    def call(handling: Any, events: list[Any]) -> None:
+        left.extend(row.id for row in singles.parked())
+        if ending is not None:
+            raise ending
+
+    subscription = SimpleNamespace(event=THING_MADE, name="taker.nobody", container=None)
+    subscription.queue_consumer = SimpleNamespace(database=singles.taker)
+    monkeypatch.setattr(event_handling.Handling, "_call", call)
+    with suppress(GreenletExit):
+        event_handling.Handling(subscription).replay(asked)  # type: ignore[arg-type]
+    assert left == [parked.id]
+    state = dead_letters.REPLAYED if ending is None else dead_letters.REPLAY
+    assert [row.settled_by for row in singles.parked(state)] == ["the test"]
 
 
 def test_what_is_of_no_subscription_any_more_keeps_no_replay_waiting(singles: System) -> None:
