@@ -138,13 +138,15 @@ def test_renames_come_in_any_order(desk: Desk, elsewhere: bool, order: tuple[int
 def test_what_is_said_anew_means_what_it_says(desk: Desk) -> None:
     rule = desk.rule(COURT)
     follow(desk, renamed(desk, "In court", "Trial", elsewhere=True))
-    for changes in ({"name": "Another"}, {"actions": [{**COURT, "status": "Closed"}]}, {"actions": [COURT]}):
+    actions = ([COURT, desk.tell()], [{**COURT, "status": "Closed"}], [COURT])
+    for changes in ({"name": "Another"}, *({"actions": anew} for anew in actions)):
         rules.update_rule(
             desk.db, desk.calls, NOW, automation_rule_id=rule["id"], changes=changes, expected_version=None
         )
         complete(desk, completed(desk, desk.cases.open()))
-    assert [asked["status"] for asked in desk.emitted(CASE_CHANGE_REQUESTED)] == ["Trial", "Closed", "In court"]
-    assert logged(desk) == [("done", None)] * 3
+    asked = [data["status"] for data in desk.emitted(CASE_CHANGE_REQUESTED)]
+    assert asked == ["Trial", "Trial", "Closed", "In court"]
+    assert logged(desk) == [("done", None)] * 4
 
 
 def test_a_rename_of_another_firm_changes_nothing(desk: Desk) -> None:

@@ -7,7 +7,7 @@ it. Renames come in any order: each is kept, and what it led to since is followe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -67,12 +67,17 @@ def rename(rule: AutomationRule, case_type_id: str, was: str, name: str, *, else
 
 def _note(rule: AutomationRule, case_type_id: str, was: str, name: str) -> None:
     """In this type, the status is called otherwise than in the rule."""
-    named = [rule.trigger.get("to_status"), *(action.get("status") for action in rule.actions)]
     before = rule.status_names.get(case_type_id, {})
-    now = {said: before.get(said, said) for said in named if said is not None}
+    now = {said: before.get(said, said) for said in named_statuses(rule.trigger, rule.actions)}
     new = {said: name for said, called in now.items() if called == was}
     if new:
         rule.status_names = {**rule.status_names, case_type_id: {**before, **new}}
+
+
+def named_statuses(trigger: Mapping[str, Any], actions: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The statuses that a rule names, but for its filter."""
+    named = {trigger.get("to_status"), *(action.get("status") for action in actions)}
+    return {status for status in named if status is not None}
 
 
 def _write(rule: AutomationRule, was: str, name: str) -> None:

@@ -16,6 +16,7 @@ from chassis.database import Database, violates
 from contracts.errors import Conflict, NotFound
 from contracts.tasks import AutomationRuleFields
 from services.tasks.automation.checks import check_names, check_records, check_shape
+from services.tasks.automation.renaming import named_statuses
 from services.tasks.limits import demand_no_limit
 from services.tasks.models import AutomationRule
 
@@ -88,9 +89,12 @@ def update_rule(
         rule.expect_version(before.version)
         if whole:
             check_records(uow.session, given)
-        if (rule.trigger, rule.actions) != (wire["trigger"], wire["actions"]):
-            # What is named anew is named as it is called now.
-            rule.status_names = {}
+        # What is named anew is named as it is called now.
+        stay = named_statuses(rule.trigger, rule.actions) & named_statuses(wire["trigger"], wire["actions"])
+        rule.status_names = {
+            case_type_id: {said: called for said, called in names.items() if said in stay}
+            for case_type_id, names in rule.status_names.items()
+        }
         if "active" in changes:
             rule.inactive_because = None
         for name, value in wire.items():
