@@ -98,8 +98,9 @@ def list_case_forms(
 def remove_case_form(db: Database, case_form_id: str) -> dict[str, Any]:
     """Takes a form and its tasks from a case, as if it had never been assigned.
 
-    Raises NotFound `case_form_not_found`; Conflict `form_begun` once any of its tasks was begun or answered, a file was
-    uploaded for one, or a client was told of one, and `form_depended_on` while another task's date follows one of its.
+    Raises NotFound `case_form_not_found`; Conflict `case_archived`, `form_begun` once any of its tasks was begun or
+    answered, a file was uploaded for one, or a client was told of one, and `form_depended_on` while another task's date
+    follows one of its.
     """
     with db.read() as session:
         case_id = load_case_form(session, case_form_id).case_id
@@ -108,6 +109,8 @@ def remove_case_form(db: Database, case_form_id: str) -> dict[str, Any]:
         case_form = load_case_form(uow.session, case_form_id, lock=True)
         of_form = CaseTask.case_form_id == case_form_id
         tasks = uow.session.scalars(select(CaseTask).where(of_form).order_by(CaseTask.id).with_for_update()).all()
+        for task in tasks:
+            task.demand_present()
         ids = [task.id for task in tasks]
         changes = among(uow.session, CaseTaskChange.case_task_id, ids)
         shared = select(CaseTaskChange.id).where(changes, CaseTaskChange.kind == "shared")

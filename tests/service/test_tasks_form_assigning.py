@@ -372,6 +372,15 @@ def test_a_form_nobody_has_begun_can_be_taken_away(office: Office) -> None:
         case_forms.remove_case_form(office.foreign_db, stays["id"])
 
 
+def test_a_form_of_an_archived_case_stays(office: Office) -> None:
+    made = assign(office, intake(office))
+    with office.db.unit_of_work() as uow:
+        known_cases.keep(uow, [{**a_case(made["case_id"]), "version": 2, "archived": True}])
+    with pytest.raises(Conflict, match="case_archived"):
+        case_forms.remove_case_form(office.db, made["id"])
+    assert len(tasks_of(office, made["id"])) == 4
+
+
 @pytest.mark.parametrize("how", ["answered", "reopened", "started", "notified", "shared", "uploaded"])
 def test_a_form_that_was_begun_stays(office: Office, how: str) -> None:
     made = assign(office, intake(office))
