@@ -91,7 +91,8 @@ class UndoCounts(Schema):
 class UndoConflict(Schema):
     """A client or a case that an undo left, wholly or in part. `kept`: the fields that stay as they are, for they were
     changed since the import; `id`: the record was made by the import, changed since, and is still there; `tasks`: so is
-    a case that tasks were assigned to since; `cases`, `contacts`, `notes`: so is a client who has such since."""
+    a case that tasks were assigned to since; `cases`, `contacts`, `notes`: so is a client who has such since;
+    `merges`: others were merged into it."""
 
     client_id = Id()
     case_id = Id()

@@ -190,14 +190,14 @@ def _write(
 
 def take_back_people(db: Database, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
     """`case_import.undone.v1`: deletes the clients that an import of cases made, but those that were changed since, or
-    have contacts or notes."""
+    have contacts or notes, or others that were merged into them."""
     with db.unit_of_work(once=events) as uow:
         imports = {id_: event.data["import_id"] for event in uow.fresh for id_ in event.data["client_ids"]}
         of_import = select(Client.id, Client.import_id).where(among(uow.session, Client.id, imports))
         made = {row.id: row.import_id for row in uow.session.execute(of_import, execution_options=BY_ID)}
         ids = sorted(id_ for id_, import_id in imports.items() if made.get(id_) == import_id)
         records = cards.load(uow.session, ids, lock=True)
-        used = uses_of(uow.session, ids, ("contacts", "notes"))
+        used = uses_of(uow.session, ids, ("contacts", "merges", "notes"))
         gone = [
             {"id": id_, "archived_at": now, "updated_at": now, "version": record["version"] + 1}
             for id_, record in sorted(records.items())

@@ -24,11 +24,26 @@ from services.clients import activity, cards
 from services.clients.checking import Record, check_whole
 from services.clients.import_changes import plain_value, python_value, values_of
 from services.clients.imports import IMPORTS
-from services.clients.models import Activity, Client, ClientNote, ContactTie, Import, ImportChange, LastCase
+from services.clients.models import (
+    Activity,
+    Client,
+    ClientMerge,
+    ClientNote,
+    ContactTie,
+    Import,
+    ImportChange,
+    LastCase,
+)
 from services.clients.records import facts_of
 
 CHUNK = 500
-USES = {"cases": LastCase.client_id, "contacts": ContactTie.client_id, "notes": ClientNote.client_id}
+USES: dict[str, tuple[Any, ...]] = {
+    "cases": (LastCase.client_id,),
+    "contacts": (ContactTie.client_id,),
+    "merges": (ClientMerge.surviving_id, ClientMerge.undone_at.is_(None)),
+    "notes": (ClientNote.client_id,),
+}
+"""What may hang on a client: the column that names it, and conditions."""
 
 
 def undo_import(db: Database, now: dt.datetime, *, import_id: str) -> dict[str, Any]:
@@ -92,8 +107,8 @@ def uses_of(session: Session, ids: Sequence[str], names: Iterable[str] = tuple(U
     """Of clients that something hangs on which no import of clients brings: what of `names`."""
     found: dict[str, list[str]] = {}
     for name in names:
-        column = USES[name]
-        for id_ in session.scalars(select(column).where(among(session, column, ids)).distinct()):
+        column, *where = USES[name]
+        for id_ in session.scalars(select(column).where(among(session, column, ids), *where).distinct()):
             found.setdefault(id_, []).append(name)
     return found
 

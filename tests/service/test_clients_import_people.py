@@ -12,6 +12,7 @@ from services.clients import import_people, notes
 from services.clients.activity import list_client_activity
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import client_count
+from tests.service.merging_clients import merge
 
 __all__ = ["desk"]
 
@@ -95,16 +96,17 @@ def test_those_of_one_row_are_made_together_or_not_at_all(desk: Desk) -> None:
     assert desk.listed() == [after["client_id"]]
 
 
-def test_those_who_are_on_no_case_any_more_are_deleted_unless_they_were_changed_or_have_notes(desk: Desk) -> None:
-    people = [person(number, full_name=f"Ann {number}") for number in range(3)]
+def test_those_who_are_on_no_case_any_more_are_deleted_unless_they_were_changed_or_have_more(desk: Desk) -> None:
+    people = [person(number, full_name=f"Ann {number}") for number in range(4)]
     match(desk, *people)
+    merge(desk, people[3]["client_id"], desk.create(first_name="Ann", last_name="3")["id"])
     kept = desk.create(first_name="Bob")["id"]
     desk.change(people[1]["client_id"], occupation="Baker")
     with use(Context(firm_id=desk.firm_id, actor_kind="staff", actor_id=new_id())):
         notes.create_client_note(desk.db, NOW, client_id=people[2]["client_id"], text="Called.")
     ids = [*(one["client_id"] for one in people), kept]
     desk.hear("take_back_people", CASE_IMPORT_UNDONE, {"import_id": IMPORT, "client_ids": ids})
-    assert sorted(desk.listed()) == sorted([people[1]["client_id"], people[2]["client_id"], kept])
+    assert sorted(desk.listed()) == sorted([*(one["client_id"] for one in people[1:]), kept])
     assert [event["client_id"] for event in desk.emitted(CLIENT_DELETED)] == [people[0]["client_id"]]
 
 

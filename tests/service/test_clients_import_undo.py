@@ -23,6 +23,7 @@ from services.clients.imports import IMPORTS
 from services.clients.models import ImportChange
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import HEADER, client_count, counts, row, small_chunks
+from tests.service.merging_clients import merge
 from tests.service.one_database import on_one_database
 
 __all__ = ["desk", "small_chunks"]
@@ -124,10 +125,12 @@ def test_what_was_changed_since_stays_and_is_shown(desk: Desk) -> None:
 
 @on_one_database
 def test_whoever_is_used_since_stays_and_is_shown(desk: Desk) -> None:
-    names = ["Cal", "Con", "Nora", "Una"]
+    names = ["Cal", "Con", "Mia", "Nora", "Una"]
+    other = desk.create(first_name=None, company_name="Mia")["id"]
     kinds = {"Con": "business"}
     found = desk.import_all([["Company", "Kind"], *([name, kinds.get(name, "")] for name in names)])
-    cal, con, nora, _ = (desk.listed(q=name)[0] for name in names)
+    cal, con, mia, nora, _ = (next(id_ for id_ in desk.listed(q=name) if id_ != other) for name in names)
+    merge(desk, mia, other)
     opened = {"case_id": cal, "client_ids": [cal]}
     desk.hear("record_created_cases", CASE_CREATED, {**CASE_CREATED.example, **opened})
     contacts.create_contact(desk.db, NOW, client_ids=[con], first_name="Ann", email="ann@example.com")
@@ -135,11 +138,11 @@ def test_whoever_is_used_since_stays_and_is_shown(desk: Desk) -> None:
         notes.create_client_note(desk.db, NOW, client_id=nora, text="Called.")
     desk.change(nora, occupation="Cook")
     back = undo(desk, found["id"])
-    assert undone(back) == (1, 0, 3, 0)
+    assert undone(back) == (1, 0, 4, 0)
     assert {entry["client_id"]: entry["kept"] for entry in back["undo"]["conflicts"]} == {
-        cal: ["cases"], con: ["contacts"], nora: ["id", "notes"],
+        cal: ["cases"], con: ["contacts"], mia: ["merges"], nora: ["id", "notes"],
     }  # fmt: skip
-    assert sorted(desk.listed()) == sorted([cal, con, nora])
+    assert sorted(desk.listed()) == sorted([cal, con, mia, nora])
 
 
 def test_a_client_changed_by_several_rows_gets_what_it_had_at_first(desk: Desk, small_chunks: None) -> None:
