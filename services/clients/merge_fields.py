@@ -233,15 +233,18 @@ def _parted_list(
 ) -> tuple[list[Any], bool]:
     """The entries without those that the merge added. Not clean: one of those was changed since."""
     key = _KEYS[name]
-    was, became = {key(entry): entry for entry in before}, {key(entry): entry for entry in after}
+    became: dict[Any, list[Any]] = {}
+    for entry in after:
+        # Of one postal address there may be two, of different kinds.
+        became.setdefault(key(entry), []).append(_content(name, entry))
     theirs = {key(entry) for entries in others for entry in entries}
-    added = became.keys() - was.keys()
+    added = became.keys() - {key(entry) for entry in before}
     kept: list[Any] = []
     for entry in now:
         its = key(entry)
         if its not in added:
             kept.append(entry)
-        elif _content(name, entry) != _content(name, became[its]):
+        elif _content(name, entry) not in became[its]:
             return list(now), False
         elif its in theirs:
             kept.append(entry)

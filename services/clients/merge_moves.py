@@ -19,7 +19,7 @@ from chassis.value_sets import among
 from contracts.errors import invalid_field
 from services.clients import contact_ties
 from services.clients.checking import Record
-from services.clients.models import ClientCompany, ClientGroupMember, Contact, ContactTie, MergeMove
+from services.clients.models import ClientCompany, ClientGroupMember, ClientMerge, Contact, ContactTie, MergeMove
 from services.clients.notes import NotesMover
 from services.clients.policy_consents import PolicyConsentsMover
 
@@ -31,8 +31,11 @@ class Mover(Protocol):
 
     kind: str
 
+    def of(self, session: Session, client_id: str) -> set[str]:
+        """The ids of what a client has: groups, contacts, …"""
+
     def missing(self, session: Session, surviving_id: str, merged_id: str) -> list[str]:
-        """The ids of what the survivor would get: groups, contacts, …"""
+        """The ids of what the survivor would get."""
 
     def add(self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
         """Gives it to the survivor."""
@@ -46,10 +49,11 @@ class Mover(Protocol):
 class _Groups:
     kind = "groups"
 
+    def of(self, session: Session, client_id: str) -> set[str]:
+        return set(session.scalars(select(ClientGroupMember.group_id).where(ClientGroupMember.client_id == client_id)))
+
     def missing(self, session: Session, surviving_id: str, merged_id: str) -> list[str]:
-        own = select(ClientGroupMember.group_id).where(ClientGroupMember.client_id == surviving_id)
-        theirs = select(ClientGroupMember.group_id).where(ClientGroupMember.client_id == merged_id)
-        return sorted(set(session.scalars(theirs)) - set(session.scalars(own)))
+        return sorted(self.of(session, merged_id) - self.of(session, surviving_id))
 
     def add(self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
         rows = [{"group_id": group_id, "client_id": surviving_id} for group_id in row_ids]
@@ -67,10 +71,11 @@ class _Groups:
 class _Contacts:
     kind = "contacts"
 
+    def of(self, session: Session, client_id: str) -> set[str]:
+        return set(session.scalars(select(ContactTie.contact_id).where(ContactTie.client_id == client_id)))
+
     def missing(self, session: Session, surviving_id: str, merged_id: str) -> list[str]:
-        own = select(ContactTie.contact_id).where(ContactTie.client_id == surviving_id)
-        theirs = select(ContactTie.contact_id).where(ContactTie.client_id == merged_id)
-        return sorted(set(session.scalars(theirs)) - set(session.scalars(own)))
+        return sorted(self.of(session, merged_id) - self.of(session, surviving_id))
 
     def add(self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
         statement = (
@@ -92,12 +97,11 @@ class _Contacts:
 class _Company:
     kind = "company"
 
+    def of(self, session: Session, client_id: str) -> set[str]:
+        return set(session.scalars(select(ClientCompany.company_id).where(ClientCompany.client_id == client_id)))
+
     def missing(self, session: Session, surviving_id: str, merged_id: str) -> list[str]:
-        statement = select(ClientCompany.client_id, ClientCompany.company_id).where(
-            ClientCompany.client_id.in_((surviving_id, merged_id))
-        )
-        linked = dict(session.execute(statement).all())
-        return [linked[merged_id]] if merged_id in linked and surviving_id not in linked else []
+        return [] if self.of(session, surviving_id) else sorted(self.of(session, merged_id))
 
     def add(self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
         rows = [{"client_id": surviving_id, "company_id": company_id} for company_id in row_ids]
@@ -133,11 +137,21 @@ def join(uow: UnitOfWork, merge_id: str, surviving_id: str, merged_id: str, now:
 
 
 def part(uow: UnitOfWork, merge_id: str, surviving_id: str, merged_id: str, now: dt.datetime) -> None:
-    """Takes away from the survivor what it got by this merge."""
+    """Takes away from the survivor what it got by this merge, but for what another that is still merged into it has,
+    too: that is as if it had come by the other's merge."""
     got: dict[str, list[str]] = {}
     statement = select(MergeMove.kind, MergeMove.row_id).where(MergeMove.merge_id == merge_id)
     for kind, row_id in uow.session.execute(statement.order_by(MergeMove.row_id)):
         got.setdefault(kind, []).append(row_id)
+    others = select(ClientMerge.id, ClientMerge.merged_id).where(
+        ClientMerge.surviving_id == surviving_id, ClientMerge.undone_at.is_(None)
+    )
+    for other_id, other in uow.session.execute(others.order_by(ClientMerge.at, ClientMerge.id)).all():
+        for mover in MOVERS:
+            stay = mover.of(uow.session, other).intersection(got.get(mover.kind, ()))
+            rows = [{"merge_id": other_id, "kind": mover.kind, "row_id": row_id} for row_id in sorted(stay)]
+            uow.insert(MergeMove, rows, ignore_conflicts=True)
+            got[mover.kind] = [row_id for row_id in got.get(mover.kind, ()) if row_id not in stay]
     for mover in MOVERS:
         if row_ids := got.get(mover.kind):
             mover.take_away(uow, surviving_id, merged_id, row_ids, now)

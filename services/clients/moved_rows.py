@@ -19,10 +19,13 @@ class MovedRows:
     kind: str
     model: type[Any]
 
+    def of(self, session: Session, client_id: str) -> set[str]:
+        """The ids of a client's rows."""
+        return set(session.scalars(select(self.model.id).where(self.model.client_id == client_id)))
+
     def missing(self, session: Session, surviving_id: str, merged_id: str) -> list[str]:
-        """The ids of the merged client's rows."""
-        mine = select(self.model.id).where(self.model.client_id == merged_id)
-        return list(session.scalars(mine.order_by(self.model.id)))
+        """All of the merged client's."""
+        return sorted(self.of(session, merged_id))
 
     def add(self, uow: UnitOfWork, surviving_id: str, merged_id: str, row_ids: Sequence[str], now: dt.datetime) -> None:
         """Makes them the survivor's."""

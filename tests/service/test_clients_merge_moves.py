@@ -11,6 +11,7 @@ from services.clients import contacts, groups
 from services.clients.models import ClientGroupMember, ContactTie
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.merging_clients import fields_at_fault, merge, own_fields, undo
+from tests.service.one_database import on_one_database
 
 __all__ = ["desk", "own_fields"]
 
@@ -39,6 +40,18 @@ def test_groups_are_joined_and_parted_again(desk: Desk) -> None:
     undo(desk, made["id"])
     assert in_groups(desk, one) == {both, mine, since}
     assert in_groups(desk, two) == {both, theirs}
+
+
+@on_one_database
+def test_what_another_merged_client_has_too_stays_until_that_is_parted(desk: Desk) -> None:
+    one, two, three = (desk.create(kind="business", company_name=name)["id"] for name in ("One", "Two", "Three"))
+    group, contact = group_of(desk, "Theirs", two, three), contact_of(desk, "c@example.com", two, three)
+    first, second = merge(desk, one, two), merge(desk, one, three)
+    undo(desk, first["id"])
+    assert (in_groups(desk, one), tied(desk, one)) == ({group}, {contact})
+    undo(desk, second["id"])
+    assert (in_groups(desk, one), tied(desk, one)) == (set(), set())
+    assert (in_groups(desk, three), tied(desk, three)) == ({group}, {contact})
 
 
 def contact_of(desk: Desk, email: str, *client_ids: str) -> str:

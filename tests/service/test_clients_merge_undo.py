@@ -162,6 +162,15 @@ def test_what_another_merged_client_has_too_stays(desk: Desk) -> None:
     assert desk.get(three)["phones"][0]["number"] == "+12125550123"
 
 
+@on_one_database
+def test_one_postal_address_of_two_kinds_is_no_conflict(desk: Desk) -> None:
+    postal = [{"kind": kind, "city": "Reno"} for kind in ("mailing", "billing")]
+    one, two = desk.create()["id"], desk.create(addresses=postal)["id"]
+    made = merge(desk, one, two)
+    assert [address["kind"] for address in made["client"]["addresses"]] == ["mailing", "billing"]
+    assert undo(desk, made["id"])["client"]["addresses"] == []
+
+
 def test_an_undo_of_a_deleted_survivor_says_so(desk: Desk) -> None:
     one, two = desk.create()["id"], desk.create()["id"]
     made = merge(desk, one, two)
