@@ -33,7 +33,6 @@ LEASE = dt.timedelta(seconds=8)
 """Longer than the calls to the owners of the facts usually take. Where they take longer, another dispatcher does the
 work as well, and only one of the two outcomes is written."""
 
-
 TRIED_FOR, TRIED_EVERY = dt.timedelta(hours=1), dt.timedelta(minutes=10)
 """What cannot be prepared, for no reason that anybody named."""
 
@@ -168,13 +167,21 @@ def _move_by_state(uow: UnitOfWork, outcomes: Sequence[Outcome], now: dt.datetim
 
 
 def give_up(db: Database, wishes: Sequence[Wish], owner: str, now: dt.datetime) -> None:
-    """Ends reserved deliveries that cannot be prepared, an hour after their time. Until then they are tried again: the
-    fault may be another service's, and ends when it is mended."""
+    """Ends reserved deliveries that cannot be prepared, an hour after their time, or after they were to be prepared anew.
+    Until then they are tried again: the fault may be another service's, and ends when it is mended."""
     with db.unit_of_work() as uow:
         ids = [wish.id for wish in wishes]
         where = [Delivery.id.in_(ids), Delivery.state == "accepted", Delivery.lease_owner == owner]
-        move(uow, "failed", now, where=[*where, Delivery.send_after <= now - TRIED_FOR], reason="not_prepared")
-        move(uow, "accepted", now, where=where, due_at=now + TRIED_EVERY)
+        since = now - TRIED_FOR
+        over = [Delivery.send_after <= since, Delivery.updated_at <= since]
+        move(uow, "failed", now, where=[*where, *over], reason="not_prepared")
+        # No move: what was accepted stays so, since when it was.
+        uow.session.execute(
+            update(Delivery)
+            .where(*where)
+            .values(due_at=now + TRIED_EVERY, lease_owner=None, lease_until=None)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _senders(uow: UnitOfWork, wishes: Sequence[Wish], firm_id: str, sandbox: Collection[str]) -> dict[str, str]:

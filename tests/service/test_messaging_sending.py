@@ -16,7 +16,7 @@ from chassis.testing import deliver, received
 from contracts import accounts, clients, tasks
 from contracts.errors import NotFound, Unavailable
 from contracts.messaging import BATCH_FINISHED, DELIVERY_SENT, DELIVERY_SUPPRESSED
-from services.messaging import batch_views, batches, contents, outcomes, rendering, senders
+from services.messaging import batch_views, batches, contents, deliveries, outcomes, rendering, senders
 from services.messaging.adapters.base import Refused
 from services.messaging.models import Delivery
 from tests.service.messaging_desk import NOW, PUBLIC_URL, Desk, desk
@@ -345,6 +345,23 @@ def test_a_fault_of_another_service_that_is_mended_soon_ends_nothing(desk: Desk)
     desk.clock.advance(minutes=10)
     desk.run()
     assert desk.outcome(batch_id) == {"sent": 2}
+
+
+def test_what_is_to_be_prepared_anew_is_tried_for_an_hour_from_then_on(desk: Desk) -> None:
+    def fail(**asked: Any) -> None:
+        raise RemoteFault("internal_error")
+
+    batch_id = desk.ask([desk.item(desk.person())])
+    desk.prepare()
+    desk.clock.advance(hours=2)
+    with desk.db.unit_of_work() as uow:
+        deliveries.prepare_again(uow, list(desk.people), desk.clock())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(desk.calls.answers, tasks.GET_CASE_TASK_FACTS, fail)
+        for state in ("accepted", "accepted", "failed"):
+            desk.prepare()
+            assert desk.outcome(batch_id) == {state: 1}
+            desk.clock.advance(minutes=30)
 
 
 def test_one_whose_text_is_broken_fails_alone(desk: Desk) -> None:
