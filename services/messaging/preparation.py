@@ -167,8 +167,8 @@ def _move_by_state(uow: UnitOfWork, outcomes: Sequence[Outcome], now: dt.datetim
 
 
 def give_up(db: Database, wishes: Sequence[Wish], owner: str, now: dt.datetime) -> None:
-    """Ends reserved deliveries that cannot be prepared, an hour after their time, or after they were to be prepared anew.
-    Until then they are tried again: the fault may be another service's, and ends when it is mended."""
+    """Ends reserved deliveries that cannot be prepared, an hour after their time, or after they were to be prepared
+    anew. Until then they are tried again: the fault may be another service's, and ends when it is mended."""
     with db.unit_of_work() as uow:
         ids = [wish.id for wish in wishes]
         where = [Delivery.id.in_(ids), Delivery.state == "accepted", Delivery.lease_owner == owner]
