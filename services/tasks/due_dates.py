@@ -20,8 +20,8 @@ _MONDAY_TO_FRIDAY = frozenset(range(5))
 _ONE_DAY = dt.timedelta(days=1)
 _LONGEST = dt.timedelta(days=366 * 100)
 """Longer than any rule's days, also where a firm works one day a week."""
-LATEST = dt.datetime(9990, 1, 1, tzinfo=dt.UTC)
-"""No date is later: days are added to it, and calendars end with the year 9999."""
+EARLIEST, LATEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC), dt.datetime(9990, 1, 1, tzinfo=dt.UTC)
+"""No date is earlier or later: it is told in zones, days are added to it, and calendars have a first and a last year."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,8 @@ def check_rule(rule: Mapping[str, Any] | None, field: str = "due", *, anchor: st
             raise invalid_field(named, f"Not with the mode {mode} here.", "contradictory_due_rule")
     if mode == "fixed" and rule["at"] > LATEST:
         raise invalid_field(f"{field}.at", "Too far in the future.", "due_too_late")
+    if mode == "fixed" and rule["at"] < EARLIEST:
+        raise invalid_field(f"{field}.at", "Too far in the past.", "due_too_early")
 
 
 def due_to_wire(due: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -93,6 +93,7 @@ def test_business_days_fall_on_business_days_and_never_before_calendar_days(
         ({"mode": "relative", "at": local("2026-12-01"), "days": 1}, "due.at"),
         ({"mode": "fixed", "at": local("2026-12-01"), "days": 1}, "due.days"),
         ({"mode": "fixed", "at": dt.datetime.max.replace(tzinfo=dt.UTC), "days": None}, "due.at"),
+        ({"mode": "fixed", "at": dt.datetime.min.replace(tzinfo=dt.UTC), "days": None}, "due.at"),
     ],
 )
 def test_a_rule_that_lacks_or_contradicts_itself_is_refused(rule: Any, field: str) -> None:
