@@ -21,7 +21,7 @@ _ONE_DAY = dt.timedelta(days=1)
 _LONGEST = dt.timedelta(days=366 * 100)
 """Longer than any rule's days, also where a firm works one day a week."""
 EARLIEST, LATEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC), dt.datetime(9990, 1, 1, tzinfo=dt.UTC)
-"""No date is earlier or later: it is told in zones, days are added to it, and calendars have a first and a last year."""
+"""No date is earlier or later: it is told in zones, days are added to it, and calendars have an end at either side."""
 
 
 @dataclass(frozen=True)
