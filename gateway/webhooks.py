@@ -85,13 +85,12 @@ def twilio_sms() -> Response:
     return _twiml()
 
 
-def _insist(operation: Operation, **arguments: Any) -> None:
-    """Calls until it is taken, for as long as Twilio waits: it asks no second time, and a STOP would be lost because a
-    service was just restarting. Raises what the last call raised."""
+def _insist(operation: Operation, **arguments: Any) -> Any:
+    """Calls until it is taken, for as long as Twilio waits, and returns the answer: it asks no second time, and a STOP
+    or a key against calls would be lost because a service was just restarting. Raises what the last call raised."""
     until = time.monotonic() + _INSISTS_FOR
     try:
-        call(operation, **arguments)
-        return
+        return call(operation, **arguments)
     except (Unavailable, DeadlineExceeded):
         if not _insisting.acquire(blocking=False):
             raise
@@ -99,8 +98,7 @@ def _insist(operation: Operation, **arguments: Any) -> None:
         while True:
             eventlet.sleep(_PAUSE)
             try:
-                call(operation, **arguments)
-                return
+                return call(operation, **arguments)
             except (Unavailable, DeadlineExceeded):
                 if time.monotonic() >= until:
                     raise
@@ -156,7 +154,7 @@ def twilio_voice() -> Response:
 
 def _answer_key(form: dict[str, str], token: str) -> Response:
     try:
-        spoken = call(
+        spoken = _insist(
             messaging.RECORD_KEY_PRESS,
             provider="twilio",
             provider_id=form["CallSid"],
@@ -184,7 +182,7 @@ def _answer_call(form: dict[str, str]) -> Response:
         if not form.get(name):
             raise Invalid("parameter_missing", fields=[{"field": name, "message": "Missing."}])
     try:
-        spoken = call(
+        spoken = _insist(
             messaging.RECEIVE_INBOUND_CALL,
             provider="twilio",
             provider_id=form["CallSid"],

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from contracts.errors import NotFound
+from contracts.base import Operation
+from contracts.errors import NotFound, Unavailable
 from contracts.messaging import RECEIVE_INBOUND_CALL, RECORD_DELIVERY_STATUS, RECORD_KEY_PRESS
+from gateway import webhooks
 from tests.service.test_gateway_edge import PUBLIC, Edge, edge, problem, signed
 
 __all__ = ["edge"]
@@ -75,6 +77,23 @@ def test_who_calls_us_hears_a_greeting_and_may_press_a_key(edge: Edge) -> None:
 def test_the_end_of_a_call_to_us_asks_for_nothing(edge: Edge) -> None:
     assert post(edge, THEIRS, {**INBOUND, "CallStatus": "completed"}).status_code == 204
     assert edge.calls.asked(RECEIVE_INBOUND_CALL) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "operation"), [(OURS, CALL, RECORD_KEY_PRESS), (THEIRS, INBOUND, RECEIVE_INBOUND_CALL)]
+)
+def test_a_key_waits_for_a_service_that_is_just_restarting(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch, path: str, form: dict[str, str], operation: Operation
+) -> None:
+    monkeypatch.setattr(webhooks, "_PAUSE", 0.0)
+
+    def away(**told: Any) -> Any:
+        edge.answer(operation, says("No more calls.", awaits_key=False))
+        raise Unavailable("database_unavailable")
+
+    edge.answer(operation, away)
+    assert [part.tag for part in spoken(post(edge, path, {**form, "Digits": "9"}))] == ["Say", "Hangup"]
+    assert [told["digits"] for told in edge.calls.asked(operation)] == ["9", "9"]
 
 
 def test_a_call_that_is_not_known_ends(edge: Edge) -> None:
