@@ -45,6 +45,7 @@ def test_a_matter_beside_its_number_is_the_name() -> None:
     assert suggest_mapping(["Matter No.", "Matter", "Description"]) == {
         "Matter No.": "number", "Matter": "name", "Description": "description",
     }  # fmt: skip
+    assert suggest_mapping(["Matter", "Matter No."]) == {"Matter No.": "number", "Matter": "name"}
     assert suggest_mapping(["Matter", "Description"]) == {"Matter": "number", "Description": "name"}
 
 

@@ -94,7 +94,8 @@ def suggest_mapping(columns: Sequence[str], own_fields: Iterable[CustomField] = 
     `matter` beside a column of numbers is, else the description, as in Clio's lists."""
     own = {name: CUSTOM + key for name, key in keys_by_name(own_fields).items()}
     mapping: dict[str, str] = {}
-    for column in columns:
+    # `matter` after the others: wherever it stands, a column of numbers goes before it.
+    for column in sorted(columns, key=lambda column: bare_words(column) == "matter"):
         name = bare_words(column)
         found = column if is_field(column) else _OWN_NAMES.get(name) or own.get(name) or _BY_COLUMN.get(name)
         if found is None and name.startswith("key date "):
