@@ -105,5 +105,12 @@ def _options(field: Definition, text: str) -> Iterator[str]:
 
 
 def _option(field: Definition, text: str) -> str:
-    """The option that is meant, without regard to case and accents."""
-    return next((str(option) for option in field.options if bare_words(option) == bare_words(text)), text)
+    """The option that is meant: the very same, else the only one that is the same without regard to case, or to accents
+    and signs. (`A` means neither `A+` nor `A-`.)"""
+    if text in field.options:
+        return text
+    for folded in (str.casefold, bare_words):
+        alike = [str(option) for option in field.options if folded(option) == folded(text)]
+        if len(alike) == 1:
+            return alike[0]
+    return text

@@ -191,6 +191,18 @@ def test_several_in_one_cell_are_each_their_own():
     assert read({"first_name": "Ann", "phone": ";"}).errors == ["invalid_phone:phone"]
 
 
+def test_of_options_that_differ_in_a_sign_the_very_same_is_meant():
+    own = [ClientField(key="rating", type="choice", required=False, options=["A", "A+", "A-", "Niño"])]
+
+    def rating(cell):
+        read = RowReader(2, {"last_name": 0, "custom_fields.rating": 1}, {}, "US", NOW, own_fields=own)
+        row = read.read(1, ["Lee", cell])
+        return row.errors or row.fields["custom_fields"]["rating"]
+
+    assert [rating(cell) for cell in ("A", "A+", "a-", "nino")] == ["A", "A+", "A-", "Niño"]
+    assert rating("A/") == ["not_an_option:custom_fields.rating"]
+
+
 def test_options_are_apart_by_commas_as_well_unless_one_holds_a_comma():
     own = [ClientField(key="topics", type="choices", required=False, options=["Tax", "Wills, trusts", "Land"])]
 
