@@ -115,7 +115,7 @@ class Claim:
     committed: float = 0.0
 
 
-_AS_RESERVED = ("id", "version")
+AS_RESERVED = ("id", "version")
 """What finds a delivery as it was reserved: one that was prepared anew meanwhile, and reserved once more, has another
 version, and may go to another address."""
 
@@ -258,7 +258,7 @@ def _begin(
         ]
         mine = (Delivery.lease_owner == owner, Delivery.lease_until > now)
         begun_ids = set(
-            move_each(uow, "sending", now, rows, where=mine, key=_AS_RESERVED, begun_at=now, lease_until=call_until)
+            move_each(uow, "sending", now, rows, where=mine, key=AS_RESERVED, begun_at=now, lease_until=call_until)
         )
         begun = [item for item in passed if item.reserved.id in begun_ids]
         attempts = [
@@ -301,8 +301,8 @@ def _passed(uow: UnitOfWork, owner: str, candidates: list[Ready], now: dt.dateti
             passed.append(item)
     mine = (Delivery.lease_owner == owner, Delivery.state == "queued")
     for reason, rows in sorted(blocked.items()):
-        move_each(uow, "suppressed", now, rows, where=mine, key=_AS_RESERVED, reason=reason)
-    move_each(uow, "accepted", now, again, where=mine, key=_AS_RESERVED, due_at=now)
+        move_each(uow, "suppressed", now, rows, where=mine, key=AS_RESERVED, reason=reason)
+    move_each(uow, "accepted", now, again, where=mine, key=AS_RESERVED, due_at=now)
     return passed
 
 

@@ -10,7 +10,7 @@ import pytest
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.testing import as_owner, make_database
-from services.messaging import address_keys, closed_tasks, consent
+from services.messaging import address_keys, claims, closed_tasks, consent
 from services.messaging.adapters.base import Accepted, Called
 from services.messaging.deliveries import is_in, move_each
 from services.messaging.models import Attempt, Base, Batch, Delivery, Sender
@@ -59,18 +59,23 @@ def fill(db: Database, state: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "where"),
-    [("queued", "sending", ()), ("accepted", "queued", (is_in("accepted"),)), ("sending", "sent", ())],
+    ("before", "after", "where", "key"),
+    [
+        ("queued", "sending", (), claims.AS_RESERVED),
+        ("accepted", "queued", (is_in("accepted"),), ("id",)),
+        ("sending", "sent", (), ("id",)),
+    ],
 )
 def test_deliveries_are_found_by_their_ids_alone(
-    crowded: Database, before: str, after: str, where: tuple[Any, ...]
+    crowded: Database, before: str, after: str, where: tuple[Any, ...], key: tuple[str, ...]
 ) -> None:
     db = crowded.for_firm(new_id())
     ids = [row["id"] for row in fill(db, before)[:20]]
 
     def change() -> None:
         with db.unit_of_work() as uow:
-            moved = move_each(uow, after, utc_now(), [{"id": id_, "attempts": 1} for id_ in ids], where=where)
+            rows = [{"id": id_, "attempts": 1, **({"version": 1} if "version" in key else {})} for id_ in ids]
+            moved = move_each(uow, after, utc_now(), rows, where=where, key=key)
         assert sorted(moved) == ids
 
     assert "using pk_delivery" in plan_of(db, "UPDATE delivery", change)
