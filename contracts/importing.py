@@ -6,10 +6,26 @@ from typing import Any, NamedTuple
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Choice, Count, Entries, Event, Flag, Id, Operation, Progress, Stamped, Text
+from contracts.base import (
+    Choice,
+    Count,
+    Entries,
+    Event,
+    Flag,
+    Id,
+    Operation,
+    PageRequest,
+    Progress,
+    Stamped,
+    Text,
+    page_of,
+)
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 AN_IMPORT = "018f4e9a-0000-7000-8000-0000000000a1"
+IMPORT_STATES = (
+    "uploaded", "previewing", "previewed", "running", "finished", "failed", "cancelled", "undoing", "undone",
+)  # fmt: skip
 
 
 class CreateImport(Schema):
@@ -106,28 +122,37 @@ class ImportUndo(Schema):
     conflicts = fields.List(fields.Nested(UndoConflict))
 
 
-class Import(Stamped):
-    """`error_counts`: how often each kind of error came, by its code. `sheets` are those of a workbook, `sheet` the one
-    that is read. `progress` is that of a preview while it lasts, then of the run, and once there is one of the undo, in
-    records. `clients_created`: those that an import of cases made."""
+class ListImports(PageRequest):
+    """Newest first."""
+
+    state = Choice(*IMPORT_STATES, load_default=None, allow_none=True)
+
+
+class ListedImport(Stamped):
+    """`error_counts`: how often each kind of error came, by its code. `sheet`: the one of a workbook that is read.
+    `progress` is that of a preview while it lasts, then of the run, and once there is one of the undo, in records.
+    `clients_created`: those that an import of cases made."""
 
     filename = fields.String()
     target = fields.String()
-    state = Choice(
-        "uploaded", "previewing", "previewed", "running", "finished", "failed", "cancelled", "undoing", "undone"
-    )
+    state = Choice(*IMPORT_STATES)
     sheet = fields.String(allow_none=True)
-    sheets = fields.List(fields.String())
-    columns = fields.List(fields.String())
-    suggested_mapping = fields.Dict()
-    mapping = fields.Dict(allow_none=True)
     duplicates = fields.String(allow_none=True)
     progress = fields.Nested(Progress)
     counts = fields.Nested(ImportCounts)
     error_counts = fields.Dict(keys=fields.String(), values=Count())
-    rows = fields.List(fields.Nested(ImportRowError))
     failure = fields.String(allow_none=True)
     clients_created = Count()
+
+
+class Import(ListedImport):
+    """`sheets` are those of a workbook; `rows` the first 100 that failed."""
+
+    sheets = fields.List(fields.String())
+    columns = fields.List(fields.String())
+    suggested_mapping = fields.Dict()
+    mapping = fields.Dict(allow_none=True)
+    rows = fields.List(fields.Nested(ImportRowError))
     undo = fields.Nested(ImportUndo, allow_none=True)
 
 
@@ -157,6 +182,7 @@ class ImportOperations(NamedTuple):
     cancel: Operation
     undo: Operation
     get: Operation
+    list: Operation
     get_errors: Operation
     requested: Event
     undo_requested: Event
@@ -179,6 +205,7 @@ def import_operations(owner: str, permission: str) -> ImportOperations:
         Operation(owner, "cancel_import", ImportId, Import, (NotFound, Conflict), **asked),
         Operation(owner, "undo_import", ImportId, Import, (NotFound, Conflict), **asked),
         Operation(owner, "get_import", ImportId, Import, (NotFound,), **asked),
+        Operation(owner, "list_imports", ListImports, page_of(ListedImport), (Invalid,), permission=permission),
         Operation(
             owner, "get_import_errors", GetImportErrors, ImportErrorFile, (NotFound, Conflict), deadline=30.0, **asked
         ),

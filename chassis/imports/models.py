@@ -39,6 +39,7 @@ class FileImportColumns(AskedAgain):
         return (
             PrimaryKeyConstraint("firm_id", "id"),
             CheckConstraint("created + updated + skipped + failed = position", name="counts_add_up"),
+            Index("ix_file_import_created", "firm_id", "created_at", "id"),
             Index("ix_file_import_kept", "updated_at", sqlite_where=kept, postgresql_where=kept),
             index_of("file_import"),
         )

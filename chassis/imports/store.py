@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.imports.models import OUTCOMES, UNDO
+from chassis.paging import page
 from contracts.errors import NotFound
 
 ROWS_SHOWN = 100
@@ -54,9 +55,13 @@ class ImportStore:
         """The column of the changes that names the record."""
         return getattr(self.changes, self.record)
 
+    def shown(self, session: Session) -> Select[Any]:
+        """The imports that are there for the caller."""
+        return select(self.imports)
+
     def find(self, session: Session, import_id: str, *, lock: bool = False) -> Any:
         """Raises NotFound `import_not_found`."""
-        statement = select(self.imports).where(self.imports.id == import_id)
+        statement = self.shown(session).where(self.imports.id == import_id)
         found = session.scalar(statement.with_for_update() if lock else statement)
         if found is None:
             raise NotFound("import_not_found", import_id=import_id)
@@ -71,7 +76,31 @@ class ImportStore:
             rows = [{"row": row.row, "errors": row.errors} for row in session.scalars(failed.limit(ROWS_SHOWN))]
             return self.wire(found, rows, self._conflicts(session, found) if found.state in UNDO else [])
 
-    def _conflicts(self, session: Session, found: Any) -> list[dict[str, Any]]:
+    def list(
+        self,
+        db: Database,
+        *,
+        state: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        sort: str | None = None,
+    ) -> dict[str, Any]:
+        """A page, newest first unless `sort` (created_at) says otherwise, of all imports or those in a state."""
+        with db.read() as session:
+            statement = self.shown(session)
+            rows, meta = page(
+                session,
+                statement if state is None else statement.where(self.imports.state == state),
+                model=self.imports,
+                sorts={"created_at": self.imports.created_at},
+                default_sort="-created_at",
+                limit=limit,
+                cursor=cursor,
+                sort=sort,
+            )
+            return {"data": [self.wire(found) for found in rows], "meta": meta}
+
+    def _conflicts(self, session: Session, found: Any) -> Sequence[dict[str, Any]]:
         """The first records that the undo left."""
         left = (
             select(self.record_id.label("record"), self.changes.conflicts)

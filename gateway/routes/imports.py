@@ -13,17 +13,19 @@ from werkzeug.utils import secure_filename
 from chassis.columns import new_id
 from chassis.workbooks import CONTENT_TYPE
 from contracts import cases, clients
+from contracts.base import Choice, page_of
 from contracts.errors import CasewireError, DeadlineExceeded, Unavailable, invalid_field
-from contracts.importing import Import
+from contracts.importing import Import, ListedImport, ListImports
 from gateway.credentials import demand
-from gateway.endpoints import call, call_either, expose, permitted
+from gateway.endpoints import call, call_either, expose, permitted, query_arguments
 from gateway.tables import attachment
-from gateway.wire import record_response
+from gateway.wire import json_response, record_response
 
 blueprint = Blueprint("imports", __name__, url_prefix="/v1/imports", description="Clients and cases from a file.")
 BINARY = {"type": "string", "format": "binary"}
 IMPORT = {"id": "import_id"}
 CREATE = {"clients": clients.CREATE_IMPORT, "cases": cases.CREATE_IMPORT}
+LIST = {"clients": clients.LIST_IMPORTS, "cases": cases.LIST_IMPORTS}
 MISSING = "import_not_found"
 
 
@@ -36,6 +38,21 @@ class ImportFile(ma.Schema):
 class ImportForm(ma.Schema):
     target = ma.fields.String(load_default="clients", validate=ma.validate.OneOf(list(CREATE)))
     sheet = ma.fields.String(load_default=None, validate=ma.validate.Length(max=100))
+
+
+class ListTargetedImports(ListImports):
+    target = Choice(*LIST, load_default="clients")
+
+
+@blueprint.route("", methods=["GET"])
+@permitted(clients.LIST_IMPORTS)
+@query_arguments(blueprint, ListTargetedImports)
+@blueprint.response(200, page_of(ListedImport))
+def list_imports(query: dict[str, Any]) -> Response:
+    """The imports of clients, or of cases."""
+    operation = LIST[query.pop("target")]
+    demand(operation.permission)
+    return json_response(call(operation, **query))
 
 
 @blueprint.route("", methods=["POST"])

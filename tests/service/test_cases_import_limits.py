@@ -24,6 +24,12 @@ def limited(office: ImportOffice, *case_types: dict[str, Any]) -> Any:
     return use(Context(firm_id=office.firm_id, actor_id=office.actor_id, actor_kind="staff", sees_only=kinds))
 
 
+def listed(office: ImportOffice) -> list[str]:
+    found = office.service.list_imports()
+    assert found["meta"]["total"] == len(found["data"])
+    return [entry["id"] for entry in found["data"]]
+
+
 @pytest.fixture
 def types(office: ImportOffice) -> tuple[dict[str, Any], dict[str, Any]]:
     return office.case_type(name="Ours"), office.case_type(name="Theirs")
@@ -70,6 +76,10 @@ def test_an_import_is_there_for_those_who_see_all_that_it_may_be_about(office: I
     for kinds in ((ours,), (ours, theirs)):
         with limited(office, *kinds):
             assert service.get_import(mine["id"])["id"] == mine["id"]
+    for kinds, shown in (((theirs,), []), ((ours,), [mine]), ((ours, theirs), [mine])):
+        with limited(office, *kinds):
+            assert listed(office) == [entry["id"] for entry in shown]
+    assert listed(office) == [everybodys["id"], mine["id"]]
     with limited(office, ours):
         service.preview_import(import_id=mine["id"], **SETTINGS)
         service.run_import(mine["id"])

@@ -10,9 +10,9 @@ from openpyxl import Workbook, load_workbook
 from sqlalchemy import func, select
 
 from chassis.columns import new_id
-from contracts.clients import CLIENTS_IMPORTED
+from contracts.clients import CLIENTS_IMPORTED, LIST_IMPORTS
 from contracts.errors import Conflict, Invalid, NotFound
-from contracts.importing import Import
+from contracts.importing import Import, ListedImport
 from services.clients import import_running, importing
 from services.clients.activity import list_client_activity
 from services.clients.imports import IMPORTS
@@ -177,6 +177,19 @@ def test_an_import_is_previewed_first_and_runs_once(desk: Desk) -> None:
     ):
         with pytest.raises(Conflict, match="import_started"):
             attempt()
+
+
+def test_imports_are_listed_newest_first_and_by_state(desk: Desk, tmp_path: Path) -> None:
+    ended = desk.import_all([HEADER, row(1), *BAD_ROWS])
+    uploaded = desk.upload([HEADER, row(2)])
+    previewed = desk.preview([HEADER, row(3)])
+    first = IMPORTS.list(desk.db, limit=2)
+    rest = IMPORTS.list(desk.db, limit=2, cursor=first["meta"]["next_cursor"])
+    assert [entry["id"] for entry in first["data"]] == [previewed["id"], uploaded["id"]]
+    assert (first["meta"]["total"], rest["meta"]["next_cursor"]) == (3, None)
+    assert LIST_IMPORTS.response().dump(rest)["data"] == [ListedImport().dump(ended)]
+    assert IMPORTS.list(desk.db, state="uploaded")["data"] == [uploaded]
+    assert IMPORTS.list(Desk(desk.everywhere, tmp_path).db)["data"] == []
 
 
 def test_another_firms_import_does_not_exist(desk: Desk, tmp_path: Path) -> None:

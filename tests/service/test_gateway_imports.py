@@ -64,9 +64,20 @@ def test_an_import_that_clients_does_not_have_is_asked_of_cases(
     problem(edge.send(method, path, **sent), 404, "import_not_found")
 
 
+def test_a_list_shows_the_imports_of_its_target(edge: Edge) -> None:
+    page = {"data": [{"id": ID, "state": "running"}], "meta": {"next_cursor": None, "total": 1}}
+    for owner, query in ((clients, "?state=running"), (cases, "?target=cases&state=running&limit=2")):
+        edge.answer(owner.LIST_IMPORTS, lambda **asked: page)
+        assert edge.send("GET", f"/v1/imports{query}").json == page
+        [asked] = edge.calls.asked(owner.LIST_IMPORTS)
+        assert (asked["state"], asked["limit"]) == ("running", 2 if owner is cases else 50)
+    problem(edge.send("GET", "/v1/imports?target=tasks"), 422, "invalid_input")
+
+
 def test_cases_are_imported_by_who_may_write_cases(edge: Edge) -> None:
     allow(edge, "imports.write")
     problem(upload(edge, target="cases"), 403, "permission_denied")
+    problem(edge.send("GET", "/v1/imports?target=cases"), 403, "permission_denied")
     edge.answer(clients.RUN_IMPORT, unknown)
     problem(edge.send("POST", f"/v1/imports/{ID}/run", json={}), 403, "permission_denied")
     allow(edge, "cases.write")

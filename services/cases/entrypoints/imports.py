@@ -47,6 +47,10 @@ class ImportEntrypoints(Dependencies):
     def get_import(self, import_id: str) -> Record:
         return IMPORTS.get(self.db, import_id)
 
+    @serve(cases.LIST_IMPORTS)
+    def list_imports(self, **query: Any) -> Record:
+        return IMPORTS.list(self.db, **query)
+
     @serve(cases.GET_IMPORT_ERRORS)
     def get_import_errors(self, **query: Any) -> Record:
         return errors.get_import_errors(self.db, self.files, IMPORTS, **query)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from chassis.context import kinds_seen
 from chassis.imports.store import ImportStore
-from contracts.errors import NotFound
+from chassis.value_sets import among
 from services.cases.models import CaseImport, CaseImportChange, CaseImportRow
 
 
 class _CaseImports(ImportStore):
-    def find(self, session: Session, import_id: str, *, lock: bool = False) -> Any:
-        """Raises NotFound `import_not_found`, also to whom not all is shown that it may be about: what it read, changed
-        or would take back."""
-        found = super().find(session, import_id, lock=lock)
+    def shown(self, session: Session) -> Select[Any]:
+        """Those of which all is shown to the caller that they may be about: what they read, changed or would take
+        back."""
+        statement = super().shown(session)
         kinds = kinds_seen()
-        if kinds is not None and (found.sees_only is None or not set(found.sees_only) <= set(kinds)):
-            raise NotFound("import_not_found", import_id=import_id)
-        return found
+        if kinds is None:
+            return statement
+        begun = session.execute(select(CaseImport.id, CaseImport.sees_only))
+        shown = [id_ for id_, types in begun if types is not None and set(types) <= set(kinds)]
+        return statement.where(among(session, CaseImport.id, shown))
 
 
 IMPORTS = _CaseImports(CaseImport, CaseImportRow, CaseImportChange, "case_id", ("clients_created",))

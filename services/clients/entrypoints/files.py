@@ -47,6 +47,10 @@ class FilesEntrypoints(FirmDays):
     def get_import(self, import_id: str) -> dict[str, Any]:
         return IMPORTS.get(self.db, import_id)
 
+    @serve(contract.LIST_IMPORTS)
+    def list_imports(self, **query: Any) -> dict[str, Any]:
+        return IMPORTS.list(self.db, **query)
+
     @serve(contract.GET_IMPORT_ERRORS)
     def get_import_errors(self, **query: Any) -> dict[str, Any]:
         return errors.get_import_errors(self.db, self.files, IMPORTS, **query)
