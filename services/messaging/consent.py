@@ -136,7 +136,8 @@ class Restored:
 class Change:
     """One change of consent, of an address or else of a client. `client_ids`: whose address it is, as far as known.
     `restores`: instead of having `state` said of it, the row is as it was before a mistaken or a wider opt-out.
-    `unreachable`: it is not that somebody said stop, but that the address does not exist."""
+    `unreachable`: it is not that somebody said stop, but that the address does not exist. `forgotten`: whose address
+    it was is erased, so that the ledger gets its hash alone."""
 
     channel: str
     state: str
@@ -147,6 +148,7 @@ class Change:
     client_ids: Sequence[str] = ()
     restores: Restored | None = None
     unreachable: bool = False
+    forgotten: bool = False
     id: str = field(default_factory=new_id)
 
     @property
@@ -172,7 +174,8 @@ def record_changes(uow: UnitOfWork, changes: Sequence[Change], at: dt.datetime |
                 "id": change.id,
                 "at": now,
                 "channel": change.channel,
-                "address": change.address.lower() if change.address else None,
+                "address": change.address.lower() if change.address and not change.forgotten else None,
+                "address_hash": hashed(change.address) if change.address and change.forgotten else None,
                 "client_id": change.client_id,
                 "state": change.state,
                 "source": change.source,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from email.utils import parseaddr
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -33,12 +34,13 @@ _STATUSES = {"sent": "sent", "delivered": "delivered", "complained": "complained
 @dataclass(frozen=True)
 class _Meant:
     """What an event means for one firm: the addresses that end here with the other side's code, and the delivery with
-    its new status where it is known."""
+    its new status where it is known. `erased`: it has no address any more."""
 
     firm_id: str
     ended: dict[str, str | None]
     delivery_id: str | None = None
     status: str | None = None
+    erased: bool = False
 
 
 def record_email_event(
@@ -67,7 +69,7 @@ def record_email_event(
             proof = evidence if meant.delivery_id is None else {**evidence, "delivery_id": meant.delivery_id}
             # Consent first, as in a claim: two that want the same rows wait for each other, and do not deadlock.
             for address, said in sorted(meant.ended.items()):
-                applied |= _end(uow, kind, address, {**proof, "code": said}, now)
+                applied |= _end(uow, kind, address, {**proof, "code": said}, now, erased=meant.erased)
             if meant.delivery_id is not None and meant.status is not None:
                 applied |= apply_status(
                     uow,
@@ -98,8 +100,11 @@ def _who_is_meant(db: Database, kind: str, delivery_id: str | None, recipients: 
     if kind == "bounced":
         status = "bounced" if ended else "soft_bounced"
     # A message of ours has one recipient: that address is meant, however the other side writes it.
-    own = {known.address: next(iter(ended.values()))} if ended and known.address else {}
-    return [_Meant(known.firm_id, own, delivery_id, status)]
+    if known.address:
+        own = {known.address: next(iter(ended.values()))} if ended else {}
+        return [_Meant(known.firm_id, own, delivery_id, status)]
+    told = {parseaddr(address)[1]: code for address, code in ended.items() if "@" in address}
+    return [_Meant(known.firm_id, told, delivery_id, status, erased=True)]
 
 
 def _ends(kind: str, recipient: Record) -> bool:
@@ -113,9 +118,11 @@ def _firms_that_wrote_to(session: Session, addresses: Iterable[str]) -> list[str
     return sorted(session.scalars(statement)) if addresses else []
 
 
-def _end(uow: UnitOfWork, kind: str, address: str, evidence: Record, now: dt.datetime) -> bool:
-    """Takes an address off email. Returns whether that is new."""
-    speaker = stops.Speaker("email", address, consent.persons_of_address(uow.session, address))
+def _end(uow: UnitOfWork, kind: str, address: str, evidence: Record, now: dt.datetime, *, erased: bool) -> bool:
+    """Takes an address off email. Returns whether that is new. `erased`: nobody's whom we know, unless it was somebody
+    else's as well."""
+    persons = consent.persons_of_address(uow.session, address)
+    speaker = stops.Speaker("email", address, persons, forgotten=erased and not persons)
     if kind == "complained":
         return stops.record_stop(uow, speaker, source="provider", evidence=evidence, at=now) is not None
     states = stops.hold(uow, speaker, widely=False)

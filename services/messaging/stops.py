@@ -34,12 +34,14 @@ _OF_THE_ADDRESS = ("confirms", "doubtful", "before")
 @dataclass(frozen=True)
 class Speaker:
     """Who says stop or start: an address on a channel, and the clients whose address it is as far as known. `called`:
-    it is called from the number that it has written to, and never written to from there."""
+    it is called from the number that it has written to, and never written to from there. `forgotten`: whose address it
+    was is erased."""
 
     channel: str
     address: str
     client_ids: Sequence[str] = ()
     called: bool = False
+    forgotten: bool = False
 
     @property
     def key(self) -> Key:
@@ -62,6 +64,7 @@ class Speaker:
             client_id=self.client_id,
             client_ids=self.client_ids,
             restores=restores,
+            forgotten=self.forgotten,
         )
 
 

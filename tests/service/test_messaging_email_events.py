@@ -12,10 +12,12 @@ from contracts.messaging import CONSENT_CHANGED, DELIVERY_DELIVERED, DELIVERY_FA
 from services.messaging import consent, consent_ledger, senders
 from services.messaging.email_events import forget_old_events, record_email_event
 from services.messaging.models import Delivery, ProviderEvent
+from tests.service.canaries import found_in
+from tests.service.erasing_messages import erased, files
 from tests.service.messaging_desk import NOW, Desk, desk
 from tests.service.one_database import on_one_database
 
-__all__ = ["desk"]
+__all__ = ["desk", "files"]
 
 MAILBOX = "ann@example.com"
 
@@ -145,6 +147,33 @@ def test_an_event_about_another_firms_delivery_stays_there(mailed: Desk) -> None
         delivery = send_email(other)
     happened(mailed, "complained", delivery)
     assert [len(ledger(firm)) for firm in (mailed, other)] == [0, 1]
+
+
+@on_one_database
+@pytest.mark.parametrize(
+    ("kind", "hard_one", "reason"), [("complained", False, "opted_out"), ("bounced", True, "invalid_address")]
+)
+def test_what_is_said_about_a_message_to_somebody_erased_ends_the_address(
+    mailed: Desk, kind: str, hard_one: bool, reason: str
+) -> None:
+    delivery = send_email(mailed)
+    erased(mailed, str(delivery.client_id))
+    said = {"address": "Ann <ANN@EXAMPLE.COM>", "hard": hard_one}
+    happened(mailed, kind, delivery, recipients=[said])
+    assert found_in(mailed.everywhere, [MAILBOX, MAILBOX.upper()]) == [], "its hash alone is kept"
+    assert ledger(mailed) == [("opted_out", "provider", kind)]
+    assert state_of(mailed, send_email(mailed)) == ("suppressed", reason)
+
+
+def test_what_is_said_about_a_message_to_somebody_erased_ends_the_address_of_who_has_it_now(mailed: Desk) -> None:
+    delivery = send_email(mailed)
+    erased(mailed, str(delivery.client_id))
+    successor = send_email(mailed)
+    happened(mailed, "complained", delivery)
+    (event,) = mailed.emitted(CONSENT_CHANGED)
+    assert event["client_ids"] == [successor.client_id]
+    (entry,) = consent_ledger.list_consents(mailed.db, mailed.calls, address=MAILBOX)["data"]
+    assert entry["address"] == MAILBOX, "it is theirs"
 
 
 @on_one_database
