@@ -87,7 +87,8 @@ def freeze(
 
     Raises NotFound `form_not_found`, `task_template_not_found`; Conflict `form_archived`, `template_archived`; Invalid
     `form_empty`, and on `answers.<key>`: `unknown_task`, `task_skipped` where the other answers hide the task,
-    `answered_on_the_task` for a file or a signature, and what `check_answer` says.
+    `answered_on_the_task` for a file or a signature, and what `check_answer` says; `answers_refused` where several are
+    wrong.
     """
     given = _Given(due, assignee_id, answers or {}, calendar, now)
     templates = load_templates(session, list(template_ids))
@@ -170,31 +171,39 @@ def _freeze_form(
         key = row["item_key"]
         row["due_at"], row["due_counted_from"] = dates[key]
         row["status"] = "skipped" if key in hidden else "to_do"
-    for key in known:
-        if key in hidden:
-            message = "The other answers hide this task, so that it has no answer."
-            raise invalid_field(f"answers.{key}", message, "task_skipped")
+    if skipped := [key for key in known if key in hidden]:
+        message = "The other answers hide this task, so that it has no answer."
+        raise Invalid("task_skipped", fields=[{"field": f"answers.{key}", "message": message} for key in skipped])
     return FrozenForm(form.id, form.version, form.title, rows, known)
 
 
 def _known(rows: Iterable[Row], answers: Mapping[str, Any]) -> Row:
     """The answers that are not blank, as they are kept."""
     tasks = {row["item_key"]: row for row in rows}
-    known = {}
+    known: Row = {}
+    refused: dict[str, Invalid] = {}
     for key, answer in answers.items():
-        if key not in tasks:
-            raise invalid_field(f"answers.{key}", "The form has no task with this key.", "unknown_task")
-        if tasks[key]["kind"] in _ON_THE_TASK:
-            message = "Files and signatures are given on the task itself."
-            raise invalid_field(f"answers.{key}", message, "answered_on_the_task")
-        # What is blank is not known, also where an answer is required.
-        question = Question(tasks[key]["kind"], False, tasks[key]["options"], tasks[key]["checks"])
         try:
-            known[key] = check_answer(question, answer)
-        except Invalid as refused:
-            named = [{**entry, "field": f"answers.{key}"} for entry in refused.fields]
-            raise Invalid(refused.code, fields=named, **refused.meta) from None
+            known[key] = _checked(tasks.get(key), answer)
+        except Invalid as error:
+            refused[key] = error
+    if refused:
+        named = [{**entry, "field": f"answers.{key}"} for key, error in refused.items() for entry in error.fields]
+        first, *others = refused.values()
+        if others:
+            raise Invalid("answers_refused", fields=named)
+        raise Invalid(first.code, fields=named, **first.meta)
     return {key: answer for key, answer in known.items() if answer is not None}
+
+
+def _checked(task: Row | None, answer: Any) -> Any:
+    """An answer as it is kept. Raises Invalid on the field `answer`."""
+    if task is None:
+        raise invalid_field("answer", "The form has no task with this key.", "unknown_task")
+    if task["kind"] in _ON_THE_TASK:
+        raise invalid_field("answer", "Files and signatures are given on the task itself.", "answered_on_the_task")
+    # What is blank is not known, also where an answer is required.
+    return check_answer(Question(task["kind"], False, task["options"], task["checks"]), answer)
 
 
 def _changed(rows: Iterable[Mapping[str, Any]], change: Callable[[Any], Any]) -> list[Row]:
