@@ -173,8 +173,9 @@ def _make_room(
             for file in there
             if file.state == "coming" and file.client_id == client_id
         }
-        # Of this client alone: what one has uploaded takes no place from another client of the case.
-        room = _MOST_KEPT - sum(file.client_id == client_id for file in there)
+        # Of this client alone: what one has uploaded takes no place from another client of the case. What became its by
+        # an answer or a merge may be more than one may upload.
+        room = max(0, _MOST_KEPT - sum(file.client_id == client_id for file in there))
         new: list[_Judged] = []
         for one in judged:
             which = (one.sha256, one.filename)

@@ -202,6 +202,16 @@ def test_what_one_client_has_uploaded_takes_no_place_from_another(office: Office
     assert attach(office, task_id, pdf(b"of staff"))["refused"] == []
 
 
+def test_who_has_more_files_than_there_is_room_for_uploads_no_more(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_MOST_KEPT", 1)
+    task_id = question(office)
+    submit(office, task_id, [one(office, task_id, client_id=new_id()) for _ in range(2)])
+    (refused,) = attach(office, task_id, pdf(b"more"))["refused"]
+    assert refused["code"] == "too_many_files"
+
+
 def test_another_answer_lets_go_what_it_does_not_name(office: Office) -> None:
     task_id = question(office)
     kept, dropped = one(office, task_id), one(office, task_id)
