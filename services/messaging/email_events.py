@@ -103,7 +103,7 @@ def _who_is_meant(db: Database, kind: str, delivery_id: str | None, recipients: 
     if known.address:
         own = {known.address: next(iter(ended.values()))} if ended else {}
         return [_Meant(known.firm_id, own, delivery_id, status)]
-    told = {parseaddr(address)[1]: code for address, code in ended.items() if "@" in address}
+    told = {plain: code for address, code in ended.items() if "@" in (plain := parseaddr(address)[1])}
     return [_Meant(known.firm_id, told, delivery_id, status, erased=True)]
 
 

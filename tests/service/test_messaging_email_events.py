@@ -158,8 +158,9 @@ def test_what_is_said_about_a_message_to_somebody_erased_ends_the_address(
 ) -> None:
     delivery = send_email(mailed)
     erased(mailed, str(delivery.client_id))
-    said = {"address": "Ann <ANN@EXAMPLE.COM>", "hard": hard_one}
-    happened(mailed, kind, delivery, recipients=[said])
+    said = [{"address": address, "hard": hard_one} for address in ("(somebody@there)", "Ann <ANN@EXAMPLE.COM>")]
+    happened(mailed, kind, delivery, recipients=said)
+    assert len(mailed.emitted(CONSENT_CHANGED)) == 1
     assert found_in(mailed.everywhere, [MAILBOX, MAILBOX.upper()]) == [], "its hash alone is kept"
     assert ledger(mailed) == [("opted_out", "provider", kind)]
     assert state_of(mailed, send_email(mailed)) == ("suppressed", reason)
