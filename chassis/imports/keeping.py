@@ -46,7 +46,9 @@ def _empty(db: Database, files: Files, store: ImportStore, import_id: str, now: 
     while _forget_changes(db, store, import_id):
         pass
     with db.read() as session:
-        keys = store.find(session, import_id).file_keys
+        entry = store.find(session, import_id)
+        shared = store.shares_file(session, entry)
+        keys = [key for key in entry.file_keys if not (shared and key == entry.file_key)]
     for key in keys:
         files.delete(key)
     with db.unit_of_work() as uow:

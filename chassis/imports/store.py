@@ -67,6 +67,13 @@ class ImportStore:
             raise NotFound("import_not_found", import_id=import_id)
         return found
 
+    def shares_file(self, session: Session, entry: Any) -> bool:
+        """Whether another import that is kept is of the same upload: one sent again under an idempotency key when the
+        first answer was kept no longer."""
+        imports = self.imports
+        others = (imports.id != entry.id, imports.file_key == entry.file_key, imports.emptied_at.is_(None))
+        return session.scalar(select(imports.id).where(*others).limit(1)) is not None
+
     def get(self, db: Database, import_id: str) -> dict[str, Any]:
         """The import with its progress, its counts, and the first 100 rows that failed. Raises NotFound
         `import_not_found`."""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+from typing import IO, Any
 
 import marshmallow as ma
+from eventlet import tpool
 from flask import Response, g
 from flask_smorest import Blueprint
 from flask_smorest.fields import Upload
 from werkzeug.utils import secure_filename
 
 from chassis.columns import new_id
+from chassis.idempotency import hash_request
 from chassis.workbooks import CONTENT_TYPE
 from contracts import cases, clients
-from contracts.base import Choice, page_of
-from contracts.errors import CasewireError, DeadlineExceeded, Unavailable, invalid_field
+from contracts.base import Choice, Operation, page_of
+from contracts.errors import CasewireError, DeadlineExceeded, NotFound, Unavailable, invalid_field
 from contracts.importing import Import, ListedImport, ListImports
 from gateway.credentials import demand
-from gateway.endpoints import call, call_either, expose, permitted, query_arguments
+from gateway.endpoints import IDEMPOTENCY_KEY, call, call_either, expose, permitted, query_arguments
 from gateway.tables import attachment
 from gateway.wire import json_response, record_response
 
@@ -59,25 +62,58 @@ def list_imports(query: dict[str, Any]) -> Response:
 @permitted(clients.CREATE_IMPORT)
 @blueprint.arguments(ImportFile, location="files")
 @blueprint.arguments(ImportForm, location="form")
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 @blueprint.response(201, Import)
 def create_import(files: dict[str, Any], form: dict[str, Any]) -> Response:
     """Upload a file; the answer names its columns and suggests what each is."""
-    demand(CREATE[form["target"]].permission)
+    operation = CREATE[form["target"]]
+    demand(operation.permission)
     upload = files["file"]
     filename = secure_filename(upload.filename or "")[:255]
     if not filename:
         raise invalid_field("file", "The file has no name.")
-    file_key = f"imports/{g.context.firm_id}/{new_id()}"
-    g.files.put(file_key, upload.stream)
-    try:
-        made = call(CREATE[form["target"]], file_key=file_key, filename=filename, sheet=form["sheet"])
-    except (Unavailable, DeadlineExceeded):
-        # Perhaps it was taken all the same.
-        raise
-    except CasewireError:
-        g.files.delete(file_key)
-        raise
+    asked = {"filename": filename, "sheet": form["sheet"]}
+    file_key = f"imports/{g.context.firm_id}/{_name(upload.stream, operation, asked)}"
+    made = _known(operation, file_key, asked)
+    if made is None:
+        g.files.put(file_key, upload.stream)
+        try:
+            made = call(operation, file_key=file_key, **asked)
+        except (Unavailable, DeadlineExceeded):
+            # Perhaps it was taken all the same.
+            raise
+        except CasewireError as error:
+            # What is in use is read just now by the same request, sent twice.
+            if error.code != "idempotency_key_in_use":
+                g.files.delete(file_key)
+            raise
     return record_response(made, 201, location=f"/v1/imports/{made['id']}")
+
+
+def _name(stream: IO[bytes], operation: Operation, asked: dict[str, Any]) -> str:
+    """What an upload is stored under: its own, or by an idempotency key one that follows from the key, the content and
+    all that is asked, so that the same again is the same request to its owner."""
+    key = g.context.idempotency_key
+    if key is None:
+        return new_id()
+    # In a thread of the system: of a large file it takes a while, in which nobody else should wait.
+    digest = tpool.execute(hashlib.file_digest, stream, "sha256").hexdigest()
+    stream.seek(0)
+    sees_only = g.context.sees_only
+    return hash_request({**asked, "key": key, "owner": operation.owner, "content": digest, "sees_only": sees_only})
+
+
+def _known(operation: Operation, file_key: str, asked: dict[str, Any]) -> Any:
+    """The answer under an idempotency key that needs no file any more, or finds it there: its upload would be left
+    over, and to delete it could take away the first one's. None: the file is to be stored."""
+    if g.context.idempotency_key is None:
+        return None
+    try:
+        return call(operation, file_key=file_key, **asked)
+    except NotFound as error:
+        if error.code != "file_not_found":
+            raise
+    return None
 
 
 for method, path, of_clients, of_cases, status in (

@@ -63,6 +63,46 @@ def test_requests_under_one_key_at_the_same_time_have_one_effect(system: Embedde
     assert [kind["name"] for kind in system.api.every("/v1/case-types")].count(name) == 1
 
 
+def test_an_upload_under_one_key_is_one_import(system: Embedded) -> None:
+    key = uuid.uuid4().hex
+    stored = system.folder / "files" / "imports"
+
+    def send(content: bytes, **form: str) -> requests.Response:
+        sent = {"file": ("people.csv", content)}
+        return answer(system.api, "POST", "/v1/imports", data=form, files=sent, headers={"Idempotency-Key": key})
+
+    first = send(b"First name\nAnn\n")
+    assert first.status_code == 201, first.text
+    kept = sorted(stored.rglob("*"))
+    again = send(b"First name\nAnn\n")
+    assert (again.status_code, again.json()) == (201, first.json())
+    for other in (send(b"First name\nBea\n"), send(b"First name\nAnn\n", sheet="People")):
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert sorted(stored.rglob("*")) == kept
+    # Cases know nothing of what clients were asked under the key.
+    assert send(b"First name\nAnn\n", target="cases").status_code == 201
+    previewed = system.api.post(f"/v1/imports/{first.json()['id']}/preview", {})
+    assert previewed["counts"]["read"] == 1
+
+
+def test_one_upload_sent_several_times_at_once_is_one_import(system: Embedded) -> None:
+    key, content = uuid.uuid4().hex, b"First name\n" + b"Ann\n" * 20_000
+
+    def post(_: int) -> requests.Response:
+        return requests.post(
+            f"{system.url}/v1/imports", files={"file": ("people.csv", content)}, timeout=60,
+            headers={"X-API-Key": system.api_key, "Idempotency-Key": key},
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(post, range(4)))
+    refused = [response.json()["code"] for response in answers if response.status_code != 201]
+    assert set(refused) <= {"idempotency_key_in_use"}
+    (made,) = {response.json()["id"] for response in answers if response.status_code == 201}
+    assert post(0).json()["id"] == made
+    assert system.api.post(f"/v1/imports/{made}/preview", {})["counts"]["read"] == 20_000
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [

@@ -13,7 +13,7 @@ from chassis.imports import keeping
 from chassis.workbooks import workbook
 from contracts.clients import IMPORT_UNDO_REQUESTED
 from contracts.errors import Conflict, NotFound, Unavailable
-from services.clients import import_running, import_undo
+from services.clients import import_running, import_undo, importing
 from services.clients.imports import IMPORTS
 from services.clients.models import Import, ImportChange
 from tests.service.clients_desk import NOW, Desk, desk
@@ -76,6 +76,20 @@ def test_what_was_never_started_is_given_up(desk: Desk) -> None:
         assert IMPORTS.get(desk.db, made["id"])["state"] == "cancelled"
         with pytest.raises(Conflict, match="import_started"):
             import_running.run_import(desk.db, import_id=made["id"])
+
+
+def test_an_upload_goes_with_the_last_import_made_of_it(desk: Desk) -> None:
+    first = desk.preview([HEADER, ["Ann", ""]])
+    with desk.db.read() as session:
+        key = session.scalars(select(Import.file_key)).one()
+    second = importing.create_import(desk.db, desk.files, file_key=key, filename="clients.csv")
+    with desk.db.unit_of_work() as uow:
+        IMPORTS.find(uow.session, first["id"]).updated_at = utc_now() - 31 * DAY
+    empty(desk, 0)
+    assert (emptied(desk, first["id"]) is None, emptied(desk, second["id"])) == (False, None)
+    assert files_of(desk) == [key]
+    empty(desk, 31)
+    assert files_of(desk) == []
 
 
 @on_one_database
