@@ -206,9 +206,11 @@ def test_who_has_more_files_than_there_is_room_for_uploads_no_more(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uploads, "_MOST_KEPT", 1)
-    task_id = question(office)
-    submit(office, task_id, [one(office, task_id, client_id=new_id()) for _ in range(2)])
-    (refused,) = attach(office, task_id, pdf(b"more"))["refused"]
+    task_id, ann, twin = question(office), new_id(), new_id()
+    for client_id in (ann, twin):
+        one(office, task_id, client_id=client_id)
+    Merge(office.service, office.firm_id, ann, twin).told()
+    (refused,) = attach(office, task_id, pdf(b"more"), client_id=ann)["refused"]
     assert refused["code"] == "too_many_files"
 
 
@@ -408,6 +410,17 @@ def test_an_erased_clients_files_go_and_no_others(office: Office) -> None:
     assert stored(office) == {hers}
     assert found_in(office.everywhere, ["Marzipan", "Quahogport"]) == ["Quahogport"]
     assert views.get_case_task(office.db, NOW, shared)["answer"] is None
+
+
+def test_what_a_client_has_uploaded_stays_its_own_where_staff_answer_with_it(office: Office) -> None:
+    case_id = office.cases.open(clients=2)
+    ann, bea = office.cases.clients[case_id]
+    task_id = question(office, case_id=case_id)
+    mine, hers = one(office, task_id, client_id=ann), one(office, task_id, client_id=bea)
+    submit(office, task_id, [mine, hers])
+    erase(office, ann)
+    assert stored(office) == {hers}
+    assert views.get_case_task(office.db, NOW, task_id)["answer"] == [hers]
 
 
 def test_a_file_that_is_being_stored_meanwhile_is_not_left(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

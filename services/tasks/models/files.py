@@ -21,7 +21,7 @@ class TaskFile(ByKind, Record, Base):
 
     `state`: `coming` until its content is there, `stored`, `answered` while the task's answer names it, `leaving` when
     nobody wants it any more: then its content goes first and the row after it. `client_id`: who uploaded it, and once
-    it is answered, whose answer it is part of. (No foreign key: a task that nobody has begun can be taken away.)
+    it is part of a client's answer, that client. (No foreign key: a task that nobody has begun can be taken away.)
     """
 
     __tablename__ = "task_file"
@@ -65,8 +65,8 @@ class TaskFile(ByKind, Record, Base):
         return self.state == "answered" and client_id is not None and self.client_id not in (None, client_id)
 
     def answer(self, client_id: str | None) -> None:
-        """It is part of an answer, which is this client's."""
-        self.state, self.client_id = "answered", client_id
+        """It is part of an answer, which is this client's; of one that is nobody's it is still whose it was."""
+        self.state, self.client_id = "answered", client_id or self.client_id
 
     def leave(self) -> None:
         """Nobody wants it any more."""
