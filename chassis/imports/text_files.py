@@ -10,9 +10,9 @@ import csv
 import io
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain, dropwhile, islice
 from typing import IO, Any
 
 import charset_normalizer
@@ -124,7 +124,8 @@ def wrong_encoding() -> Invalid:
 
 
 def read_layout(stream: IO[bytes], encoding: str, delimiter: str | None = None) -> Layout:
-    """The header of a file and the number of its rows, read to its end. An unstated delimiter is told by the header.
+    """The header of a file and the number of its rows, read to its end. An unstated delimiter is told by the header, or
+    where that has none by the rows.
 
     Raises Invalid `file_no_header`, `file_no_rows`, `file_too_many_columns`, `file_too_many_rows`,
     `file_cell_too_large` or `file_open_quote` with the row, or `file_wrong_encoding`.
@@ -133,8 +134,9 @@ def read_layout(stream: IO[bytes], encoding: str, delimiter: str | None = None) 
     first = next((line for line in lines if line.strip()), None)
     if first is None:
         raise unreadable("file_empty", "The file is empty.")
-    delimiter = delimiter or _delimiter(first)
-    found = _numbered_rows(chain([first], lines), delimiter)
+    below = [] if delimiter else list(islice(lines, _SAMPLE_ROWS))
+    delimiter = delimiter or _delimiter(first, below)
+    found = _numbered_rows(chain([first], below, lines), delimiter)
     header = next(found, (0, []))[1]
     columns = _column_names(header)
     rows = 0
@@ -157,12 +159,28 @@ def _filled(cells: list[str]) -> int:
     return sum(bool(cell.strip()) for cell in cells)
 
 
-def _delimiter(header: str) -> str:
-    """The delimiter that makes the most columns of a header."""
+def _delimiter(header: str, below: Sequence[str]) -> str:
+    """The delimiter that makes the most columns of a header, or of a table below it where none makes any: then it is a
+    title."""
     try:
-        return max(_DELIMITERS, key=lambda candidate: len(next(csv.reader([header], delimiter=candidate))))
+        columns = {candidate: len(next(csv.reader([header], delimiter=candidate))) for candidate in _DELIMITERS}
     except csv.Error as error:
         raise cell_too_large(0) from error
+    if max(columns.values()) == 1:
+        columns = {candidate: _table_width(below, candidate) for candidate in _DELIMITERS}
+    return max(_DELIMITERS, key=columns.__getitem__)
+
+
+def _table_width(lines: Sequence[str], delimiter: str) -> int:
+    """How many cells each row has from the first with several on; 1 if they are too few, or not as many in each."""
+    try:
+        widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if _filled(row)]
+    except csv.Error:
+        return 1  # whoever reads the rows one by one can say which it is
+    table = list(dropwhile(lambda width: width == 1, widths))
+    # A single row may as well be one cell with delimiters in it.
+    is_table = len(table) > 1 and len(set(table)) == 1 and table[0] >= _FEWEST_BELOW_A_TITLE
+    return table[0] if is_table else 1
 
 
 def read_rows(stream: IO[bytes], encoding: str, delimiter: str, start: int = 0) -> Iterator[tuple[int, list[str]]]:
@@ -185,8 +203,6 @@ def _numbered_rows(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, 
             row = next(reader, None)
         except csv.Error as error:
             raise cell_too_large(number) from error
-        except UnicodeDecodeError as error:
-            raise wrong_encoding() from error
         if row is None:
             return
         if at_end:
@@ -211,13 +227,20 @@ def _open_quote(row: int) -> Invalid:
 def _lines(stream: IO[bytes], encoding: str) -> Iterator[str]:
     text = io.TextIOWrapper(io.BufferedReader(_Raw(stream), _BLOCK), encoding=encoding, newline="")
     number = 0
-    while line := text.readline(_LONGEST_LINE):
+    while line := _next_line(text):
         if len(line) >= _LONGEST_LINE:
             raise cell_too_large(number)
         if "\0" in line:
             raise wrong_encoding()
         yield line
         number += 1
+
+
+def _next_line(text: io.TextIOWrapper) -> str:
+    try:
+        return text.readline(_LONGEST_LINE)
+    except UnicodeDecodeError as error:
+        raise wrong_encoding() from error
 
 
 class _Raw(io.RawIOBase):

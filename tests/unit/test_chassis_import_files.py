@@ -37,6 +37,11 @@ def test_the_delimiter_is_found_by_the_header(delimiter):
     assert rows(content) == [(1, ["Lee, Ann", "1", "a/b"])]
 
 
+@pytest.mark.parametrize("lines", [["vip;new;old"], ["vip;new;old", "vip;new"], ["new", "Lee; Ann", "Ray; Bob"]])
+def test_a_file_of_one_column_may_have_delimiters_in_its_cells(lines):
+    assert rows("\n".join(["tags", *lines]).encode()) == [(number, [line]) for number, line in enumerate(lines, 1)]
+
+
 @pytest.mark.parametrize(
     ("encoding", "name"),
     [("utf-8", "Zoë Łuk"), ("utf-8-sig", "Zoë Łuk"), ("utf-16", "Zoë Łuk"), ("cp1252", "José Muñoz"),
@@ -59,6 +64,7 @@ BAD = {
     "file_no_header": [
         b"Ann,+1 212 555 0123\nBob,2\n", b"ann@example.com\n", b",,\n1,2,3\n", b"x" * 201 + b",y\n1,2\n",
         b"Clients 2026,,\n,,\nname,phone,city\nAnn,1,Reno\n", b"Clients\nname,phone,city\n",
+        b"Clients\n26 November\nname;note;city\nAnn;\"a;b\";Reno\n", b"Clients\n\nname\tphone\tcity\nAnn\t1\tReno\n",
     ],
     "file_no_rows": [HEADER, HEADER + b"\n\n"],
     "file_wrong_encoding": [
