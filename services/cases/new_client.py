@@ -6,7 +6,8 @@
 
 A refusal by the owner of clients (a duplicate, a wrong phone) takes the pending case away and goes to the caller. What
 ends in between is finished by `finish_due`, again and again until it is done; a repeat of the request under its
-idempotency key finds the same case.
+idempotency key finds the same case. Whoever was told that the case waits cannot be asked about a duplicate any more:
+then the client is made all the same, and is among the suspected duplicates.
 """
 
 from __future__ import annotations
@@ -90,8 +91,9 @@ def create_case_with_new_client(
         return get_case(db, case_id)
 
 
-def finish(db: Database, calls: Any, case_id: str, *, now: dt.datetime) -> Record:
-    """Creates the client of a pending case and makes the case active. Raises what the owner of clients raises."""
+def finish(db: Database, calls: Any, case_id: str, *, now: dt.datetime, duplicate_too: bool = False) -> Record:
+    """Creates the client of a pending case, with `duplicate_too` whomever it resembles, and makes the case active.
+    Raises what the owner of clients raises."""
     with db.read() as session:
         statement = select(NewClientRequest).where(NewClientRequest.case_id == case_id)
         request = session.scalars(statement).one_or_none()
@@ -104,8 +106,9 @@ def finish(db: Database, calls: Any, case_id: str, *, now: dt.datetime) -> Recor
             # Erased since, with all that was known of the person.
             _take_away(db, case_id)
             raise Conflict("client_deleted", client_id=request.client_id)
+        asked = _schema.load(client_data) | ({"skip_duplicate_check": True} if duplicate_too else {})
         try:
-            client = calls.clients.create_client(client_id=request.client_id, **_schema.load(client_data))
+            client = calls.clients.create_client(client_id=request.client_id, **asked)
         except (Invalid, Conflict) as refused:
             if refused.code == "idempotency_key_in_use":
                 raise Unavailable("client_being_created") from refused
@@ -142,7 +145,7 @@ def finish_due(db: Database, calls: Any, *, now: dt.datetime) -> int:
             continue
         with use(Context(firm_id=firm_id)):
             try:
-                finish(firm_db, calls, case_id, now=now)
+                finish(firm_db, calls, case_id, now=now, duplicate_too=True)
                 finished += 1
             except CasewireError as error:
                 _log.warning("pending_case_not_finished", firm_id=firm_id, case_id=case_id, code=error.code)

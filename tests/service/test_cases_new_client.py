@@ -174,7 +174,7 @@ def test_the_same_key_finds_the_same_case_though_its_staff_has_left(office: Offi
 @pytest.mark.parametrize(
     ("outcome", "fields"),
     [
-        (Conflict("duplicate_client", candidates="c1,c2"), []),
+        (Conflict("external_id_taken", client_id="c1"), []),
         (Invalid("invalid_phone", fields=[{"field": "phones.0.number", "message": "Not a phone number."}]),
          ["new_client.phones.0.number"]),
     ],
@@ -198,6 +198,20 @@ def test_a_client_that_is_refused_leaves_nothing(
         assert [entry["field"] for entry in refused.value.fields] == fields
     assert rows(office, Case, CaseClient, CaseFieldValue, StatusChange, NewClientRequest) == [0] * 5
     assert outbox_events(office.db, CASE_CREATED) == []
+
+
+def test_a_case_that_was_said_to_wait_is_not_lost_to_a_duplicate(office: Office, kind: dict[str, Any]) -> None:
+    def of_known_people(**command: Any) -> Any:
+        if not command["skip_duplicate_check"]:
+            raise Conflict("duplicate_client", candidates="c1")
+        return office._create_client(**command)
+
+    answer_once(office, Unavailable("bus_unavailable"))
+    pending = office.case(kind, new_client=ANN)
+    office.calls.answers[CREATE_CLIENT] = of_known_people
+    assert later(office) == 1
+    finished = office.service.get_case(pending["id"])
+    assert (finished["state"], finished["clients"]) == ("open", pending["clients"])
 
 
 def test_a_refused_request_may_be_corrected_under_its_key(office: Office, kind: dict[str, Any]) -> None:
