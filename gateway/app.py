@@ -26,7 +26,7 @@ from gateway import (
     unsubscribe_pages,
     webhooks,
 )
-from gateway.credentials import CredentialCache, authenticate
+from gateway.credentials import CredentialCache, authenticate, needs_credential
 from gateway.routes import (
     accounts,
     automation,
@@ -120,9 +120,8 @@ def create_app(settings: EdgeSettings, credentials: CredentialCache | None = Non
             request.max_content_length = settings.max_json_bytes
             if (request.content_length or 0) > settings.max_json_bytes:
                 raise RequestEntityTooLarge(f"A body may have {settings.max_json_bytes} bytes.")
-        # A browser asks with OPTIONS, and without a credential, whether a page of CORS_ORIGINS may send one.
-        if request.path.startswith("/v1/") and request.method != "OPTIONS":
-            g.credential = authenticate(request, cache)
+        if needs_credential(request):
+            g.credential = authenticate(request, cache, g.calls)
             act_as(_context_of(g.credential))
             _check_media_type()
             _read_body()

@@ -6,13 +6,16 @@ import datetime as dt
 from typing import Any
 
 from cachetools import TTLCache
-from flask import Request, g
+from flask import g
+from werkzeug.wrappers import Request
 
 from chassis.tokens import hash_token
 from contracts.errors import Forbidden, Unauthorized
 
 CACHE_SECONDS = 30
 CACHE_SIZE = 10_000
+REFUSED = "casewire.refused"
+"""In the environment of a request whose body was not taken in: the error by which its caller was refused."""
 
 
 class CredentialCache:
@@ -50,13 +53,20 @@ def presented_key(request: Request) -> str:
     return key
 
 
-def authenticate(request: Request, cache: CredentialCache) -> dict[str, Any]:
+def needs_credential(request: Request) -> bool:
+    """A browser asks with OPTIONS, and without a credential, whether a page of CORS_ORIGINS may send one."""
+    return request.path.startswith("/v1/") and request.method != "OPTIONS"
+
+
+def authenticate(request: Request, cache: CredentialCache, calls: Any) -> dict[str, Any]:
     """The caller's credential (wire form of contracts.accounts.Credential). Raises Unauthorized."""
+    if REFUSED in request.environ:
+        raise request.environ[REFUSED]
     key_hash = hash_token(presented_key(request))
     credential = cache.get(key_hash)
     if credential is None:
         drops = cache.drops
-        credential = g.calls.accounts.resolve_api_key(key_hash=key_hash)
+        credential = calls.accounts.resolve_api_key(key_hash=key_hash)
         if cache.drops == drops:
             cache.put(key_hash, credential)
     expires_at = credential.get("expires_at")

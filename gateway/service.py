@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 import time
 from typing import Any
@@ -18,8 +19,9 @@ from chassis.events import ReceivedEvent, on
 from chassis.files import FilesProvider
 from chassis.rpc import Calls
 from contracts import accounts, cases, clients, messaging, portal, tasks
+from contracts.errors import CasewireError
 from gateway.app import create_app
-from gateway.credentials import CredentialCache
+from gateway.credentials import REFUSED, CredentialCache, authenticate, needs_credential
 from gateway.http_server import EdgeServer
 from gateway.oversized_forms import TextFields
 from gateway.portal_uploads import TOO_LARGE, is_of_portal
@@ -40,7 +42,8 @@ class _TooSlow(Exception):
 class EdgeRequest(HttpRequestHandler):
     """Nameko's HTTP entrypoint for every path, which takes the whole body in before a worker is bound to it.
 
-    A slow sender therefore holds a green thread of its own and no worker; what is too large is never read.
+    A slow sender therefore holds a green thread of its own and no worker; what is too large is never read, and no file
+    is made of what comes from nobody.
     """
 
     server = EdgeServer()
@@ -50,13 +53,23 @@ class EdgeRequest(HttpRequestHandler):
         limit = int(config.get("MAX_UPLOAD_BYTES", 50 * 1024 * 1024))
         seconds = float(config.get("BODY_TIMEOUT", 20))
         try:
+            if (request.content_length or 0) > _IN_MEMORY and needs_credential(request):
+                self._authenticate(request)
             refused = _take_in(request, limit, seconds)
+        except CasewireError as error:
+            request.environ |= {REFUSED: error, "wsgi.input": io.BytesIO(), "CONTENT_LENGTH": "0"}
+            refused = super().handle_request(request)
         except _TooSlow:
             refused = BaseResponse("The body did not arrive in time.\n", status=408, content_type="text/plain")
         if refused is not None:
             refused.headers["Connection"] = "close"
             return refused
         return super().handle_request(request)
+
+    def _authenticate(self, request: Request) -> None:
+        """Raises CasewireError."""
+        given = {provider.attr_name: provider for provider in self.container.dependencies}
+        authenticate(request, given["edge"].credentials, given["calls"].get_dependency(None))
 
     def get_entrypoint_parameters(self, request: Request) -> tuple[tuple[Request], dict[str, Any]]:
         return (request,), {}

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -101,6 +105,17 @@ def test_one_upload_sent_several_times_at_once_is_one_import(system: Embedded) -
     (made,) = {response.json()["id"] for response in answers if response.status_code == 201}
     assert post(0).json()["id"] == made
     assert system.api.post(f"/v1/imports/{made}/preview", {})["counts"]["read"] == 20_000
+
+
+def test_who_is_nobody_is_told_before_a_large_body_is_taken_in(system: Embedded) -> None:
+    address = urlsplit(system.url)
+    with closing(HTTPConnection(str(address.hostname), address.port, timeout=10)) as connection:
+        connection.putrequest("POST", "/v1/imports")
+        connection.putheader("X-API-Key", "wrong")
+        connection.putheader("Content-Length", 10**7)
+        connection.endheaders()
+        told = connection.getresponse()
+        assert (told.status, json.load(told)["code"]) == (401, "invalid_api_key")
 
 
 @pytest.mark.parametrize(
