@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from contracts.base import Event, Flag, Id, Operation, PageRequest, Stamped, Text, ids, page_of
+from contracts.base import Empty, Event, Flag, Id, Operation, PageRequest, Stamped, Text, ids, page_of
 from contracts.cases.common import A_CASE, OWNER
 from contracts.custom_fields import CustomField
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
@@ -59,6 +59,10 @@ class CaseTypeId(Schema):
     case_type_id = Id(required=True)
 
 
+class CaseTypeIds(Schema):
+    case_type_ids = ids(200, smallest=1, required=True)
+
+
 class CaseTypeChanges(CaseTypeFields):
     statuses = fields.List(fields.Nested(ChangedStatus), validate=validate.Length(min=1, max=50))
     archived = Flag()
@@ -89,6 +93,9 @@ GET_CASE_TYPE = Operation(
 )
 LIST_CASE_TYPES = Operation(
     OWNER, "list_case_types", ListCaseTypes, page_of(CaseType), (Invalid,), permission="cases.read"
+)
+CHECK_CASE_TYPES = Operation(
+    OWNER, "check_case_types", CaseTypeIds, Empty, (Invalid,), example={"case_type_ids": [A_CASE]}
 )
 UPDATE_CASE_TYPE = Operation(
     # The cases in a status that is renamed are changed with it.

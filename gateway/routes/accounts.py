@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import marshmallow as ma
 from flask import Response, g
 from flask_smorest import Blueprint
 
-from contracts import accounts
-from gateway.endpoints import expose, start
+from contracts import accounts, cases
+from gateway.endpoints import call, expose, start
 from gateway.wire import json_response
 
 blueprint = Blueprint("accounts", __name__, url_prefix="/v1", description="The firm, its staff and its API keys.")
@@ -38,14 +40,24 @@ def get_me() -> Response:
     )
 
 
+def _of_known_types(asked: dict[str, Any]) -> dict[str, Any]:
+    """Accounts keeps which types of cases a member is limited to, and only cases knows which there are. Raises Invalid
+    `unknown_case_type`: with a mistyped id the member would see no case, and nobody why."""
+    case_type_ids = asked.get("changes", asked).get("case_type_ids")
+    if case_type_ids:
+        call(cases.CHECK_CASE_TYPES, case_type_ids=case_type_ids)
+    return asked
+
+
 expose(blueprint, "GET", "/firm", accounts.GET_FIRM)
 expose(blueprint, "PATCH", "/firm", accounts.UPDATE_FIRM)
 
 STAFF = {"id": "staff_id"}
 expose(blueprint, "GET", "/staff", accounts.LIST_STAFF)
-expose(blueprint, "POST", "/staff", accounts.CREATE_STAFF, status=201, location="/v1/staff")
+expose(blueprint, "POST", "/staff", accounts.CREATE_STAFF, status=201, location="/v1/staff",
+       prepare=_of_known_types)  # fmt: skip
 expose(blueprint, "GET", "/staff/<uuid:id>", accounts.GET_STAFF, rename=STAFF)
-expose(blueprint, "PATCH", "/staff/<uuid:id>", accounts.UPDATE_STAFF, rename=STAFF)
+expose(blueprint, "PATCH", "/staff/<uuid:id>", accounts.UPDATE_STAFF, rename=STAFF, prepare=_of_known_types)
 
 expose(blueprint, "GET", "/api-keys", accounts.LIST_API_KEYS)
 expose(

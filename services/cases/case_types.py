@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from chassis.custom_fields import definition_problems, repeated
 from chassis.database import Database
 from chassis.paging import page
+from chassis.value_sets import among
 from contracts.errors import Conflict, Invalid, NotFound
 from services.cases.default_forms import demand_forms
 from services.cases.limits import demand_no_limit, demand_type
@@ -57,6 +58,18 @@ def list_case_types(db: Database, *, archived: bool = False, **paging: Any) -> R
         wanted = select(CaseType).where(CaseType.archived == archived)
         rows, meta = page(session, wanted, model=CaseType, sorts=SORTS, default_sort="name", **paging)
         return {"data": _records(session, rows), "meta": meta}
+
+
+def check_case_types(db: Database, case_type_ids: Sequence[str]) -> Record:
+    """Raises Invalid `unknown_case_type` that names each place, like `case_type_ids.0`, where there is no such type. An
+    archived one is there."""
+    with db.read() as session:
+        known = set(session.scalars(select(CaseType.id).where(among(session, CaseType.id, case_type_ids))))
+    unknown = [place for place, id_ in enumerate(case_type_ids) if id_ not in known]
+    if unknown:
+        fields = [_error(f"case_type_ids.{place}", "There is no such case type.") for place in unknown]
+        raise Invalid("unknown_case_type", fields=fields)
+    return {}
 
 
 def update_case_type(

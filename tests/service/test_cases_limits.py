@@ -8,7 +8,7 @@ import pytest
 
 from chassis.columns import new_id
 from chassis.context import Context, use
-from contracts.errors import Conflict, Forbidden, NotFound
+from contracts.errors import Conflict, Forbidden, Invalid, NotFound
 from services.cases.activity import list_case_activity
 from services.cases.client_summaries import summarize_client_cases
 from services.cases.data_exports import export_client_data
@@ -136,6 +136,16 @@ def test_types_are_read_by_all_and_used_and_changed_by_those_who_may(office: Off
         assert refused == ("case_type_not_allowed", [])
         refused = refusal(Forbidden, export_client_data, office.db, client_id=made["clients"][0]["client_id"])
         assert refused == ("limited_to_case_types", [])
+
+
+def test_a_limit_names_types_that_the_firm_has(office: Office, types: Any, database: Any) -> None:
+    ours, others = types
+    office.service.update_case_type(others["id"], {"archived": True}, None)
+    known = [ours["id"], others["id"]]
+    assert office.service.check_case_types(known) == {}
+    elsewhere = Office(database).case_type()["id"]
+    refused = refusal(Invalid, office.service.check_case_types, [new_id(), *known, elsewhere])
+    assert refused == ("unknown_case_type", ["case_type_ids.0", "case_type_ids.3"])
 
 
 def test_a_hidden_case_s_number_is_passed_over_and_taken(office: Office, types: Any) -> None:

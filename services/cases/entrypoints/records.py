@@ -39,6 +39,10 @@ class RecordEntrypoints(Dependencies):
     def list_case_types(self, **paging: Any) -> Record:
         return case_types.list_case_types(self.db, **paging)
 
+    @serve(cases.CHECK_CASE_TYPES)
+    def check_case_types(self, case_type_ids: list[str]) -> Record:
+        return case_types.check_case_types(self.db, case_type_ids)
+
     @serve(cases.UPDATE_CASE_TYPE)
     def update_case_type(self, case_type_id: str, changes: Record, expected_version: int | None) -> Record:
         return case_types.update_case_type(self.db, self.calls, case_type_id, changes, expected_version, now=utc_now())
