@@ -30,7 +30,8 @@ _TEXTS = (
 )  # fmt: skip
 _OF_LINES = ("special_requirements", "flag_reason")
 _AS_GIVEN = ("kind", "status", "spam", "language", "assigned_staff_id")
-_NAMES = ("first_name", "last_name", "company_name")
+NAMES = ("first_name", "last_name", "company_name")
+"""What a client is called by: one of these at least."""
 _OLDEST_BIRTH = dt.date(1870, 1, 1)
 
 
@@ -93,7 +94,7 @@ def normalise_fields(
 def check_whole(record: Record, problems: list[Problem]) -> None:
     """Adds to `problems` what is wrong with a record as a whole, where each of its fields is right."""
     unfit = {path for path, _, _ in problems}
-    if not any(record.get(name) for name in _NAMES) and not unfit.intersection(_NAMES):
+    if not any(record.get(name) for name in NAMES) and not unfit.intersection(NAMES):
         problems.append(("first_name", "name_required", "Needs a first name, a last name or a company name."))
     for name, other in (("external_source", "external_source_id"), ("external_source_id", "external_source")):
         if record.get(other) and not record.get(name) and not unfit.intersection((name, other)):

@@ -39,9 +39,7 @@ def place_legal_hold(
         if uow.session.scalar(select(Erasure.id).where(Erasure.client_id == client_id)) is not None:
             raise Conflict("client_being_erased", client_id=client_id)
         hold = LegalHold(client_id=client_id, reason=reason, placed_by=actor_id, created_at=now, updated_at=now)
-        uow.session.add(hold)
-        uow.session.flush()
-        _tell(uow, hold, LEGAL_HOLD_PLACED, now)
+        _placed(uow, hold, now)
         return uow.answer(_record(hold))
 
 
@@ -90,6 +88,17 @@ def list_legal_holds(
         return {"data": [_record(row) for row in rows], "meta": meta}
 
 
+def hold_as_well(uow: UnitOfWork, client_id: str, other_id: str, since: dt.datetime, now: dt.datetime) -> None:
+    """Places on a client the holds in force that were placed on another since it had become part of that one: whom of
+    the two they mean, nobody said."""
+    theirs = select(LegalHold).where(
+        LegalHold.client_id == other_id, LegalHold.released_at.is_(None), LegalHold.created_at >= since
+    )
+    for hold in uow.session.scalars(theirs.order_by(LegalHold.created_at, LegalHold.id)).all():
+        same = {name: getattr(hold, name) for name in ("reason", "placed_by")}
+        _placed(uow, LegalHold(client_id=client_id, created_at=now, updated_at=now, **same), now)
+
+
 def held(session: Session, client_ids: Collection[str]) -> dict[str, str]:
     """Of these clients those under a hold, each with the id of one that is in force."""
     statement = select(LegalHold.client_id, LegalHold.id).where(
@@ -132,6 +141,12 @@ def lock_clients(uow: UnitOfWork, client_ids: Collection[str]) -> dict[str, Any]
         .with_for_update()
     )
     return {row.id: row for row in uow.session.execute(statement)}
+
+
+def _placed(uow: UnitOfWork, hold: LegalHold, now: dt.datetime) -> None:
+    uow.session.add(hold)
+    uow.session.flush()
+    _tell(uow, hold, LEGAL_HOLD_PLACED, now)
 
 
 def _tell(uow: UnitOfWork, hold: LegalHold, event: Any, now: dt.datetime) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from contracts.clients import ClientFields
 from contracts.errors import Invalid
 from services.clients.addresses import email_key, with_primary
-from services.clients.checking import Record, check_whole, tag_key
+from services.clients.checking import NAMES, Record, check_whole, tag_key
 
 THIS, DUPLICATE = "this", "duplicate"
 NOW, THEN = "now", "then"
@@ -175,7 +175,8 @@ def parted(
 
     `before` and `after`: its record on either side of the merge; `now`: as it is. What was changed since is kept; where
     the merge had set the same field, it is a conflict: {"field", "now", "then"}. `others`: the records of clients that
-    are still merged into it, whose phones, emails, addresses and tags stay.
+    are still merged into it, whose phones, emails, addresses and tags stay. Where nothing would be left to call it by,
+    it keeps its names.
     """
     restored, conflicts = dict(now), []
     for names in _units(before, after, now):
@@ -193,6 +194,8 @@ def parted(
             if answer != THEN:
                 continue
         _set(restored, dict(zip(names, was, strict=True)))
+    if not any(restored[name] for name in NAMES):
+        restored.update({name: now[name] for name in NAMES})
     for name in LISTS:
         answer = resolve.get(name)
         if answer == THEN:

@@ -12,7 +12,16 @@ from sqlalchemy.orm import Session
 from chassis.database import Database, UnitOfWork
 from contracts.clients import CLIENTS_UNMERGED
 from contracts.errors import Conflict, Invalid, NotFound
-from services.clients import activity, cards, merge_fields, merge_history, merge_images, merge_moves
+from services.clients import (
+    activity,
+    cards,
+    contact_ties,
+    legal_holds,
+    merge_fields,
+    merge_history,
+    merge_images,
+    merge_moves,
+)
 from services.clients.checking import Record
 from services.clients.clashes import external_id_clash
 from services.clients.merge_images import wire
@@ -39,11 +48,12 @@ def get_merge(db: Database, *, merge_id: str) -> Record:
 
 def undo_merge(db: Database, now: dt.datetime, *, merge_id: str, resolve: Mapping[str, str]) -> Record:
     """The merge, undone: both clients are there again, each with what was its own. What was changed on the survivor
-    since stays, and so does what came since.
+    since stays, and so does what came since; legal holds since then hold both.
 
     Raises NotFound `merge_not_found`, Invalid that names what cannot be resolved, Conflict: `merge_undone`,
     `merge_too_old`, `survivor_deleted`, `survivor_merged` with the `merge_id` to be undone first, `merge_conflicts`
-    that names each field that `resolve` must speak of, or `external_id_taken` by another client at this moment.
+    that names each field that `resolve` must speak of, `client_has_contacts` of a survivor that was no business and has
+    contacts since, or `external_id_taken` by another client at this moment.
     """
     with external_id_clash(), db.unit_of_work() as uow:
         merge = _find(uow.session, merge_id, lock=True)
@@ -61,6 +71,9 @@ def undo_merge(db: Database, now: dt.datetime, *, merge_id: str, resolve: Mappin
         changed = cards.save(uow, [(survivor, restored)], now).get(merge.surviving_id, [])
         again = _bring_back(uow, merge, now, without_id=resolve.get(_DUPLICATES_ID) == merge_fields.NOW)
         merge_moves.part(uow, merge.id, *ids, now)
+        if survivor["kind"] == "business" and restored["kind"] != "business":
+            contact_ties.refuse_with_contacts(uow.session, merge.surviving_id)
+        legal_holds.hold_as_well(uow, merge.merged_id, merge.surviving_id, merge.at, now)
         _announce(uow, merge, restored, changed, again, now)
         return answer(uow, _record(merge, restored, []))
 

@@ -7,11 +7,12 @@ import datetime as dt
 import pytest
 
 from chassis.columns import new_id
+from chassis.context import use
 from chassis.sealing import is_sealed
 from chassis.wire import strict
-from contracts.clients import CLIENT_CHANGED, CLIENTS_UNMERGED, LIST_MERGES
+from contracts.clients import CLIENT_CHANGED, CLIENTS_UNMERGED, LEGAL_HOLD_PLACED, LIST_MERGES
 from contracts.errors import Conflict, Gone, Invalid, NotFound
-from services.clients import merge_undo, merging
+from services.clients import contact_ties, contacts, legal_holds, merge_undo, merging
 from services.clients.client_keys import destroy_keys
 from services.clients.models import ClientMerge
 from tests.service.clients_desk import NOW, Desk, desk
@@ -169,6 +170,38 @@ def test_one_postal_address_of_two_kinds_is_no_conflict(desk: Desk) -> None:
     made = merge(desk, one, two)
     assert [address["kind"] for address in made["client"]["addresses"]] == ["mailing", "billing"]
     assert undo(desk, made["id"])["client"]["addresses"] == []
+
+
+@on_one_database
+def test_whoever_would_have_no_name_left_keeps_it(desk: Desk) -> None:
+    one = desk.create(first_name=None, last_name="Lee")["id"]
+    made = merge(desk, one, desk.create(first_name="Bob")["id"])
+    desk.change(one, last_name=None)
+    assert undo(desk, made["id"])["client"]["first_name"] == "Bob"
+
+
+@on_one_database
+def test_contacts_since_keep_a_survivor_a_business(desk: Desk) -> None:
+    one, two = desk.create()["id"], desk.create(first_name=None, company_name="Acme")["id"]
+    made = merge(desk, one, two, keep={"kind": "duplicate"})
+    contact = contacts.create_contact(desk.db, NOW, client_ids=[one], first_name="Cy")
+    with pytest.raises(Conflict, match="client_has_contacts"):
+        undo(desk, made["id"])
+    contact_ties.remove_client_contact(desk.db, NOW, client_id=one, contact_id=contact["id"])
+    assert undo(desk, made["id"])["client"]["kind"] == "individual"
+
+
+@on_one_database
+def test_legal_holds_since_the_merge_hold_both(desk: Desk) -> None:
+    one, two = desk.create()["id"], desk.create()["id"]
+    with use(desk.context):
+        legal_holds.place_legal_hold(desk.db, NOW, client_id=one, reason="Before")
+        made = merge(desk, one, two, now=NOW + dt.timedelta(hours=1))
+        legal_holds.place_legal_hold(desk.db, LATER, client_id=one, reason="Since")
+    undo(desk, made["id"])
+    listed = legal_holds.list_legal_holds(desk.db, client_id=two)["data"]
+    assert [(hold["reason"], hold["released_at"]) for hold in listed] == [("Since", None)]
+    assert [event["client_id"] for event in desk.emitted(LEGAL_HOLD_PLACED)] == [one, one, two]
 
 
 def test_an_undo_of_a_deleted_survivor_says_so(desk: Desk) -> None:
