@@ -18,7 +18,7 @@ from contracts.base import (
     page_of,
 )
 from contracts.cases import Selector
-from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from contracts.tasks.case_tasks import CaseTask
 from contracts.tasks.common import A_SELECTOR, AN_ID, OWNER, Due
 
@@ -139,8 +139,8 @@ LIST_BULK_ASSIGNMENTS = Operation(
     OWNER, "list_bulk_assignments", ListBulkAssignments, page_of(BulkAssignment), (Invalid,), permission="tasks.read",
 )  # fmt: skip
 CANCEL_BULK_ASSIGNMENT = Operation(
-    OWNER, "cancel_bulk_assignment", BulkAssignmentId, BulkAssignment, (NotFound, Conflict), permission="tasks.write",
-    example={"bulk_assignment_id": AN_ID},
+    OWNER, "cancel_bulk_assignment", BulkAssignmentId, BulkAssignment, (NotFound, Conflict, Forbidden),
+    permission="tasks.write", example={"bulk_assignment_id": AN_ID},
 )  # fmt: skip
 LIST_LEFT_OUT = Operation(
     OWNER, "list_left_out", ListLeftOut, page_of(LeftOutEntry), (Invalid, NotFound), permission="tasks.read",

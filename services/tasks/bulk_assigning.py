@@ -25,6 +25,7 @@ from services.tasks.assigning import firm_calendar
 from services.tasks.due_dates import due_to_wire
 from services.tasks.form_assigning import LeftOut, already_there
 from services.tasks.freezing import Frozen, freeze
+from services.tasks.limits import demand_all_of
 from services.tasks.models import BulkAssignment, KnownCase, of_cases
 from services.tasks.selecting import pages_of_cases
 
@@ -117,10 +118,12 @@ def list_bulk_assignments(
 def cancel_bulk_assignment(db: Database, now: dt.datetime, bulk_assignment_id: str) -> dict[str, Any]:
     """From its commit on no case gets anything more; what was added stays. Once more changes nothing.
 
-    Raises NotFound `bulk_assignment_not_found`, Conflict `bulk_assignment_ended`.
+    Raises NotFound `bulk_assignment_not_found`, Conflict `bulk_assignment_ended`, Forbidden `limited_to_case_types` to
+    whom not all are shown that it may be about.
     """
     with db.unit_of_work() as uow:
         record = load(uow.session, bulk_assignment_id, lock=True)
+        demand_all_of(record.sees_only)
         if record.state != "cancelled":
             record.cancel(now)
             tell_end(uow, record)

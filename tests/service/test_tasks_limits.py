@@ -219,6 +219,20 @@ def test_a_bulk_assignment_keeps_the_limit_of_who_began_it(office: Office, monke
         assert {entry["case_id"] for entry in listed["examples"]} == set(ours)
 
 
+def test_a_bulk_assignment_is_cancelled_by_who_sees_all_that_it_may_be_about(office: Office) -> None:
+    ours, other = office.cases.open(), office.cases.open()
+    everybodys = begin(office, office.template())
+    with limited(office, ours):
+        own = begin(office, office.template())
+        cancel = bulk_assigning.cancel_bulk_assignment
+        assert code(Forbidden, cancel, office.db, NOW, everybodys["id"]) == "limited_to_case_types"
+    with limited(office, other):
+        assert code(Forbidden, cancel, office.db, NOW, own["id"]) == "limited_to_case_types"
+    with limited(office, ours, other):
+        assert cancel(office.db, NOW, own["id"])["state"] == "cancelled"
+    assert cancel(office.db, NOW, everybodys["id"])["state"] == "cancelled"
+
+
 def test_a_bulk_notification_is_about_the_cases_of_who_asks(office: Office) -> None:
     template_id = office.template()
     ours, others = office.assign(None, template_id), office.assign(None, template_id)
