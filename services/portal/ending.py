@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
@@ -19,6 +19,9 @@ from services.portal.models import Link
 
 _SENT_TO = {"phones": ("sms", "copy"), "emails": ("email", "copy")}
 """Which links a changed field puts in doubt. Nobody knows where a copied one went."""
+_ON_ITS_WAY = dt.timedelta(seconds=10)
+"""How long after a change a message may still go where it was to go before: its link is registered only then. Of one
+that was sent to the new address by then, and is ended too, the holder can ask for another."""
 
 
 def end_links_of_deleted(db: Database, now: dt.datetime, event: Any) -> None:
@@ -40,7 +43,8 @@ def end_links_of_contact(db: Database, now: dt.datetime, event: Any) -> None:
 def end_links_to_old_address(
     db: Database, now: dt.datetime, event: Any, answering_link: Callable[[str], str | None]
 ) -> None:
-    """`client.changed.v1`: links that were sent before a phone or email changed are ended.
+    """`client.changed.v1`: links that were sent before a phone or email changed are ended, and those of messages that
+    were on their way.
 
     `answering_link` tells through which link the present answer of a case task was given; it is asked before the
     transaction, and only if an answer caused the change and there are links to end.
@@ -52,7 +56,10 @@ def end_links_to_old_address(
         Link.client_id == event.data["client_id"],
         Link.contact_id.is_(None),
         Link.channel.in_(sorted(channels)),
-        Link.created_at <= event.time,
+        or_(
+            Link.created_at <= event.time,
+            and_(Link.delivery_id.is_not(None), Link.created_at <= event.time + _ON_ITS_WAY),
+        ),
     )
     case_task_id = event.data.get("case_task_id")
     if case_task_id is not None:

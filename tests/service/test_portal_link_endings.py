@@ -47,6 +47,16 @@ def test_a_link_that_was_sent_after_the_change_stays(office):
     assert office.is_open(link)
 
 
+def test_a_message_that_was_on_its_way_to_the_old_address_brings_no_link(office):
+    event = office.changed("phones")
+    office.clock.advance(seconds=2)
+    sent, made_by_staff = office.link(delivery_id=new_id()), office.link(channel="copy")
+    office.clock.advance(seconds=10)
+    later = office.link(delivery_id=new_id())
+    deliver(office.service, "end_links_to_old_address", event)
+    assert [office.is_open(link) for link in (sent, made_by_staff, later)] == [False, True, True]
+
+
 def test_an_answer_through_a_link_leaves_that_link_open(office):
     used, other = office.link(), office.link()
     task_id = next(iter(office.case_tasks))
