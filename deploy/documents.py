@@ -90,7 +90,7 @@ def _asyncapi() -> dict[str, Any]:
             # Two services may own events of one name.
             messages[f"{owner}.{event.name}"] = {
                 "name": event.name,
-                "summary": _first_line(event.data),
+                "summary": _first_paragraph(event.data),
                 "contentType": CONTENT_TYPE,
                 "payload": _envelope(event, owner, name),
                 "correlationId": {"location": "$message.payload#/correlationid"},
@@ -230,9 +230,9 @@ def _schema_name(schema: Any) -> str:
     return f"{owner}.{kind.__name__}"
 
 
-def _first_line(schema: type[Schema]) -> str:
+def _first_paragraph(schema: type[Schema]) -> str:
     written = schema.__doc__ if "__doc__" in vars(schema) else None
-    return (written or schema.__name__).strip().splitlines()[0]
+    return " ".join((written or schema.__name__).partition("\n\n")[0].split())
 
 
 def _as_json(value: Any) -> str:

@@ -26,6 +26,7 @@ from gateway.wire import json_response, record_response
 
 blueprint = Blueprint("imports", __name__, url_prefix="/v1/imports", description="Clients and cases from a file.")
 BINARY = {"type": "string", "format": "binary"}
+MULTIPART = "multipart/form-data"
 IMPORT = {"id": "import_id"}
 CREATE = {"clients": clients.CREATE_IMPORT, "cases": cases.CREATE_IMPORT}
 LIST = {"clients": clients.LIST_IMPORTS, "cases": cases.LIST_IMPORTS}
@@ -41,6 +42,10 @@ class ImportFile(ma.Schema):
 class ImportForm(ma.Schema):
     target = ma.fields.String(load_default="clients", validate=ma.validate.OneOf(list(CREATE)))
     sheet = ma.fields.String(load_default=None, validate=ma.validate.Length(max=100))
+
+
+class ImportUpload(ImportFile, ImportForm):
+    """`file`: CSV, TSV or a workbook (XLSX), of which `sheet` names the one to take, else the first with rows."""
 
 
 class ListTargetedImports(ListImports):
@@ -61,8 +66,8 @@ def list_imports(query: dict[str, Any]) -> Response:
 @blueprint.route("", methods=["POST"])
 @permitted(clients.CREATE_IMPORT)
 @blueprint.arguments(ImportFile, location="files")
-@blueprint.arguments(ImportForm, location="form")
-@blueprint.doc(parameters=[IDEMPOTENCY_KEY])
+@blueprint.arguments(ImportForm, location="form", content_type=MULTIPART)
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY], requestBody={"content": {MULTIPART: {"schema": ImportUpload}}})
 @blueprint.response(201, Import)
 def create_import(files: dict[str, Any], form: dict[str, Any]) -> Response:
     """Upload a file; the answer names its columns and suggests what each is."""

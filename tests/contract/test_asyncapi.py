@@ -17,6 +17,7 @@ REFERENCE: dict[str, Any] = json.loads(render()["asyncapi.json"])
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: f"{event.owner}-{event.name}")
 def test_an_events_example_is_a_whole_message(event: Any) -> None:
     message = REFERENCE["components"]["messages"][f"{event.owner}.{event.name}"]
+    assert message["summary"].endswith(".") or message["summary"] == event.data.__name__
     (example,) = message["examples"]
     envelope = example["payload"]
     assert unwrap(envelope, event, "test").data
