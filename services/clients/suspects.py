@@ -68,7 +68,7 @@ _TELLING = frozenset(
 
 
 def look_at_changed(db: Database, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
-    """`client.created.v1` and `client.changed.v1`: compares these clients with all others."""
+    """`client.created.v1`, `client.changed.v1` and `client.restored.v1`: compares these clients with all others."""
     ids = {event.data["client_id"] for event in events if _tells(event)}
     pairs: Pairs = {}
     if ids:

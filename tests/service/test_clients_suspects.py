@@ -17,13 +17,14 @@ from chassis.wire import strict
 from contracts.clients import (
     CLIENT_CHANGED,
     CLIENT_CREATED,
+    CLIENT_RESTORED,
     CLIENTS_IMPORTED,
     ERASURE_REQUESTED,
     LIST_DUPLICATES,
     NotDuplicate,
 )
 from contracts.errors import Conflict, Gone, Invalid, NotFound
-from services.clients import duplicates, erasing, likenesses, suspect_sweep, suspects
+from services.clients import archiving, duplicates, erasing, likenesses, suspect_sweep, suspects
 from services.clients.models import SuspectSweep
 from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk, desk
@@ -195,6 +196,17 @@ def test_who_is_deleted_or_merged_is_no_suspect(desk: Desk) -> None:
     made = merge(desk, one, two)
     assert listed(desk) == {}
     undo(desk, made["id"])
+    assert set(listed(desk)) == {frozenset({one, two})}
+
+
+@on_one_database
+def test_who_is_taken_back_is_compared_with_who_came_meanwhile(desk: Desk) -> None:
+    one = desk.create(phones=[{"number": "+12125550120"}])["id"]
+    desk.delete(one)
+    two = desk.create(phones=[{"number": "+12125550120"}])["id"]
+    look(desk)
+    archiving.restore_client(desk.db, NOW, client_id=one)
+    desk.hear("look_at_restored", CLIENT_RESTORED, *desk.emitted(CLIENT_RESTORED))
     assert set(listed(desk)) == {frozenset({one, two})}
 
 

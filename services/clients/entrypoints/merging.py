@@ -40,6 +40,10 @@ class MergingEntrypoints:
     def look_at_changed(self, events: list[ReceivedEvent]) -> None:
         suspects.look_at_changed(self.db, events, utc_now())
 
+    @on(contract.CLIENT_RESTORED, batch=200)
+    def look_at_restored(self, events: list[ReceivedEvent]) -> None:
+        suspects.look_at_changed(self.db, events, utc_now())
+
     @on(contract.CLIENTS_IMPORTED, batch=50)
     def look_through_imported(self, events: list[ReceivedEvent]) -> None:
         suspect_sweep.ask_for_sweep(self.db, events, utc_now())
