@@ -7,7 +7,7 @@ from marshmallow import Schema, fields
 from contracts import saved_filters
 from contracts.base import Count, Empty, Id, Operation, PageRequest, Stamped, Text, ids, page_of
 from contracts.cases.common import A_CASE, OWNER, ClientFactsFreshness
-from contracts.errors import Conflict, Invalid, NotFound
+from contracts.errors import Conflict, Forbidden, Invalid, NotFound
 
 
 class _Description(Schema):
@@ -76,6 +76,6 @@ UPDATE_CASE_LIST = Operation(
     example={"case_list_id": A_CASE, "changes": {"name": "Hearings"}},
 )  # fmt: skip
 DELETE_CASE_LIST = Operation(
-    OWNER, "delete_case_list", CaseListId, Empty, (NotFound,), permission="cases.write",
+    OWNER, "delete_case_list", CaseListId, Empty, (NotFound, Forbidden), permission="cases.write",
     example={"case_list_id": A_CASE},
 )  # fmt: skip

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, delete, func, not_, or_, select, true
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
@@ -16,7 +16,7 @@ from chassis.filters.saved import refuse_blank_name
 from chassis.filters.sql import condition
 from chassis.filters.tree import Node, readings_of
 from chassis.paging import TOTAL_CAP, count_up_to, page
-from contracts.errors import Conflict, Invalid, NotFound, invalid_field
+from contracts.errors import Conflict, Forbidden, Invalid, NotFound, invalid_field
 from services.cases.filter_lookup import read_filter, read_filter_to_save
 from services.cases.freshness import freshness_of_each
 from services.cases.known_cases import refuse_unknown_cases
@@ -97,9 +97,12 @@ def update_case_list(
 
 
 def delete_case_list(db: Database, case_list_id: str) -> None:
-    """Raises NotFound `case_list_not_found`."""
+    """Raises NotFound `case_list_not_found`, Forbidden `limited_to_case_types` of a list with cases that the caller may
+    not see."""
     with db.unit_of_work() as uow:
         case_list = _find(uow.session, case_list_id, lock=True)
+        if _has_hidden(uow.session, case_list_id):
+            raise Forbidden("limited_to_case_types")
         SAVED_FILTERS.note_uses(uow, case_list_id, None)
         uow.session.execute(delete(CaseListMember).where(CaseListMember.case_list_id == case_list_id))
         uow.session.delete(case_list)
@@ -181,6 +184,13 @@ def _set_members(uow: UnitOfWork, case_list_id: str, part: str, case_ids: Sequen
 def _seen() -> list[ColumnElement[bool]]:
     """Members that the caller may see: who is limited to some types of cases is shown no others, and replaces none."""
     return [] if kinds_seen() is None else [CaseListMember.case_id.in_(select(Case.id))]
+
+
+def _has_hidden(session: Session, case_list_id: str) -> bool:
+    """Whether cases were added to a list, or left out of it, that the caller may not see."""
+    of_list = CaseListMember.case_list_id == case_list_id
+    hidden = select(CaseListMember.case_id).where(of_list, *(not_(seen) for seen in _seen()))
+    return kinds_seen() is not None and session.scalars(hidden.limit(1)).first() is not None
 
 
 def _find(session: Session, case_list_id: str, *, lock: bool = False) -> CaseList:

@@ -103,6 +103,17 @@ def test_what_was_looked_up_ahead_for_another_is_not_shown(office: Office, types
         assert found == [id_ for id_ in seen if id_ > first["data"][0]["case_id"]]
 
 
+def test_a_case_list_with_other_cases_is_not_deleted(office: Office, types: Any) -> None:
+    ours, others = types
+    seen, hidden = office.case(ours)["id"], office.case(others)["id"]
+    mixed = office.service.create_case_list(name=new_id(), include_ids=[seen], exclude_ids=[hidden])["id"]
+    own = office.service.create_case_list(name=new_id(), include_ids=[seen])["id"]
+    with limited(office, ours):
+        assert refusal(Forbidden, office.service.delete_case_list, mixed)[0] == "limited_to_case_types"
+        office.service.delete_case_list(own)
+    office.service.delete_case_list(mixed)
+
+
 def test_a_case_list_shows_its_own_part_and_keeps_the_other(office: Office, types: Any) -> None:
     ours, others = types
     first, second, hidden = office.case(ours)["id"], office.case(ours)["id"], office.case(others)["id"]
