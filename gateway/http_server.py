@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import errno
 import resource
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import eventlet
 from eventlet.semaphore import Semaphore
+from eventlet.wsgi import ChunkReadError
 from nameko.web.server import HttpOnlyProtocol, WebServer
 
 from chassis.telemetry import log_of
@@ -17,6 +19,10 @@ from chassis.telemetry import log_of
 MOST_CONNECTIONS = 10_000
 IDLE_SECONDS = 75.0
 """How long a connection may bring nothing, between requests and within one, or take nothing of an answer."""
+END = "casewire.end"
+"""In the environment of a request: called before the answer, it makes that the last one of its connection."""
+LINGER_SECONDS = 5.0
+"""How long what still comes is thrown away after that: an answer may be lost with a connection that is cut at once."""
 _PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED})
 _PAUSE = 0.1
 
@@ -32,6 +38,19 @@ class _Protocol(HttpOnlyProtocol):
             self.send_error(400)
             return False
         return True
+
+    def get_environ(self) -> dict[str, Any]:
+        self._ends = False
+        return {**super().get_environ(), END: self._end}
+
+    def _end(self) -> None:
+        self._ends = self.close_connection = True
+
+    def handle_one_response(self) -> None:
+        super().handle_one_response()
+        if self._ends:
+            with eventlet.Timeout(LINGER_SECONDS, False), suppress(OSError, ChunkReadError):
+                self.environ["eventlet.input"].discard()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: of a request that cannot be read it would be the line."""

@@ -22,7 +22,7 @@ from contracts import accounts, cases, clients, messaging, portal, tasks
 from contracts.errors import CasewireError
 from gateway.app import create_app
 from gateway.credentials import REFUSED, CredentialCache, authenticate, needs_credential
-from gateway.http_server import EdgeServer
+from gateway.http_server import END, EdgeServer
 from gateway.oversized_forms import TextFields
 from gateway.portal_uploads import TOO_LARGE, is_of_portal
 from gateway.settings import EdgeSettings
@@ -62,7 +62,7 @@ class EdgeRequest(HttpRequestHandler):
         except _TooSlow:
             refused = BaseResponse("The body did not arrive in time.\n", status=408, content_type="text/plain")
         if refused is not None:
-            refused.headers["Connection"] = "close"
+            request.environ[END]()
             return refused
         return super().handle_request(request)
 
