@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
@@ -188,9 +188,12 @@ def _seen() -> list[ColumnElement[bool]]:
 
 def _has_hidden(session: Session, case_list_id: str) -> bool:
     """Whether cases were added to a list, or left out of it, that the caller may not see."""
-    of_list = CaseListMember.case_list_id == case_list_id
-    hidden = select(CaseListMember.case_id).where(of_list, *(not_(seen) for seen in _seen()))
-    return kinds_seen() is not None and session.scalars(hidden.limit(1)).first() is not None
+    if kinds_seen() is None:
+        return False
+    # Not NOT IN, for which PostgreSQL would read all of the firm's cases, for each member if they do not fit into memory.
+    seen = select(Case.id).where(Case.id == CaseListMember.case_id).exists()
+    hidden = select(CaseListMember.case_id).where(CaseListMember.case_list_id == case_list_id, ~seen)
+    return session.scalar(hidden.limit(1)) is not None
 
 
 def _find(session: Session, case_list_id: str, *, lock: bool = False) -> CaseList:
