@@ -190,7 +190,7 @@ def _has_hidden(session: Session, case_list_id: str) -> bool:
     """Whether cases were added to a list, or left out of it, that the caller may not see."""
     if kinds_seen() is None:
         return False
-    # Not NOT IN, for which PostgreSQL would read all of the firm's cases, for each member if they do not fit into memory.
+    # Not NOT IN, for which PostgreSQL reads all of the firm's cases, and again for each member if they are too many.
     seen = select(Case.id).where(Case.id == CaseListMember.case_id).exists()
     hidden = select(CaseListMember.case_id).where(CaseListMember.case_list_id == case_list_id, ~seen)
     return session.scalar(hidden.limit(1)) is not None
