@@ -11,7 +11,8 @@ A client's keys are
 **A client answers to what was typed if it answers to every word of it**: the word is the beginning of one of its words
 or addresses, or, as digits, any part of one of its numbers. **Only where nobody does**, words of four letters and more
 also answer to words that are *like* them: that are equal once at most one letter is taken out of each, which forgives
-one wrong, missing, doubled or exchanged letter. A number is never forgiven: it would be somebody else's.
+one wrong, missing, doubled or exchanged letter. A number is never forgiven: it would be somebody else's. But of five
+digits and more in a row, which are no part of a number then, the word of a name may begin with them: `10250 Elm LLC`.
 """
 
 from __future__ import annotations
@@ -107,15 +108,17 @@ def _likenesses(word: str) -> list[str]:
 
 
 def question(q: str, *, forgiving: bool = False) -> Question | None:
-    """What was typed, None if nothing in it can be looked for. `forgiving`: words may be like those that were meant;
-    None if no word in it can be forgiven."""
-    if _LIKE_A_NUMBER.fullmatch(q.strip()) and (forms := _forms_of(q)):
+    """What was typed, None if nothing in it can be looked for. `forgiving`: words may be like those that were meant,
+    and many digits a name's; None if nothing in it can be taken so."""
+    has_name = forgiving and any(map(_may_be_name, q.split()))
+    if _LIKE_A_NUMBER.fullmatch(q.strip()) and not has_name and (forms := _forms_of(q)):
         return None if forgiving else _of([_number(forms)], forms)
     words: dict[Word, None] = {}
     parts: list[tuple[str, ...]] = []
     for typed in q.split():
         digits = re.sub(r"\D", "", typed).lstrip("0")
-        if _LIKE_A_NUMBER.fullmatch(typed) and len(digits) >= _FEWEST_DIGITS:
+        is_number = _LIKE_A_NUMBER.fullmatch(typed) and len(digits) >= _FEWEST_DIGITS
+        if is_number and not (forgiving and _may_be_name(typed)):
             words[_number((digits,))] = None
             parts += _uncertain((digits,))
         elif "@" in typed and not (forgiving and typed.partition("@")[0]):
@@ -129,9 +132,14 @@ def question(q: str, *, forgiving: bool = False) -> Question | None:
             # Of an address what stands before the @: the rest is one of a few words, and mistyped in many ways.
             for word in bare_words(typed.partition("@")[0]).split():
                 words[_word(word, forgiving)] = None
-    if not words or (forgiving and not any(_is_forgiven(word) for word in words)):
+    if not words or (forgiving and not has_name and not any(_is_forgiven(word) for word in words)):
         return None
     return Question(tuple(words), tuple(parts))
+
+
+def _may_be_name(typed: str) -> bool:
+    """Whether these are digits of which only numbers are asked at first."""
+    return typed.isdigit() and len(typed) > _GRAM
 
 
 def is_one_word(asked: Question) -> bool:

@@ -64,6 +64,14 @@ def test_a_typo_is_forgiven_only_where_nobody_answers(desk: Desk) -> None:
     assert desk.listed(q="zebedee") == desk.listed(q="5559999") == desk.listed(q="%") == []
 
 
+def test_digits_are_a_names_where_no_number_holds_them(desk: Desk) -> None:
+    firm = desk.create(first_name=None, company_name="10250 Constellation LLC")["id"]
+    assert desk.listed(q="10250") == desk.listed(q="10250 constellation") == [firm]
+    ann = desk.create(phones=[{"number": "+12125510250"}])["id"]
+    assert desk.listed(q="10250") == [ann]
+    assert desk.listed(q="10250 constellation") == [firm]
+
+
 def test_the_pages_of_a_search_are_whole_in_every_order(desk: Desk) -> None:
     made = people(desk)
     lees = {made["Ann Lee"], made["Lee Johnson"]}

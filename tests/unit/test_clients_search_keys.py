@@ -93,7 +93,13 @@ def test_a_mistyped_address_finds_by_what_stands_before_the_at() -> None:
     assert answers(client("Bob", emails=["jon.smith@gmail.com"]), "jon.smyth@gmial.com", forgiving=True)
 
 
-@pytest.mark.parametrize("q", ["5550123", "(212) 555-0124", "ann", "ab 123", "@gmial.com", "1234567 99"])
+@pytest.mark.parametrize("q", ["10250", "10250 constelation", "102 const", "00250", "123456789"])
+def test_digits_that_no_number_holds_are_a_names(q: str) -> None:
+    record = client("", company="10250 Constellation 00250 LLC 123456789012", phones=["+12125550123"])
+    assert answers(record, q, forgiving=not answers(record, q))
+
+
+@pytest.mark.parametrize("q", ["(212) 555-0124", "ann", "ab 123", "@gmial.com", "123-4567 99"])
 def test_numbers_and_short_words_are_not_forgiven(q: str) -> None:
     assert question(q, forgiving=True) is None
 
