@@ -262,8 +262,14 @@ def find_stored(session: Session, keys: Iterable[Key]) -> Iterator[tuple[Key, st
 
 
 def _by_id(session: Session, keys: list[Key]) -> Iterator[tuple[Key, str]]:
-    for client_id in _present(session, [key[1] for key in keys]):
-        yield ("id", client_id), client_id
+    ids = [key[1] for key in keys]
+    present = _present(session, ids)
+    merged = merge_history.with_survivors(session, ids, present)
+    there = _present(session, set(merged.values())) if merged else ()
+    for client_id in ids:
+        now_is = merged.get(client_id, client_id)
+        if client_id in present or now_is in there:
+            yield ("id", client_id), now_is
 
 
 _EXTERNAL_IDS = ByValue(

@@ -105,6 +105,17 @@ def test_either_of_two_that_were_merged_is_found_by_its_own(desk: Desk) -> None:
 
 
 @on_one_database
+def test_the_own_id_of_one_that_was_merged_is_its_survivors(desk: Desk) -> None:
+    one, two = (desk.create()["id"] for _ in range(2))
+    merge(desk, one, two)
+    found = desk.import_all(f"id,first_name,occupation\n{two},Ann,Baker\n", duplicates="update")
+    assert (found["counts"]["updated"], found["counts"]["created"]) == (1, 0)
+    assert desk.get(one)["occupation"] == "Baker"
+    desk.delete(one)
+    assert desk.import_all(f"id,first_name\n{two},Ann\n", duplicates="update")["counts"]["created"] == 1
+
+
+@on_one_database
 @pytest.mark.parametrize("policy", ["create", "skip", "update"])
 def test_that_of_one_whose_survivor_is_deleted_is_a_new_clients(desk: Desk, policy: str) -> None:
     one, two = (desk.create(**crm(number))["id"] for number in "12")
