@@ -190,9 +190,9 @@ def _has_hidden(session: Session, case_list_id: str) -> bool:
     """Whether cases were added to a list, or left out of it, that the caller may not see."""
     if kinds_seen() is None:
         return False
-    # Not NOT IN, for which PostgreSQL reads all of the firm's cases, and again for each member if they are too many.
-    seen = select(Case.id).where(Case.id == CaseListMember.case_id).exists()
-    hidden = select(CaseListMember.case_id).where(CaseListMember.case_list_id == case_list_id, ~seen)
+    # Neither NOT IN nor NOT EXISTS, for which PostgreSQL may read all of the firm's cases, and again for each member.
+    seen = select(Case.id).where(Case.id == CaseListMember.case_id).scalar_subquery()
+    hidden = select(CaseListMember.case_id).where(CaseListMember.case_list_id == case_list_id, seen.is_(None))
     return session.scalar(hidden.limit(1)) is not None
 
 
