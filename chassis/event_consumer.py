@@ -26,7 +26,7 @@ from chassis.columns import utc_now
 from chassis.database import Data, Database
 from chassis.embedded_bus import is_embedded
 from chassis.envelope import CONTENT_TYPE
-from chassis.event_handling import SUSPECT_DELIVERIES, Delivery, Handling, body_of
+from chassis.event_handling import SUSPECT_DELIVERIES, Delivery, Handling, body_of, count_in
 from chassis.outbox import PUBLICATION
 from chassis.publisher import ConfirmedPublisher, Outgoing
 from chassis.telemetry import log_of, log_unexpected
@@ -296,10 +296,10 @@ class DeadLetterDesk:
 
     def _give_back(self, message: Any, subscription: str) -> bool:
         """Returns a message to the queue of one of our own subscriptions; False if that may not or cannot be."""
-        returns = int(message.headers.get(RETURNS, 0))
+        returns = count_in(message.headers, RETURNS, 0)
         if returns >= MOST_RETURNS or subscription not in self._consumer.subscriptions():
             return False
-        suspect = max(int(message.headers.get(PUBLICATION, 1)), SUSPECT_DELIVERIES + 1)
+        suspect = max(count_in(message.headers, PUBLICATION, 1), SUSPECT_DELIVERIES + 1)
         again = Outgoing(
             body=body_of(message),
             exchange="",

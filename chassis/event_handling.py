@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ SUSPECT_DELIVERIES = 2
 
 ATTEMPT = "casewire-attempt"
 
+_MOST_COUNTED = 1_000_000
 _TRANSIENT = (Unavailable, DeadlineExceeded, RateLimited)
 _log = log_of(__name__)
 
@@ -53,8 +54,8 @@ class Delivery:
     def of(cls, message: Any, subscription: Subscription) -> Delivery:
         """Reads a message. A body that is no such event makes a delivery with a problem."""
         headers = message.headers
-        attempt = int(headers.get(ATTEMPT, 1))
-        earlier = int(headers.get("x-delivery-count", 0)) + int(headers.get(PUBLICATION, 1)) - 1
+        attempt = count_in(headers, ATTEMPT, 1)
+        earlier = count_in(headers, "x-delivery-count", 0) + count_in(headers, PUBLICATION, 1) - 1
         event, problem = None, None
         try:
             event = unwrap(_read(body_of(message)), subscription.event, subscription.name, attempt, earlier)
@@ -262,6 +263,12 @@ def _read(body: bytes) -> Any:
         return read_body(body)
     except ValueError:
         raise BadEnvelope("the body is no JSON") from None
+
+
+def count_in(headers: Mapping[str, Any], name: str, least: int) -> int:
+    """A header that counts from `least`, which it also is where there is none, or one that no service of ours wrote."""
+    found = headers.get(name)
+    return found if isinstance(found, int) and least <= found <= _MOST_COUNTED else least
 
 
 def body_of(message: Any) -> bytes:

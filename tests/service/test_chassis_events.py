@@ -372,6 +372,18 @@ def test_what_is_no_such_event_is_parked_and_not_logged(
     eventually(lambda: singles.noted() == [2], what="the next event")
 
 
+@pytest.mark.parametrize("name", ["casewire-attempt", "casewire-publication"])
+def test_a_header_that_is_no_number_stops_nobody(singles: System, name: str) -> None:
+    singles.send(envelope(1), headers={name: "often"})
+    singles.send(envelope(2))
+    eventually(lambda: singles.noted() == [1, 2])
+
+
+@pytest.mark.parametrize(("found", "counts"), [(None, 1), ("3", 1), (3, 3), (0, 1), (2**40, 1)])
+def test_what_counts_is_a_number_that_can_be_kept(found: Any, counts: int) -> None:
+    assert event_handling.count_in({} if found is None else {"x": found}, "x", 1) == counts
+
+
 def test_additions_to_an_event_are_ignored(singles: System) -> None:
     singles.send(envelope(1, newattribute="x", data={"number": 1, "colour": "red"}))
     eventually(lambda: singles.noted() == [1])
