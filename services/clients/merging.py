@@ -66,6 +66,7 @@ def merge_clients(
         _archive(uow, duplicate, now)
         _remember_external_id(uow, merge_id, this, duplicate, after)
         changed = cards.save(uow, [(this, after)], now).get(client_id, [])
+        _keep_last_activity(uow, duplicate, after)
         shown = _outcome(this, duplicate, after, keep, now)
         row = {name: shown[name] for name in ("surviving_id", "merged_id", "at", "by", "keep")}
         images = merge_images.sealed(uow, merge_id, this, after)
@@ -131,6 +132,14 @@ def _archive(uow: UnitOfWork, duplicate: Record, now: dt.datetime) -> None:
     """Takes the duplicate out of sight. Its record stays as it is: what is archived nobody changes."""
     version = duplicate["version"] + 1
     uow.update_each(Client, [{"id": duplicate["id"], "archived_at": now, "updated_at": now, "version": version}])
+
+
+def _keep_last_activity(uow: UnitOfWork, duplicate: Record, after: Record) -> None:
+    """What happened last to the duplicate has happened to the survivor."""
+    at = duplicate["last_activity_at"]
+    if at is not None:
+        after["last_activity_at"] = max(at, after["last_activity_at"] or at)
+        activity.touch(uow, {after["id"]: at})
 
 
 def _remember_external_id(uow: UnitOfWork, merge_id: str, this: Record, duplicate: Record, after: Record) -> None:

@@ -12,7 +12,7 @@ from contracts import messaging
 from contracts.clients import CLIENT_CHANGED, CLIENTS_MERGED
 from contracts.errors import Gone, Unavailable
 from services.clients import activity, facts
-from tests.service.clients_desk import CONSENT, NOW, Desk, desk
+from tests.service.clients_desk import CONSENT, DELIVERY, NOW, Desk, desk
 from tests.service.merging_clients import merge, own_fields, undo
 from tests.service.one_database import on_one_database
 
@@ -178,6 +178,15 @@ def test_the_survivor_shows_what_happened_to_both(desk: Desk) -> None:
     assert "consent.changed.v1" in kinds
     kinds = [entry["kind"] for entry in activity.list_client_activity(desk.db, client_id=one)["data"]]
     assert "consent.changed.v1" not in kinds
+
+
+@on_one_database
+def test_the_survivor_is_as_little_quiet_as_either(desk: Desk) -> None:
+    one, two = desk.create()["id"], desk.create()["id"]
+    at = NOW + dt.timedelta(days=2)
+    desk.hear("record_sent_deliveries", messaging.DELIVERY_SENT, {**DELIVERY, "delivery_id": new_id(), "client_id": two,
+                                                                  "at": at})  # fmt: skip
+    assert merge(desk, one, two)["client"]["last_activity_at"] == desk.get(one)["last_activity_at"] == at
 
 
 @on_one_database
