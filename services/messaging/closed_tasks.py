@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, func, literal_column, select
 
 from chassis.unit_of_work import UnitOfWork
 from chassis.value_sets import among
-from services.messaging.deliveries import come_back_late, is_in, is_prepared, move
+from services.messaging.deliveries import come_back_late, is_prepared, move
 from services.messaging.models import WAITING, Batch, Delivery
 from services.messaging.setwise import one_of
 
@@ -49,7 +49,7 @@ def suppress(
         move(uow, "accepted", now, where=again, due_at=Delivery.send_after)
     alone = [Delivery.joined_to.is_(None), Delivery.kind == "notification"]
     if doubtful := _pairs(late):
-        again = [*_of(uow, doubtful), *alone, is_in("queued")]
+        again = [*_of(uow, doubtful), *alone, is_prepared()]
         move(uow, "accepted", now, where=again, due_at=Delivery.send_after)
     if told := _pairs(in_time):
         over = [*_of(uow, told), *alone]

@@ -10,6 +10,7 @@ import pytest
 from chassis.testing import deliver, received
 from contracts import tasks
 from tests.service.messaging_desk import NOW, Desk, desk
+from tests.service.test_messaging_changes import change_while_prepared
 
 __all__ = ["desk"]
 
@@ -56,6 +57,22 @@ def test_what_was_hidden_while_the_request_looked_is_asked_anew(desk: Desk, coal
     desk.tasks[item["case_task_id"]]["status"] = "skipped"
     event = closed(desk, "drop_skipped_tasks", item, NOW - dt.timedelta(seconds=2))
     deliver(desk.service, "drop_skipped_tasks", event)
+    desk.run()
+    assert desk.outcome(batch_id) == {"task_closed": 1}
+
+
+def test_what_was_hidden_while_the_request_looked_is_asked_anew_if_it_is_just_being_prepared(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = desk.item(desk.person())
+    batch_id = desk.ask([item])
+
+    def hide() -> None:
+        desk.tasks[item["case_task_id"]]["status"] = "skipped"
+        event = closed(desk, "drop_skipped_tasks", item, NOW - dt.timedelta(seconds=2))
+        deliver(desk.service, "drop_skipped_tasks", event)
+
+    change_while_prepared(monkeypatch, hide)
     desk.run()
     assert desk.outcome(batch_id) == {"task_closed": 1}
 
