@@ -26,6 +26,7 @@ class SettingsError(Exception):
 
 REQUIRED: Any = object()
 """As a default: the setting must be given."""
+_SHORTEST_KEY = 16
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,14 @@ def text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("a text that is not empty")
     return value.strip()
+
+
+def signing_key(value: Any) -> str:
+    """A text that nobody finds by trying: of what it signs everybody holds examples."""
+    key = text(value)
+    if len(key) < _SHORTEST_KEY:
+        raise ValueError(f"a random text of at least {_SHORTEST_KEY} characters (see docs/operations.md)")
+    return key
 
 
 def whole(least: int = 0, largest: int = 1_000_000_000) -> Callable[[Any], int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from chassis.config import Setting, number, one_of, text, url, whole
+from chassis.config import Setting, number, one_of, signing_key, text, url, whole
 from chassis.sealing import SEALING_KEYS_URL
 from contracts.messaging import CHANNELS
 from services.messaging.unsubscribing import UnsubscribeLinks
@@ -37,7 +37,7 @@ def rates(value: Any) -> dict[str, float]:
 SETTINGS = (
     SEALING_KEYS_URL,
     Setting("PUBLIC_URL", url("http", "https"), "the address that clients and providers reach the gateway by"),
-    Setting("SECRET_KEY", text, "signs the addresses that take somebody off email", secret=True),
+    Setting("SECRET_KEY", signing_key, "signs the addresses that take somebody off email", secret=True),
     Setting("PROVIDER", one_of("sandbox", "twilio"), "who carries texts and calls of new senders", "sandbox"),
     Setting("EMAIL_PROVIDER", one_of("sandbox", "ses", "smtp"), "who carries the email of new senders", "sandbox"),
     Setting("TWILIO_ACCOUNT_SID", text, "the account at Twilio", None),

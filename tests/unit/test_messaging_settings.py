@@ -9,7 +9,7 @@ from gateway.settings import SETTINGS as EDGE
 from services.messaging.settings import SETTINGS as MESSAGING
 from services.messaging.settings import MessagingSettings
 
-COMMON = {"PUBLIC_URL": "https://casewire.test", "SECRET_KEY": "a test's", "SEALING_KEYS_URL": "file:///keys"}
+COMMON = {"PUBLIC_URL": "https://casewire.test", "SECRET_KEY": "a key of a test's", "SEALING_KEYS_URL": "file:///keys"}
 
 
 def test_each_channel_has_its_own_provider() -> None:
@@ -35,3 +35,12 @@ def test_a_provider_that_is_not_told_how_is_refused_in_one_sentence(
         load(settings, None, {**COMMON, **given})
     assert str(refused.value).startswith(f"the setting {missing} is missing, since EMAIL_PROVIDER is ")
     assert load(settings, None, COMMON)[missing] is None
+
+
+@pytest.mark.parametrize("settings", [MESSAGING, EDGE])
+def test_a_key_that_can_be_found_by_trying_is_refused(settings: tuple[Setting, ...]) -> None:
+    assert load(settings, None, {**COMMON, "SECRET_KEY": "x" * 16})["SECRET_KEY"] == "x" * 16
+    with pytest.raises(SettingsError) as refused:
+        load(settings, None, {**COMMON, "SECRET_KEY": "fifteen letters"})
+    assert "SECRET_KEY from the environment should be a random text of at least 16 characters" in str(refused.value)
+    assert "fifteen" not in str(refused.value)
