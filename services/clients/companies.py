@@ -99,7 +99,7 @@ def unlink_company(db: Database, *, client_id: str) -> None:
     """Raises as `get_client_company` does."""
     unlinked = delete(ClientCompany).where(ClientCompany.client_id == client_id).returning(ClientCompany.client_id)
     with db.unit_of_work() as uow:
-        demand_client(uow.session, client_id)
+        demand_client(uow.session, client_id, lock=True)
         if not uow.session.execute(unlinked, execution_options={"synchronize_session": False}).all():
             raise NotFound("client_company_not_found", client_id=client_id)
         uow.answer({})

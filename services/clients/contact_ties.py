@@ -76,7 +76,7 @@ def remove_client_contact(db: Database, now: dt.datetime, *, client_id: str, con
     """Ends this tie and no other. Raises NotFound `client_not_found`, Gone `client_merged`, and NotFound
     `contact_not_found` where there is none."""
     with db.unit_of_work() as uow:
-        demand_client(uow.session, client_id)
+        demand_client(uow.session, client_id, lock=True)
         _demand_tie(uow, client_id, contact_id)
         _end(uow, contact_id, [ContactTie.client_id == client_id], now)
         uow.answer({})

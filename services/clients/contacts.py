@@ -145,7 +145,7 @@ def update_client_contact(db: Database, *, client_id: str, contact_id: str, chan
     """The contact, tied as it is now. Raises NotFound `client_not_found`, Gone `client_merged`, and NotFound
     `contact_not_found` where there is no such tie."""
     with db.unit_of_work() as uow:
-        demand_client(uow.session, client_id)
+        demand_client(uow.session, client_id, lock=True)
         contact = _find(uow.session, contact_id, lock=True)
         if "notify" in changes:
             contact_ties.set_notify(uow, client_id, contact, changes["notify"])

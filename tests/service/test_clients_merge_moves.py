@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import eventlet
 import pytest
 from sqlalchemy import select
 
 from chassis.context import use
-from contracts.errors import Invalid
-from services.clients import contacts, groups
+from contracts.errors import Gone, Invalid
+from services.clients import contact_ties, contacts, groups, merge_moves
 from services.clients.models import ClientGroupMember, ContactTie
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.merging_clients import fields_at_fault, merge, own_fields, undo
 from tests.service.one_database import on_one_database
+from tests.service.races import until_held_up
 
 __all__ = ["desk", "own_fields"]
 
@@ -76,6 +80,31 @@ def test_contacts_and_the_entry_of_the_directory_go_along_and_back(desk: Desk) -
     since = contact_of(desk, "d@example.com", one)
     undo(desk, made["id"])
     assert (tied(desk, one), tied(desk, two)) == ({both, since}, {both, theirs})
+
+
+def test_who_takes_a_contact_away_during_the_merge_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = (desk.create(kind="business", company_name=name)["id"] for name in ("Acme", "Acme Inc"))
+    contact = contact_of(desk, "c@example.com", two)
+    threads = []
+    join = merge_moves.join
+
+    def remove() -> str:
+        try:
+            contact_ties.remove_client_contact(desk.db, NOW, client_id=two, contact_id=contact)
+        except Gone as gone:
+            return gone.code
+        return "removed"
+
+    def join_and_remove(*given: Any) -> Any:
+        counts = join(*given)
+        threads.append(eventlet.spawn(remove))
+        until_held_up(desk.everywhere, *threads)
+        return counts
+
+    monkeypatch.setattr(merge_moves, "join", join_and_remove)
+    merge(desk, one, two)
+    assert [thread.wait() for thread in threads] == ["client_merged"]
+    assert tied(desk, one) == {contact}
 
 
 def test_what_needs_a_business_stays_a_businesss(desk: Desk) -> None:
