@@ -9,6 +9,7 @@ from sqlalchemy import exists, select
 
 from chassis.database import Database
 from chassis.paging import page
+from chassis.value_sets import among
 from contracts.clients import ARCHIVED_DAYS, CLIENT_RESTORED
 from contracts.errors import Conflict
 from services.clients import activity, cards, legal_holds
@@ -74,7 +75,8 @@ def list_archived_clients(
             cursor=cursor,
             sort=sort,
         )
-        under_hold = legal_holds.held(session, [row.id for row in rows])
+        shown = among(session, Client.id, [row.id for row in rows])
+        under_hold = set(session.scalars(select(Client.id).where(shown, legal_holds.any_held(Client.id))))
     return {
         "data": [
             {

@@ -82,6 +82,7 @@ def test_a_hold_on_one_that_was_merged_binds_its_survivor(desk: Desk) -> None:
     with pytest.raises(Conflict, match="legal_hold"):
         erase(desk, surviving_id)
     desk.delete(surviving_id)
+    assert [entry["held"] for entry in archiving.list_archived_clients(desk.db)["data"]] == [True]
     erasing.begin_due(desk.everywhere, AFTER)
     assert desk.emitted(clients.ERASURE_REQUESTED) == []
 
