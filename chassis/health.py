@@ -19,6 +19,7 @@ from marshmallow import Schema, fields
 from sqlalchemy import text
 
 from chassis.database import Data, Database
+from chassis.listening import Listening
 from chassis.telemetry import exposition, log_of, log_unexpected
 from contracts.base import Empty, Operation
 
@@ -77,7 +78,7 @@ class HealthServer:
         self._containers = containers
         self._checked_at = float("-inf")
         self._ready: dict[str, Any] = {}
-        self._socket = eventlet.listen((host, port))
+        self._socket = Listening(eventlet.listen((host, port)))
         self._thread = eventlet.spawn(
             eventlet.wsgi.server, self._socket, self._answer, log_output=False, socket_timeout=5, max_size=20
         )

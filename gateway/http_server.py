@@ -3,7 +3,6 @@ of a request, for its address may hold a token."""
 
 from __future__ import annotations
 
-import errno
 import resource
 from contextlib import suppress
 from functools import partial
@@ -14,7 +13,7 @@ from eventlet.semaphore import Semaphore
 from eventlet.wsgi import ChunkReadError
 from nameko.web.server import HttpOnlyProtocol, WebServer
 
-from chassis.telemetry import log_of
+from chassis.listening import Listening
 
 MOST_CONNECTIONS = 10_000
 IDLE_SECONDS = 75.0
@@ -23,10 +22,6 @@ END = "casewire.end"
 """In the environment of a request: called before the answer, it makes that the last one of its connection."""
 LINGER_SECONDS = 5.0
 """How long what still comes is thrown away after that: an answer may be lost with a connection that is cut at once."""
-_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED})
-_PAUSE = 0.1
-
-_log = log_of(__name__)
 
 
 class _Protocol(HttpOnlyProtocol):
@@ -64,17 +59,10 @@ class EdgeServer(WebServer):
         self._room = Semaphore(most_connections())
 
     def run(self) -> None:
+        listening = Listening(self._sock)
         while self._is_accepting:
             self._room.acquire()
-            try:
-                sock, address = self._sock.accept()
-            except OSError as error:
-                self._room.release()
-                if error.errno not in _PASSING:
-                    raise
-                _log.warning("connection_not_taken", code=errno.errorcode[error.errno])
-                eventlet.sleep(_PAUSE)
-                continue
+            sock, address = listening.accept()
             sock.settimeout(IDLE_SECONDS)
             thread = self.container.spawn_managed_thread(partial(self.process_request, sock, address))
             thread.link(lambda _: self._room.release())

@@ -19,6 +19,7 @@ import pytest
 
 from chassis.health import HealthServer
 from chassis.testing import eventually
+from tests.service.test_gateway_connections import failing_once
 
 ROOT = Path(__file__).parents[2]
 Launch = Callable[..., "Process"]
@@ -106,6 +107,16 @@ def get(port: int, path: str) -> tuple[int, Any]:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+def test_a_process_without_descriptors_for_a_while_stays_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = HealthServer(0, list, host="127.0.0.1")
+    try:
+        with failing_once(monkeypatch) as failed:
+            assert [get(server.port, "/health/live")[0] for _ in range(2)] == [200, 200]
+        assert failed
+    finally:
+        server.stop()
 
 
 def test_the_health_port_tells_live_from_ready() -> None:
