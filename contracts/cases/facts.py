@@ -76,8 +76,9 @@ class CaseFactsList(Schema):
 
 
 class AfterCase(Schema):
-    """The last case of the page before; null: the first page."""
+    """The last firm and case of the page before; null: the first page."""
 
+    after_firm_id = Id(load_default=None, allow_none=True)
     after_case_id = Id(load_default=None, allow_none=True)
     limit = fields.Integer(strict=True, load_default=1000, validate=validate.Range(min=1, max=5000))
 
@@ -92,7 +93,7 @@ class TypeOfCase(Schema):
 
 
 class TypesOfCases(Schema):
-    """Of all firms, archived cases too, by their ids; fewer than `limit` are the last ones."""
+    """Of all firms, archived cases too, by firm and case; fewer than `limit` are the last ones."""
 
     cases = fields.List(fields.Nested(TypeOfCase))
 

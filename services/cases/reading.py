@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, exists, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from chassis.database import Database, UnitOfWork
@@ -131,14 +131,16 @@ def get_case_facts(db: Database, case_ids: Sequence[str]) -> Record:
     return {"cases": [facts[case_id] for case_id in dict.fromkeys(case_ids) if case_id in facts]}
 
 
-def list_types_of_cases(db: Database, *, after_case_id: str | None = None, limit: int = 1000) -> Record:
+def list_types_of_cases(
+    db: Database, *, after_firm_id: str | None = None, after_case_id: str | None = None, limit: int = 1000
+) -> Record:
     """A page of all cases there are, for a service that begins to follow their events: {"cases": [{firm_id, case_id,
-    case_type_id, version}]} by their ids, which no two firms share."""
+    case_type_id, version}]} by firm and case."""
     statement = select(Case.firm_id, Case.id.label("case_id"), Case.case_type_id, Case.version)
     if after_case_id is not None:
-        statement = statement.where(Case.id > after_case_id)
+        statement = statement.where(tuple_(Case.firm_id, Case.id) > (after_firm_id, after_case_id))
     with db.across_firms("another service asks for the cases of every firm").read() as session:
-        rows = session.execute(statement.order_by(Case.id).limit(limit)).all()
+        rows = session.execute(statement.order_by(Case.firm_id, Case.id).limit(limit)).all()
     return {"cases": [row._asdict() for row in rows]}
 
 

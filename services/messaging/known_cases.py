@@ -44,9 +44,11 @@ def ask_for_older(db: Database, calls: Any) -> bool:
         asked = session.get(CasesAsked, _ONE) or CasesAsked(id=_ONE, done=False)
     if asked.done:
         return False
-    told = calls.cases.list_types_of_cases(after_case_id=asked.last_case_id, limit=AT_ONCE)["cases"]
+    told = calls.cases.list_types_of_cases(
+        after_firm_id=asked.of_firm_id, after_case_id=asked.last_case_id, limit=AT_ONCE
+    )["cases"]
     more = len(told) == AT_ONCE
-    reached = {"last_case_id": told[-1]["case_id"]} if more else {}
+    reached = {"of_firm_id": told[-1]["firm_id"], "last_case_id": told[-1]["case_id"]} if more else {}
     with across.unit_of_work() as uow:
         _keep(uow, told, "firm_id")
         uow.session.merge(CasesAsked(id=_ONE, done=not more, **reached))

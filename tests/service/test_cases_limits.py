@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from chassis.columns import new_id
 from chassis.context import Context, use
+from chassis.testing import as_owner, make_database
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound
 from services.cases.activity import list_case_activity
 from services.cases.client_summaries import summarize_client_cases
 from services.cases.data_exports import export_client_data
-from services.cases.models import Base
+from services.cases.models import Base, Case
+from services.cases.reading import list_types_of_cases
 from tests.service.cases_office import NEWEST, Office, listed, refusal
+from tests.service.plans import plan_of
 
 ANY = {"field": "state", "op": "in", "value": ["open", "closed"]}
 
@@ -181,8 +185,27 @@ def test_a_service_that_begins_to_follow_cases_is_told_of_all_there_are(database
     reading, told, page = Office(database).service, [], {}
     while found := reading.list_types_of_cases(**page, limit=2)["cases"]:
         told += found
-        page = {"after_case_id": found[-1]["case_id"]}
-    keys = [case["case_id"] for case in told]
+        page = {f"after_{name}": found[-1][name] for name in ("firm_id", "case_id")}
+    keys = [(case["firm_id"], case["case_id"]) for case in told]
     assert keys == sorted(set(keys))
     types = {(case["firm_id"], case["case_id"]): (case["case_type_id"], case["version"]) for case in told}
     assert made.items() <= types.items()
+
+
+def test_a_page_of_all_cases_there_are_is_read_by_their_key(postgres_database: Callable[[], str]) -> None:
+    office = Office(make_database(Base, postgres_database()))
+    kind = office.case_type()
+    same = {"case_type_id": kind["id"], "name": "A case", "name_folded": "a case", "status": "New", "state": "open",
+            "custom_fields": {}}  # fmt: skip
+    numbers = [f"{number:06}" for number in range(3000)]
+    with office.db.unit_of_work() as uow:
+        uow.insert(Case, [{**same, "id": new_id(), "number": number, "number_folded": number} for number in numbers])
+    with as_owner(office.db) as connection:
+        connection.exec_driver_sql("ANALYZE cases")
+    after = {"after_firm_id": office.firm_id, "after_case_id": new_id()}
+    across = office.db.across_firms("a test looks how they are read")
+    for page in ({}, after):
+        assert "using pk_cases" in plan_of(
+            across, "SELECT cases", lambda page=page: list_types_of_cases(across, **page)
+        )
+    office.db.engines.dispose()

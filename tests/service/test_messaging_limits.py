@@ -248,8 +248,9 @@ def test_cases_that_are_older_than_what_is_heard_are_asked_for_once(
     deliver(desk.service, "follow_changed_cases", received(CASE_CHANGED, fact(older[2], 3), firm_id=desk.firm_id))
     asked: list[str | None] = []
 
-    def page(after_case_id: str | None, limit: int) -> Any:
+    def page(after_firm_id: str | None, after_case_id: str | None, limit: int) -> Any:
         asked.append(after_case_id)
+        assert after_firm_id == (desk.firm_id if after_case_id else None)
         left = [case_id for case_id in older if case_id > (after_case_id or "")]
         entry = {"firm_id": desk.firm_id, "version": 2}
         return {"cases": [{**entry, "case_id": id_, "case_type_id": desk.firm_id} for id_ in left[:limit]]}

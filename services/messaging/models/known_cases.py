@@ -31,11 +31,12 @@ class KnownCase(FirmScoped, Base):
 
 
 class CasesAsked(Base):
-    """How far `cases` was asked for those that are older than what messaging hears of them: to `last_case_id`, or
-    to the end. One row; it belongs to the installation."""
+    """How far `cases` was asked for those that are older than what messaging hears of them: to `last_case_id` of the
+    firm `of_firm_id`, or to the end. One row; it belongs to the installation."""
 
     __tablename__ = "cases_asked"
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    of_firm_id: Mapped[str | None] = mapped_column(Id)
     last_case_id: Mapped[str | None] = mapped_column(Id)
     done: Mapped[bool] = mapped_column(default=False)
 

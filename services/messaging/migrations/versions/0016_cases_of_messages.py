@@ -37,6 +37,7 @@ def upgrade() -> None:
     op.create_table(
         "cases_asked",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("of_firm_id", chassis.columns.Id, nullable=True),
         sa.Column("last_case_id", chassis.columns.Id, nullable=True),
         sa.Column("done", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_asked")),
