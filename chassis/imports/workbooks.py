@@ -30,6 +30,8 @@ from contracts.errors import Invalid
 BEGINNING = b"PK\x03\x04"
 MOST_UNPACKED = 600 * 1024 * 1024
 _MOST_ENTRIES = 2000
+_ENTRY, _MOST_MARKS = b"PK\x01\x02", 10 * _MOST_ENTRIES
+"""What each entry of an archive's table of contents begins with, those of documents within it too."""
 _HIGHEST_RATIO = 250
 _SMALL_ENTRY = 8 * 1024 * 1024
 """Up to this size an entry may be packed as tightly as it likes."""
@@ -70,20 +72,30 @@ _DAMAGE = (
 
 
 def _copy(stream: IO[bytes], target: IO[bytes]) -> None:
-    size = 0
+    size, entries, before = 0, 0, b""
     while block := stream.read(BLOCK):
         size += len(block)
         if size > text_files.LARGEST_FILE:
             raise unreadable("file_too_large", f"Larger than {text_files.LARGEST_FILE // 1024 // 1024} MB.")
+        # Before the table of contents is read as a whole: a million entries take hundreds of megabytes.
+        seen = before + block
+        entries += seen.count(_ENTRY)
+        if entries > _MOST_MARKS:
+            raise _too_many_parts()
+        before = seen[1 - len(_ENTRY) :]
         target.write(block)
     target.seek(0)
+
+
+def _too_many_parts() -> Invalid:
+    return unreadable("file_unpacks_too_large", "The workbook consists of too many parts.")
 
 
 def _check_archive(archive: zipfile.ZipFile) -> None:
     entries = archive.infolist()
     names = {entry.filename for entry in entries}
     if len(entries) > _MOST_ENTRIES:
-        raise unreadable("file_unpacks_too_large", "The workbook consists of too many parts.")
+        raise _too_many_parts()
     if len(names) < len(entries):
         raise damaged()
     if any(entry.flag_bits & 1 for entry in entries):

@@ -140,6 +140,12 @@ def test_a_workbook_that_is_not_what_it_says_is_refused(code: str, content: byte
     assert refused(content) == code
 
 
+def test_entries_without_end_are_refused_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = edited(PLAIN, {f"xl/media/{number}.bin": b"" for number in range(20_001)})
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    assert refused(content) == "file_unpacks_too_large"
+
+
 def test_limits_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_files, "MOST_ROWS", 2)
     assert len(rows_of(book_of(["name"], ["a"], ["b"]))) == 3
