@@ -151,7 +151,9 @@ def read_layout(stream: IO[bytes], encoding: str, delimiter: str | None = None) 
     if not rows:
         raise unreadable("file_no_rows", "The file has a header and no rows.")
     if _filled(header) == 1 and any(_filled(cells) >= _FEWEST_BELOW_A_TITLE for cells in sample):
-        raise unreadable("file_no_header", "The first row is a title: delete what is above the names of the columns.")
+        # Columns may go without names, but one text above several of them is a title far more often.
+        message = "The first row names one column of several: delete a title above their names, or name the others too."
+        raise unreadable("file_no_header", message)
     return Layout(encoding, delimiter, columns, rows, sample)
 
 
