@@ -265,10 +265,11 @@ def _column_names(header: list[str]) -> list[str]:
     if len(header) > MOST_COLUMNS:
         raise unreadable("file_too_many_columns", f"More than {MOST_COLUMNS} columns.", columns=len(header))
     cells = [" ".join(cell.split()) for cell in header]
-    if not any(cells) or any(_LIKE_DATA.fullmatch(cell) for cell in cells):
-        raise unreadable("file_no_header", "The first row does not hold the names of the columns.")
+    # First: what is long takes the expression below long, too.
     if any(len(cell) > _LONGEST_COLUMN_NAME for cell in cells):
         raise unreadable("file_no_header", f"A column's name is longer than {_LONGEST_COLUMN_NAME} characters.")
+    if not any(cells) or any(_LIKE_DATA.fullmatch(cell) for cell in cells):
+        raise unreadable("file_no_header", "The first row does not hold the names of the columns.")
     names: list[str] = []
     for place, cell in enumerate(cells, 1):
         name, count = cell or f"Column {place}", 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
+import time
 
 import pytest
 from hypothesis import given
@@ -92,6 +93,14 @@ def test_a_file_that_cannot_be_read_is_refused_whole(code, content):
     with pytest.raises(Invalid) as caught:
         layout(content)
     assert (caught.value.code, caught.value.fields[0]["field"]) == (code, "file")
+
+
+def test_a_long_name_of_a_column_is_soon_refused() -> None:
+    """Others wait meanwhile."""
+    began = time.process_time()
+    with pytest.raises(Invalid, match="file_no_header"):
+        layout(b"a@" + b"." * 40_000 + b"@,name\n1,2\n")
+    assert time.process_time() - began < 1
 
 
 def test_an_accent_at_the_very_end_need_not_be_a_cut():
