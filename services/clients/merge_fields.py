@@ -209,6 +209,22 @@ def parted(
     return restored, conflicts
 
 
+def handed_over(
+    sides: tuple[Record, Record], restored: Record, other: Record, others_sides: tuple[Record, Record]
+) -> tuple[Record, Record]:
+    """The survivor's record on either side of another merge, as if what the parted one brought, and what stays for
+    `other`, who came by that one, has it too, had come with `other`."""
+    lists: tuple[Record, Record] = ({}, {})
+    for name in LISTS:
+        key = _KEYS[name]
+        was, became = ({key(entry) for entry in record[name]} for record in sides)
+        stays = (became - was) & {key(entry) for entry in restored[name]} & {key(entry) for entry in other[name]}
+        before, after = ([entry for entry in record[name] if key(entry) not in stays] for record in others_sides)
+        lists[0][name] = before
+        lists[1][name] = [*after, *(entry for entry in restored[name] if key(entry) in stays)]
+    return {**others_sides[0], **lists[0]}, {**others_sides[1], **lists[1]}
+
+
 def conflict_fields(before: Record, after: Record, now: Record) -> set[str]:
     """The fields that may be named in `resolve`."""
     return {*SINGLE, *LISTS, *(name for names in _units(before, after, now) for name in names)}
@@ -255,8 +271,9 @@ def _parted_list(
         return kept, True
     primaries = [_primary_of(name, entries) for entries in (before, after, now)]
     first, then, since = (key(entry) if entry is not None else None for entry in primaries)
-    # A primary that somebody chose since stays, if it is still there.
-    wanted = first if since == then or since not in {key(entry) for entry in kept} else since
+    # A primary that somebody chose since stays, if it is still there, and so does that there is none.
+    stays = since is None or since in {key(entry) for entry in kept}
+    wanted = since if since != then and stays else first
     former = {key(entry): entry["kind"] for entry in before if entry.get("kind") not in (None, "primary")}
     return _with_primary(name, kept, wanted, former), True
 

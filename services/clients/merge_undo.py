@@ -56,6 +56,7 @@ def undo_merge(db: Database, now: dt.datetime, *, merge_id: str, resolve: Mappin
     contacts since, or `external_id_taken` by another client at this moment.
     """
     with external_id_clash(), db.unit_of_work() as uow:
+        _hold_merges_beside(uow.session, merge_id)
         merge = _find(uow.session, merge_id, lock=True)
         merge.demand_undoable(now)
         ids = (merge.surviving_id, merge.merged_id)
@@ -66,6 +67,7 @@ def undo_merge(db: Database, now: dt.datetime, *, merge_id: str, resolve: Mappin
         if conflicts:
             fields = [{"field": entry["field"], "message": "Changed since the merge."} for entry in conflicts]
             raise Conflict("merge_conflicts", fields=fields, merge_id=merge_id)
+        _hand_over(uow, merge, restored)
         merge.undo(actor_id(), now)
         uow.session.flush()
         changed = cards.save(uow, [(survivor, restored)], now).get(merge.surviving_id, [])
@@ -84,6 +86,30 @@ def _find(session: Session, merge_id: str, *, lock: bool = False) -> ClientMerge
     if merge is None:
         raise NotFound("merge_not_found", merge_id=merge_id)
     return merge
+
+
+def _hold_merges_beside(session: Session, merge_id: str) -> None:
+    """Holds all merges into its survivor, so that of two undos one waits for the other: see `_hand_over`."""
+    whose = select(ClientMerge.surviving_id).where(ClientMerge.id == merge_id).scalar_subquery()
+    beside = select(ClientMerge.id).where(ClientMerge.surviving_id == whose, ClientMerge.undone_at.is_(None))
+    session.execute(beside.order_by(ClientMerge.id).with_for_update()).all()
+
+
+def _hand_over(uow: UnitOfWork, merge: ClientMerge, restored: Record) -> None:
+    """What stays with the survivor because another that is still merged has it too, the other's undo takes away."""
+    images = merge_images.opened(uow.session, merge)
+    beside = select(ClientMerge).where(
+        ClientMerge.surviving_id == merge.surviving_id, ClientMerge.id != merge.id, ClientMerge.before.is_not(None)
+    )
+    others = uow.session.scalars(beside.order_by(ClientMerge.at, ClientMerge.id)).all()
+    records = cards.load(uow.session, [other.merged_id for other in others], archived=True)
+    for other in others:
+        its = merge_images.opened(uow.session, other)
+        if images is None or its is None or other.merged_id not in records:
+            continue
+        sides = merge_fields.handed_over(images, restored, records[other.merged_id], its)
+        for side, text in merge_images.sealed(uow, other.id, *sides).items():
+            setattr(other, side, text)
 
 
 def _survivor_absent(session: Session, surviving_id: str) -> Conflict:

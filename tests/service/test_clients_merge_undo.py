@@ -153,13 +153,21 @@ def test_merges_in_a_row_are_undone_from_the_last_one_on(desk: Desk) -> None:
 
 
 @on_one_database
-def test_what_another_merged_client_has_too_stays(desk: Desk) -> None:
-    number = [{"number": "+12125550123"}]
-    one, two, three = desk.create()["id"], desk.create(phones=number)["id"], desk.create(phones=number)["id"]
+def test_what_another_merged_client_has_too_stays_until_that_is_parted(desk: Desk) -> None:
+    known = {
+        "phones": [{"number": "+12125550123"}],
+        "addresses": [{"kind": "primary", "city": "Reno"}],
+        "tags": ["vip"],
+    }
+    one, two, three = desk.create()["id"], desk.create(**known)["id"], desk.create(**known)["id"]
     first, second = merge(desk, one, two)["id"], merge(desk, one, three)["id"]
     undo(desk, first)
-    assert [phone["number"] for phone in desk.get(one)["phones"]] == ["+12125550123"]
+    shown = desk.get(one)
+    assert [phone["number"] for phone in shown["phones"]] == ["+12125550123"]
+    assert ([address["city"] for address in shown["addresses"]], shown["tags"]) == (["Reno"], ["vip"])
     undo(desk, second)
+    shown = desk.get(one)
+    assert [shown[name] for name in known] == [[], [], []]
     assert desk.get(three)["phones"][0]["number"] == "+12125550123"
 
 
