@@ -38,6 +38,13 @@ SETTINGS = (
     SEALING_KEYS_URL,
     Setting("PUBLIC_URL", url("http", "https"), "the address that clients and providers reach the gateway by"),
     Setting("SECRET_KEY", signing_key, "signs the addresses that take somebody off email", secret=True),
+    Setting(
+        "SECRET_KEY_BEFORE",
+        text,
+        "the one before SECRET_KEY was changed: the addresses that it signed go on taking somebody off email",
+        None,
+        secret=True,
+    ),
     Setting("PROVIDER", one_of("sandbox", "twilio"), "who carries texts and calls of new senders", "sandbox"),
     Setting("EMAIL_PROVIDER", one_of("sandbox", "ses", "smtp"), "who carries the email of new senders", "sandbox"),
     Setting("TWILIO_ACCOUNT_SID", text, "the account at Twilio", None),
@@ -76,6 +83,7 @@ class MessagingSettings:
 
     public_url: str
     secret_key: str
+    secret_key_before: str | None
     provider: str
     email_provider: str
     twilio_account_sid: str | None
@@ -101,6 +109,7 @@ class MessagingSettings:
         return cls(
             public_url=public_url,
             secret_key=str(found["SECRET_KEY"]),
+            secret_key_before=found["SECRET_KEY_BEFORE"],
             provider=str(found["PROVIDER"]),
             email_provider=str(found["EMAIL_PROVIDER"]),
             twilio_account_sid=found["TWILIO_ACCOUNT_SID"],
@@ -122,7 +131,7 @@ class MessagingSettings:
     @property
     def unsubscribing(self) -> UnsubscribeLinks:
         """What makes and reads the addresses that take somebody off email."""
-        return UnsubscribeLinks(self.secret_key, self.public_url)
+        return UnsubscribeLinks(self.secret_key, self.public_url, self.secret_key_before)
 
     def provider_of(self, channel: str) -> str:
         """Who carries what a new sender of a channel sends."""

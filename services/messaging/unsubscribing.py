@@ -24,10 +24,12 @@ Record = dict[str, Any]
 
 
 class UnsubscribeLinks:
-    """Makes and reads the addresses. `secret_key` is the installation's; `public_url` where the gateway is."""
+    """Makes and reads the addresses. `secret_key` is the installation's; `public_url` where the gateway is.
+    `key_before`: makes none any more, and those that it made are read."""
 
-    def __init__(self, secret_key: str, public_url: str) -> None:
-        self._signer = Signer(secret_key, salt="casewire.unsubscribe", key_derivation="hmac")
+    def __init__(self, secret_key: str, public_url: str, key_before: str | None = None) -> None:
+        keys = [secret_key] if key_before is None else [key_before, secret_key]
+        self._signer = Signer(keys, salt="casewire.unsubscribe", key_derivation="hmac")
         self._public_url = public_url
 
     def url_of(self, firm_id: str, delivery_id: str) -> str:

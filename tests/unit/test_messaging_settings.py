@@ -4,12 +4,32 @@ from __future__ import annotations
 
 import pytest
 
+from chassis.columns import new_id
 from chassis.config import Setting, SettingsError, load
+from contracts.errors import Gone
 from gateway.settings import SETTINGS as EDGE
 from services.messaging.settings import SETTINGS as MESSAGING
 from services.messaging.settings import MessagingSettings
+from services.messaging.unsubscribing import UnsubscribeLinks
 
 COMMON = {"PUBLIC_URL": "https://casewire.test", "SECRET_KEY": "a key of a test's", "SEALING_KEYS_URL": "file:///keys"}
+
+
+def test_what_the_key_before_signed_still_takes_somebody_off_email() -> None:
+    firm_and_delivery = (new_id(), new_id())
+
+    def links(**given: str) -> UnsubscribeLinks:
+        return MessagingSettings.from_config(load(MESSAGING, None, {**COMMON, **given})).unsubscribing
+
+    def made_by(links: UnsubscribeLinks) -> str:
+        return links.url_of(*firm_and_delivery).rpartition("/")[2]
+
+    new = {"SECRET_KEY": "n" * 16}
+    changed = links(**new, SECRET_KEY_BEFORE=COMMON["SECRET_KEY"])
+    assert changed.read(made_by(links())) == firm_and_delivery
+    assert links(**new).read(made_by(changed)) == firm_and_delivery
+    with pytest.raises(Gone):
+        links(**new).read(made_by(links()))
 
 
 def test_each_channel_has_its_own_provider() -> None:
