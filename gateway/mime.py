@@ -7,13 +7,13 @@ that: what cannot be taken apart is kept as the text that it is.
 from __future__ import annotations
 
 import email.policy
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage, Message, MIMEPart
 from email.utils import parseaddr
-from html.parser import HTMLParser
 
 from chassis.telemetry import log_of
 
@@ -117,42 +117,65 @@ def _files_of(message: EmailMessage) -> Iterator[File]:
             yield File(name, part.get_content_type(), content)
 
 
-class _Words(HTMLParser):
-    """The text of a page, a line for each block. What is quoted is marked, as it is in a text part, so that it is not
-    taken for the writer's own words."""
+_BLOCKS = frozenset({"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "table", "blockquote", "hr"})
+_SILENT = frozenset({"script", "style", "title", "template"})
+_TAG = re.compile(r"(/?)([a-z][^\s/>]*)", re.IGNORECASE)
+_CLOSING = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("script", "style")}
+_MOST_QUOTED = 50
+"""How deep what is quoted is marked as such."""
 
-    _BLOCKS = frozenset({"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "table", "blockquote", "hr"})
-    _SILENT = frozenset({"script", "style", "title", "template"})
+
+class _Words:
+    """The text of a page, a line for each block. What is quoted is marked, as it is in a text part, so that it is not
+    taken for the writer's own words.
+
+    Anybody may send a page: it is looked through once, from one sign to the next, whatever it holds. (Python's own
+    parser looks through the rest of it at each tag that does not end, and raises AssertionError at some.)
+    """
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
         self._silent = 0
         self._quoted = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._silent += tag in self._SILENT
-        self._quoted += tag == "blockquote"
-        self._break(tag)
+    def read(self, page: str) -> None:
+        """Takes the whole of a page."""
+        place = 0
+        while (begin := page.find("<", place)) >= 0:
+            self._add(page[place:begin])
+            tag = _TAG.match(page, begin + 1)
+            if tag is None and page[begin + 1 : begin + 2] not in ("!", "?", "/"):
+                self._add("<")  # of a text, like 1 < 2
+                place = begin + 1
+                continue
+            ending = "-->" if page.startswith("<!--", begin) else ">"
+            end = page.find(ending, begin + 1)
+            if end < 0:
+                place = begin
+                break
+            place = end + len(ending)
+            if tag is not None:
+                self._turn(tag[2].lower(), -1 if tag[1] else 1)
+                if not tag[1] and (closing := _CLOSING.get(tag[2].lower())):
+                    # In programs and styles nothing is a tag.
+                    found = closing.search(page, place)
+                    place = len(page) if found is None else found.start()
+        self._add(page[place:])
 
-    def handle_endtag(self, tag: str) -> None:
-        self._silent = max(0, self._silent - (tag in self._SILENT))
-        self._quoted = max(0, self._quoted - (tag == "blockquote"))
-        self._break(tag)
+    def _turn(self, tag: str, by: int) -> None:
+        self._silent = max(0, self._silent + by * (tag in _SILENT))
+        self._quoted = max(0, self._quoted + by * (tag == "blockquote"))
+        if tag in _BLOCKS:
+            self.parts.append("\n" + "> " * min(self._quoted, _MOST_QUOTED))
 
-    def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self.parts.append(re.sub(r"\s+", " ", data))
-
-    def _break(self, tag: str) -> None:
-        if tag in self._BLOCKS:
-            self.parts.append("\n" + "> " * self._quoted)
+    def _add(self, text: str) -> None:
+        if text and not self._silent:
+            self.parts.append(re.sub(r"\s+", " ", html.unescape(text)))
 
 
 def words_of(page: str) -> str:
     """The words of a page, without its markup."""
     words = _Words()
-    words.feed(page)
-    words.close()
+    words.read(page)
     lines = (line.strip() for line in "".join(words.parts).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line for line in lines if line.strip("> ") or not line))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from chassis.files import FolderFiles
 from contracts.errors import NotFound
 from contracts.messaging import RECEIVE_INBOUND_MESSAGE
+from gateway.mime import words_of
 from tests.service.test_gateway_edge import Edge
 from tests.service.test_gateway_ses_webhook import from_sandbox, post
 
@@ -94,6 +96,19 @@ def test_a_page_alone_becomes_its_words_and_what_it_quotes_is_marked(office: Off
     office.take(message)
     lines = [line for line in office.handed_on[0]["body"].split("\n") if line]
     assert lines == ["Hi & thanks,", "see you", "Ann", "> STOP", "> old words"]
+
+
+@pytest.mark.parametrize("piece", ["<a ", "<a b='", "<blockquote>", "<!--", "<![", "< "])
+def test_no_page_is_so_contrived_that_reading_it_takes_long(piece: str) -> None:
+    began = time.process_time()
+    words = words_of("Please stop. " + piece * (30_000 // len(piece)))
+    assert time.process_time() - began < 1
+    assert words.startswith("Please stop.")
+
+
+def test_what_is_no_markup_of_a_page_is_kept() -> None:
+    page = "<style>a>b{}</style><script>if (a<b) {}</script><!-- <p>not me</p> --><p title='x'>1 < 2, but a<b: stop"
+    assert words_of(page).strip() == "1 < 2, but a<b: stop"
 
 
 def test_attachments_are_stored_once_and_handed_on_by_their_keys(office: Office) -> None:
