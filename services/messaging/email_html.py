@@ -20,9 +20,15 @@ _PERMITTED = re.compile(
 
 def find_refused(html: str) -> str | None:
     """What must not be in it, in words for the one who wrote it; None if there is nothing of the kind."""
+    # Python's parser looks through the rest of a page at each tag that does not end, and fails at marks of no page.
+    if re.search(r"<[a-z!?/]", html[html.rfind(">") + 1 :], re.I):
+        return "A tag does not end"
     reader = _Reader()
-    reader.feed(html)
-    reader.close()
+    try:
+        reader.feed(html)
+        reader.close()
+    except AssertionError:
+        return "It holds a declaration that cannot be read"
     return reader.refused
 
 

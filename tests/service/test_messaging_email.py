@@ -137,6 +137,8 @@ def test_what_a_person_typed_cannot_begin_another_header(mailed: Desk) -> None:
         ({"html": "{% for x in client %}{% endfor %}"}, "html", "invalid_template"),
         ({"html": "<script>alert(1)</script>"}, "html", "html_not_allowed"),
         ({"html": "<p onclick='alert(1)'>x</p>"}, "html", "html_not_allowed"),
+        ({"html": "<p>x</p>" + "<a " * 60_000}, "html", "html_not_allowed"),
+        ({"html": "<p>x</p><![x]>"}, "html", "html_not_allowed"),
         ({"html": "<a href='java\nscript:alert(1)'>x</a>"}, "html", "html_not_allowed"),
         ({"html": "<a href='{{ client.first_name }}'>x</a>"}, "html", "html_not_allowed"),
         ({"html": "<form action='https://evil.example'><input></form>"}, "html", "html_not_allowed"),
