@@ -155,8 +155,10 @@ class _Words:
                 break
             place = end + len(ending)
             if tag is not None:
-                self._turn(tag[2].lower(), -1 if tag[1] else 1)
-                if not tag[1] and (closing := _CLOSING.get(tag[2].lower())):
+                # What ends where it begins, like <title/>, holds nothing.
+                by = -1 if tag[1] else 0 if page[end - 1] == "/" else 1
+                self._turn(tag[2].lower(), by)
+                if by > 0 and (closing := _CLOSING.get(tag[2].lower())):
                     # In programs and styles nothing is a tag.
                     found = closing.search(page, place)
                     place = len(page) if found is None else found.start()

@@ -111,6 +111,11 @@ def test_what_is_no_markup_of_a_page_is_kept() -> None:
     assert words_of(page).strip() == "1 < 2, but a<b: stop"
 
 
+def test_a_tag_that_ends_where_it_begins_keeps_nothing_from_being_read() -> None:
+    page = "<html><head><title/><style/><script src='x'/></head><body><blockquote/><br/>STOP</body></html>"
+    assert words_of(page).strip() == "STOP"
+
+
 def test_attachments_are_stored_once_and_handed_on_by_their_keys(office: Office) -> None:
     message = email()
     message.add_attachment(b"%PDF-1.4", maintype="application", subtype="pdf", filename="../../etc/lease.pdf")
