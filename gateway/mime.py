@@ -120,6 +120,8 @@ def _files_of(message: EmailMessage) -> Iterator[File]:
 _BLOCKS = frozenset({"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "table", "blockquote", "hr"})
 _SILENT = frozenset({"script", "style", "title", "template"})
 _TAG = re.compile(r"(/?)([a-z][^\s/>]*)", re.IGNORECASE)
+_WITH_VALUES, _LONGEST_TAG = re.compile(r"""(?:[^"'>]|"[^"]*"|'[^']*')*+>"""), 1_000
+"""The rest of a tag, whose values may hold a `>`; of one that is longer, the first `>` is its end."""
 _CLOSING = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("script", "style")}
 _MOST_QUOTED = 50
 """How deep what is quoted is marked as such."""
@@ -153,6 +155,8 @@ class _Words:
             if end < 0:
                 place = begin
                 break
+            if tag is not None and (whole := _WITH_VALUES.match(page, tag.end(), tag.end() + _LONGEST_TAG)):
+                end = whole.end() - 1
             place = end + len(ending)
             if tag is not None:
                 # What ends where it begins, like <title/>, holds nothing.

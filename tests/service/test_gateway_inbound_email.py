@@ -98,7 +98,7 @@ def test_a_page_alone_becomes_its_words_and_what_it_quotes_is_marked(office: Off
     assert lines == ["Hi & thanks,", "see you", "Ann", "> STOP", "> old words"]
 
 
-@pytest.mark.parametrize("piece", ["<a ", "<a b='", "<blockquote>", "<!--", "<![", "< "])
+@pytest.mark.parametrize("piece", ["<a ", "<a b='", "<a b='>'\"x\"", "<a b='>", "<blockquote>", "<!--", "<![", "< "])
 def test_no_page_is_so_contrived_that_reading_it_takes_long(piece: str) -> None:
     began = time.process_time()
     words = words_of("Please stop. " + piece * (30_000 // len(piece)))
@@ -111,8 +111,9 @@ def test_what_is_no_markup_of_a_page_is_kept() -> None:
     assert words_of(page).strip() == "1 < 2, but a<b: stop"
 
 
-def test_a_tag_that_ends_where_it_begins_keeps_nothing_from_being_read() -> None:
-    page = "<html><head><title/><style/><script src='x'/></head><body><blockquote/><br/>STOP</body></html>"
+def test_a_tag_ends_where_it_says_and_keeps_nothing_from_being_read() -> None:
+    head = "<head><title/><style/><script src='x'/></head>"
+    page = f"<html>{head}<body title=\"a>b\" lang='>'><blockquote/><br/>STOP</body></html>"
     assert words_of(page).strip() == "STOP"
 
 
