@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import eventlet
 from eventlet.event import Event as Signal
@@ -12,8 +13,9 @@ from eventlet.event import Event as Signal
 from chassis.context import Context, use
 from chassis.database import Database
 from chassis.telemetry import log_of, log_unexpected
+from contracts.errors import Unavailable
 from services.messaging import results
-from services.messaging.adapters.base import Called, Provider
+from services.messaging.adapters.base import Called, Provider, Unknown
 
 log = log_of(__name__)
 
@@ -23,6 +25,8 @@ GATHERED_FOR = 0.3
 what is not recorded when the process dies must be asked for at the provider."""
 PAUSE = 0.5
 """Seconds before what could not be recorded is tried again."""
+UNREADABLE = Unknown("unreadable")
+"""What an answer is taken for that cannot be kept."""
 
 
 class Recorder:
@@ -62,21 +66,37 @@ class Recorder:
             eventlet.sleep(0 if len(self._waiting) >= AT_ONCE else GATHERED_FOR)
 
     def record_some(self) -> None:
-        """Records what has come in; what cannot be recorded now is kept and tried again."""
+        """Records what has come in; what cannot be recorded now, as without the database, is kept and tried again."""
         taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), AT_ONCE))]
         groups: dict[tuple[str, str], list[Called]] = {}
         for firm_id, provider, called in taken:
             groups.setdefault((firm_id, provider), []).append(called)
         for (firm_id, provider), of_firm in groups.items():
-            ask_after = self._providers[provider].ask_after[0]
-            try:
-                with use(Context(firm_id=firm_id)):
-                    db = self._db.for_firm(firm_id)
-                    results.record(db, of_firm, self._now(), provider=provider, ask_after=ask_after)
-            except (Exception, eventlet.Timeout) as error:
-                log_unexpected(log, error, event="results_not_recorded")
-                self._waiting.extend((firm_id, provider, called) for called in of_firm)
-                eventlet.sleep(PAUSE)
+            with use(Context(firm_id=firm_id)):
+                self._record(firm_id, provider, of_firm)
+
+    def _record(self, firm_id: str, provider: str, of_firm: Sequence[Called]) -> None:
+        """Records calls of one firm; if that is refused, in halves, so that a single bad one keeps no other waiting:
+        its fate is unknown then, as without an answer."""
+        ask_after = self._providers[provider].ask_after[0]
+        try:
+            db = self._db.for_firm(firm_id)
+            results.record(db, of_firm, self._now(), provider=provider, ask_after=ask_after)
+        except (Unavailable, eventlet.Timeout) as error:
+            log_unexpected(log, error, event="results_not_recorded")
+            self._waiting.extend((firm_id, provider, called) for called in of_firm)
+            eventlet.sleep(PAUSE)
+        except Exception as error:
+            if len(of_firm) > 1:
+                half = len(of_firm) // 2
+                self._record(firm_id, provider, of_firm[:half])
+                self._record(firm_id, provider, of_firm[half:])
+                return
+            (called,) = of_firm
+            log_unexpected(log, error, event="result_not_recorded")
+            # If not even that can be recorded, it is what a killed dispatcher leaves: its lease ends.
+            if called.result != UNREADABLE:
+                self._record(firm_id, provider, [replace(called, result=UNREADABLE)])
 
     def _wake(self) -> None:
         if not self._signal.ready():

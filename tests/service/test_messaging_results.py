@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 
 import eventlet
 import pytest
 
+from contracts.errors import Unavailable
+from services.messaging import results
 from services.messaging.adapters.base import Deferred, NotConnected, Refused, Result, Unknown
 from services.messaging.consent_ledger import list_consents
 from services.messaging.statuses import record_delivery_status
@@ -77,6 +80,47 @@ def test_too_many_requests_hold_the_sender_for_the_named_delay(desk: Desk) -> No
     desk.clock.advance(seconds=2)
     desk.run()
     assert desk.outcome(batch_id) == {"sent": 3}
+
+
+@on_one_database
+def test_an_answer_that_cannot_be_kept_keeps_no_other_from_being_recorded(desk: Desk) -> None:
+    people = [desk.person() for _ in range(5)]
+    bad = desk.number(people[2])
+    desk.provider.answer = lambda message: Deferred(math.nan) if message.to == bad else None
+    batch_id = desk.ask([desk.item(person) for person in people])
+    desk.prepare()
+    for _ in people:
+        desk.sending.send_some()
+        desk.sending.slots.wait_all()
+        desk.clock.advance(seconds=0.1)
+    desk.sending.recorder.record_some()
+    assert desk.outcome(batch_id) == {"sent": 4, "unknown": 1}
+    assert not desk.sending.recorder, "it could not end as long as one waits"
+    desk.provider.answer = lambda message: None
+    desk.clock.advance(seconds=61)
+    settle(desk)
+    desk.run()
+    assert desk.outcome(batch_id) == {"sent": 5}
+
+
+@on_one_database
+def test_what_came_while_the_database_was_away_is_recorded_afterwards(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = ask_one(desk)
+    desk.prepare()
+    desk.sending.send_some()
+    desk.sending.slots.wait_all()
+    with monkeypatch.context() as away:
+        away.setattr(results, "record", unavailable)
+        desk.sending.recorder.record_some()
+    assert desk.outcome(batch_id) == {"sending": 1}
+    desk.sending.recorder.record_some()
+    assert desk.outcome(batch_id) == {"sent": 1}
+
+
+def unavailable(*given: object, **named: object) -> None:
+    raise Unavailable("database_unavailable")
 
 
 def test_a_call_that_never_left_is_made_again(desk: Desk) -> None:

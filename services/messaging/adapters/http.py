@@ -6,10 +6,8 @@ request left at all: that is what decides between sending again and asking first
 
 from __future__ import annotations
 
-import datetime as dt
 import http.client
 import logging
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
@@ -24,6 +22,7 @@ from urllib3.util.ssl_match_hostname import CertificateError
 
 from services.messaging.adapters.connections import is_up
 from services.messaging.adapters.in_time import demand_in_time
+from services.messaging.adapters.retry_after import seconds_of
 
 
 class NeverSent(Exception):
@@ -117,7 +116,7 @@ class PooledHttpClient(HttpClient):
             # Also where the caller has lost its patience: the answer may still come.
             self._give_back(parts, line, kept)
         if answer.status == 429:
-            raise TooManyRequests(_seconds(answer.headers.get("Retry-After")))
+            raise TooManyRequests(seconds_of(answer.headers.get("Retry-After")))
         return Response(answer.status, body.decode("utf-8", "replace"), answer.headers)
 
     def _line(self, parts: SplitResult) -> _Line:
@@ -169,18 +168,3 @@ def _written(
     request = _Written(parts.netloc)
     request.request(method, urlunsplit(("", "", parts.path or "/", parts.query, "")), body, told)
     return request.whole
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """The delay that a Retry-After header asks for: seconds, or an instant."""
-    if not retry_after:
-        return None
-    try:
-        return max(float(retry_after), 0.0)
-    except ValueError:
-        pass
-    try:
-        wait = parsedate_to_datetime(retry_after) - dt.datetime.now(dt.UTC)
-    except (TypeError, ValueError):
-        return None
-    return max(wait.total_seconds(), 0.0)

@@ -42,6 +42,7 @@ from services.messaging.adapters.codes import meaning_of
 from services.messaging.adapters.connections import StandingBy
 from services.messaging.adapters.email_headers import extra_headers, from_header
 from services.messaging.adapters.in_time import TooLate
+from services.messaging.adapters.retry_after import seconds_of
 
 log = log_of(__name__)
 
@@ -164,7 +165,5 @@ def _judge(error: ClientError) -> Result:
 
 
 def _delay(retry_after: str | None) -> float:
-    try:
-        return min(float(retry_after or DEFAULT_DELAY), LONG_DELAY)
-    except ValueError:
-        return DEFAULT_DELAY
+    seconds = seconds_of(retry_after)
+    return DEFAULT_DELAY if seconds is None else min(seconds, LONG_DELAY)
