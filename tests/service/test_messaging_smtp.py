@@ -37,9 +37,9 @@ def adapter(smtp: SmtpStandIn) -> Iterator[SmtpProvider]:
     made.close()
 
 
-def send(adapter: SmtpProvider, to: str = TO, **given: str) -> Result:
+def send(adapter: SmtpProvider, to: str = TO, sender: str = "office@firm.example", **given: str) -> Result:
     told = {"subject": "Your case", "body": "Hi\n.\nbye", "html": "<p>Hi</p>", "sender_name": "Harbor & Lane", **given}
-    return adapter.send(Outgoing(token="t-1", channel="email", to=to, sender="office@firm.example", **told))
+    return adapter.send(Outgoing(token="t-1", channel="email", to=to, sender=sender, **told))
 
 
 def test_an_accepted_email_carries_both_parts_and_its_headers(smtp: SmtpStandIn, adapter: SmtpProvider) -> None:
@@ -56,6 +56,14 @@ def test_an_accepted_email_carries_both_parts_and_its_headers(smtp: SmtpStandIn,
     assert mime.get_content_type() == "multipart/alternative"
     text, html = mime.iter_parts()  # type: ignore[attr-defined]
     assert (text.get_content().split(), html.get_content().strip()) == (["Hi", ".", "bye"], "<p>Hi</p>")
+
+
+def test_a_message_id_is_no_longer_than_what_keeps_it(smtp: SmtpStandIn, adapter: SmtpProvider) -> None:
+    domain = f"{'a' * 63}.{'b' * 63}.example"
+    result = send(adapter, sender=f"office@{domain}")
+    assert isinstance(result, Accepted)
+    assert len(result.provider_id) <= 120
+    assert (result.provider_id[:5], result.provider_id[-13:]) == ("<t-1@", "bbbb.example>")
 
 
 def test_one_connection_serves_several_messages(smtp: SmtpStandIn, adapter: SmtpProvider) -> None:

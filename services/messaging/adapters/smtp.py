@@ -38,6 +38,8 @@ log = log_of(__name__)
 SERVER_DELAY = 60.0
 """Seconds to wait where the server itself will not take anything now."""
 _NO_SUCH_MAILBOX = re.compile(rb"\s*5\.1\.\d")
+_LONGEST_DOMAIN = 80
+"""Characters of the sender's domain in a Message-ID: with our token it has 120 at most, as what keeps it."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -185,7 +187,8 @@ def _email(message: Outgoing) -> EmailMessage:
     email["To"] = message.to
     email["Subject"] = header_text(message.subject or "")
     email["Date"] = formatdate(usegmt=True)
-    email["Message-ID"] = f"<{message.token}@{message.sender.rpartition('@')[2]}>"
+    domain = message.sender.rpartition("@")[2][-_LONGEST_DOMAIN:].lstrip(".-")
+    email["Message-ID"] = f"<{message.token}@{domain}>"
     for name, value in extra_headers(message).items():
         email[name] = value
     email.set_content(message.body)
