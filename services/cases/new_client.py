@@ -112,7 +112,9 @@ def finish(db: Database, calls: Any, case_id: str, *, now: dt.datetime, duplicat
         except (Invalid, Conflict) as refused:
             if refused.code == "idempotency_key_in_use":
                 raise Unavailable("client_being_created") from refused
-            _take_away(db, case_id)
+            if not _take_away(db, case_id):
+                # The timer has finished it meanwhile, or a repeat has taken it away.
+                return get_case(db, case_id)
             raise _of_new_client(refused) from refused
         # The one into which it was merged, if it was.
         facts = [{"client_id": client["id"], **{name: client[name] for name in _FACTS}}]
@@ -199,17 +201,18 @@ def _take_turn(db: Database, case_id: str, now: dt.datetime) -> bool:
         return True
 
 
-def _take_away(db: Database, case_id: str) -> None:
-    """Removes a case that is still pending, with all its rows."""
+def _take_away(db: Database, case_id: str) -> bool:
+    """Removes a case with all its rows; False if it is not pending any more."""
     with db.unit_of_work() as uow:
         case = uow.session.scalars(
             select(Case).where(Case.id == case_id, Case.state == "pending").with_for_update()
         ).one_or_none()
         if case is None:
-            return
+            return False
         for model in _ROWS:
             uow.session.execute(delete(model).where(model.case_id == case_id))
         uow.session.delete(case)
+    return True
 
 
 def _of_new_client(refused: CasewireError) -> CasewireError:

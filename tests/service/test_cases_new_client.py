@@ -214,6 +214,19 @@ def test_a_case_that_was_said_to_wait_is_not_lost_to_a_duplicate(office: Office,
     assert (finished["state"], finished["clients"]) == ("open", pending["clients"])
 
 
+def test_a_repeat_is_not_refused_what_is_finished_meanwhile(office: Office, kind: dict[str, Any]) -> None:
+    def finished_meanwhile(**command: Any) -> Any:
+        office.calls.answers[CREATE_CLIENT] = office._create_client
+        assert later(office) == 1
+        raise Conflict("duplicate_client", candidates="c1")
+
+    answer_once(office, Unavailable("bus_unavailable"))
+    pending = office.case(kind, new_client=ANN)
+    office.calls.answers[CREATE_CLIENT] = finished_meanwhile
+    again = new_client.finish(office.db, office.calls, pending["id"], now=utc_now())
+    assert (again["id"], again["state"]) == (pending["id"], "open")
+
+
 def test_a_refused_request_may_be_corrected_under_its_key(office: Office, kind: dict[str, Any]) -> None:
     answer_once(office, Conflict("duplicate_client", candidates="c1"))
     with pytest.raises(Conflict), office.request(CREATE_CASE, "k", "body"):
