@@ -12,6 +12,7 @@ from chassis.database import Database
 from chassis.telemetry import log_of, log_unexpected
 from services.messaging import batches, doubts
 from services.messaging.adapters.base import Finding, Provider
+from services.messaging.rounds import guarded
 
 log = log_of(__name__)
 
@@ -42,11 +43,20 @@ def finish_round(db: Database) -> None:
         done = session.execute(batches.unfinished()).all()
         half = session.execute(batches.unswept()).all()
     for firm_id, batch_id in done:
-        with use(Context(firm_id=firm_id)):
-            batches.finish_batch(db.for_firm(firm_id), batch_id)
+        guarded(_finish, db, firm_id, batch_id)
     for firm_id, batch_id in half:
-        with use(Context(firm_id=firm_id)):
-            batches.sweep_cancelled(db.for_firm(firm_id), batch_id)
+        guarded(_sweep, db, firm_id, batch_id)
+
+
+def _finish(db: Database, firm_id: str, batch_id: str) -> int:
+    with use(Context(firm_id=firm_id)):
+        batches.finish_batch(db.for_firm(firm_id), batch_id)
+    return 1
+
+
+def _sweep(db: Database, firm_id: str, batch_id: str) -> int:
+    with use(Context(firm_id=firm_id)):
+        return batches.sweep_cancelled(db.for_firm(firm_id), batch_id)
 
 
 def _ask(provider: Provider, doubt: doubts.Doubt) -> Finding:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from chassis.columns import new_id
 from chassis.context import current, use
+from chassis.database import Database
 from chassis.precedence import precedence
 from chassis.rpc import RemoteFault
 from chassis.testing import deliver, received
@@ -36,6 +37,26 @@ def test_a_batch_is_prepared_sent_and_finished(desk: Desk) -> None:
     assert batch["progress"] == {"done": 5, "total": 5}
     assert len(desk.emitted(DELIVERY_SENT)) == 5
     assert [data["state"] for data in desk.emitted(BATCH_FINISHED)] == ["finished"]
+
+
+def test_a_batch_that_cannot_be_finished_keeps_no_other_open(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [desk.ask([desk.item(desk.person())]) for _ in range(3)]
+    desk.prepare()
+    while {"queued": 1} in [desk.outcome(batch_id) for batch_id in asked]:
+        desk.send()
+        desk.clock.advance(seconds=0.1)
+    finish, tried = batches.finish_batch, []
+
+    def fail_first(db: Database, batch_id: str) -> None:
+        tried.append(batch_id)
+        if len(tried) == 1:
+            raise RuntimeError
+        finish(db, batch_id)
+
+    monkeypatch.setattr(batches, "finish_batch", fail_first)
+    desk.sending.finish_some()
+    open_ones = [batch_id for batch_id in asked if desk.batch(batch_id)["state"] != "finished"]
+    assert open_ones == tried[:1]
 
 
 def test_a_chunk_that_comes_twice_changes_nothing(desk: Desk) -> None:
