@@ -25,11 +25,12 @@ ASKING_FOR = dt.timedelta(seconds=60)
 
 def sweep_abandoned(db: Database, now: dt.datetime, ask_after: Mapping[str, float]) -> int:
     """Across firms: calls whose dispatcher never reported (it was killed) become unknown, to be asked about after
-    `ask_after` seconds by provider. Returns how many."""
+    `ask_after` seconds by provider; at once where it is none of these, for it is not asked. Returns how many."""
     total = 0
+    by_provider = [(Sender.provider == provider, seconds) for provider, seconds in sorted(ask_after.items())]
     with db.unit_of_work() as uow:
-        for provider, seconds in sorted(ask_after.items()):
-            of_provider = select(Sender.id).where(Sender.provider == provider)
+        for condition, seconds in [*by_provider, (Sender.provider.not_in(sorted(ask_after)), 0.0)]:
+            of_provider = select(Sender.id).where(condition)
             total += len(
                 move(
                     uow,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import eventlet
 
@@ -27,14 +27,26 @@ def settle_round(db: Database, providers: Mapping[str, Provider], owner: str, no
     for doubt in reserved:
         groups.setdefault((doubt.firm_id, doubt.provider), []).append(doubt)
     for (firm_id, name), of_firm in groups.items():
-        provider = providers.get(name)
-        if provider is None:
-            continue
+        guarded(_settle, db.for_firm(firm_id), firm_id, providers.get(name), of_firm, owner, now)
+    return bool(reserved)
+
+
+def _settle(
+    db: Database,
+    firm_id: str,
+    provider: Provider | None,
+    of_firm: Sequence[doubts.Doubt],
+    owner: str,
+    now: Callable[[], dt.datetime],
+) -> int:
+    """Where the provider is not set up any more there is nobody to ask, and the day ends it."""
+    found: list[tuple[doubts.Doubt, Finding]] = [(doubt, None) for doubt in of_firm]
+    if provider is not None:
         asking = [(doubt, eventlet.spawn(_ask, provider, doubt)) for doubt in of_firm]
         found = [(doubt, question.wait()) for doubt, question in asking]
-        with use(Context(firm_id=firm_id)):
-            doubts.settle(db.for_firm(firm_id), owner, found, now(), provider.ask_after)
-    return bool(reserved)
+    with use(Context(firm_id=firm_id)):
+        doubts.settle(db, owner, found, now(), provider.ask_after if provider else ())
+    return len(found)
 
 
 def finish_round(db: Database) -> None:

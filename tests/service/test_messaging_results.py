@@ -207,6 +207,25 @@ def test_unproven_after_a_day_fails(desk: Desk, monkeypatch: pytest.MonkeyPatch)
 
 
 @on_one_database
+def test_what_a_provider_was_asked_for_that_is_not_set_up_any_more_fails_after_a_day(desk: Desk) -> None:
+    batch_id = ask_one(desk)
+    desk.prepare()
+    desk.sending.send_some()
+    desk.sending.slots.wait_all()
+    desk.sending.recorder._waiting.clear()
+    without = desk.dispatcher()
+    del without._providers["recording"]
+    for hours, outcome in ((1, "unknown"), (22, "unknown"), (2, "failed")):
+        desk.clock.advance(hours=hours)
+        without.settle_some()
+        assert desk.outcome(batch_id) == {outcome: 1}
+    assert desk.deliveries(batch_id)[0].reason == "not_confirmed"
+    without.finish_some()
+    assert desk.batch(batch_id)["state"] == "finished"
+    assert len(desk.provider.accepted) == 1, "never sent again"
+
+
+@on_one_database
 def test_a_question_that_fails_leaves_no_other_in_doubt(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.provider.answer = lambda message: Unknown("timeout")
     batch_id = desk.ask([desk.item(desk.person()) for _ in range(2)])
