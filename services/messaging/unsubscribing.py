@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from itsdangerous import BadData, Signer
@@ -16,9 +17,9 @@ from sqlalchemy import select
 
 from chassis.context import Context, use
 from chassis.database import Database
-from contracts.errors import Gone
+from contracts.errors import DeadlineExceeded, Gone, Unavailable
 from services.messaging import consent, stops
-from services.messaging.models import Delivery
+from services.messaging.models import Delivery, Sender
 
 Record = dict[str, Any]
 
@@ -80,14 +81,18 @@ def _find(db: Database, delivery_id: str) -> Delivery:
 
 
 def _shown(db: Database, calls: Any, delivery: Delivery) -> Record:
-    with use(Context(firm_id=delivery.firm_id)):
+    """The firm by its name, or by the address that it wrote from where accounts does not answer."""
+    firm: Record = {}
+    # What was said is committed by then, and not to be denied for want of a name.
+    with use(Context(firm_id=delivery.firm_id)), suppress(Unavailable, DeadlineExceeded):
         firm = calls.accounts.get_firm()
     key = (delivery.channel, consent.address_key(str(delivery.address)))
     with db.read() as session:
         state = consent.read_states(session, [key]).get(key)
+        sender = session.scalar(select(Sender.address).where(Sender.id == delivery.sender_id))
     branding = firm.get("branding") or {}
     return {
-        "firm_name": branding.get("name") or firm["name"],
+        "firm_name": branding.get("name") or firm.get("name") or sender or "",
         "language": delivery.language or firm.get("locale") or "en",
         "color": branding.get("color"),
         "channel": delivery.channel,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from chassis.context import use
-from contracts.errors import Gone, Invalid
+from contracts import accounts
+from contracts.errors import Gone, Invalid, Unavailable
 from contracts.messaging import CONSENT_CHANGED
 from services.messaging import consent, consent_ledger, contents, inbound, senders
 from services.messaging.adapters.base import Outgoing
@@ -207,6 +208,18 @@ def test_one_post_takes_the_address_off_email_at_once_and_for_good(mailed: Desk)
     batch_id = mailed.ask([mailed.item(mailed.person(email=MAILBOX))], channels=["email"])
     mailed.run()
     assert mailed.outcome(batch_id) == {"opted_out": 1}
+
+
+@on_one_database
+def test_it_is_answered_although_nobody_can_say_the_firms_name(mailed: Desk) -> None:
+    delivery = send(mailed)
+    mailed.calls.answers[accounts.GET_FIRM] = unavailable
+    answer = unsubscribe(mailed.everywhere, mailed.calls, LINKS, token=token_of(delivery), now=mailed.clock())
+    assert (answer["firm_name"], answer["unsubscribed"]) == ("office@firm.example", True)
+
+
+def unavailable() -> dict[str, Any]:
+    raise Unavailable("service_unavailable")
 
 
 @on_one_database
