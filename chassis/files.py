@@ -7,6 +7,7 @@ example `AWS_ENDPOINT_URL_S3`).
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import os
 import re
@@ -44,8 +45,9 @@ class Files(Protocol):
     def exists(self, key: str) -> bool:
         """Whether something is stored under the key."""
 
-    def keys(self, under: str) -> Iterator[str]:
-        """The keys that begin with the parts `under`, such as `erasures`, in no certain order."""
+    def keys(self, under: str, before: dt.datetime | None = None) -> Iterator[str]:
+        """The keys that begin with the parts `under`, such as `erasures`, in no certain order: all, or those under
+        which nothing was put since `before`."""
 
 
 def files_at(url: str) -> Files:
@@ -100,17 +102,24 @@ class FolderFiles:
     def exists(self, key: str) -> bool:
         return self._path(key).is_file()
 
-    def keys(self, under: str) -> Iterator[str]:
+    def keys(self, under: str, before: dt.datetime | None = None) -> Iterator[str]:
         with _typed_errors():
             for folder, _, names in os.walk(self._path(under)):
                 for name in names:
                     key = (Path(folder) / name).relative_to(self._folder).as_posix()
                     # What is only being written has another name until it is whole.
-                    if _KEY.fullmatch(key):
+                    if _KEY.fullmatch(key) and (before is None or _is_older(Path(folder) / name, before)):
                         yield key
 
     def _path(self, key: str) -> Path:
         return self._folder / _checked(key)
+
+
+def _is_older(path: Path, moment: dt.datetime) -> bool:
+    try:
+        return path.stat().st_mtime < moment.timestamp()
+    except FileNotFoundError:
+        return False
 
 
 def _write_out(folder: Path) -> None:
@@ -168,7 +177,7 @@ class S3Files:
             return False
         return True
 
-    def keys(self, under: str) -> Iterator[str]:
+    def keys(self, under: str, before: dt.datetime | None = None) -> Iterator[str]:
         place = self._place(under)
         with _typed_errors():
             pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -176,7 +185,8 @@ class S3Files:
             )
             for page in pages:
                 for entry in page.get("Contents", ()):
-                    yield entry["Key"].removeprefix(self._prefix)
+                    if before is None or entry["LastModified"] < before:
+                        yield entry["Key"].removeprefix(self._prefix)
 
     def _place(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + _checked(key)}

@@ -11,9 +11,10 @@ from chassis.columns import new_id
 from chassis.database import UnitOfWork
 from chassis.files import Files
 from chassis.imports import workbooks
+from chassis.imports.left_over import take_turns
 from chassis.imports.text_files import Layout, detect_encoding, read_layout
 from chassis.words import UnfitText, clean_text
-from contracts.errors import Unavailable, invalid_field
+from contracts.errors import NotFound, Unavailable, invalid_field
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,18 @@ class Upload:
     values: dict[str, Any]
 
     def keep_after(self, uow: UnitOfWork, files: Files) -> None:
-        """A workbook's rows are kept by themselves; other sheets nobody asked for."""
+        """A workbook's rows are kept by themselves; other sheets nobody asked for. Raises NotFound `file_not_found` if
+        what was read has been taken away since."""
+        take_turns(uow.session, self.values["file_key"])
+        if not files.exists(self.values["file_key"]):
+            raise NotFound("file_not_found", key=self.values["file_key"])
         if self.values["table_key"] is not None:
             uow.after_commit(lambda: _delete(files, self.values["file_key"]))
 
 
-def read_upload(files: Files, *, file_key: str, filename: str, target: str, sheet: str | None) -> Upload:
+def read_upload(
+    files: Files, firm_id: str | None, *, file_key: str, filename: str, target: str, sheet: str | None
+) -> Upload:
     """Raises NotFound `file_not_found` and Invalid, naming `filename`, `file` or `sheet`, for a file that cannot be
     read (`text_files`, `workbooks`)."""
     try:
@@ -41,7 +48,7 @@ def read_upload(files: Files, *, file_key: str, filename: str, target: str, shee
     with files.get(file_key) as stream:
         is_workbook = stream.read(len(workbooks.BEGINNING)) == workbooks.BEGINNING
     if is_workbook:
-        table_key: str | None = f"imports/{import_id}/rows.csv"
+        table_key: str | None = f"imports/{target}/{firm_id}/{import_id}/rows.csv"
         table, layout = _read_workbook(files, file_key, str(table_key), sheet)
     else:
         table_key, table, layout = None, workbooks.Table(None, []), _read_text(files, file_key)

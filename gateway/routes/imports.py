@@ -78,7 +78,7 @@ def create_import(files: dict[str, Any], form: dict[str, Any]) -> Response:
     if not filename:
         raise invalid_field("file", "The file has no name.")
     asked = {"filename": filename, "sheet": form["sheet"]}
-    file_key = f"imports/{g.context.firm_id}/{_name(upload.stream, operation, asked)}"
+    file_key = f"imports/{form['target']}/{g.context.firm_id}/{_name(upload.stream, operation, asked)}"
     made = _known(operation, file_key, asked)
     if made is None:
         g.files.put(file_key, upload.stream)

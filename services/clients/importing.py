@@ -30,7 +30,7 @@ def create_import(
     db: Database, files: Files, *, file_key: str, filename: str, sheet: str | None = None
 ) -> dict[str, Any]:
     """The import of an uploaded file, with its columns and the suggested mapping. Raises as `read_upload`."""
-    upload = read_upload(files, file_key=file_key, filename=filename, target="clients", sheet=sheet)
+    upload = read_upload(files, db.firm_id, file_key=file_key, filename=filename, target="clients", sheet=sheet)
     layout = upload.layout
     with db.read() as session:
         suggested = suggest_mapping(layout.columns, layout.sample, definitions(session))

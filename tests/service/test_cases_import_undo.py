@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from decimal import Decimal
 from typing import Any
 
@@ -235,3 +236,18 @@ def test_files_and_earlier_values_go_after_thirty_days(office: ImportOffice) -> 
         assert set(session.scalars(select(CaseImportChange.values))) == {None}
     with pytest.raises(Conflict, match="import_too_old"):
         undo.undo_import(office.db, utc_now() + days, import_id=found["id"])
+
+
+@on_one_database
+def test_a_list_of_cases_that_no_import_names_goes_after_a_day(office: ImportOffice) -> None:
+    keys = [
+        f"imports/{target}/{office.db.firm_id}/{name}"
+        for target, name in (("cases", "a"), ("clients", "a"), ("cases", "b"))
+    ]
+    two_days_ago = (utc_now() - dt.timedelta(days=2)).timestamp()
+    for key in keys:
+        office.files.put(key, b"x")
+    for key in keys[:2]:
+        os.utime(office.files._path(key), (two_days_ago, two_days_ago))
+    office.service.tidy_left_lists()
+    assert sorted(office.files.keys("imports")) == sorted(keys[1:])

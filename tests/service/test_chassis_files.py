@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import os
 import stat
@@ -14,6 +15,8 @@ from moto import mock_aws
 
 from chassis.files import Files, FolderFiles, files_at
 from contracts.errors import NotFound
+
+HOUR = dt.timedelta(hours=1)
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -42,6 +45,13 @@ def test_what_was_put_can_be_got_replaced_and_deleted(files: Files) -> None:
     assert not files.exists(key)
     with pytest.raises(NotFound, match="file_not_found"):
         files.get(key)
+
+
+def test_those_put_before_a_moment_are_told_from_the_others(files: Files) -> None:
+    files.put("imports/a", b"old")
+    now = dt.datetime.now(dt.UTC)
+    for before, found in ((None, ["imports/a"]), (now - HOUR, []), (now + HOUR, ["imports/a"])):
+        assert list(files.keys("imports", before)) == found
 
 
 def test_a_key_cannot_leave_the_store(files: Files) -> None:

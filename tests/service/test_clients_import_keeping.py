@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from chassis.columns import utc_now
-from chassis.imports import keeping
+from chassis.columns import new_id, utc_now
+from chassis.imports import keeping, left_over
+from chassis.imports.uploads import read_upload
 from chassis.workbooks import workbook
 from contracts.clients import IMPORT_UNDO_REQUESTED
 from contracts.errors import Conflict, NotFound, Unavailable
@@ -125,4 +126,56 @@ def test_one_that_was_interrupted_is_emptied_the_next_time(desk: Desk, monkeypat
 def test_a_workbook_is_not_kept_besides_its_rows(desk: Desk) -> None:
     made = desk.import_all(b"".join(workbook(HEADER, [["Ann", ""], ["", "12"]])))
     assert (made["counts"]["created"], made["counts"]["failed"]) == (1, 1)
-    assert files_of(desk) == [f"imports/{made['id']}/rows.csv"]
+    assert files_of(desk) == [f"imports/clients/{desk.firm_id}/{made['id']}/rows.csv"]
+
+
+# Lists that no import names
+
+
+def tidy(desk: Desk, days: float) -> None:
+    left_over.tidy_left_lists(desk.everywhere, desk.files, IMPORTS, "clients", utc_now() + days * DAY)
+
+
+def test_a_list_that_no_import_names_goes_after_a_day(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(left_over, "_AT_ONCE", 2)
+    ours = f"imports/clients/{desk.firm_id}"
+    named = [f"{ours}/{number}" for number in range(3)]
+    for key in named:
+        desk.files.put(key, b"First name\nAnn\n")
+        importing.create_import(desk.db, desk.files, file_key=key, filename="clients.csv")
+    made = desk.upload(b"".join(workbook(HEADER, [["Ann", ""]])))
+    kept = sorted([*named, f"{ours}/{made['id']}/rows.csv"])
+    left = [f"{ours}/a", f"{ours}/b", f"{ours}/{new_id()}/rows.csv", f"imports/clients/{new_id()}/c"]
+    others = [f"imports/cases/{desk.firm_id}/a", f"imports/{desk.firm_id}/a"]
+    for key in (*left, *others):
+        desk.files.put(key, b"First name\nEve\n")
+    tidy(desk, 0.99)
+    assert files_of(desk) == sorted([*kept, *left, *others])
+    tidy(desk, 1.01)
+    assert files_of(desk) == sorted([*kept, *others])
+
+
+def test_what_a_request_sent_again_is_just_taking_in_stays(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = f"imports/clients/{desk.firm_id}/a"
+    desk.files.put(key, b"First name\nAnn\n")
+    take_turns = left_over.take_turns
+
+    def after_another(session: Any, key: str) -> None:
+        take_turns(session, key)
+        session.add(Import(**values))
+
+    values = read_upload(
+        desk.files, desk.firm_id, file_key=key, filename="x.csv", target="clients", sheet=None
+    ).values | {"suggested_mapping": {}}
+    monkeypatch.setattr(left_over, "take_turns", after_another)
+    tidy(desk, 1.01)
+    assert files_of(desk) == [key]
+
+
+def test_a_list_that_was_taken_away_since_it_was_read_is_no_import(desk: Desk) -> None:
+    key = f"imports/clients/{desk.firm_id}/a"
+    desk.files.put(key, b"First name\nAnn\n")
+    upload = read_upload(desk.files, desk.firm_id, file_key=key, filename="x.csv", target="clients", sheet=None)
+    tidy(desk, 1.01)
+    with desk.db.unit_of_work() as uow, pytest.raises(NotFound, match="file_not_found"):
+        upload.keep_after(uow, desk.files)

@@ -42,6 +42,8 @@ def test_the_target_of_an_upload_says_whose_it_is(edge: Edge) -> None:
         made = upload(edge, **form)
         assert (made.status_code, made.headers["Location"].rpartition("/")[2]) == (201, ID)
         [asked] = edge.calls.asked(owner.CREATE_IMPORT)
+        # By it an owner tells what was left over from the other's.
+        assert asked["file_key"].startswith(f"imports/{owner.CREATE_IMPORT.owner}/")
         assert (asked["filename"], edge.files is not None and edge.files.exists(asked["file_key"])) == ("x.csv", True)
     problem(upload(edge, target="tasks"), 422, "invalid_input")
 

@@ -8,7 +8,7 @@ from chassis.asking_again import EVERY
 from chassis.columns import utc_now
 from chassis.events import ReceivedEvent, on
 from chassis.files import FilesProvider
-from chassis.imports import again, errors, keeping
+from chassis.imports import again, errors, keeping, left_over
 from chassis.imports.running import budget_of
 from chassis.rpc import serve
 from chassis.timers import every
@@ -76,3 +76,7 @@ class ImportEntrypoints(Dependencies):
     @every(600, KEEPING_TIMER)
     def empty_imports(self) -> bool:
         return keeping.empty_due(self.db, self.files, IMPORTS, utc_now())
+
+    @every(3600, "cases: tidy lists that were left")
+    def tidy_left_lists(self) -> None:
+        left_over.tidy_left_lists(self.db, self.files, IMPORTS, "cases", utc_now())

@@ -8,7 +8,7 @@ from chassis.asking_again import EVERY
 from chassis.columns import utc_now
 from chassis.events import ReceivedEvent, on
 from chassis.files import Files
-from chassis.imports import again, errors, keeping, running
+from chassis.imports import again, errors, keeping, left_over, running
 from chassis.rpc import serve
 from chassis.timers import every
 from contracts import cases
@@ -72,6 +72,10 @@ class FilesEntrypoints(FirmDays):
     @every(600, KEEPING_TIMER)
     def empty_imports(self) -> bool:
         return keeping.empty_due(self.db, self.files, IMPORTS, utc_now())
+
+    @every(3600, "clients: tidy lists that were left")
+    def tidy_left_lists(self) -> None:
+        left_over.tidy_left_lists(self.db, self.files, IMPORTS, "clients", utc_now())
 
     @serve(contract.MATCH_PEOPLE)
     def match_people(self, **command: Any) -> dict[str, Any]:
