@@ -169,10 +169,10 @@ def _refused(files: Files, wanted: Wanted, reason: str) -> Record:
 
 def _drop_unwanted(db: Database, files: Files, wanted: Wanted) -> None:
     with db.read() as session:
-        statement = select(InboundMedia.state).where(InboundMedia.id == wanted.id)
-        # Another replica may have stored it in the same place, and that stays.
-        if session.scalar(statement) not in ("waiting", "stored"):
-            files.delete(file_key_of(wanted))
+        state = session.scalar(select(InboundMedia.state).where(InboundMedia.id == wanted.id))
+    # Another replica may have stored it in the same place, and that stays.
+    if state not in ("waiting", "stored"):
+        files.delete(file_key_of(wanted))
 
 
 def _record(db: Database, wanted: Wanted, values: Record, now: dt.datetime) -> bool:

@@ -110,7 +110,9 @@ def test_files_that_came_with_messages_are_removed(desk: Desk, files: FolderFile
     assert found_in(desk.everywhere, ["Wurlitzer"]) == []
 
 
-def test_a_file_that_is_being_fetched_meanwhile_is_not_kept(desk: Desk, files: FolderFiles) -> None:
+def test_a_file_that_is_being_fetched_meanwhile_is_not_kept(
+    desk: Desk, files: FolderFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client_id = somebody(desk)
     desk.ask([desk.item(client_id)])
     desk.run()
@@ -121,8 +123,16 @@ def test_a_file_that_is_being_fetched_meanwhile_is_not_kept(desk: Desk, files: F
             erased(desk, client_id)
             into.write(PICTURE)
 
+    delete, busy = files.delete, []
+
+    def delete_it(key: str) -> None:
+        busy.append(desk.everywhere.engines.read.pool.checkedout())
+        delete(key)
+
+    monkeypatch.setattr(files, "delete", delete_it)
     media.fetch_due(desk.everywhere, files, {"twilio": Slow()}, largest=10_000, now=desk.clock)
     assert list(files.keys("media")) == []
+    assert set(busy) == {0}, "within no transaction"
 
 
 @on_one_database
