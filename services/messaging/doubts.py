@@ -21,15 +21,17 @@ from services.messaging.postponing import GIVE_UP_AFTER
 FOUND_BY_NUMBER = ("sms", "phone")
 ASKING_FOR = dt.timedelta(seconds=60)
 """How long a delivery is put aside while its provider is asked."""
+_HOUR = dt.timedelta(hours=1)
 
 
 def sweep_abandoned(db: Database, now: dt.datetime, ask_after: Mapping[str, float]) -> int:
     """Across firms: calls whose dispatcher never reported (it was killed) become unknown, to be asked about after
-    `ask_after` seconds by provider; at once where it is none of these, for it is not asked. Returns how many."""
+    `ask_after` seconds by provider; an hour where it is none of these, for another dispatcher may have it, and be told
+    too early that there is no such message. Returns how many."""
     total = 0
     by_provider = [(Sender.provider == provider, seconds) for provider, seconds in sorted(ask_after.items())]
     with db.unit_of_work() as uow:
-        for condition, seconds in [*by_provider, (Sender.provider.not_in(sorted(ask_after)), 0.0)]:
+        for condition, seconds in [*by_provider, (Sender.provider.not_in(sorted(ask_after)), _HOUR.total_seconds())]:
             of_provider = select(Sender.id).where(condition)
             total += len(
                 move(
@@ -144,7 +146,7 @@ def _ask_later(uow: UnitOfWork, mine: list[Any], doubt: Doubt, now: dt.datetime,
         move(uow, "failed", now, where=mine, reason="not_confirmed")
         return
     upcoming = [pause for pause in pauses if pause > since.total_seconds()]
-    due_at = doubt.question.begun_at + dt.timedelta(seconds=upcoming[0]) if upcoming else now + dt.timedelta(hours=1)
+    due_at = doubt.question.begun_at + dt.timedelta(seconds=upcoming[0]) if upcoming else now + _HOUR
     uow.session.execute(
         update(Delivery)
         .where(*mine)

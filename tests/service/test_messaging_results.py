@@ -9,7 +9,7 @@ import eventlet
 import pytest
 
 from contracts.errors import Unavailable
-from services.messaging import results
+from services.messaging import doubts, results
 from services.messaging.adapters.base import Deferred, NotConnected, Refused, Result, Unknown
 from services.messaging.consent_ledger import list_consents
 from services.messaging.statuses import record_delivery_status
@@ -223,6 +223,22 @@ def test_what_a_provider_was_asked_for_that_is_not_set_up_any_more_fails_after_a
     without.finish_some()
     assert desk.batch(batch_id)["state"] == "finished"
     assert len(desk.provider.accepted) == 1, "never sent again"
+
+
+@on_one_database
+def test_a_dispatcher_without_the_provider_has_no_other_ask_it_too_early(desk: Desk) -> None:
+    batch_id = ask_one(desk)
+    desk.prepare()
+    desk.sending.send_some()
+    desk.sending.slots.wait_all()
+    desk.sending.recorder._waiting.clear()
+    desk.clock.advance(hours=1)
+    across = desk.everywhere.across_firms("a dispatcher's database is bound to no firm")
+    assert doubts.sweep_abandoned(across, desk.clock(), {}) == 1
+    for minutes, outcome in ((59, "unknown"), (1, "sent")):
+        desk.clock.advance(minutes=minutes)
+        desk.sending.settle_some()
+        assert desk.outcome(batch_id) == {outcome: 1}
 
 
 @on_one_database
