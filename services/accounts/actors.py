@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,12 +17,13 @@ from services.accounts.models import ApiKey, Staff
 @dataclass(frozen=True)
 class Actor:
     """`role` None: the system itself, which nothing outranks. `scopes` empty: all that the role may. `case_type_ids`
-    None: cases of every type."""
+    None: cases of every type. `key_ends`: when the key that is used ends; None: never, or no key is used."""
 
     staff_id: str | None = None
     role: str | None = None
     scopes: tuple[str, ...] = ()
     case_type_ids: frozenset[str] | None = None
+    key_ends: dt.datetime | None = None
 
     def covers(self, case_type_ids: Iterable[str] | None) -> bool:
         """Whether whoever is limited to these types of cases (None: not at all) is shown no more than the actor."""
@@ -50,4 +52,4 @@ def find_actor(session: Session, context: Context | None, api_key_id: str | None
     key = session.scalars(select(ApiKey).where(mine)).one_or_none()
     if key is None:
         raise Forbidden("unknown_actor")
-    return Actor(staff.id, staff.role, tuple(key.scopes), limit)
+    return Actor(staff.id, staff.role, tuple(key.scopes), limit, key.expires_at)

@@ -110,11 +110,12 @@ def create_api_key(
     expires_at: dt.datetime | None = None,
     by_api_key_id: str | None = None,
 ) -> Record:
-    """A key for the caller, or for a staff member who is not above the caller, at most as wide as the caller's own.
+    """A key for the caller, or for a staff member who is not above the caller, at most as wide as the caller's own, and
+    good for no longer.
 
-    Raises Invalid, NotFound `staff_not_found`, or Forbidden `role_escalation`, `scope_escalation` or
-    `case_type_escalation`. The key is in this answer only: a repetition under the same idempotency key gets the record
-    without it.
+    Raises Invalid, NotFound `staff_not_found`, or Forbidden `role_escalation`, `scope_escalation`,
+    `case_type_escalation` or `expiry_escalation`. The key is in this answer only: a repetition under the same
+    idempotency key gets the record without it.
     """
     scopes = sorted(set(scopes or []))
     for position, scope in enumerate(scopes):
@@ -125,7 +126,7 @@ def create_api_key(
     with db.unit_of_work() as uow:
         actor = find_actor(uow.session, db.context, by_api_key_id)
         staff = _holder(uow, actor, staff_id)
-        _refuse_wider(actor, staff, scopes)
+        _refuse_wider(actor, staff, scopes, expires_at)
         row = key_row(key, now, staff_id=staff.id, name=name, scopes=scopes, expires_at=expires_at)
         uow.session.add(row)
         uow.session.flush()
@@ -181,13 +182,15 @@ def _holder(uow: UnitOfWork, actor: Actor, staff_id: str | None) -> Staff:
     return staff
 
 
-def _refuse_wider(actor: Actor, staff: Staff, scopes: list[str]) -> None:
+def _refuse_wider(actor: Actor, staff: Staff, scopes: list[str], expires_at: dt.datetime | None) -> None:
     if actor.role is not None and outranks(staff.role, actor.role):
         raise Forbidden("role_escalation", role=staff.role)
     if actor.scopes and not set(permitted(staff.role, scopes)) <= set(actor.scopes):
         raise Forbidden("scope_escalation")
     if not actor.covers(staff.case_type_ids):
         raise Forbidden("case_type_escalation")
+    if actor.key_ends is not None and (expires_at is None or expires_at > actor.key_ends):
+        raise Forbidden("expiry_escalation")
 
 
 def _revoke(uow: UnitOfWork, key: ApiKey, now: dt.datetime) -> None:

@@ -343,6 +343,16 @@ def test_a_key_reaches_no_further_than_who_makes_it(office):
         make_key(office, by=admin, by_api_key_id=narrow["id"])
 
 
+def test_a_key_outlives_none_that_made_it(office):
+    tomorrow = NOW + dt.timedelta(days=1)
+    passing = make_key(office, expires_at=tomorrow)
+    for later in (None, tomorrow + dt.timedelta(seconds=1)):
+        with pytest.raises(Forbidden, match="expiry_escalation"):
+            make_key(office, by_api_key_id=passing["id"], expires_at=later)
+    assert make_key(office, by_api_key_id=passing["id"], expires_at=tomorrow)["expires_at"] == tomorrow
+    assert make_key(office)["expires_at"] is None, "who signs in otherwise may make one for ever"
+
+
 @pytest.mark.parametrize(
     ("values", "field"), [({"scopes": ["everything"]}, "scopes.0"), ({"expires_at": NOW}, "expires_at")]
 )
