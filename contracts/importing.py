@@ -201,7 +201,7 @@ def import_operations(owner: str, permission: str) -> ImportOperations:
             owner, "preview_import", PreviewImport, Import, (Invalid, Forbidden, NotFound, Conflict, Unavailable),
             deadline=180.0, **asked,
         ),
-        Operation(owner, "run_import", ImportId, Import, (Invalid, NotFound, Conflict), **asked),
+        Operation(owner, "run_import", ImportId, Import, (Invalid, Forbidden, NotFound, Conflict), **asked),
         Operation(owner, "cancel_import", ImportId, Import, (NotFound, Conflict), **asked),
         Operation(owner, "undo_import", ImportId, Import, (NotFound, Conflict), **asked),
         Operation(owner, "get_import", ImportId, Import, (NotFound,), **asked),

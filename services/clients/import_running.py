@@ -13,6 +13,7 @@ from chassis.imports import running
 from contracts.clients import IMPORT_REQUESTED
 from services.clients.custom_fields import define_missing
 from services.clients.import_chunks import chunks, take_in
+from services.clients.import_sensitive import refuse_sensitive_columns
 from services.clients.importing import keys_of_import, reader_of
 from services.clients.imports import IMPORTS
 
@@ -20,11 +21,14 @@ from services.clients.imports import IMPORTS
 def run_import(db: Database, *, import_id: str) -> dict[str, Any]:
     """Starts the import with the settings of its last preview; it goes on in the background.
 
-    Raises NotFound `import_not_found`, Conflict `import_started` or `import_not_previewed`.
+    Raises NotFound `import_not_found`, Conflict `import_started` or `import_not_previewed`, Forbidden that names
+    columns.
     """
     with db.unit_of_work() as uow:
         found = IMPORTS.find(uow.session, import_id, lock=True)
         found.started()
+        # Another may have previewed it, who sees more.
+        refuse_sensitive_columns(uow.session, found)
         define_missing(uow, keys_of_import(found), utc_now())
         uow.emit(IMPORT_REQUESTED, import_id, {"import_id": import_id})
         return uow.answer(IMPORTS.wire(found))

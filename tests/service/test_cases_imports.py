@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from chassis.columns import new_id
+from chassis.context import Context, use
 from chassis.database import Database
 from contracts.accounts import LIST_STAFF
 from contracts.cases import CASE_CREATED, CASES_IMPORTED
@@ -227,7 +228,11 @@ def test_which_columns_and_settings_are_refused(office: ImportOffice) -> None:
     assert refusal(Invalid, office.preview, rows, default_values={"colour": "x"}) == (
         "invalid_mapping", ["default_values.colour"],
     )  # fmt: skip
-    assert refusal(Forbidden, office.preview, rows, sees=False) == ("permission_denied", ["mapping.Secret"])
+    refused = ("permission_denied", ["mapping.Secret"])
+    assert refusal(Forbidden, office.preview, rows, sees=False) == refused
+    previewed = office.preview(rows)
+    with use(Context(firm_id=office.firm_id, actor_id=office.actor_id, actor_kind="staff", sees_sensitive=False)):
+        assert refusal(Forbidden, office.service.run_import, previewed["id"]) == refused
     made, stranger = office.upload(rows), Database(office.db.url, office.db.base, firm_id=new_id())
     assert refusal(NotFound, IMPORTS.get, stranger, made["id"])[0] == "import_not_found"
     assert office.calls.asked(LIST_STAFF) == []

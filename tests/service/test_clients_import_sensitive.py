@@ -9,7 +9,7 @@ import pytest
 
 from chassis.context import Context, use
 from contracts.errors import Forbidden
-from services.clients import import_undo, importing
+from services.clients import import_running, import_undo, importing
 from services.clients.import_mapping import suggest_mapping
 from services.clients.models import Client
 from tests.service.clients_desk import NOW, Desk, desk
@@ -100,6 +100,11 @@ def test_who_may_not_see_what_is_sensitive_cannot_change_it_by_an_import(desk: D
         open_ones = {"Name": "full_name", "E": "custom_fields.court"}
         assert preview(duplicates="update", mapping=open_ones, default_values={})["counts"]["created"] == 1
     assert preview(duplicates="update")["counts"]["created"] == 1
+    # Nor by what another has previewed.
+    blind = Context(firm_id=desk.firm_id, actor_kind="api_key", sees_sensitive=False)
+    with use(blind), pytest.raises(Forbidden, match="permission_denied"):
+        import_running.run_import(desk.db, import_id=made["id"])
+    assert import_running.run_import(desk.db, import_id=made["id"])["state"] == "running"
 
 
 def test_an_undo_gives_ids_back(desk: Desk) -> None:

@@ -72,7 +72,7 @@ def preview_import(
         "clear_empty": clear_empty and duplicates != "merge",
     }
     planned = CaseImport(id=found.id, columns=found.columns, **settings)
-    _refuse_sensitive_columns(types, planned)
+    refuse_sensitive_columns(types, planned)
     reader = reader_of(planned, types, staff_of(calls, planned), now)
     with closing(EarlierRows()) as earlier:
 
@@ -85,7 +85,7 @@ def preview_import(
         return previews.preview(db, files, IMPORTS, import_id, settings, lambda rows: chunks(rows, reader), decide)
 
 
-def _refuse_sensitive_columns(types: KnownTypes, planned: CaseImport) -> None:
+def refuse_sensitive_columns(types: KnownTypes, planned: CaseImport) -> None:
     """As with single cases: who may not see what is sensitive may not state it. Raises Forbidden that names columns."""
     if sees_sensitive():
         return

@@ -13,7 +13,7 @@ from chassis.imports import running
 from contracts.cases import IMPORT_REQUESTED
 from services.cases.imports.chunks import chunks, clients_of_next_chunk, take_in
 from services.cases.imports.known import KnownTypes
-from services.cases.imports.previewing import reader_of, staff_of
+from services.cases.imports.previewing import reader_of, refuse_sensitive_columns, staff_of
 from services.cases.imports.store import IMPORTS, limit
 from services.cases.imports.writing import give_back_without_cases
 from services.cases.models import CaseImport
@@ -23,11 +23,14 @@ from services.cases.numbering import day_of_many
 def run_import(db: Database, *, import_id: str, actor_id: str | None) -> dict[str, Any]:
     """Starts the import with the settings of its last preview. It goes on in the background, as `actor_id`'s.
 
-    Raises NotFound `import_not_found`, Conflict `import_started` or `import_not_previewed`.
+    Raises NotFound `import_not_found`, Conflict `import_started` or `import_not_previewed`, Forbidden that names
+    columns.
     """
     with db.unit_of_work() as uow:
         found = IMPORTS.find(uow.session, import_id, lock=True)
         found.started()
+        # Another may have previewed it, who sees more.
+        refuse_sensitive_columns(KnownTypes(uow.session), found)
         found.actor_id = actor_id
         found.sees_only = limit()
         uow.emit(IMPORT_REQUESTED, import_id, {"import_id": import_id})
