@@ -8,12 +8,15 @@ BACKEND ?= embedded
 export PYTHONDONTWRITEBYTECODE :=
 # Tests that run a container in the test process; they need eventlet patched before anything else is imported.
 INSIDE := $(BIN)/python -m pytest -p tests.eventlet_first
-# The service tests in three runs of about the same length.
+# The service tests in four runs of about the same length.
 MESSAGING := $(wildcard tests/service/test_messaging_*.py)
 CLIENTS := $(wildcard tests/service/test_clients_*.py)
-# The longest first: each of the last three takes the place of one that has ended. The fault rows wait more than they
-# work, so that four runs keep two processors busy.
-RUNS := test-outside test-service test-faults-embedded test-faults-distributed test-messaging test-clients test-unit
+# Those that need RabbitMQ as well.
+CHASSIS := $(wildcard tests/service/test_chassis_*.py tests/service/test_example_*.py)
+# The longest first: each of the last three takes the place of one that has ended. The fault rows and the tests of the
+# chassis wait more than they work, so that five runs keep two processors busy.
+RUNS := test-outside test-faults-embedded test-faults-distributed test-service test-messaging test-chassis test-clients \
+	test-unit
 # Tests that start the system as processes and drive it from outside.
 OUTSIDE := tests/e2e tests/browser
 ON_SERVERS := tests/faults/test_distributed.py
@@ -47,16 +50,20 @@ down: $(READY) ## Stop what `make up` started
 
 .PHONY: test
 test: $(READY) ## Run every test, real RabbitMQ, PostgreSQL and Chromium included
-	@echo "Seven runs, four of them side by side (make $(RUNS)); each is shown when it has ended."
-	@$(MAKE) --no-print-directory --keep-going --jobs=4 --output-sync=target $(RUNS)
+	@echo "Eight runs, five of them side by side (make $(RUNS)); each is shown when it has ended."
+	@$(MAKE) --no-print-directory --keep-going --jobs=5 --output-sync=target $(RUNS)
 
 .PHONY: test-unit
 test-unit: $(READY) ## Run the unit and contract tests, which need no server
 	@$(INSIDE) tests/unit tests/contract
 
 .PHONY: test-service
-test-service: $(READY) ## Run the service tests, but those of clients and of messaging
-	@$(INSIDE) tests/service $(addprefix --ignore=,$(CLIENTS) $(MESSAGING))
+test-service: $(READY) ## Run the service tests, but those of clients, of messaging and of the chassis
+	@$(INSIDE) tests/service $(addprefix --ignore=,$(CLIENTS) $(MESSAGING) $(CHASSIS))
+
+.PHONY: test-chassis
+test-chassis: $(READY) ## Run the service tests of the chassis
+	@$(INSIDE) $(CHASSIS)
 
 .PHONY: test-clients
 test-clients: $(READY) ## Run the service tests of clients
