@@ -85,7 +85,7 @@ def main() -> None:
     from services.cases.imports import previewing, running
     from services.cases.imports.store import IMPORTS
     from services.cases.models import Base
-    from services.clients import import_people
+    from services.clients.imports import people as import_people
     from services.clients.models import Base as ClientsBase
 
     url, clients_url, folder = sys.argv[1:]

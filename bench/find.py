@@ -33,7 +33,7 @@ from chassis.run import spare_the_collector
 from chassis.scoping import UNGUARDED
 from chassis.testing import make_database
 from services.clients.models import Base
-from services.clients.searching import list_clients
+from services.clients.search.searching import list_clients
 
 FEW, MANY = 10_000, 1_000_000
 OTHER_FIRMS = 100

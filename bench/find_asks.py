@@ -10,9 +10,9 @@ from typing import Any
 
 from bench.many_clients import NOW, Firm
 from chassis.paging import cursor_after
-from services.clients.search_index import tsquery
-from services.clients.search_keys import question
-from services.clients.searching import list_clients
+from services.clients.search.search_index import tsquery
+from services.clients.search.search_keys import question
+from services.clients.search.searching import list_clients
 
 LIMIT = 50
 

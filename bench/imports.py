@@ -181,8 +181,9 @@ def main() -> None:
     from chassis.files import FolderFiles
     from chassis.run import spare_the_collector
     from chassis.sealing import LocalKeys, use_key_store
-    from services.clients import import_running, importing
-    from services.clients.imports import IMPORTS
+    from services.clients import importing
+    from services.clients.imports import running as import_running
+    from services.clients.imports.store import IMPORTS
     from services.clients.models import Base
 
     url, folder = sys.argv[1:]

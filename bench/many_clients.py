@@ -18,7 +18,7 @@ import psycopg2
 from bench.settled import settle
 from chassis.database import Database
 from services.clients.names import name_key, sort_name
-from services.clients.search_keys import stored_keys
+from services.clients.search.search_keys import stored_keys
 
 START = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 SPAN = dt.timedelta(days=6 * 365)

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from services.messaging.likeness import Example, Likeness, read_examples
+from services.messaging.revocations.likeness import Example, Likeness, read_examples
 from services.messaging.words import LIKE_OTHERS, RULE_VERSION, Classification, classify
 
 NEEDS_SERVERS = False

@@ -8,7 +8,7 @@ from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.files import files_at
 from contracts.errors import CasewireError
-from services.clients.erasure_journal import apply_journal
+from services.clients.erasures.erasure_journal import apply_journal
 from services.clients.models import Base
 
 

@@ -15,7 +15,8 @@ from chassis.context import current
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.paging import page
-from services.clients import last_cases, merge_history
+from services.clients import last_cases
+from services.clients.merges import merge_history
 from services.clients.models import Activity, LastActivity
 
 _CONSENT_FACTS = ("consent_id", "channel", "state", "holds", "source")

@@ -13,7 +13,7 @@ from chassis.envelope import ReceivedEvent
 from chassis.words import UnfitText, clean_text
 from contracts.clients import FIELD_UPDATE_REJECTED
 from contracts.tasks import GET_MAPPED_ANSWERS
-from services.clients import activity, cards, merge_history
+from services.clients import activity, cards
 from services.clients.addresses import (
     DEFAULT_COUNTRY,
     UnfitAddress,
@@ -24,6 +24,7 @@ from services.clients.addresses import (
     without_primary,
 )
 from services.clients.checking import Record
+from services.clients.merges import merge_history
 from services.clients.models import AppliedAnswer
 from services.clients.records import Change, announce_changes
 

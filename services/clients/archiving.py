@@ -12,9 +12,10 @@ from chassis.paging import page
 from chassis.value_sets import among
 from contracts.clients import ARCHIVED_DAYS, CLIENT_RESTORED
 from contracts.errors import Conflict
-from services.clients import activity, cards, legal_holds
+from services.clients import activity, cards
 from services.clients.checking import Record
 from services.clients.clashes import external_id_clash
+from services.clients.erasures import legal_holds
 from services.clients.models import Client, ClientMerge, Erasure
 from services.clients.names import display_name
 from services.clients.records import answer, facts_of

@@ -24,8 +24,8 @@ from services.clients.custom_fields import hold_sensitive_keys
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag, LastActivity
 from services.clients.names import name_key, sort_name
 from services.clients.row_lists import row_list
-from services.clients.search_index import firm_of
-from services.clients.search_keys import stored_keys
+from services.clients.search.search_index import firm_of
+from services.clients.search.search_keys import stored_keys
 
 _OWN = (
     "kind", "first_name", "middle_name", "last_name", "company_name", "date_of_birth", "government_ids", "occupation",

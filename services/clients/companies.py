@@ -15,7 +15,7 @@ from chassis.paging import page
 from chassis.words import bare_words
 from contracts.errors import NotFound
 from services.clients import contact_ties
-from services.clients.merge_history import demand_client
+from services.clients.merges.merge_history import demand_client
 from services.clients.models import ClientCompany, Company
 
 Record = dict[str, Any]

@@ -18,9 +18,10 @@ from chassis.scoping import BY_ID
 from chassis.value_sets import among
 from contracts.clients import CONTACT_ACCESS_CHANGED
 from contracts.errors import Conflict, Invalid, NotFound
-from services.clients import activity, merge_history
+from services.clients import activity
 from services.clients.addresses import parse_phone
-from services.clients.merge_history import demand_client
+from services.clients.merges import merge_history
+from services.clients.merges.merge_history import demand_client
 from services.clients.models import Activity, Client, Contact, ContactTie
 from services.clients.names import display_name
 

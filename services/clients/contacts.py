@@ -15,11 +15,12 @@ from chassis.database import Database, UnitOfWork
 from chassis.paging import page
 from chassis.words import UnfitText, bare_words, clean_text
 from contracts.errors import Conflict, Invalid, NotFound
-from services.clients import contact_erasing, contact_ties
+from services.clients import contact_ties
 from services.clients.addresses import Problem, UnfitAddress, email_key, parse_email, parse_phone
 from services.clients.clashes import typed_clash
+from services.clients.erasures import contact_erasing
 from services.clients.matching import search_terms
-from services.clients.merge_history import demand_client
+from services.clients.merges.merge_history import demand_client
 from services.clients.models import Contact, ContactTie
 from services.clients.names import sort_name
 

@@ -12,17 +12,10 @@ from chassis.database import Database
 from chassis.sections import Section, plain, read_sections
 from chassis.wire import strict
 from contracts.clients import CLIENT_DATA_EXPORTED, Client
-from services.clients import (
-    activity,
-    cards,
-    erased_rows,
-    import_changes,
-    merge_history,
-    merge_images,
-    notes,
-    records,
-    showing,
-)
+from services.clients import activity, cards, notes, records, showing
+from services.clients.erasures import erased_rows
+from services.clients.imports import changes
+from services.clients.merges import merge_history, merge_images
 from services.clients.models import ClientMerge, ClientNote, ImportChange
 
 Record = dict[str, Any]
@@ -83,7 +76,7 @@ def _opened(session: Session, row: Any) -> Record:
     if isinstance(row, ClientNote):
         return {"text": notes.text_of(session, row)}
     if isinstance(row, ImportChange):
-        return {"values": import_changes.values_of(session, [row]).get(row.client_id)}
+        return {"values": changes.values_of(session, [row]).get(row.client_id)}
     if isinstance(row, ClientMerge):
         images = merge_images.opened(session, row) or ()
         return {"before": None, "after": None} | dict(

@@ -21,17 +21,17 @@ from chassis.files import Files
 from chassis.forgetting import forget_deleted
 from contracts.clients import CLIENT_DELETED, CLIENT_ERASED, ERASURE_REQUESTED, OWNER
 from contracts.errors import Conflict
-from services.clients import (
-    cards,
+from services.clients import cards
+from services.clients.archiving import KEPT
+from services.clients.erasures import (
     erased_addresses,
     erased_files,
     erased_rows,
     erasure_journal,
     erasure_reports,
     legal_holds,
-    merge_history,
 )
-from services.clients.archiving import KEPT
+from services.clients.merges import merge_history
 from services.clients.models import (
     Client,
     ClientMerge,

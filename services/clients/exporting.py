@@ -16,7 +16,7 @@ from chassis.imports.cell_texts import text_of
 from services.clients import cards, government_cells
 from services.clients.checking import Record
 from services.clients.custom_fields import definitions
-from services.clients.import_mapping import ADDRESS_FIELDS, CUSTOM, EMAIL_FIELDS, numbered
+from services.clients.imports.mapping import ADDRESS_FIELDS, CUSTOM, EMAIL_FIELDS, numbered
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone
 from services.clients.selecting import select_ids
 from services.clients.showing import SENSITIVE, sees_sensitive, shown

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from chassis.database import Database
 from chassis.scoping import BY_ID
 from chassis.value_sets import Statement, among_parameter, made_once
-from services.clients import contact_ties, merge_history
+from services.clients import contact_ties
 from services.clients.addresses import UnfitAddress, email_key, parse_phone, sms_number
+from services.clients.merges import merge_history
 from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag
 from services.clients.names import display_name
 from services.clients.row_lists import row_list

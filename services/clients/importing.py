@@ -1,4 +1,4 @@
-"""Import of clients from a file: upload and preview. `import_running` takes the rows in."""
+"""Import of clients from a file: upload and preview. `imports.running` takes the rows in."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from chassis.imports import previews
 from chassis.imports.uploads import read_upload
 from services.clients import assignment
 from services.clients.custom_fields import definitions
-from services.clients.import_chunks import ChunkOfRows, chunks
-from services.clients.import_custom_fields import fields_of_import
-from services.clients.import_earlier import EarlierRows
-from services.clients.import_mapping import check_default_values, check_mapping, custom_keys, suggest_mapping
-from services.clients.import_matching import Matching, Outcome
-from services.clients.import_rows import RowReader
-from services.clients.import_sensitive import refuse_sensitive_columns
-from services.clients.imports import IMPORTS
+from services.clients.imports.chunks import ChunkOfRows, chunks
+from services.clients.imports.custom_fields import fields_of_import
+from services.clients.imports.earlier import EarlierRows
+from services.clients.imports.mapping import check_default_values, check_mapping, custom_keys, suggest_mapping
+from services.clients.imports.matching import Matching, Outcome
+from services.clients.imports.rows import RowReader
+from services.clients.imports.sensitive import refuse_sensitive_columns
+from services.clients.imports.store import IMPORTS
 from services.clients.models import Import
 
 

@@ -16,10 +16,11 @@ from chassis.paging import page
 from contracts.clients import CLIENTS_MERGED
 from contracts.errors import CasewireError, Conflict, invalid_field
 from contracts.messaging import CONSENT_CHANNELS
-from services.clients import activity, cards, merge_fields, merge_history, merge_images, merge_moves, showing
+from services.clients import activity, cards, showing
 from services.clients.addresses import reached
 from services.clients.checking import Record
-from services.clients.merge_images import wire
+from services.clients.merges import merge_fields, merge_history, merge_images, merge_moves
+from services.clients.merges.merge_images import wire
 from services.clients.models import Client, ClientMerge, FormerExternalId
 from services.clients.records import Change, announce_changes
 

@@ -19,9 +19,9 @@ from contracts.errors import Conflict, Forbidden, NotFound
 from services.clients import activity
 from services.clients.checking import demand_text
 from services.clients.client_keys import SEALING
-from services.clients.merge_history import demand_client
+from services.clients.merges.merge_history import demand_client
+from services.clients.merges.moved_rows import MovedRows
 from services.clients.models import ClientNote
-from services.clients.moved_rows import MovedRows
 from services.clients.showing import PERMISSION, sees_sensitive
 
 _TABLE = ClientNote.__tablename__

@@ -14,8 +14,9 @@ from chassis.database import Database
 from chassis.files import Files
 from contracts.clients import MAX_PHOTO_BYTES
 from contracts.errors import NotFound, Unavailable, invalid_field
-from services.clients import activity, cards, merge_history
-from services.clients.merge_history import demand_client
+from services.clients import activity, cards
+from services.clients.merges import merge_history
+from services.clients.merges.merge_history import demand_client
 from services.clients.models import Client, ClientPhoto, photo_key
 from services.clients.pictures import UnfitPicture, portrait
 from services.clients.records import Change, announce_changes

@@ -15,10 +15,11 @@ from chassis.database import Database
 from chassis.paging import page
 from chassis.words import UnfitText, clean_text
 from contracts.errors import invalid_field
-from services.clients import activity, cards, merge_history
-from services.clients.merge_history import demand_client
+from services.clients import activity, cards
+from services.clients.merges import merge_history
+from services.clients.merges.merge_history import demand_client
+from services.clients.merges.moved_rows import MovedRows
 from services.clients.models import ClientPolicyConsent
-from services.clients.moved_rows import MovedRows
 from services.clients.records import Change, announce_changes
 
 _SHOWN = ("id", "client_id", "given", "policy_version", "source", "at", "recorded_by", "created_at")

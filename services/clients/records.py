@@ -15,10 +15,11 @@ from chassis.database import Database, UnitOfWork
 from chassis.value_sets import Statement
 from contracts.clients import CLIENT_CHANGED, CLIENT_CREATED, CLIENT_DELETED
 from contracts.errors import Conflict
-from services.clients import activity, assignment, cards, contact_ties, duplicates, merge_history
+from services.clients import activity, assignment, cards, contact_ties, duplicates
 from services.clients.checking import Record, checked_fields, default_kind
 from services.clients.clashes import external_id_clash
 from services.clients.custom_fields import held_definitions
+from services.clients.merges import merge_history
 from services.clients.models import Activity, Client
 from services.clients.showing import refuse_sensitive_changes, shown
 

@@ -18,7 +18,7 @@ from services.clients.checking import tag_key
 from services.clients.custom_values import looked_up
 from services.clients.filter_lookup import read_filter
 from services.clients.models import Client, ClientGroup, ClientGroupMember, ClientTag, LastActivity
-from services.clients.search_index import Within, answers, asked_for
+from services.clients.search.search_index import Within, answers, asked_for
 
 Query = Mapping[str, Any]
 """The parameters of `contracts.clients.ClientQuery`, as Python values. What is left out or None does not narrow."""

@@ -19,24 +19,20 @@ from services.clients import (
     answers,
     archiving,
     client_card,
-    contact_erasing,
     data_exports,
     erasing,
-    erasure_journal,
-    erasure_latecomers,
-    erasure_reports,
     facts,
-    legal_holds,
     records,
-    searching,
 )
 from services.clients.client_keys import SEALING
 from services.clients.entrypoints.files import FilesEntrypoints
 from services.clients.entrypoints.merging import MergingEntrypoints
 from services.clients.entrypoints.record import RecordEntrypoints
 from services.clients.entrypoints.ties import TiesEntrypoints
+from services.clients.erasures import contact_erasing, erasure_journal, erasure_latecomers, erasure_reports, legal_holds
 from services.clients.models import Base
 from services.clients.saved_filters import SAVED_FILTERS
+from services.clients.search import searching
 
 _BATCH = 500
 

@@ -21,7 +21,7 @@ from chassis.paging import page
 from chassis.precedence import precedence
 from chassis.value_sets import among
 from contracts.errors import Conflict, invalid_field
-from services.clients import cards, merge_history
+from services.clients import cards
 from services.clients.likenesses import (
     BIRTH,
     EMAIL,
@@ -36,6 +36,7 @@ from services.clients.likenesses import (
     pair_of,
     reasons,
 )
+from services.clients.merges import merge_history
 from services.clients.models import (
     Client,
     ClientAddress,

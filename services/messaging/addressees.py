@@ -14,10 +14,10 @@ from dataclasses import replace
 from typing import Any
 
 from chassis.columns import new_id
-from services.messaging import joining
+from services.messaging.dispatching import joining
+from services.messaging.dispatching.outcomes import Wish
+from services.messaging.dispatching.recipients import Facts, for_contacts
 from services.messaging.models import BULK, URGENT
-from services.messaging.outcomes import Wish
-from services.messaging.recipients import Facts, for_contacts
 
 _SAME = (
     "kind", "channel", "client_id", "batch_id", "subject_id", "case_task_id", "case_id", "requested_by", "content_id",

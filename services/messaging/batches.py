@@ -21,10 +21,10 @@ from chassis.scoping import EVERY_KIND
 from chassis.unit_of_work import UnitOfWork
 from contracts.errors import Conflict, Forbidden, NotFound
 from contracts.messaging import BATCH_FINISHED
-from services.messaging import joining
 from services.messaging.batch_views import batch_record
 from services.messaging.deliveries import is_message, move
-from services.messaging.doorbell import ring
+from services.messaging.dispatching import joining
+from services.messaging.dispatching.doorbell import ring
 from services.messaging.models import OPEN, WAITING, Batch, BatchChunk, Delivery
 
 Record = dict[str, Any]

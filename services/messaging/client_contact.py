@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chassis.database import Database
-from services.messaging import communications, preferences
+from services.messaging import communications
+from services.messaging.consents import preferences
 
 
 def get_client_contact(db: Database, calls: Any, *, client_id: str, **query: Any) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from chassis.envelope import ReceivedEvent
 from chassis.redirects import Following, Moved, Redirect, Rows
 from chassis.unit_of_work import UnitOfWork
 from chassis.value_sets import among
-from services.messaging import merged_consent
 from services.messaging.deliveries import move, prepare_anew
-from services.messaging.doorbell import ring
-from services.messaging.merged_conversations import Conversations, Inbound, Sharing
+from services.messaging.dispatching.doorbell import ring
+from services.messaging.merges import merged_consent
+from services.messaging.merges.merged_conversations import Conversations, Inbound, Sharing
 from services.messaging.models import NOTIFIED, WAITING, ClientMerge, ClientMergeMove, Delivery, LogEntry
 
 _WITHOUT_SYNC = {"synchronize_session": False}

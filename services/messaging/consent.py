@@ -22,7 +22,7 @@ from chassis.unit_of_work import UnitOfWork
 from chassis.value_sets import Statement, among, among_parameter, made_once
 from contracts.messaging import CONSENT_CHANGED
 from services.messaging.address_keys import HASHED, hashed
-from services.messaging.merged_clients import merged_clients
+from services.messaging.merges.merged_clients import merged_clients
 from services.messaging.models import ConsentEntry, ConsentState, Delivery, InboundMessage
 from services.messaging.words import RULE_VERSION
 

@@ -17,7 +17,7 @@ from chassis.unit_of_work import UnitOfWork
 from chassis.value_sets import among
 from contracts.errors import Conflict, NotFound, invalid_field
 from contracts.messaging import CONVERSATION_ASSIGNED
-from services.messaging.doorbell import ring
+from services.messaging.dispatching.doorbell import ring
 from services.messaging.filing import conversation_of_client
 from services.messaging.history import sent_to_address
 from services.messaging.known_clients import demand_clients

@@ -11,8 +11,9 @@ from sqlalchemy import or_, select
 from chassis.database import Database
 from chassis.sections import Section, plain, read_sections
 from chassis.value_sets import among
-from services.messaging import consent, consent_ledger
-from services.messaging.merged_clients import merged_clients
+from services.messaging import consent
+from services.messaging.consents import consent_ledger
+from services.messaging.merges.merged_clients import merged_clients
 from services.messaging.models import (
     ConsentEntry,
     ConsentReview,

@@ -22,9 +22,9 @@ from services.messaging.adapters.twilio import TwilioProvider
 from services.messaging.adapters.twilio_voice import VOICE_PATH
 from services.messaging.address_keys import AddressKeys
 from services.messaging.dependencies import Settings
+from services.messaging.dispatching.sending import Sending
 from services.messaging.models import Base
 from services.messaging.senders import keep_provider_rates
-from services.messaging.sending import Sending
 from services.messaging.settings import MessagingSettings
 
 log = log_of(__name__)

@@ -21,11 +21,11 @@ from chassis.forgetting import forget_deleted
 from chassis.value_sets import among
 from contracts.errors import Unavailable
 from contracts.messaging import ERASURE_REPORTED, OWNER
-from services.messaging.address_erasing import exclusive, forget
-from services.messaging.consent_erasing import Person
-from services.messaging.contents_erasing import forget_contents, without_words
 from services.messaging.deliveries import is_in, is_message, move
-from services.messaging.inbound_erasing import file_keys, forget_messages
+from services.messaging.erasures.address_erasing import exclusive, forget
+from services.messaging.erasures.consent_erasing import Person
+from services.messaging.erasures.contents_erasing import forget_contents, without_words
+from services.messaging.erasures.inbound_erasing import file_keys, forget_messages
 from services.messaging.models import (
     WAITING,
     Conversation,

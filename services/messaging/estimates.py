@@ -13,13 +13,14 @@ import eventlet
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
-from services.messaging import addressees, consent, joining, queues
+from services.messaging import addressees, consent, queues
 from services.messaging.contents import resolve_message
+from services.messaging.dispatching import joining
+from services.messaging.dispatching.outcomes import Decider, Known, Outcome, Request, Sent, Wish, addresses_of
+from services.messaging.dispatching.preparation import read_known
+from services.messaging.dispatching.recipients import Facts, gather, subject_of
+from services.messaging.dispatching.rendering import with_link
 from services.messaging.links import PLACEHOLDER_TOKEN, link_of
-from services.messaging.outcomes import Decider, Known, Outcome, Request, Sent, Wish, addresses_of
-from services.messaging.preparation import read_known
-from services.messaging.recipients import Facts, gather, subject_of
-from services.messaging.rendering import with_link
 from services.messaging.segments import count_segments
 from services.messaging.settings import MessagingSettings
 from services.messaging.templates import check_variants, pick_variant, render

@@ -23,10 +23,11 @@ from chassis.precedence import precedence
 from chassis.telemetry import log_of, log_unexpected
 from chassis.unit_of_work import UnitOfWork
 from contracts.errors import DeadlineExceeded, Unavailable
-from services.messaging import consent, stops, watching
-from services.messaging.doorbell import ring
-from services.messaging.inbound_erasing import ERASED
-from services.messaging.merged_clients import merged_clients
+from services.messaging import consent, watching
+from services.messaging.consents import stops
+from services.messaging.dispatching.doorbell import ring
+from services.messaging.erasures.inbound_erasing import ERASED
+from services.messaging.merges.merged_clients import merged_clients
 from services.messaging.models import Conversation, ConversationClient, Delivery, InboundMessage
 
 PREVIEW = 200

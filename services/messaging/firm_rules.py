@@ -12,7 +12,7 @@ from chassis.columns import utc_now
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
 from services.messaging.deliveries import come_back_late, prepare_anew
-from services.messaging.doorbell import ring
+from services.messaging.dispatching.doorbell import ring
 from services.messaging.models import EXEMPT_KINDS, Delivery, FirmRule, Sender
 
 ALL_CHANNELS = "all_channels"

@@ -14,8 +14,9 @@ from chassis.database import Database, violates
 from chassis.timers import wake
 from contracts.errors import NotFound
 from contracts.messaging import MESSAGE_RECEIVED, NUMBER_CHANNELS
-from services.messaging import consent, replies, stops
-from services.messaging.doorbell import ring
+from services.messaging import consent, replies
+from services.messaging.consents import stops
+from services.messaging.dispatching.doorbell import ring
 from services.messaging.firm_rules import ALL_CHANNELS
 from services.messaging.media import TIMER, media_rows
 from services.messaging.models import Delivery, FirmRule, InboundMedia, InboundMessage, Sender

@@ -17,16 +17,16 @@ from contracts.messaging import DELIVERY_SUPPRESSED
 from services.messaging import addressees, consent
 from services.messaging.contents import keep, resolve_message
 from services.messaging.deliveries import event_data, move
-from services.messaging.doorbell import ring
+from services.messaging.dispatching.doorbell import ring
+from services.messaging.dispatching.outcomes import Decider, Outcome, Request, Wish, addresses_of
+from services.messaging.dispatching.preparation import read_known
+from services.messaging.dispatching.recipients import Facts, gather, subject_of, variables_for
+from services.messaging.dispatching.rendering import with_link
 from services.messaging.filing import conversation_of_client, preview_of
 from services.messaging.history import records
 from services.messaging.known_clients import gone
 from services.messaging.links import PLACEHOLDER_TOKEN, link_of, shorten
 from services.messaging.models import URGENT, WAITING, Conversation, Delivery
-from services.messaging.outcomes import Decider, Outcome, Request, Wish, addresses_of
-from services.messaging.preparation import read_known
-from services.messaging.recipients import Facts, gather, subject_of, variables_for
-from services.messaging.rendering import with_link
 from services.messaging.senders import sender_for
 from services.messaging.shared_links import demand_link, own_texts
 from services.messaging.templates import Variant, check_variants, invalid, pick_variant, render, render_line

@@ -17,7 +17,7 @@ from chassis.database import Database
 from chassis.paging import page
 from chassis.unit_of_work import UnitOfWork
 from contracts.errors import NotFound
-from services.messaging.doorbell import ring
+from services.messaging.dispatching.doorbell import ring
 from services.messaging.models import URGENT, Delivery, Notice
 
 Record = dict[str, Any]

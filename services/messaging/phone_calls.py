@@ -14,7 +14,8 @@ from chassis.database import Database
 from chassis.unit_of_work import UnitOfWork
 from contracts.errors import DeadlineExceeded, Invalid, NotFound, Unavailable
 from contracts.messaging import NUMBER_CHANNELS
-from services.messaging import consent, stops
+from services.messaging import consent
+from services.messaging.consents import stops
 from services.messaging.models import Delivery, ProviderEvent, Sender
 from services.messaging.senders import normalise_address
 from services.messaging.spoken import KEYS, OPT_OUT_KEY, own_language, said, script_of, voice_of

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from chassis.scoping import EVERY_KIND
 from services.messaging.deliveries import is_message
+from services.messaging.dispatching.preparation import running_batches
 from services.messaging.models import WAITING, Batch, Delivery, ProviderRate, Sender
-from services.messaging.preparation import running_batches
 from services.messaging.senders import FIRST, SANDBOX_RATE
 
 

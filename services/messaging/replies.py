@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
 from chassis.unit_of_work import UnitOfWork
-from services.messaging import consent, stops
+from services.messaging import consent
 from services.messaging.consent import States
-from services.messaging.consent_reviews import ask_a_person
-from services.messaging.email_replies import own_words, subject_words
+from services.messaging.consents import stops
+from services.messaging.consents.consent_reviews import ask_a_person
+from services.messaging.emails.email_replies import own_words, subject_words
 from services.messaging.models import URGENT, Delivery
 from services.messaging.words import Classification, Context, asks_to_start, classify
 

@@ -10,7 +10,7 @@ from typing import Any
 from chassis.config import Setting, number, one_of, signing_key, text, url, whole
 from chassis.sealing import SEALING_KEYS_URL
 from contracts.messaging import CHANNELS
-from services.messaging.unsubscribing import UnsubscribeLinks
+from services.messaging.consents.unsubscribing import UnsubscribeLinks
 
 PROVIDERS = ("twilio", "ses", "smtp", "sandbox")
 

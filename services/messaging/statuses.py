@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from chassis.columns import utc_now
 from chassis.database import Database
+from services.messaging.dispatching.results import record_status
 from services.messaging.models import Delivery
-from services.messaging.results import record_status
 
 
 def record_delivery_status(

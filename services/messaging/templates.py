@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from contracts.errors import Invalid
 from services.messaging.adapters.email_headers import header_text
-from services.messaging.email_html import find_refused
+from services.messaging.emails.email_html import find_refused
 
 VARIABLES = frozenset({
     "client.first_name", "client.last_name", "client.display_name", "case.name", "case.number", "task.title",

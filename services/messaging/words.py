@@ -15,9 +15,9 @@ from typing import Literal
 
 from rapidfuzz.distance import OSA
 
-from services.messaging.likeness import LIKENESS, Likeness
-from services.messaging.revocations import find_revocation
-from services.messaging.spelling import normalise
+from services.messaging.revocations.likeness import LIKENESS, Likeness
+from services.messaging.revocations.rules import find_revocation
+from services.messaging.revocations.spelling import normalise
 
 RULE_VERSION = "2026-3"
 """Kept with every ledger entry that these rules produced. Grows whenever a rule or a labelled message changes."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
-from services.messaging.doorbell import ring
+from services.messaging.dispatching.doorbell import ring
 from services.messaging.notices import News, readers_of, tell
 from services.messaging.texts import work_notice_title
 

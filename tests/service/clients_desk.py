@@ -20,10 +20,12 @@ from chassis.wire import strict
 from contracts import accounts, cases, messaging, tasks
 from contracts.base import Event
 from contracts.clients import IMPORT_REQUESTED, Client
-from services.clients import custom_fields, facts, import_running, importing, records, searching
-from services.clients.imports import IMPORTS
+from services.clients import custom_fields, facts, importing, records
+from services.clients.imports import running
+from services.clients.imports.store import IMPORTS
 from services.clients.models import Base
 from services.clients.models import Client as ClientRow
+from services.clients.search import searching
 from services.clients.service import ClientsService
 
 NOW = dt.datetime(2026, 11, 21, 15, 0, tzinfo=dt.UTC)
@@ -159,7 +161,7 @@ class Desk:
 
     def start(self, content: Any, **settings: Any) -> dict[str, Any]:
         made = self.preview(content, **settings)
-        return import_running.run_import(self.db, import_id=made["id"])
+        return running.run_import(self.db, import_id=made["id"])
 
     def import_all(self, content: Any, **settings: Any) -> dict[str, Any]:
         """An import from upload to its end, with its event delivered twice."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from chassis.testing import received
 from contracts import accounts
-from services.messaging import consent, consent_ledger, consent_reviews, firm_rules, preferences, stated_consents
+from services.messaging import consent, firm_rules
+from services.messaging.consents import consent_ledger, consent_reviews, preferences, stated_consents
 from tests.service.messaging_desk import Desk
 
 PAGE: dict[str, Any] = {"limit": 50, "cursor": None, "sort": None}

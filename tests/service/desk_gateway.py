@@ -11,7 +11,8 @@ from flask import g
 
 from chassis.testing import FakeCalls
 from contracts import messaging
-from services.messaging import email_events, inbound, phone_calls, statuses
+from services.messaging import inbound, phone_calls, statuses
+from services.messaging.emails import email_events
 from tests.service.edge_app import edge_app
 from tests.service.messaging_desk import PUBLIC_URL, Desk
 

@@ -10,7 +10,8 @@ from chassis.context import use
 from chassis.database import Database
 from chassis.wire import strict
 from contracts import cases, clients, messaging, portal, tasks
-from services.clients import erasing, erasure_reports, merging
+from services.clients import erasing, merging
+from services.clients.erasures import erasure_reports
 from tests.service.canaries import found_in
 from tests.service.clients_desk import NOW, Desk
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from services.clients import import_chunks
+from services.clients.imports import chunks
 from services.clients.models import Client
 from tests.service.clients_desk import Desk
 
@@ -36,7 +36,7 @@ def client_count(desk: Desk) -> int:
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Chunks of 10 rows, so that a small file has several."""
-    monkeypatch.setattr(import_chunks, "CHUNK", 10)
+    monkeypatch.setattr(chunks, "CHUNK", 10)
 
 
 BAD_ROWS = [

@@ -10,7 +10,8 @@ import pytest
 from chassis.context import use
 from chassis.wire import strict
 from contracts.clients import MERGE_CLIENTS
-from services.clients import merge_undo, merging
+from services.clients import merging
+from services.clients.merges import merge_undo
 from tests.service.clients_desk import NOW, Desk
 
 

@@ -19,11 +19,11 @@ from contracts import accounts, cases, clients, messaging, portal, tasks
 from contracts.base import Event
 from contracts.errors import NotFound
 from services.messaging import address_keys, batch_views, batches, contents, filing, inbound, senders
+from services.messaging.consents.unsubscribing import UnsubscribeLinks
+from services.messaging.dispatching.sending import Sending
 from services.messaging.models import Base, Delivery
-from services.messaging.sending import Sending
 from services.messaging.service import MessagingService
 from services.messaging.settings import MessagingSettings
-from services.messaging.unsubscribing import UnsubscribeLinks
 from tests.service.recording_provider import RecordingProvider
 
 address_keys.use(b"a key of the tests, for addresses")

@@ -7,7 +7,8 @@ import pytest
 from chassis.context import use
 from contracts import clients
 from contracts.errors import Conflict, NotFound
-from services.clients import archiving, legal_holds
+from services.clients import archiving
+from services.clients.erasures import legal_holds
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.erasing_clients import AFTER, person
 from tests.service.one_database import on_one_database

@@ -10,7 +10,8 @@ import pytest
 from contracts import messaging
 from contracts.clients import CONTACT_DELETED, CONTACT_DELETION_REQUESTED
 from contracts.errors import Unavailable
-from services.clients import contact_erasing, contact_ties, contacts
+from services.clients import contact_ties, contacts
+from services.clients.erasures import contact_erasing
 from tests.service.canaries import found_in, publish_all
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.test_clients_contacts import LATER, add, business, make

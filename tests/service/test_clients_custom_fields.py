@@ -14,11 +14,12 @@ from chassis.testing import make_service
 from chassis.wire import strict
 from contracts.clients import CLIENT_FIELD_RESEALING, CREATE_CLIENT_FIELD
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound
-from services.clients import cards, custom_fields, records, resealing, searching
+from services.clients import cards, custom_fields, records, resealing
 from services.clients.filter_lookup import read_filter_to_save
 from services.clients.groups import create_client_group, delete_client_group
 from services.clients.models import Client, SavedFilter
 from services.clients.saved_filters import SAVED_FILTERS
+from services.clients.search import searching
 from services.clients.service import ClientsService
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.races import until_held_up

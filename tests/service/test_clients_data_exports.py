@@ -12,7 +12,8 @@ from chassis.context import use
 from chassis.wire import strict
 from contracts import clients
 from contracts.errors import Gone, NotFound
-from services.clients import activity, data_exports, erased_rows, legal_holds, merging, notes
+from services.clients import activity, data_exports, merging, notes
+from services.clients.erasures import erased_rows, legal_holds
 from services.clients.models import ImportChange
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.erasing_clients import PERSON, erase, go_on, person

@@ -12,8 +12,8 @@ from chassis.imports.seeking import Seeker
 from contracts import clients
 from contracts.errors import Unavailable
 from services.clients import cards, erasing, importing
-from services.clients.erased_files import person_of
-from services.clients.imports import IMPORTS
+from services.clients.erasures.erased_files import person_of
+from services.clients.imports.store import IMPORTS
 from services.clients.models import Import
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.one_database import on_one_database

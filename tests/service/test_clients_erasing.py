@@ -16,8 +16,9 @@ from chassis.rpc_wire import Codec
 from chassis.testing import deliver, eventually, received
 from contracts import clients, messaging
 from contracts.errors import Conflict, Gone, NotFound, Unavailable
-from services.clients import archiving, erased_rows, erasing, erasure_reports, legal_holds, records
-from services.clients.imports import IMPORTS
+from services.clients import archiving, erasing, records
+from services.clients.erasures import erased_rows, erasure_reports, legal_holds
+from services.clients.imports.store import IMPORTS
 from services.clients.models import Base, Client, Import
 from tests.service.canaries import publish_all
 from tests.service.clients_desk import NOW, Desk, desk

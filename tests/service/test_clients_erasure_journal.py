@@ -10,7 +10,8 @@ import pytest
 from chassis.testing import as_owner
 from contracts import clients
 from contracts.errors import Unavailable
-from services.clients import erasing, erasure_journal, erasure_reports
+from services.clients import erasing
+from services.clients.erasures import erasure_journal, erasure_reports
 from services.clients.models import Base
 from tests.service.canaries import publish_all
 from tests.service.clients_desk import NOW, Desk, desk

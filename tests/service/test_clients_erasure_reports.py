@@ -11,7 +11,8 @@ from sqlalchemy import text
 from chassis.columns import new_id
 from contracts import clients, messaging
 from contracts.errors import NotFound
-from services.clients import erasing, erasure_latecomers, erasure_reports
+from services.clients import erasing
+from services.clients.erasures import erasure_latecomers, erasure_reports
 from tests.service.clients_desk import DELIVERY, NOW, Desk, desk
 from tests.service.erasing_clients import REPORTS, erase, go_on, person, report, state
 from tests.service.one_database import on_one_database

@@ -19,7 +19,7 @@ from chassis.workbooks import workbook
 from contracts.clients import ExportColumns, ExportRows
 from contracts.errors import Invalid
 from services.clients import exporting
-from services.clients.import_mapping import FIELDS
+from services.clients.imports.mapping import FIELDS
 from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.one_database import on_one_database

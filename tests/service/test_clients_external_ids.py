@@ -11,7 +11,8 @@ import pytest
 
 from chassis.context import use
 from contracts.errors import Conflict
-from services.clients import archiving, merge_undo, records
+from services.clients import archiving, records
+from services.clients.merges import merge_undo
 from services.clients.models import ClientMerge
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.merging_clients import merge, undo

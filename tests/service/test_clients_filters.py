@@ -12,11 +12,12 @@ from chassis.columns import new_id
 from chassis.context import Context, use
 from contracts.errors import Invalid, NotFound
 from contracts.messaging import DELIVERY_SENT
-from services.clients import searching, selecting
+from services.clients import selecting
 from services.clients.custom_fields import create_client_field, delete_client_field, list_client_fields
 from services.clients.groups import create_client_group, get_client_group
 from services.clients.saved_filters import SAVED_FILTERS
-from services.clients.searching import list_clients
+from services.clients.search import searching
+from services.clients.search.searching import list_clients
 from services.clients.selecting import select_ids
 from tests.service.clients_desk import DELIVERY, NOW, Desk, desk
 

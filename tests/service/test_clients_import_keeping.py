@@ -14,8 +14,10 @@ from chassis.imports.uploads import read_upload
 from chassis.workbooks import workbook
 from contracts.clients import IMPORT_UNDO_REQUESTED
 from contracts.errors import Conflict, NotFound, Unavailable
-from services.clients import import_running, import_undo, importing
-from services.clients.imports import IMPORTS
+from services.clients import importing
+from services.clients.imports import running as import_running
+from services.clients.imports import undo
+from services.clients.imports.store import IMPORTS
 from services.clients.models import Import, ImportChange
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.one_database import on_one_database
@@ -66,7 +68,7 @@ def test_what_an_undo_needs_and_the_files_go_after_thirty_days(desk: Desk, monke
     with pytest.raises(NotFound, match="file_not_found"):
         desk.error_file(made["id"])
     with pytest.raises(Conflict, match="import_too_old"):
-        import_undo.undo_import(desk.db, utc_now() + 30 * DAY, import_id=made["id"])
+        undo.undo_import(desk.db, utc_now() + 30 * DAY, import_id=made["id"])
 
 
 def test_what_was_never_started_is_given_up(desk: Desk) -> None:
@@ -98,7 +100,7 @@ def test_what_is_under_way_keeps_all(desk: Desk) -> None:
     desk.create(phones=[{"number": "+12125550101"}])
     running = desk.start([HEADER, ["Bob", ""]])
     undoing = desk.import_all([HEADER, ["Eve", "+12125550101"]], duplicates="update")
-    import_undo.undo_import(desk.db, NOW, import_id=undoing["id"])
+    undo.undo_import(desk.db, NOW, import_id=undoing["id"])
     empty(desk, 100)
     assert (len(files_of(desk)), kept_values(desk)) == (2, [True])
     assert emptied(desk, running["id"]) is None

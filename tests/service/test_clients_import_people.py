@@ -8,8 +8,9 @@ from chassis.columns import new_id
 from chassis.context import Context, use
 from contracts.cases import CASE_IMPORT_UNDONE, CASES_IMPORTED
 from contracts.clients import CLIENT_DELETED, CLIENTS_IMPORTED
-from services.clients import import_people, notes
+from services.clients import notes
 from services.clients.activity import list_client_activity
+from services.clients.imports import people as import_people
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import client_count
 from tests.service.merging_clients import merge

@@ -9,9 +9,11 @@ import pytest
 
 from chassis.imports import previews, running
 from contracts.errors import Conflict, NotFound
-from services.clients import import_chunks, import_running, importing
-from services.clients.import_matching import Matching
-from services.clients.imports import IMPORTS
+from services.clients import importing
+from services.clients.imports import chunks
+from services.clients.imports import running as import_running
+from services.clients.imports.matching import Matching
+from services.clients.imports.store import IMPORTS
 from tests.service.clients_desk import NOW, Desk, desk
 
 __all__ = ["desk"]
@@ -23,7 +25,7 @@ ROWS = [["First name"], *([f"Ann{number}"] for number in range(6))]
 def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
     """Call it with what happens before each two rows that a preview looks at; it tells how far it is after each."""
     monkeypatch.setattr(previews, "_TOLD_EVERY", -1.0)
-    monkeypatch.setattr(import_chunks, "CHUNK", 2)
+    monkeypatch.setattr(chunks, "CHUNK", 2)
     decide = Matching.decide
 
     def set_up(happens: Callable[[], None]) -> None:

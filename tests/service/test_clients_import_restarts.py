@@ -16,8 +16,10 @@ from chassis.imports import again, running
 from chassis.testing import deliver, received
 from contracts.clients import CLIENT_DELETED, IMPORT_REQUESTED, IMPORT_UNDO_REQUESTED
 from contracts.errors import Conflict, Unavailable
-from services.clients import custom_fields, import_chunks, import_matching, import_running, import_undo
-from services.clients.imports import IMPORTS
+from services.clients import custom_fields
+from services.clients.imports import chunks, matching, undo
+from services.clients.imports import running as import_running
+from services.clients.imports.store import IMPORTS
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import HEADER, client_count, counts, row, small_chunks
 from tests.service.one_database import on_one_database
@@ -116,7 +118,7 @@ def test_two_who_are_at_the_same_chunk_take_it_in_once(
     desk: Desk, small_chunks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = desk.start([HEADER, *(row(number, External_ID="") for number in range(10))], duplicates="create")
-    real, others = import_chunks.Matching.decide, list[Any]()
+    real, others = chunks.Matching.decide, list[Any]()
 
     def go_on() -> None:
         import_running.continue_import(desk.db, desk.files, started["id"], lambda: NOW)
@@ -127,7 +129,7 @@ def test_two_who_are_at_the_same_chunk_take_it_in_once(
             until_held_up(desk.db, others[0])
         return real(self, rows)
 
-    monkeypatch.setattr(import_chunks.Matching, "decide", decide)
+    monkeypatch.setattr(chunks.Matching, "decide", decide)
     go_on()
     others[0].wait()
     assert counts(desk.imported(started["id"])) == (10, 0, 0, 0)
@@ -164,14 +166,14 @@ def test_rows_are_read_again_by_a_field_that_changed_meanwhile(desk: Desk, monke
 def test_a_row_that_the_database_refuses_fails_alone(
     desk: Desk, small_chunks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = import_chunks.cards.insert
+    real = chunks.cards.insert
 
     def refuse_one(uow: Any, records: list[dict[str, Any]], **more: Any) -> set[str]:
         if any(record["first_name"] == "Ann13" for record in records):
             raise RuntimeError("refused")
         return real(uow, records, **more)
 
-    monkeypatch.setattr(import_chunks.cards, "insert", refuse_one)
+    monkeypatch.setattr(chunks.cards, "insert", refuse_one)
     found = desk.import_all([HEADER, *(row(number) for number in range(25))])
     assert counts(found) == (24, 0, 0, 1)
     assert found["rows"] == [{"row": 14, "errors": ["refused:row"]}]
@@ -180,7 +182,7 @@ def test_a_row_that_the_database_refuses_fails_alone(
 def test_a_row_whose_external_id_is_taken_meanwhile_fails_alone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.create(first_name="Eve", external_source="import", external_source_id="X3")
     # As if she had not been there yet when the rows were looked for.
-    monkeypatch.setattr(import_matching, "find_stored", lambda session, keys: iter(()))
+    monkeypatch.setattr(matching, "find_stored", lambda session, keys: iter(()))
     found = desk.import_all([HEADER, *(row(number) for number in range(5))])
     assert (found["state"], counts(found), client_count(desk)) == ("finished", (4, 0, 0, 1), 5)
     assert found["rows"] == [{"row": 4, "errors": ["external_id_taken:external_source_id"]}]
@@ -234,16 +236,16 @@ def test_an_event_that_came_before_does_one_chunk_and_asks_for_the_rest(
 def test_an_undo_goes_on_when_its_event_was_parked(
     desk: Desk, small_chunks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_undo, "CHUNK", 10)
+    monkeypatch.setattr(undo, "CHUNK", 10)
     found = desk.import_all([HEADER, *(row(number) for number in range(25))])
-    import_undo.undo_import(desk.db, NOW, import_id=found["id"])
-    import_undo.continue_undo(desk.db, found["id"], budget=-1)
+    undo.undo_import(desk.db, NOW, import_id=found["id"])
+    undo.continue_undo(desk.db, found["id"], budget=-1)
     moved = desk.imported(found["id"])["updated_at"]
     ask_for_imports(desk, moved + PATIENCE)
     events = desk.emitted(IMPORT_UNDO_REQUESTED)
     assert events == [{"import_id": found["id"]}] * 3, "asked for, by its first turn, and again"
     # Of as many at once as asked for it, each record is looked at by one.
-    threads = [eventlet.spawn(import_undo.continue_undo, desk.db, found["id"]) for _ in events]
+    threads = [eventlet.spawn(undo.continue_undo, desk.db, found["id"]) for _ in events]
     for thread in threads:
         thread.wait()
     undone = desk.imported(found["id"])

@@ -9,8 +9,9 @@ import pytest
 
 from chassis.context import Context, use
 from contracts.errors import Forbidden
-from services.clients import import_running, import_undo, importing
-from services.clients.import_mapping import suggest_mapping
+from services.clients import importing
+from services.clients.imports import running, undo
+from services.clients.imports.mapping import suggest_mapping
 from services.clients.models import Client
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.one_database import on_one_database
@@ -103,8 +104,8 @@ def test_who_may_not_see_what_is_sensitive_cannot_change_it_by_an_import(desk: D
     # Nor by what another has previewed.
     blind = Context(firm_id=desk.firm_id, actor_kind="api_key", sees_sensitive=False)
     with use(blind), pytest.raises(Forbidden, match="permission_denied"):
-        import_running.run_import(desk.db, import_id=made["id"])
-    assert import_running.run_import(desk.db, import_id=made["id"])["state"] == "running"
+        running.run_import(desk.db, import_id=made["id"])
+    assert running.run_import(desk.db, import_id=made["id"])["state"] == "running"
 
 
 def test_an_undo_gives_ids_back(desk: Desk) -> None:
@@ -113,6 +114,6 @@ def test_an_undo_gives_ids_back(desk: Desk) -> None:
     ann = desk.create(phones=[{"number": "+12125550101"}], government_ids=known, date_of_birth=born)["id"]
     made = desk.import_all([["phone", "SSN"], ["+12125550101", "2"]], duplicates="update")
     assert len(ids(desk.get(ann))) == 2
-    import_undo.undo_import(desk.db, NOW, import_id=made["id"])
-    import_undo.continue_undo(desk.db, made["id"])
+    undo.undo_import(desk.db, NOW, import_id=made["id"])
+    undo.continue_undo(desk.db, made["id"])
     assert desk.get(ann)["government_ids"] == known

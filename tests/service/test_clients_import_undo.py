@@ -16,10 +16,12 @@ from contracts.cases import CASE_CREATED
 from contracts.clients import CLIENT_DELETED, CLIENTS_IMPORTED, IMPORT_UNDO_REQUESTED
 from contracts.errors import Conflict, NotFound
 from contracts.importing import Import
-from services.clients import contacts, import_running, import_undo, notes
+from services.clients import contacts, notes
 from services.clients.activity import list_client_activity
 from services.clients.client_keys import destroy_keys
-from services.clients.imports import IMPORTS
+from services.clients.imports import running as import_running
+from services.clients.imports import undo as import_undo
+from services.clients.imports.store import IMPORTS
 from services.clients.models import ImportChange
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import HEADER, client_count, counts, row, small_chunks

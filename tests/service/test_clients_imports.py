@@ -13,9 +13,10 @@ from chassis.columns import new_id
 from contracts.clients import CLIENTS_IMPORTED, LIST_IMPORTS
 from contracts.errors import Conflict, Invalid, NotFound
 from contracts.importing import Import, ListedImport
-from services.clients import import_running, importing
+from services.clients import importing
 from services.clients.activity import list_client_activity
-from services.clients.imports import IMPORTS
+from services.clients.imports import running
+from services.clients.imports.store import IMPORTS
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.imported_rows import BAD_ERRORS, BAD_ROWS, HEADER, client_count, counts, row, small_chunks
 from tests.service.one_database import on_one_database
@@ -166,13 +167,13 @@ def test_an_import_is_previewed_first_and_runs_once(desk: Desk) -> None:
     assert made["suggested_mapping"]["External ID"] == "external_source_id"
     assert made["suggested_mapping"]["Shoe size"] == "custom_fields.shoe_size"
     with pytest.raises(Conflict, match="import_not_previewed"):
-        import_running.run_import(desk.db, import_id=made["id"])
+        running.run_import(desk.db, import_id=made["id"])
     importing.preview_import(desk.db, desk.files, NOW, import_id=made["id"])
-    import_running.run_import(desk.db, import_id=made["id"])
+    running.run_import(desk.db, import_id=made["id"])
     with pytest.raises(Conflict, match="import_not_finished"):
         desk.error_file(made["id"])
     for attempt in (
-        lambda: import_running.run_import(desk.db, import_id=made["id"]),
+        lambda: running.run_import(desk.db, import_id=made["id"]),
         lambda: importing.preview_import(desk.db, desk.files, NOW, import_id=made["id"]),
     ):
         with pytest.raises(Conflict, match="import_started"):
@@ -197,7 +198,7 @@ def test_another_firms_import_does_not_exist(desk: Desk, tmp_path: Path) -> None
     stranger = Desk(desk.everywhere, tmp_path)
     for attempt in (
         lambda: IMPORTS.get(stranger.db, made["id"]),
-        lambda: import_running.run_import(stranger.db, import_id=made["id"]),
+        lambda: running.run_import(stranger.db, import_id=made["id"]),
         lambda: importing.preview_import(stranger.db, stranger.files, NOW, import_id=made["id"]),
         lambda: stranger.error_file(made["id"]),
         lambda: IMPORTS.get(desk.db, new_id()),

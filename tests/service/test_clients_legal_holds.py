@@ -8,7 +8,8 @@ from chassis.context import use
 from chassis.database import Database
 from contracts import clients
 from contracts.errors import Conflict, Invalid, NotFound
-from services.clients import archiving, erasing, legal_holds, merging
+from services.clients import archiving, erasing, merging
+from services.clients.erasures import legal_holds
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.erasing_clients import AFTER, erase, person
 from tests.service.one_database import on_one_database

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from chassis.context import use
 from contracts.errors import Gone, Invalid
-from services.clients import contact_ties, contacts, groups, merge_moves
+from services.clients import contact_ties, contacts, groups
+from services.clients.merges import merge_moves
 from services.clients.models import ClientGroupMember, ContactTie
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.merging_clients import fields_at_fault, merge, own_fields, undo

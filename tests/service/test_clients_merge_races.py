@@ -14,7 +14,8 @@ from chassis.context import use
 from contracts import messaging
 from contracts.clients import CLIENTS_MERGED, CLIENTS_UNMERGED
 from contracts.errors import Conflict, Gone
-from services.clients import merge_history, merge_undo, merging, records
+from services.clients import merging, records
+from services.clients.merges import merge_history, merge_undo
 from services.clients.models import Base, ClientMerge
 from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk

@@ -11,7 +11,8 @@ from chassis.columns import new_id
 from chassis.context import use
 from contracts.clients import CLIENTS_MERGED
 from contracts.errors import Conflict, Gone
-from services.clients import legal_holds, merge_tending, merge_undo
+from services.clients.erasures import legal_holds
+from services.clients.merges import merge_tending, merge_undo
 from services.clients.models import UNDO_WITHIN, Client, ClientPhoto, LegalHold
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.merging_clients import merge, own_fields, undo

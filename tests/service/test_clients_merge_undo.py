@@ -12,8 +12,10 @@ from chassis.sealing import is_sealed
 from chassis.wire import strict
 from contracts.clients import CLIENT_CHANGED, CLIENTS_UNMERGED, LEGAL_HOLD_PLACED, LIST_MERGES
 from contracts.errors import Conflict, Gone, Invalid, NotFound
-from services.clients import contact_ties, contacts, legal_holds, merge_undo, merging
+from services.clients import contact_ties, contacts, merging
 from services.clients.client_keys import destroy_keys
+from services.clients.erasures import legal_holds
+from services.clients.merges import merge_undo
 from services.clients.models import ClientMerge
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.merging_clients import LATER, checked, fields_at_fault, merge, own_fields, same, undo

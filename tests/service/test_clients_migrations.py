@@ -14,8 +14,8 @@ from chassis.database import Database
 from chassis.migrations import downgrade, owner_engine, upgrade
 from chassis.testing import service_url
 from services.clients.models import Base
-from services.clients.search_index import found
-from services.clients.search_keys import question
+from services.clients.search.search_index import found
+from services.clients.search.search_keys import question
 
 NOW = dt.datetime(2026, 11, 26, 12, 0, tzinfo=dt.UTC)
 LATER = NOW + dt.timedelta(hours=1)

@@ -16,8 +16,9 @@ from chassis.context import Context, use
 from chassis.idempotency import KeyedRequest, answering
 from contracts.clients import CLIENT_CHANGED, CLIENT_NOTED
 from contracts.errors import Conflict, Forbidden, Gone, Invalid, NotFound
-from services.clients import activity, merge_undo, merging, notes, policy_consents
+from services.clients import activity, merging, notes, policy_consents
 from services.clients.client_keys import destroy_keys
+from services.clients.merges import merge_undo
 from services.clients.models import ClientMerge
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.one_database import on_one_database

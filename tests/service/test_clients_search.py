@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.clients import searching
 from services.clients.models import Base
-from services.clients.search_index import found, is_answered
-from services.clients.search_keys import question
+from services.clients.search import searching
+from services.clients.search.search_index import found, is_answered
+from services.clients.search.search_keys import question
 from services.clients.selecting import select_ids
 from tests.examples import examples
 from tests.service.clients_desk import NOW, Desk, desk

@@ -12,8 +12,9 @@ from chassis.columns import new_id
 from chassis.testing import deliver, received
 from contracts import accounts, clients, tasks
 from contracts.errors import Unavailable
-from services.messaging import claims, firm_rules, preparation
+from services.messaging import firm_rules
 from services.messaging.adapters.base import Deferred, Result, Unknown
+from services.messaging.dispatching import claims, preparation
 from tests.service.messaging_desk import Desk, desk
 from tests.service.one_database import on_one_database
 

@@ -19,7 +19,8 @@ from sqlalchemy import select
 from sqlalchemy.event import listen, remove
 
 from chassis.context import Context, use
-from services.messaging import batches, buckets, claims, consent, preparation
+from services.messaging import batches, consent
+from services.messaging.dispatching import buckets, claims, preparation
 from services.messaging.models import Attempt, Batch, ConsentState
 from tests.service.messaging_desk import Desk, desk, together
 from tests.service.races import race, until_held_up

@@ -14,7 +14,8 @@ from chassis.idempotency import KeyedRequest, answering
 from contracts.clients import FIND_CLIENTS_BY_ADDRESS, GET_CLIENT_FACTS
 from contracts.errors import Gone
 from contracts.messaging import DELIVERY_SUPPRESSED
-from services.messaging import communications, consent, filing, merged_consent
+from services.messaging import communications, consent, filing
+from services.messaging.merges import merged_consent
 from services.messaging.portal_messages import receive_portal_message
 from tests.service.consents import ledger, set_wants, told, wants
 from tests.service.conversing import bodies, listed, only, say

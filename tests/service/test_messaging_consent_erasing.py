@@ -10,7 +10,9 @@ from chassis.columns import new_id
 from chassis.config import SettingsError
 from chassis.context import use
 from chassis.sealing import LocalKeys, use_key_store
-from services.messaging import address_erasing, address_keys, consent, consent_ledger, preferences, stated_consents
+from services.messaging import address_keys, consent
+from services.messaging.consents import consent_ledger, preferences, stated_consents
+from services.messaging.erasures import address_erasing
 from services.messaging.models import ConsentState
 from tests.service.canaries import found_in
 from tests.service.conversing import STRANGER, listed, only

@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from chassis.context import use
 from contracts.errors import Unavailable
-from services.messaging import consent, stops
+from services.messaging import consent
+from services.messaging.consents import stops
 from services.messaging.models import ConsentState
 from tests.service.consents import NUMBER, known_by, ledger, record, says, scope, set_wants, state, wants
 from tests.service.messaging_desk import Desk, desk, together

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from chassis.columns import new_id
-from services.messaging import consent, inbound, results, senders
+from services.messaging import consent, inbound, senders
+from services.messaging.dispatching import results
 from tests.service.consents import NUMBER, known_by, ledger, set_wants, state, told
 from tests.service.messaging_desk import Desk, desk
 from tests.service.one_database import on_one_database

@@ -8,7 +8,8 @@ import pytest
 
 from contracts.errors import Conflict
 from contracts.messaging import CONSENT_CHANGED
-from services.messaging import consent, consent_reviews
+from services.messaging import consent
+from services.messaging.consents import consent_reviews
 from tests.service.consents import NUMBER, PAGE, decide, known_by, ledger, scope, set_wants, state, wants
 from tests.service.messaging_desk import Desk, desk
 from tests.service.one_database import on_one_database

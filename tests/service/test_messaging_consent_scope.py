@@ -10,7 +10,8 @@ from sqlalchemy import select
 from chassis.testing import deliver, received
 from contracts import accounts
 from contracts.messaging import CONSENT_CHANGED, MESSAGE_RECEIVED
-from services.messaging import consent_reviews, filing
+from services.messaging import filing
+from services.messaging.consents import consent_reviews
 from services.messaging.models import FirmRule
 from tests.service.consents import NUMBER, PAGE, decide, known_by, ledger, record, says, scope, set_wants, wants
 from tests.service.messaging_desk import Desk, desk

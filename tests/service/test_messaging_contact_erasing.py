@@ -12,7 +12,8 @@ from chassis.files import FolderFiles
 from chassis.testing import deliver, received
 from contracts import clients
 from contracts.errors import Unavailable
-from services.messaging import address_erasing, consent, conversations
+from services.messaging import consent, conversations
+from services.messaging.erasures import address_erasing
 from services.messaging.models import Delivery
 from tests.service.canaries import found_in, publish_all
 from tests.service.conversing import only, say, thread

@@ -10,10 +10,11 @@ from chassis.context import use
 from contracts import accounts
 from contracts.errors import Gone, Invalid, Unavailable
 from contracts.messaging import CONSENT_CHANGED
-from services.messaging import consent, consent_ledger, contents, inbound, senders
+from services.messaging import consent, contents, inbound, senders
 from services.messaging.adapters.base import Outgoing
+from services.messaging.consents import consent_ledger
+from services.messaging.consents.unsubscribing import UnsubscribeLinks, describe_unsubscription, unsubscribe
 from services.messaging.models import Content
-from services.messaging.unsubscribing import UnsubscribeLinks, describe_unsubscription, unsubscribe
 from tests.service.messaging_desk import PUBLIC_URL, Desk, desk
 from tests.service.one_database import on_one_database
 

@@ -9,8 +9,9 @@ import pytest
 from chassis.columns import new_id
 from chassis.context import use
 from contracts.messaging import CONSENT_CHANGED, DELIVERY_DELIVERED, DELIVERY_FAILED
-from services.messaging import consent, consent_ledger, senders
-from services.messaging.email_events import forget_old_events, record_email_event
+from services.messaging import consent, senders
+from services.messaging.consents import consent_ledger
+from services.messaging.emails.email_events import forget_old_events, record_email_event
 from services.messaging.models import Delivery, ProviderEvent
 from tests.service.canaries import found_in
 from tests.service.erasing_messages import erased, files

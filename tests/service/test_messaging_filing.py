@@ -10,7 +10,8 @@ from chassis.testing import deliver, outbox_events
 from contracts import clients
 from contracts.errors import Unavailable
 from contracts.messaging import CONSENT_CHANGED, MESSAGE_RECEIVED
-from services.messaging import filing, history, inbound_erasing
+from services.messaging import filing, history
+from services.messaging.erasures import inbound_erasing
 from services.messaging.models import FirmRule, InboundMessage
 from tests.service.conversing import NOTHING, STRANGER, bodies, listed, only, say, thread
 from tests.service.messaging_desk import Desk, desk, together

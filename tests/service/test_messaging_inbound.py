@@ -12,7 +12,8 @@ from chassis.columns import new_id
 from chassis.context import use
 from contracts.errors import Conflict, NotFound
 from contracts.messaging import CONSENT_CHANGED, MESSAGE_RECEIVED
-from services.messaging import consent, consent_ledger, consent_reviews, preferences, senders
+from services.messaging import consent, senders
+from services.messaging.consents import consent_ledger, consent_reviews, preferences
 from tests.service.messaging_desk import NOW, Desk, desk, together
 from tests.service.one_database import on_one_database
 

@@ -14,8 +14,9 @@ from chassis.testing import deliver, received
 from contracts import tasks
 from contracts.base import Event
 from contracts.messaging import DELIVERY_DELIVERED, DELIVERY_FAILED, DELIVERY_SENT, DELIVERY_SUPPRESSED
-from services.messaging import batch_views, batches, deliveries, estimates, history, joining, preparation, statuses
+from services.messaging import batch_views, batches, deliveries, estimates, history, statuses
 from services.messaging.adapters.base import Deferred, Outgoing, Refused, Unknown
+from services.messaging.dispatching import joining, preparation
 from services.messaging.models import Delivery
 from tests.service.messaging_desk import Desk, desk, together
 from tests.service.one_database import on_one_database

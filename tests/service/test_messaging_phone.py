@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from contracts.errors import Invalid
-from services.messaging import consent, contents, estimates, messages, preferences, senders, statuses
+from services.messaging import consent, contents, estimates, messages, senders, statuses
 from services.messaging.adapters.base import Outgoing, Result, Unknown
+from services.messaging.consents import preferences
 from tests.service.messaging_desk import PUBLIC_URL, Desk, desk
 from tests.service.one_database import on_one_database
 

@@ -12,7 +12,8 @@ from chassis.unit_of_work import UnitOfWork
 from contracts import accounts
 from contracts.errors import NotFound, Unavailable
 from contracts.messaging import CONSENT_CHANGED
-from services.messaging import communications, consent_ledger, history, phone_calls, senders, statuses, stops
+from services.messaging import communications, history, phone_calls, senders, statuses
+from services.messaging.consents import consent_ledger, stops
 from services.messaging.models import Attempt, Delivery
 from tests.service.messaging_desk import OFFICE, Desk, desk, together
 from tests.service.one_database import on_one_database

@@ -10,15 +10,16 @@ import pytest
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from chassis.testing import as_owner, make_database
-from services.messaging import address_keys, claims, closed_tasks, consent
+from services.messaging import address_keys, closed_tasks, consent
 from services.messaging.adapters.base import Accepted, Called
 from services.messaging.deliveries import is_in, move_each
+from services.messaging.dispatching import claims
+from services.messaging.dispatching.outcomes import Wish
+from services.messaging.dispatching.preparation import read_known
+from services.messaging.dispatching.prices import Prices
+from services.messaging.dispatching.recipients import Facts
+from services.messaging.dispatching.results import record
 from services.messaging.models import Attempt, Base, Batch, Delivery, Sender
-from services.messaging.outcomes import Wish
-from services.messaging.preparation import read_known
-from services.messaging.prices import Prices
-from services.messaging.recipients import Facts
-from services.messaging.results import record
 from services.messaging.setwise import update_rows
 from services.messaging.timing import FirmRules
 from tests.service.plans import plan_of

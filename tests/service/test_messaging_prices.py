@@ -13,10 +13,11 @@ from greenlet import GreenletExit
 
 from chassis.context import use
 from chassis.database import Database
-from services.messaging import batch_views, history, preparation, results
+from services.messaging import batch_views, history
 from services.messaging.adapters.base import Accepted, Deferred, Figures, Outgoing, Unknown
+from services.messaging.dispatching import preparation, results
+from services.messaging.dispatching.prices import AT_ONCE, LEASE, Prices
 from services.messaging.models import Base, Delivery, Sender
-from services.messaging.prices import AT_ONCE, LEASE, Prices
 from tests.service.messaging_desk import Desk, together
 from tests.service.one_database import on_one_database
 

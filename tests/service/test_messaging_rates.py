@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import event as listening
 
 from chassis.columns import new_id
-from services.messaging import batch_views, batches, estimates, results, senders
+from services.messaging import batch_views, batches, estimates, senders
 from services.messaging.adapters.base import Called, Deferred, Refused, Result
+from services.messaging.dispatching import results
+from services.messaging.dispatching.sending import Sending
 from services.messaging.models import Batch, ProviderRate, Sender
 from services.messaging.queues import finish_of
-from services.messaging.sending import Sending
 from services.messaging.settings import rates
 from services.messaging.statuses import record_delivery_status
 from tests.service.messaging_desk import Desk, desk

@@ -9,9 +9,9 @@ import eventlet
 import pytest
 
 from contracts.errors import Unavailable
-from services.messaging import doubts, results
 from services.messaging.adapters.base import Deferred, NotConnected, Refused, Result, Unknown
-from services.messaging.consent_ledger import list_consents
+from services.messaging.consents.consent_ledger import list_consents
+from services.messaging.dispatching import doubts, results
 from services.messaging.statuses import record_delivery_status
 from tests.service.messaging_desk import Desk, desk
 from tests.service.one_database import on_one_database

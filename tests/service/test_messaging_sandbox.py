@@ -15,13 +15,14 @@ from sqlalchemy import select, text, update
 from chassis.columns import new_id, utc_now
 from chassis.migrations import downgrade, owner_engine, upgrade
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
-from services.messaging import consent_ledger, senders
+from services.messaging import senders
 from services.messaging.adapters.base import Accepted, Outgoing, Refused, Result
 from services.messaging.adapters.in_time import TooLate, begin_by
 from services.messaging.adapters.sandbox import SandboxProvider
 from services.messaging.adapters.sandbox_callbacks import Announcer, Webhooks
 from services.messaging.adapters.sandbox_inboxes import SandboxInboxes
 from services.messaging.adapters.sandbox_people import SandboxPeople
+from services.messaging.consents import consent_ledger
 from services.messaging.models import SandboxMessage
 from tests.service.desk_gateway import SECRET, serving
 from tests.service.messaging_desk import OFFICE, PUBLIC_URL, Desk, desk

@@ -17,8 +17,9 @@ from chassis.testing import deliver, received
 from contracts import accounts, clients, tasks
 from contracts.errors import NotFound, Unavailable
 from contracts.messaging import BATCH_FINISHED, DELIVERY_SENT, DELIVERY_SUPPRESSED
-from services.messaging import batch_views, batches, contents, deliveries, outcomes, rendering, senders
+from services.messaging import batch_views, batches, contents, deliveries, senders
 from services.messaging.adapters.base import Refused
+from services.messaging.dispatching import outcomes, rendering
 from services.messaging.models import Delivery
 from tests.service.messaging_desk import NOW, PUBLIC_URL, Desk, desk
 from tests.service.one_database import on_one_database

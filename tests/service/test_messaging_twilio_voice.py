@@ -10,7 +10,7 @@ import pytest
 
 from chassis.columns import utc_now
 from chassis.testing import eventually
-from services.messaging import consent_ledger, senders
+from services.messaging import senders
 from services.messaging.adapters.base import (
     Absent,
     Accepted,
@@ -23,6 +23,7 @@ from services.messaging.adapters.base import (
 )
 from services.messaging.adapters.twilio import TwilioProvider
 from services.messaging.adapters.twilio_voice import LONGEST_TWIML, twiml_of
+from services.messaging.consents import consent_ledger
 from services.messaging.spoken import script_of
 from tests.service.desk_gateway import SECRET, serving
 from tests.service.messaging_desk import PUBLIC_URL, Desk, desk

@@ -11,7 +11,7 @@ from chassis.database import Database
 from chassis.testing import as_owner, make_database, received
 from contracts.messaging import DELIVERY_SENT
 from services.clients import facts as client_facts
-from services.clients.import_matching import find_stored
+from services.clients.imports.matching import find_stored
 from services.clients.models import Base as ClientsBase
 from services.clients.models import Client, ClientEmail, ClientPhone, Contact, ContactTie
 from services.tasks import client_tasks, outcomes, overdue, views

@@ -8,9 +8,9 @@ import pytest
 
 from chassis.imports.cells import read_date
 from contracts.errors import Invalid
-from services.clients.import_mapping import FIELDS, TEXT_FIELDS, check_mapping, suggest_mapping
-from services.clients.import_rows import RowReader
-from services.clients.import_words import read_country
+from services.clients.imports.mapping import FIELDS, TEXT_FIELDS, check_mapping, suggest_mapping
+from services.clients.imports.rows import RowReader
+from services.clients.imports.words import read_country
 from services.clients.models import ClientField
 
 NOW = dt.datetime(2026, 11, 21, 15, 0, tzinfo=dt.UTC)

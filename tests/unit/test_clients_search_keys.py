@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.clients.search_keys import Question, is_one_word, keys_of, question
+from services.clients.search.search_keys import Question, is_one_word, keys_of, question
 
 LETTERS = "abcdeé"
 WORDS = st.text(LETTERS, min_size=4, max_size=12)

@@ -8,9 +8,9 @@ from typing import Any
 import eventlet
 import pytest
 
-from services.messaging import ahead
-from services.messaging.ahead import ReadyAhead
-from services.messaging.claims import DueSender, Ready, Reserved
+from services.messaging.dispatching import ahead
+from services.messaging.dispatching.ahead import ReadyAhead
+from services.messaging.dispatching.claims import DueSender, Ready, Reserved
 
 NOW = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from services.messaging.likeness import LONGEST, Example, Likeness, read_examples
+from services.messaging.revocations.likeness import LONGEST, Example, Likeness, read_examples
 from services.messaging.words import Context, classify
 
 NOT_RULED = "There is no Mr. Okafor, please scratch this cell from your roster"

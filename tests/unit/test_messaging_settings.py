@@ -8,9 +8,9 @@ from chassis.columns import new_id
 from chassis.config import Setting, SettingsError, load
 from contracts.errors import Gone
 from gateway.settings import SETTINGS as EDGE
+from services.messaging.consents.unsubscribing import UnsubscribeLinks
 from services.messaging.settings import SETTINGS as MESSAGING
 from services.messaging.settings import MessagingSettings
-from services.messaging.unsubscribing import UnsubscribeLinks
 
 COMMON = {"PUBLIC_URL": "https://casewire.test", "SECRET_KEY": "a key of a test's", "SEALING_KEYS_URL": "file:///keys"}
 

@@ -6,8 +6,8 @@ import eventlet
 import pytest
 from eventlet.event import Event
 
-from services.messaging import slots as slots_module
-from services.messaging.slots import Slots
+from services.messaging.dispatching import slots as slots_module
+from services.messaging.dispatching.slots import Slots
 
 
 @pytest.fixture

@@ -13,9 +13,11 @@ from chassis.rpc import serve
 from chassis.timers import every
 from contracts import cases
 from contracts import clients as contract
-from services.clients import exporting, import_people, import_running, import_undo, importing
+from services.clients import exporting, importing
 from services.clients.entrypoints.days import FirmDays
-from services.clients.imports import IMPORTS, KEEPING_TIMER
+from services.clients.imports import people, undo
+from services.clients.imports import running as import_running
+from services.clients.imports.store import IMPORTS, KEEPING_TIMER
 
 
 class FilesEntrypoints(FirmDays):
@@ -41,7 +43,7 @@ class FilesEntrypoints(FirmDays):
 
     @serve(contract.UNDO_IMPORT)
     def undo_import(self, import_id: str) -> dict[str, Any]:
-        return import_undo.undo_import(self.db, utc_now(), import_id=import_id)
+        return undo.undo_import(self.db, utc_now(), import_id=import_id)
 
     @serve(contract.GET_IMPORT)
     def get_import(self, import_id: str) -> dict[str, Any]:
@@ -62,7 +64,7 @@ class FilesEntrypoints(FirmDays):
 
     @on(contract.IMPORT_UNDO_REQUESTED)
     def continue_undo(self, event: ReceivedEvent) -> None:
-        import_undo.continue_undo(self.db, event.data["import_id"], budget=running.budget_of(event))
+        undo.continue_undo(self.db, event.data["import_id"], budget=running.budget_of(event))
 
     @every(EVERY, "clients: ask for imports again")
     def ask_for_imports(self) -> bool:
@@ -79,11 +81,11 @@ class FilesEntrypoints(FirmDays):
 
     @serve(contract.MATCH_PEOPLE)
     def match_people(self, **command: Any) -> dict[str, Any]:
-        return import_people.match_people(self.db, utc_now(), **command)
+        return people.match_people(self.db, utc_now(), **command)
 
     @on(cases.CASE_IMPORT_UNDONE)
     def take_back_people(self, event: ReceivedEvent) -> None:
-        import_people.take_back_people(self.db, [event], utc_now())
+        people.take_back_people(self.db, [event], utc_now())
 
     @serve(contract.LIST_EXPORT_COLUMNS)
     def list_export_columns(self, **query: Any) -> dict[str, Any]:

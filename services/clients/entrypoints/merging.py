@@ -9,7 +9,8 @@ from chassis.events import ReceivedEvent, on
 from chassis.rpc import serve
 from chassis.timers import every
 from contracts import clients as contract
-from services.clients import merge_tending, merge_undo, merging, suspect_sweep, suspects
+from services.clients import merging, suspect_sweep, suspects
+from services.clients.merges import merge_tending, merge_undo
 
 Answer = dict[str, Any]
 

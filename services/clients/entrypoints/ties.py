@@ -8,16 +8,9 @@ from chassis.columns import utc_now
 from chassis.events import ReceivedEvent, on
 from chassis.rpc import serve
 from contracts import clients as contract
-from services.clients import (
-    companies,
-    company_proposals,
-    contact_erasing,
-    contact_ties,
-    contacts,
-    group_members,
-    groups,
-)
+from services.clients import companies, company_proposals, contact_ties, contacts, group_members, groups
 from services.clients.entrypoints.days import FirmDays
+from services.clients.erasures import contact_erasing
 
 Answer = dict[str, Any]
 

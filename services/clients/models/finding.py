@@ -1,4 +1,4 @@
-"""How each database looks for the keys of clients (`Client.keys`, made by `services.clients.search_keys`).
+"""How each database looks for the keys of clients (`Client.keys`, made by `services.clients.search.search_keys`).
 
 PostgreSQL has an index of the keys, which begin with the firm, so that the clients of other firms cost nothing, and a
 function that reads it past the walls between firms. SQLite has a full-text table that follows the keys by triggers.

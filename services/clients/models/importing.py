@@ -22,7 +22,7 @@ class ImportRow(FailedRowColumns, FirmScoped, Base):
 
 
 class ImportChange(ImportChangeColumns, FirmScoped, Base):
-    """A client that an import changed, or that its undo looked at. `values` are sealed by `import_changes`."""
+    """A client that an import changed, or that its undo looked at. `values` are sealed by `imports.changes`."""
 
     __table_args__ = (
         PrimaryKeyConstraint("firm_id", "import_id", "client_id"),

@@ -47,8 +47,8 @@ def _filtered(name: str, column: str) -> Index:
 
 class Client(FirmScoped, Base):
     """One person or business. `sort_name` and `name_key` are derived by `services.clients.names`, `keys` (a blank
-    apart) by `services.clients.search_keys`. `search_text` is empty: it stays for processes of the version before.
-    What is sensitive is sealed by `services.clients.client_keys`; the `…_key` beside it is a blind index.
+    apart) by `services.clients.search.search_keys`. `search_text` is empty: it stays for processes of the version
+    before. What is sensitive is sealed by `services.clients.client_keys`; the `…_key` beside it is a blind index.
 
     `version` grows by one per change of what the record shows; the last activity is not part of that.
     """

@@ -9,19 +9,11 @@ from chassis.events import ReceivedEvent, on
 from chassis.rpc import serve
 from contracts import accounts, clients
 from contracts import messaging as contract
-from services.messaging import (
-    address_erasing,
-    client_merges,
-    consent_ledger,
-    consent_reviews,
-    data_exports,
-    firm_rules,
-    merged_consent,
-    preferences,
-    stated_consents,
-    unsubscribing,
-)
+from services.messaging import client_merges, data_exports, firm_rules
+from services.messaging.consents import consent_ledger, consent_reviews, preferences, stated_consents, unsubscribing
 from services.messaging.dependencies import Answer, Dependencies
+from services.messaging.erasures import address_erasing
+from services.messaging.merges import merged_consent
 
 
 class ConsentEntrypoints(Dependencies):

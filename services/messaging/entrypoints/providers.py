@@ -8,8 +8,9 @@ from chassis.columns import utc_now
 from chassis.rpc import serve
 from chassis.timers import every
 from contracts import messaging as contract
-from services.messaging import email_events, inbound, phone_calls, portal_messages, statuses
+from services.messaging import inbound, phone_calls, portal_messages, statuses
 from services.messaging.dependencies import Answer, Dependencies
+from services.messaging.emails import email_events
 
 
 class ProviderEntrypoints(Dependencies):

@@ -16,7 +16,6 @@ from services.messaging import (
     bulk_messages,
     case_messages,
     closed_tasks,
-    contact_erasing,
     contents,
     deliveries,
     erasing,
@@ -28,6 +27,7 @@ from services.messaging import (
     senders,
 )
 from services.messaging.dependencies import Answer, Dependencies
+from services.messaging.erasures import contact_erasing
 
 
 class SendingEntrypoints(Dependencies):

@@ -12,7 +12,7 @@ import chassis.columns
 
 # Of today's code, on purpose: keys that are made otherwise later are made anew by that migration.
 from services.clients.models.finding import FULL_TEXT, SQLITE
-from services.clients.search_keys import stored_keys
+from services.clients.search.search_keys import stored_keys
 
 revision = "0009"
 down_revision = "0008"

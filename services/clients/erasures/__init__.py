@@ -1,0 +1,1 @@
+"""What an erasure takes, keeps and tells. `erasing` does it."""

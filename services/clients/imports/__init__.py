@@ -1,0 +1,1 @@
+"""Import of clients: what a file holds, whom its rows mean, taking them in and back. It begins in `importing`."""

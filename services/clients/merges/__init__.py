@@ -1,0 +1,1 @@
+"""What a merge of two clients is made of, and its undo. `merging` does it."""

@@ -1,0 +1,1 @@
+"""Finding clients: lists, the search box, and the keys that it looks for."""

@@ -1,0 +1,1 @@
+"""Consent as people state, withdraw, read and review it. `consent` decides a send."""

@@ -1,0 +1,1 @@
+"""What messaging has of somebody who is forgotten. `erasing` decides what of it goes."""

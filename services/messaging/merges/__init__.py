@@ -1,0 +1,1 @@
+"""What messaging has of clients that were merged. `client_merges` hears of them."""

@@ -1,0 +1,1 @@
+"""Whether what somebody wrote means "write to me no more". `words` asks."""
