@@ -28,6 +28,16 @@ def ask_one(desk: Desk) -> str:
     return desk.ask([desk.item(desk.person())])
 
 
+def sent_by_one_who_was_killed(desk: Desk) -> str:
+    """The batch of one message whose dispatcher ended between the provider's answer and our commit."""
+    batch_id = ask_one(desk)
+    desk.prepare()
+    desk.sending.send_some()
+    desk.sending.slots.wait_all()
+    desk.sending.recorder._waiting.clear()
+    return batch_id
+
+
 def settle(desk: Desk) -> None:
     desk.sending.settle_some()
 
@@ -208,11 +218,7 @@ def test_unproven_after_a_day_fails(desk: Desk, monkeypatch: pytest.MonkeyPatch)
 
 @on_one_database
 def test_what_a_provider_was_asked_for_that_is_not_set_up_any_more_fails_after_a_day(desk: Desk) -> None:
-    batch_id = ask_one(desk)
-    desk.prepare()
-    desk.sending.send_some()
-    desk.sending.slots.wait_all()
-    desk.sending.recorder._waiting.clear()
+    batch_id = sent_by_one_who_was_killed(desk)
     without = desk.dispatcher()
     del without._providers["recording"]
     for hours, outcome in ((1, "unknown"), (22, "unknown"), (2, "failed")):
@@ -227,11 +233,7 @@ def test_what_a_provider_was_asked_for_that_is_not_set_up_any_more_fails_after_a
 
 @on_one_database
 def test_a_dispatcher_without_the_provider_has_no_other_ask_it_too_early(desk: Desk) -> None:
-    batch_id = ask_one(desk)
-    desk.prepare()
-    desk.sending.send_some()
-    desk.sending.slots.wait_all()
-    desk.sending.recorder._waiting.clear()
+    batch_id = sent_by_one_who_was_killed(desk)
     desk.clock.advance(hours=1)
     across = desk.everywhere.across_firms("a dispatcher's database is bound to no firm")
     assert doubts.sweep_abandoned(across, desk.clock(), {}) == 1
@@ -265,12 +267,7 @@ def test_a_callback_settles_what_is_unknown(desk: Desk) -> None:
 
 
 def test_a_call_that_nobody_reported_on_is_asked_about(desk: Desk) -> None:
-    """The dispatcher was killed between the provider's answer and our commit."""
-    batch_id = ask_one(desk)
-    desk.prepare()
-    desk.sending.send_some()
-    desk.sending.slots.wait_all()
-    desk.sending.recorder._waiting.clear()
+    batch_id = sent_by_one_who_was_killed(desk)
     second = desk.dispatcher()
     second.settle_some()
     assert desk.outcome(batch_id) == {"sending": 1}, "not before its lease has ended"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from chassis.custom_fields import keys_by_name
+from chassis.imports.mapping import checked_default_values, checked_mapping
 from chassis.words import bare_words
-from contracts.errors import Invalid
 from services.cases.models import CustomField
 
 MOST_CLIENTS = 10
@@ -112,37 +112,13 @@ def suggest_mapping(columns: Sequence[str], own_fields: Iterable[CustomField] = 
 
 
 def check_mapping(mapping: Mapping[str, str], columns: Sequence[str], keys: frozenset[str]) -> dict[str, str]:
-    """The mapping itself. `keys` are those of the custom fields that the firm's types have.
-
-    Raises Invalid `invalid_mapping` that names the columns that do not exist, the fields that do not exist, and the
-    columns of a field that has two.
-    """
-    problems = []
-    taken: dict[str, str] = {}
-    for column, field in mapping.items():
-        path = f"mapping.{column}"
-        if column not in columns:
-            problems.append({"field": path, "message": "The file has no such column."})
-        elif not _exists(field, keys):
-            problems.append({"field": path, "message": f"A case has no field {field}."})
-        elif field in taken:
-            problems.append({"field": path, "message": f"{field} is mapped to the column {taken[field]} already."})
-        else:
-            taken[field] = column
-    if not problems and not taken:
-        problems.append({"field": "mapping", "message": "No column is mapped to a field."})
-    if problems:
-        raise Invalid("invalid_mapping", fields=problems)
-    return dict(mapping)
+    """As `checked_mapping`. `keys` are those of the custom fields that the firm's types have."""
+    return checked_mapping(mapping, columns, lambda field: _exists(field, keys), owner="A case")
 
 
 def check_default_values(values: Mapping[str, str], keys: frozenset[str]) -> dict[str, str]:
-    """The default values themselves. Raises Invalid `invalid_mapping` that names the fields that do not exist."""
-    unknown = [field for field in values if not _exists(field, keys)]
-    if unknown:
-        named = [{"field": f"default_values.{field}", "message": "A case has no such field."} for field in unknown]
-        raise Invalid("invalid_mapping", fields=named)
-    return dict(values)
+    """As `checked_default_values`."""
+    return checked_default_values(values, lambda field: _exists(field, keys), owner="A case")
 
 
 def is_field(field: str) -> bool:

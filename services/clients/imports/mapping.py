@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from chassis.cells import plain_text
 from chassis.custom_fields import keys_by_name
+from chassis.imports.mapping import checked_default_values, checked_mapping
 from chassis.words import bare_words
 from contracts.base import CANONICAL_ID
-from contracts.errors import Invalid
 from services.clients import government_cells
 from services.clients.addresses import DEFAULT_COUNTRY, UnfitAddress, parse_email, parse_phone
 from services.clients.models import ClientField
@@ -205,34 +205,13 @@ def _is_phone(text: str) -> bool:
 
 
 def check_mapping(mapping: Mapping[str, str], columns: Sequence[str]) -> dict[str, str]:
-    """The mapping itself. Raises Invalid that names the columns that do not exist, the fields that do not exist, and
-    the columns of a field that has two."""
-    problems = []
-    taken: dict[str, str] = {}
-    for column, field in mapping.items():
-        path = f"mapping.{column}"
-        if column not in columns:
-            problems.append({"field": path, "message": "The file has no such column."})
-        elif not is_field(field):
-            problems.append({"field": path, "message": f"A client has no field {field}."})
-        elif field in taken:
-            problems.append({"field": path, "message": f"{field} is mapped to the column {taken[field]} already."})
-        else:
-            taken[field] = column
-    if not problems and not taken:
-        problems.append({"field": "mapping", "message": "No column is mapped to a field."})
-    if problems:
-        raise Invalid("invalid_mapping", fields=problems)
-    return dict(mapping)
+    """As `checked_mapping`."""
+    return checked_mapping(mapping, columns, is_field, owner="A client")
 
 
 def check_default_values(values: Mapping[str, str]) -> dict[str, str]:
-    """The default values themselves. Raises Invalid that names the fields that do not exist."""
-    unknown = [field for field in values if not is_field(field)]
-    if unknown:
-        named = [{"field": f"default_values.{field}", "message": "A client has no such field."} for field in unknown]
-        raise Invalid("invalid_mapping", fields=named)
-    return dict(values)
+    """As `checked_default_values`."""
+    return checked_default_values(values, is_field, owner="A client")
 
 
 def custom_keys(fields: Iterable[str]) -> list[str]:
