@@ -9,8 +9,19 @@ from typing import Any
 from sqlalchemy import event
 
 from chassis.database import Database
+from chassis.testing import as_owner, make_database
 from chassis.turns import SORT_LAST, say_ahead
 from chassis.walls import within
+
+
+def undisturbed(base: Any, url: str) -> Database:
+    """An empty database whose plans follow from what a test does alone: whether autovacuum came by between two of its
+    steps, which it does on a busy machine, must not change what the test sees. Needs PostgreSQL."""
+    db = make_database(base, url)
+    with as_owner(db) as connection:
+        for table in base.metadata.sorted_tables:
+            connection.exec_driver_sql(f'ALTER TABLE "{table.name}" SET (autovacuum_enabled = off)')
+    return db
 
 
 def plan_of(db: Database, beginning: str, action: Callable[[], Any]) -> str:

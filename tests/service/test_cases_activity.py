@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import select
 
 from chassis.columns import new_id, utc_now
-from chassis.testing import as_owner, deliver, make_database, received
+from chassis.testing import as_owner, deliver, received
 from contracts import cases, messaging, tasks
 from contracts.base import Event
 from contracts.errors import Invalid, NotFound
 from services.cases.models import Base, CaseActivity
 from tests.service.cases_office import NEWEST, Office, refusal
 from tests.service.one_database import on_one_database
-from tests.service.plans import plan_of
+from tests.service.plans import plan_of, undisturbed
 
 EARLIER = dt.datetime(2026, 11, 20, 9, 0, tzinfo=dt.UTC)
 TASK, CLIENT = new_id(), new_id()
@@ -146,7 +146,7 @@ def test_a_case_of_another_firm_and_a_wrong_order_are_refused(office: Office) ->
 
 
 def test_a_page_is_read_by_its_index(postgres_database: Callable[[], str]) -> None:
-    office = Office(make_database(Base, postgres_database()))
+    office = Office(undisturbed(Base, postgres_database()))
     kind = office.case_type()
     case_id = office.case(kind)["id"]
     with office.db.unit_of_work() as uow:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from chassis.columns import new_id
-from chassis.testing import as_owner, make_database
+from chassis.testing import as_owner
 from contracts.cases import CASE_CHANGED
 from contracts.errors import Conflict, Invalid, NotFound
 from services.cases.models import Base, Case
 from tests.service.cases_office import NEWEST, NOW, Office, events, listed, refusal
-from tests.service.plans import plan_of
+from tests.service.plans import plan_of, undisturbed
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_an_archived_case_is_not_changed(office: Office) -> None:
 
 
 def test_archived_cases_are_found_among_many_by_an_index_of_their_own(postgres_database: Callable[[], str]) -> None:
-    office = Office(make_database(Base, postgres_database()))
+    office = Office(undisturbed(Base, postgres_database()))
     kind = office.case_type()
     same = {"case_type_id": kind["id"], "name": "A case", "name_folded": "a case", "status": "New", "state": "open",
             "custom_fields": {}}  # fmt: skip

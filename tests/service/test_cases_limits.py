@@ -9,7 +9,7 @@ import pytest
 
 from chassis.columns import new_id
 from chassis.context import Context, use
-from chassis.testing import as_owner, make_database
+from chassis.testing import as_owner
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound
 from services.cases.activity import list_case_activity
 from services.cases.client_summaries import summarize_client_cases
@@ -17,7 +17,7 @@ from services.cases.data_exports import export_client_data
 from services.cases.models import Base, Case
 from services.cases.reading import list_types_of_cases
 from tests.service.cases_office import NEWEST, Office, listed, refusal
-from tests.service.plans import plan_of
+from tests.service.plans import plan_of, undisturbed
 
 ANY = {"field": "state", "op": "in", "value": ["open", "closed"]}
 
@@ -193,7 +193,7 @@ def test_a_service_that_begins_to_follow_cases_is_told_of_all_there_are(database
 
 
 def test_a_page_of_all_cases_there_are_is_read_by_their_key(postgres_database: Callable[[], str]) -> None:
-    office = Office(make_database(Base, postgres_database()))
+    office = Office(undisturbed(Base, postgres_database()))
     kind = office.case_type()
     same = {"case_type_id": kind["id"], "name": "A case", "name_folded": "a case", "status": "New", "state": "open",
             "custom_fields": {}}  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
-from chassis.testing import as_owner, make_database
+from chassis.testing import as_owner
 from services.messaging import address_keys, closed_tasks, consent
 from services.messaging.adapters.base import Accepted, Called
 from services.messaging.deliveries import is_in, move_each
@@ -22,7 +22,7 @@ from services.messaging.dispatching.results import record
 from services.messaging.models import Attempt, Base, Batch, Delivery, Sender
 from services.messaging.setwise import update_rows
 from services.messaging.timing import FirmRules
-from tests.service.plans import plan_of
+from tests.service.plans import plan_of, undisturbed
 
 address_keys.use(b"a key of the tests, for addresses")
 
@@ -34,11 +34,7 @@ WISHED = ("id", "kind", "channel", "client_id", "batch_id", "case_task_id")
 @pytest.fixture
 def crowded(postgres_database: Callable[[], str]) -> Iterator[Database]:
     """A firm with many deliveries that wait to be sent, one with many that wait to be prepared."""
-    db = make_database(Base, postgres_database())
-    with as_owner(db) as connection:
-        # What comes between the test's two looks must not change what it sees.
-        for table in ("delivery", "consent_state"):
-            connection.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+    db = undisturbed(Base, postgres_database())
     yield db
     db.engines.dispose()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
-from chassis.testing import as_owner, make_database, received
+from chassis.testing import received
 from contracts.messaging import DELIVERY_SENT
 from services.clients import facts as client_facts
 from services.clients.imports.matching import find_stored
@@ -18,18 +18,10 @@ from services.tasks import client_tasks, outcomes, overdue, views
 from services.tasks import facts as task_facts
 from services.tasks.models import Base as TasksBase
 from services.tasks.models import CaseTask, TaskTemplate
-from tests.service.plans import plan_of
+from tests.service.plans import plan_of, undisturbed
 
 MANY = 3_000
 NAMED = 12
-
-
-def open_database(url: str, base: Any, table: str) -> Database:
-    db = make_database(base, url).for_firm(new_id())
-    with as_owner(db) as connection:
-        # What comes between the test's two looks must not change what it sees.
-        connection.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
-    return db
 
 
 def sent(db: Database, **about: Any) -> Any:
@@ -48,7 +40,7 @@ def sent(db: Database, **about: Any) -> Any:
 
 
 def test_clients_are_found_by_their_ids_alone(postgres_database: Callable[[], str]) -> None:
-    db = open_database(postgres_database(), ClientsBase, "client")
+    db = undisturbed(ClientsBase, postgres_database()).for_firm(new_id())
     ids = [new_id() for _ in range(MANY)]
     with db.unit_of_work() as uow:
         uow.insert(Client, [{"id": id_, "first_name": "Ann", "sort_name": "ann", "name_key": "ann"} for id_ in ids])
@@ -62,7 +54,7 @@ def test_clients_are_found_by_their_ids_alone(postgres_database: Callable[[], st
 
 
 def test_the_clients_of_rows_are_found_by_what_the_rows_say(postgres_database: Callable[[], str]) -> None:
-    db = open_database(postgres_database(), ClientsBase, "client")
+    db = undisturbed(ClientsBase, postgres_database()).for_firm(new_id())
     ids = [new_id() for _ in range(MANY)]
     with db.unit_of_work() as uow:
         uow.insert(
@@ -95,7 +87,7 @@ def test_the_clients_of_rows_are_found_by_what_the_rows_say(postgres_database: C
 
 
 def test_the_contacts_of_businesses_are_found_by_the_businesses_alone(postgres_database: Callable[[], str]) -> None:
-    db = open_database(postgres_database(), ClientsBase, "contact_tie")
+    db = undisturbed(ClientsBase, postgres_database()).for_firm(new_id())
     ids = [new_id() for _ in range(MANY)]
     business = {"kind": "business", "company_name": "Acme", "sort_name": "acme", "name_key": "acme"}
     contact_ids = [new_id() for _ in ids]
@@ -117,7 +109,7 @@ def test_the_contacts_of_businesses_are_found_by_the_businesses_alone(postgres_d
 
 
 def test_case_tasks_are_found_by_their_ids_or_their_cases_alone(postgres_database: Callable[[], str]) -> None:
-    db = open_database(postgres_database(), TasksBase, "case_task")
+    db = undisturbed(TasksBase, postgres_database()).for_firm(new_id())
     ids = [new_id() for _ in range(MANY)]
     asked = {"title": "Your county", "kind": "short_text", "required": True, "options": [], "checks": {}}
     template_id = new_id()
@@ -154,7 +146,7 @@ def test_case_tasks_are_found_by_their_ids_or_their_cases_alone(postgres_databas
 def test_deadlines_to_announce_are_found_without_those_that_are_told_or_to_come(
     postgres_database: Callable[[], str],
 ) -> None:
-    db = open_database(postgres_database(), TasksBase, "case_task")
+    db = undisturbed(TasksBase, postgres_database()).for_firm(new_id())
     now, day = utc_now(), dt.timedelta(days=1)
     asked = {"title": "Your county", "kind": "short_text", "required": True, "options": [], "checks": {}}
     template_id = new_id()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from services.tasks import form_assigning
 from services.tasks.freezing import freeze
 from services.tasks.models import Base
 from tests.service.forms_desk import calendar, intake
+from tests.service.plans import undisturbed
 from tests.service.tasks_office import NOW, Office
 
 READ = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'case_form'")
@@ -28,8 +30,10 @@ def rows_read(db: Database, frozen: Any, cases: int) -> int:
         return int(uow.session.execute(READ, execution_options=UNGUARDED).scalar_one())
 
 
-def test_a_page_of_cases_does_not_read_the_forms_of_all_others(emptied_postgresql: Any, tmp_path: Path) -> None:
-    office = Office(emptied_postgresql(Base), FolderFiles(tmp_path))
+def test_a_page_of_cases_does_not_read_the_forms_of_all_others(
+    postgres_database: Callable[[], str], tmp_path: Path
+) -> None:
+    office = Office(undisturbed(Base, postgres_database()), FolderFiles(tmp_path))
     with use(office.context):
         form = intake(office)
         with office.db.read() as session:
@@ -40,3 +44,4 @@ def test_a_page_of_cases_does_not_read_the_forms_of_all_others(emptied_postgresq
         for _ in range(3):
             read = rows_read(office.db, frozen, 300)
     assert read < 10_000, f"{read} rows for 1,200 tasks"
+    office.db.engines.dispose()

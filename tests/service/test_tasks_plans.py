@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,12 +17,23 @@ from contracts.tasks import ListCaseTasks
 from services.tasks.listing import by_assignee
 from services.tasks.listing.counting import COUNTED
 from services.tasks.listing.lists import list_case_tasks
-from services.tasks.models import CaseTask, KnownCaseStaff
+from services.tasks.models import Base, CaseTask, KnownCaseStaff
 from services.tasks.statuses import is_open, present
-from tests.service.plans import plan_of
-from tests.service.tasks_office import NOW, Office, database, office
+from tests.service.plans import plan_of, undisturbed
+from tests.service.tasks_office import NOW, Office, office
 
-__all__ = ["database", "office"]
+__all__ = ["office"]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """One that no other test has filled and emptied."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("emptied_sqlite")(Base)
+        return
+    db = undisturbed(Base, request.getfixturevalue("postgres_database")())
+    yield db
+    db.engines.dispose()
 
 
 def plan(db: Database, statement: Select[Any], index: str) -> str:
@@ -134,8 +146,8 @@ def test_what_is_counted_and_what_is_mine_is_looked_up(office: Office) -> None:
 
     counted = plan_of(office.db, "SELECT (SELECT count(*)", ask)
     # Of so few tasks the dates of all that are open are as good an index as those of a status; most are completed,
-    # which is as well seen by reading all.
-    assert len(re.findall(r"using ix_case_task_(open_due|status) on case_task", counted)) == len(COUNTED) - 1
+    # which may as well be seen by reading all.
+    assert len(re.findall(r"using ix_case_task_(open_due|status) on case_task", counted)) >= len(COUNTED) - 1
     ends = sum(2 if due in ("due_today", "due_this_week") else 1 for _, due in COUNTED if due)
     assert counted.count("(due_at") == ends
     for beginning in ("SELECT case_task.due_at, case_task.id", "SELECT anon_1.at"):
