@@ -11,7 +11,6 @@ from typing import Any
 
 from chassis import dead_letters
 from chassis.database import Database
-from contracts.errors import CasewireError
 from deploy.deployables import DATABASES
 
 
@@ -21,21 +20,17 @@ def act(action: str, service: str, url: str, message_ids: list[str]) -> int:
         sys.stderr.write(f"casewire: there is no service {service}; there are {', '.join(DATABASES)}\n")
         return 2
     db = Database(url, importlib.import_module(f"services.{service}.models").Base)
-    try:
-        if action == "list":
-            return _list(db)
-        if action == "show":
-            print(json.dumps(_plain(dead_letters.show(db, message_ids[0])), indent=2, default=str))
-            return 0
-        if action == "replay":
-            count = dead_letters.replay(db, message_ids, operator())
-            print(f"{count} to be delivered again by {service} within seconds")
-        else:
-            count = dead_letters.discard(db, message_ids, operator())
-            print(f"{count} discarded")
-    except CasewireError as error:
-        sys.stderr.write(f"casewire: {error}\n")
-        return 1
+    if action == "list":
+        return _list(db)
+    if action == "show":
+        print(json.dumps(_plain(dead_letters.show(db, message_ids[0])), indent=2, default=str))
+        return 0
+    if action == "replay":
+        count = dead_letters.replay(db, message_ids, operator())
+        print(f"{count} to be delivered again by {service} within seconds")
+    else:
+        count = dead_letters.discard(db, message_ids, operator())
+        print(f"{count} discarded")
     return 0 if count == len(message_ids) else 1
 
 

@@ -48,20 +48,19 @@ def _sealing_of(service: str) -> tuple[Sealing, Any]:
 
 def act(action: str, urls: dict[str, str], store: str, firm_id: str | None) -> int:
     """Show or rotate the keys of every firm, or of one, in every service that seals. Returns the exit status."""
-    done = 0
+    done: set[str] = set()
     needed = [*SEALING, *([ADDRESSES] if firm_id is None else [])]
     missing = [service for service in needed if service not in urls]
     for service in missing:
         sys.stderr.write(f"casewire: no database is set for {service}: its keys are left as they are\n")
     try:
         use_key_store(key_store_at(store))
-        for service in SEALING.keys() - set(missing):
+        for service in [name for name in SEALING if name in urls]:
             sealing, base = _sealing_of(service)
             db = Database(urls[service], base)
             check_keys(db, sealing)
-            firms = rotation.firms_with_keys(db, sealing)
-            chosen = [firm for firm in firms if firm_id in (None, firm)]
-            done += len(chosen)
+            chosen = [firm for firm in rotation.firms_with_keys(db, sealing) if firm_id in (None, firm)]
+            done.update(chosen)
             (_show if action == "status" else _rotate)(service, [db.for_firm(firm) for firm in chosen], sealing)
         if firm_id is None and ADDRESSES in urls:
             _address_key(action, urls[ADDRESSES])
@@ -71,7 +70,7 @@ def act(action: str, urls: dict[str, str], store: str, firm_id: str | None) -> i
     if firm_id is not None and not done:
         sys.stderr.write(f"casewire: firm {firm_id} has no keys\n")
         return 1
-    print(f"{done} firm{'' if done == 1 else 's'}")
+    print(f"{len(done)} firm{'' if len(done) == 1 else 's'}")
     # Whoever took a key of the store away now would lock out who was left out.
     return 1 if missing and action == "rotate" else 0
 

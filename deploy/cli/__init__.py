@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import argparse
 import gc
+import sys
 
+from contracts.errors import CasewireError
 from deploy.cli import importing, installing, operating, running
 
 
@@ -19,6 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
         status: int = chosen.command(chosen)
     except KeyboardInterrupt:
         return 130
+    except CasewireError as error:
+        sys.stderr.write(f"casewire: {error}\n")
+        return 1
     return status
 
 

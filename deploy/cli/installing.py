@@ -30,6 +30,7 @@ def add(commands: Any) -> None:
 
 def _migrate(chosen: argparse.Namespace) -> int:
     from sqlalchemy import make_url
+    from sqlalchemy.exc import OperationalError
 
     from chassis.migrations import upgrade
     from chassis.walls import Unwalled
@@ -46,6 +47,11 @@ def _migrate(chosen: argparse.Namespace) -> int:
                 upgrade(service, owners[service], role=make_url(url).username)
         except Unwalled as error:
             refuse(f"{service}: {error}")
+        except OperationalError as error:
+            if error.statement is not None:
+                raise
+            sys.stderr.write(f"casewire: {service}: {str(error.orig).splitlines()[0]}\n")
+            return 1
         print(f"{service}: newest schema")
     return 0
 

@@ -259,11 +259,15 @@ def test_the_command_shows_and_rotates(
     file, other = tmp_path / "keys", tmp_path / "other"
     file.write_text("A" * 43 + "\n")
     other.write_text("B" * 43 + "\n")
-    others = {"cases": cases_models.Base, "tasks": tasks_models.Base}
-    urls = {"clients": desk.everywhere.url, **{name: make_database(base).url for name, base in others.items()}}
+    tasks_db = make_database(tasks_models.Base)
+    urls = {"clients": desk.everywhere.url, "tasks": tasks_db.url, "cases": make_database(cases_models.Base).url}
+    with tasks_db.for_firm(desk.firm_id).unit_of_work() as uow:
+        ring_to_write(uow, tasks_models.FirmKey)
     before = firm_keys(desk)
     assert act("status", urls, f"file://{file}", None) == 0
-    assert f"{desk.firm_id}  since" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert told.count(f"{desk.firm_id}  since") == 2
+    assert told.endswith("\n1 firm\n")
     assert act("rotate", urls, f"file://{file}", desk.firm_id) == 0
     assert "1 data keys wrapped anew" in capsys.readouterr().out
     assert before.isdisjoint(firm_keys(desk))
