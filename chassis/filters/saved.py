@@ -3,7 +3,7 @@
 
     SAVED_FILTERS = SavedFilters(SavedFilter, FilterUse, read_filter, target="clients")
 
-`SavedFilter` is a model with id, version, created_at, updated_at, name (unique in the firm), filter, and `touch(now)`;
+`SavedFilter` is a `Versioned` model with id, name (unique in the firm) and filter;
 `FilterUse` one of (user_id, saved_filter_id) whose rows refer to saved filters.
 """
 
@@ -114,8 +114,7 @@ class SavedFilters:
         refuse_blank_name(changes.get("name"))
         with self._named(), db.unit_of_work() as uow:
             saved = self._find(uow.session, saved_filter_id, lock=True)
-            if expected_version is not None and saved.version != expected_version:
-                raise Conflict("stale_version", version=saved.version)
+            saved.expect_version(expected_version)
             before = (saved.name, saved.filter)
             if "filter" in changes:
                 self._read_filter(uow.session, changes["filter"], path="filter", saved_as=saved_filter_id)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
 from contracts.accounts import FIRM_CHANGED, STAFF_CHANGED, WEEKDAYS
-from contracts.errors import Conflict, NotFound, invalid_field
+from contracts.errors import NotFound, invalid_field
 from services.accounts.credentials import NewKey, key_row
 from services.accounts.models import Firm, Staff
 
@@ -81,8 +81,7 @@ def update_firm(db: Database, now: dt.datetime, changes: Record, expected_versio
     values = stored(changes)
     with db.unit_of_work() as uow:
         firm = _find(uow.session, lock=True)
-        if expected_version is not None and expected_version != firm.version:
-            raise Conflict("stale_version", version=firm.version)
+        firm.expect_version(expected_version)
         changed = sorted(name for name, value in values.items() if getattr(firm, name) != value)
         for name in changed:
             setattr(firm, name, values[name])

@@ -5,26 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, synonym
 
-from chassis.columns import Id, Json, new_id, utc_now
+from chassis.columns import Id, Json, new_id
 from chassis.database import FirmScoped, service_base
+from chassis.versioned import Versioned
 
 Base: Any = service_base("accounts")
-
-
-class Versioned:
-    """What every record carries: `version` grows by one per change and makes the ETag."""
-
-    version: Mapped[int] = mapped_column(Integer, default=1)
-    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
-    updated_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
-
-    def touch(self, now: dt.datetime) -> None:
-        """Counts one more change."""
-        self.version += 1
-        self.updated_at = now
 
 
 class Firm(FirmScoped, Versioned, Base):

@@ -85,8 +85,7 @@ def update_staff(
     with db.unit_of_work() as uow:
         lock_firm(uow.session)
         staff = _find(uow.session, staff_id)
-        if expected_version is not None and expected_version != staff.version:
-            raise Conflict("stale_version", version=staff.version)
+        staff.expect_version(expected_version)
         changed = {name: value for name, value in values.items() if getattr(staff, name) != value}
         if not changed:
             return uow.answer(as_record(staff))

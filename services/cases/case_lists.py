@@ -16,7 +16,7 @@ from chassis.filters.saved import refuse_blank_name
 from chassis.filters.sql import condition
 from chassis.filters.tree import Node, readings_of
 from chassis.paging import TOTAL_CAP, count_up_to, page
-from contracts.errors import Conflict, Forbidden, Invalid, NotFound, invalid_field
+from contracts.errors import Forbidden, Invalid, NotFound, invalid_field
 from services.cases.filter_lookup import read_filter, read_filter_to_save
 from services.cases.freshness import freshness_of_each
 from services.cases.known_cases import refuse_unknown_cases
@@ -80,8 +80,7 @@ def update_case_list(
     now = now_for(changes.get("filter", present))
     with typed_clashes(), db.unit_of_work() as uow:
         case_list = _find(uow.session, case_list_id, lock=True)
-        if expected_version is not None and case_list.version != expected_version:
-            raise Conflict("stale_version", version=case_list.version)
+        case_list.expect_version(expected_version)
         before = (case_list.name, case_list.description, case_list.filter)
         for name in ("name", "description"):
             setattr(case_list, name, changes.get(name, getattr(case_list, name)))

@@ -16,7 +16,7 @@ from chassis.custom_fields import definition_problems, repeated
 from chassis.database import Database
 from chassis.paging import page
 from chassis.value_sets import among
-from contracts.errors import Conflict, Invalid, NotFound
+from contracts.errors import Invalid, NotFound
 from services.cases.default_forms import demand_forms
 from services.cases.limits import demand_no_limit, demand_type
 from services.cases.models import CaseType
@@ -85,8 +85,7 @@ def update_case_type(
         demand_forms(calls, changes["default_form_ids"], known=known)
     with typed_clashes(), db.unit_of_work() as uow:
         case_type = find_case_type(uow.session, case_type_id, lock=True)
-        if expected_version is not None and case_type.version != expected_version:
-            raise Conflict("stale_version", version=case_type.version)
+        case_type.expect_version(expected_version)
         before = _records(uow.session, [case_type])[0]
         for name in _PLAIN:
             if name in changes:

@@ -133,8 +133,7 @@ def update_case(
         facts = check_clients(calls, changes["clients"], known=present_clients(db, case_id))
     with typed_clashes(), db.unit_of_work() as uow:
         case = find_case(uow.session, case_id, lock=True)
-        if expected_version is not None and case.version != expected_version:
-            raise Conflict("stale_version", version=case.version)
+        case.expect_version(expected_version)
         demand_changeable(case)
         keep_facts(uow, facts)
         before = case.status

@@ -124,8 +124,7 @@ def _changed(uow: UnitOfWork, proposal: CompanyProposal, now: dt.datetime) -> Co
         # Two corrections of an entry wait for each other: each is of some fields only.
         statement = select(Company).where(Company.id == proposal.company_id).with_for_update()
         company = uow.session.scalars(statement.execution_options(populate_existing=True)).one()
-        company.version += 1
-        company.updated_at = now
+        company.touch(now)
     for name, value in proposal.content.items():
         setattr(company, name, value)
     company.name_key = bare_words(company.name)[:300]

@@ -128,8 +128,7 @@ def update_contact(
     """
     with typed_clash("uq_contact_email", "email_taken", "email"), db.unit_of_work() as uow:
         contact = _find(uow.session, contact_id, lock=True)
-        if expected_version is not None and expected_version != contact.version:
-            raise Conflict("stale_version", version=contact.version)
+        contact.expect_version(expected_version)
         before = {name: getattr(contact, name) for name in _OWN}
         after = _checked(changes, before)
         if after != before:

@@ -151,8 +151,7 @@ def update_client_field(
     `client_field_in_use`, or `field_in_saved_filter` of one that becomes sensitive."""
     with db.unit_of_work() as uow:
         found = _find(uow.session, client_field_id, lock=True)
-        if expected_version is not None and expected_version != found.version:
-            raise Conflict("stale_version", version=found.version)
+        found.expect_version(expected_version)
         before = {name: getattr(found, name) for name in ("label", "type", "options")}
         _apply(uow, found, _checked({**before, **changes}), now)
         uow.session.flush()
@@ -214,7 +213,7 @@ def _apply(uow: UnitOfWork, field: ClientField, fields: Record, now: dt.datetime
         uow.emit(CLIENT_FIELD_RESEALING, field.id, data)
     for name, value in fields.items():
         setattr(field, name, value)
-    field.version, field.updated_at = field.version + 1, now
+    field.touch(now)
 
 
 def has_values(session: Session, key: str) -> bool:

@@ -13,7 +13,7 @@ from chassis.columns import new_id
 from chassis.database import Database
 from chassis.paging import TOTAL_CAP, page
 from chassis.words import UnfitText, clean_text, strip_accents
-from contracts.errors import Conflict, invalid_field
+from contracts.errors import invalid_field
 from services.clients import group_members
 from services.clients.clashes import typed_clash
 from services.clients.filter_lookup import read_filter_to_save
@@ -88,8 +88,7 @@ def update_client_group(
     `name_taken`."""
     with typed_clash("uq_client_group_name", "name_taken", "name"), db.unit_of_work() as uow:
         group = find_group(uow.session, group_id, lock=True)
-        if expected_version is not None and expected_version != group.version:
-            raise Conflict("stale_version", version=group.version)
+        group.expect_version(expected_version)
         before = _record(group, None)
         _describe(group, changes)
         if "filter" in changes:

@@ -15,7 +15,7 @@ from chassis.database import Database, UnitOfWork
 from chassis.paging import page
 from chassis.value_sets import among
 from contracts.clients import CLIENT_NOTED
-from contracts.errors import Conflict, Forbidden, NotFound
+from contracts.errors import Forbidden, NotFound
 from services.clients import activity
 from services.clients.checking import demand_text
 from services.clients.client_keys import SEALING
@@ -98,13 +98,13 @@ def update_client_note(
         demand_client(uow.session, client_id, lock=True)
         note = _find(uow.session, client_id, note_id, lock=True)
         _demand_right_to_change(note)
-        if expected_version is not None and expected_version != note.version:
-            raise Conflict("stale_version", version=note.version)
+        note.expect_version(expected_version)
         before = text_of(uow.session, note)
         text = before if cleaned is None else cleaned
         confidential = changes.get("confidential", note.confidential)
         if text is not None and (text, confidential) != (before, note.confidential):
-            note.confidential, note.version, note.updated_at = confidential, note.version + 1, now
+            note.confidential = confidential
+            note.touch(now)
             note.text = _kept(uow, note, text)
             uow.session.flush()
             _announce(uow, note, "changed", now)

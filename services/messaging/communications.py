@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from chassis.columns import new_id, utc_now
 from chassis.database import Database
-from contracts.errors import Conflict, NotFound, invalid_field
+from contracts.errors import NotFound, invalid_field
 from contracts.messaging import COMMUNICATION_LOGGED
 from services.messaging import history
 from services.messaging.known_clients import demand_clients
@@ -107,8 +107,7 @@ def update_log_entry(
         entry = uow.session.scalars(statement).one_or_none()
         if entry is None:
             raise NotFound("log_entry_not_found", log_entry_id=log_entry_id)
-        if expected_version is not None and expected_version != entry.version:
-            raise Conflict("stale_version", version=entry.version)
+        entry.expect_version(expected_version)
         for name in changes:
             setattr(entry, name, changes[name])
         if changes:

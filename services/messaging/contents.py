@@ -47,8 +47,7 @@ def update_template(
     try:
         with db.unit_of_work() as uow:
             template = _get(uow.session, message_template_id, lock=True)
-            if expected_version is not None and template.version != expected_version:
-                raise Conflict("stale_version", version=template.version)
+            template.expect_version(expected_version)
             if texts:
                 template.content_id = keep(uow, texts, uses).id
             if changes.get("name"):

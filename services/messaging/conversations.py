@@ -102,8 +102,7 @@ def update_conversation(
         colleague, language = _colleague(calls, changes["assigned_staff_id"])
     with db.unit_of_work() as uow:
         conversation = find(uow.session, conversation_id, lock=True)
-        if expected_version is not None and expected_version != conversation.version:
-            raise Conflict("stale_version", version=conversation.version)
+        conversation.expect_version(expected_version)
         if "read" in changes:
             conversation.unread = 0 if changes["read"] else max(conversation.unread, 1)
         if colleague is not None and colleague.staff_id not in (actor_id, conversation.assigned_staff_id):

@@ -8,14 +8,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Index, Integer, String, UniqueConstraint, and_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis.columns import Id, Json, new_id, utc_now
+from chassis.columns import Id, Json, new_id
 from chassis.database import FirmScoped, service_base
 from chassis.redirects import MovedRow, RedirectRow
+from chassis.versioned import Versioned
 
 Base: Any = service_base("portal")
 
 
-class Link(FirmScoped, Base):
+class Link(FirmScoped, Versioned, Base):
     """A way in for one client, or for one contact of a business client, without a login. The token itself is nowhere:
     only its SHA-256 is here.
 
@@ -54,9 +55,6 @@ class Link(FirmScoped, Base):
     asked_at: Mapped[dt.datetime | None]
     asked_times: Mapped[int] = mapped_column(Integer, default=0)
     contact_id: Mapped[str | None] = mapped_column(Id)
-    version: Mapped[int] = mapped_column(Integer, default=1)
-    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
-    updated_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
     @property
     def scope(self) -> dict[str, Any]:
@@ -77,8 +75,7 @@ class Link(FirmScoped, Base):
         if self.revoked_at is not None:
             return False
         self.revoked_at, self.revoked_for = now, reason
-        self.version += 1
-        self.updated_at = now
+        self.touch(now)
         return True
 
     def ask_for_another(self, now: dt.datetime) -> None:

@@ -8,7 +8,8 @@ from sqlalchemy import ForeignKeyConstraint, Index, String, Text, UniqueConstrai
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Json, JsonOrNull, new_id
-from services.cases.models.common import Base, FirmKeyed, Versioned, case_key
+from chassis.versioned import Versioned
+from services.cases.models.common import Base, FirmKeyed, case_key
 
 
 class SavedFilter(FirmKeyed, Versioned, Base):

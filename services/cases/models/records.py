@@ -13,7 +13,8 @@ from sqlalchemy.orm import Mapped, mapped_column, validates
 from chassis.columns import Exact, Folded, Id, Json, new_id
 from chassis.database import ByKind
 from chassis.texts import fold
-from services.cases.models.common import Base, FirmKeyed, OfCase, Versioned, case_key
+from chassis.versioned import Versioned
+from services.cases.models.common import Base, FirmKeyed, OfCase, case_key
 from services.cases.models.types import CaseStatus
 
 

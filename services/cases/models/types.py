@@ -8,7 +8,8 @@ from sqlalchemy import ForeignKeyConstraint, Index, String, UniqueConstraint, fa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Json, new_id
-from services.cases.models.common import Base, FirmKeyed, Versioned
+from chassis.versioned import Versioned
+from services.cases.models.common import Base, FirmKeyed
 
 _RESEALING = text("resealing")
 

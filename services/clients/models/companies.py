@@ -5,16 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, PrimaryKeyConstraint, String
+from sqlalchemy import ForeignKey, Index, PrimaryKeyConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis.columns import Id, Instant, Json, new_id, utc_now
+from chassis.columns import Id, Instant, Json, new_id
 from chassis.database import FirmScoped, Shared
+from chassis.versioned import Versioned
 from contracts.errors import Conflict
 from services.clients.models.common import Base, of_client, one_of
 
 
-class Company(Shared, Base):
+class Company(Shared, Versioned, Base):
     """A company that many firms deal with. The one table of clients without a firm: each firm reads the same rows, and
     none writes them. They change by the operator's decision about a proposal, and hold nothing that only one firm knew
     (ADR 0016)."""
@@ -23,9 +24,6 @@ class Company(Shared, Base):
     __table_args__ = (Index("ix_company_name", "name_key", "id"), Index("ix_company_created", "created_at", "id"))
 
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
-    version: Mapped[int] = mapped_column(Integer, default=1)
-    created_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
-    updated_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
     name: Mapped[str] = mapped_column(String(200))
     name_key: Mapped[str] = mapped_column(String(300))
     kind: Mapped[str] = mapped_column(String(30))
@@ -33,7 +31,7 @@ class Company(Shared, Base):
     phones: Mapped[list[dict[str, Any]]] = mapped_column(Json)
 
 
-class CompanyProposal(FirmScoped, Base):
+class CompanyProposal(FirmScoped, Versioned, Base):
     """What a firm proposes for the directory. `content`: the fields of a new entry, or those of a correction of
     `company_id`, which an accepted new entry has too. `decided_by`: the operator."""
 
@@ -46,9 +44,6 @@ class CompanyProposal(FirmScoped, Base):
     )
 
     id: Mapped[str] = mapped_column(Id, default=new_id)
-    version: Mapped[int] = mapped_column(Integer, default=1)
-    created_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
-    updated_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
     company_id: Mapped[str | None] = mapped_column(Id, ForeignKey("company.id", name="fk_company_proposal_company"))
     content: Mapped[dict[str, Any]] = mapped_column(Json)
     state: Mapped[str] = mapped_column(String(20), default="pending")
@@ -60,8 +55,7 @@ class CompanyProposal(FirmScoped, Base):
         if self.state != "pending":
             raise Conflict("proposal_decided", state=self.state)
         self.state, self.decided_by, self.decided_at = state, operator, now
-        self.version += 1
-        self.updated_at = now
+        self.touch(now)
 
 
 class ClientCompany(FirmScoped, Base):

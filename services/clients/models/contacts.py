@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import Boolean, ForeignKeyConstraint, Index, Integer, PrimaryKeyConstraint, String, Text, text
+from sqlalchemy import Boolean, ForeignKeyConstraint, Index, PrimaryKeyConstraint, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Instant, new_id, utc_now
 from chassis.database import FirmScoped
+from chassis.versioned import Versioned
 from services.clients.models.common import Base, of_client
 
 
-class Contact(FirmScoped, Base):
+class Contact(FirmScoped, Versioned, Base):
     """A person who uses the portal for the business clients that they are tied to.
 
     `email_key` is what equal addresses have in common, and a firm's once. `sort_name` and `search_text` are derived by
@@ -34,9 +35,6 @@ class Contact(FirmScoped, Base):
     )  # fmt: skip
 
     id: Mapped[str] = mapped_column(Id, default=new_id)
-    version: Mapped[int] = mapped_column(Integer, default=1)
-    created_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
-    updated_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
     first_name: Mapped[str | None] = mapped_column(String(120))
     last_name: Mapped[str | None] = mapped_column(String(120))
     email: Mapped[str | None] = mapped_column(String(320))
@@ -45,11 +43,6 @@ class Contact(FirmScoped, Base):
     title: Mapped[str | None] = mapped_column(String(120))
     sort_name: Mapped[str] = mapped_column(String(300))
     search_text: Mapped[str] = mapped_column(Text)
-
-    def touch(self, now: dt.datetime) -> None:
-        """Marks a change of its own fields."""
-        self.version += 1
-        self.updated_at = now
 
 
 class ContactTie(FirmScoped, Base):

@@ -7,12 +7,13 @@ import datetime as dt
 from sqlalchemy import Boolean, Index, Integer, PrimaryKeyConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis.columns import Id, Instant, Json, new_id, utc_now
+from chassis.columns import Id, Instant, Json, new_id
 from chassis.database import FirmScoped
+from chassis.versioned import Versioned
 from services.clients.models.common import Base
 
 
-class ClientField(FirmScoped, Base):
+class ClientField(FirmScoped, Versioned, Base):
     """A field's definition. A removed one is kept: its values stay stored, and are hidden."""
 
     __tablename__ = "client_field"
@@ -22,9 +23,6 @@ class ClientField(FirmScoped, Base):
     )
 
     id: Mapped[str] = mapped_column(Id, default=new_id)
-    version: Mapped[int] = mapped_column(Integer, default=1)
-    created_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
-    updated_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
     removed_at: Mapped[dt.datetime | None] = mapped_column(Instant)
     position: Mapped[int] = mapped_column(Integer)
     key: Mapped[str] = mapped_column(String(60))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, Integer, PrimaryKeyConstraint, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis.columns import Id, Instant, JsonOrNull, new_id, utc_now
+from chassis.columns import Id, JsonOrNull, new_id
 from chassis.database import FirmScoped
+from chassis.versioned import Versioned
 from services.clients.models.common import Base, of_client, one_of
 
 
-class ClientGroup(FirmScoped, Base):
+class ClientGroup(FirmScoped, Versioned, Base):
     """A named set: of the clients that were added (`static`), or of those that answer `filter` when it is read.
 
     `name_key` is the folded name, unique in the firm. `version` grows with the group's own fields, not with its
@@ -29,19 +29,11 @@ class ClientGroup(FirmScoped, Base):
     )
 
     id: Mapped[str] = mapped_column(Id, default=new_id)
-    version: Mapped[int] = mapped_column(Integer, default=1)
-    created_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
-    updated_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
     name: Mapped[str] = mapped_column(String(120))
     name_key: Mapped[str] = mapped_column(String(240))
     description: Mapped[str | None] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(String(20))
     filter: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
-
-    def touch(self, now: dt.datetime) -> None:
-        """Marks a change of its own fields."""
-        self.version += 1
-        self.updated_at = now
 
 
 class ClientGroupMember(FirmScoped, Base):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import Boolean, Index, Integer, PrimaryKeyConstraint, String, Text
+from sqlalchemy import Boolean, Index, PrimaryKeyConstraint, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Instant, new_id, utc_now
 from chassis.database import FirmScoped
+from chassis.versioned import Versioned
 from services.clients.models.common import Base, of_client
 
 
-class ClientNote(FirmScoped, Base):
+class ClientNote(FirmScoped, Versioned, Base):
     """`text` is sealed where the note is confidential."""
 
     __tablename__ = "client_note"
@@ -24,9 +25,6 @@ class ClientNote(FirmScoped, Base):
 
     id: Mapped[str] = mapped_column(Id, default=new_id)
     client_id: Mapped[str] = mapped_column(Id)
-    version: Mapped[int] = mapped_column(Integer, default=1)
-    created_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
-    updated_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
     author_id: Mapped[str | None] = mapped_column(Id)
     confidential: Mapped[bool] = mapped_column(Boolean, default=False)
     text: Mapped[str] = mapped_column(Text)

@@ -7,8 +7,9 @@ import datetime as dt
 from sqlalchemy import ForeignKeyConstraint, Index, Integer, PrimaryKeyConstraint, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis.columns import Id, Instant, Json, new_id, utc_now
+from chassis.columns import Id, Instant, Json, new_id
 from chassis.database import FirmScoped
+from chassis.versioned import Versioned
 from services.clients.models.common import Base, one_of
 
 ERASURE_STATES = ("begun", "running", "done")
@@ -18,7 +19,7 @@ LATECOMERS = dt.timedelta(hours=1)
 forgotten, such as an answer, is forgotten then. Longer than any call and any event's retries."""
 
 
-class LegalHold(FirmScoped, Base):
+class LegalHold(FirmScoped, Versioned, Base):
     """Why a client may not be erased, in force until it is released."""
 
     __tablename__ = "legal_hold"
@@ -33,9 +34,6 @@ class LegalHold(FirmScoped, Base):
 
     id: Mapped[str] = mapped_column(Id, default=new_id)
     client_id: Mapped[str] = mapped_column(Id)
-    version: Mapped[int] = mapped_column(Integer, default=1)
-    created_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
-    updated_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
     reason: Mapped[str] = mapped_column(String(500))
     placed_by: Mapped[str | None] = mapped_column(Id)
     released_at: Mapped[dt.datetime | None] = mapped_column(Instant)
@@ -46,12 +44,11 @@ class LegalHold(FirmScoped, Base):
         if self.released_at is not None:
             return False
         self.released_at, self.released_by = now, by
-        self.updated_at = now
-        self.version += 1
+        self.touch(now)
         return True
 
 
-class Erasure(FirmScoped, Base):
+class Erasure(FirmScoped, Versioned, Base):
     """The erasing of one client, from the decision to the last service's report.
 
     `client_ids`: the client's own id first, then those that were merged into it. `file_keys`: what is still to be
@@ -80,9 +77,6 @@ class Erasure(FirmScoped, Base):
 
     id: Mapped[str] = mapped_column(Id, default=new_id)
     client_id: Mapped[str] = mapped_column(Id)
-    version: Mapped[int] = mapped_column(Integer, default=1)
-    created_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
-    updated_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
     state: Mapped[str] = mapped_column(String(20), default="begun")
     cause: Mapped[str] = mapped_column(String(20))
     asked_by: Mapped[str | None] = mapped_column(Id)
@@ -107,21 +101,17 @@ class Erasure(FirmScoped, Base):
         """The services were told; who has not reported by `ask_at` is told once more."""
         self.times_asked += 1
         self.ask_at = ask_at
-        self._touch(now)
+        self.touch(now)
 
     def begin_again(self, now: dt.datetime) -> None:
         """A database may have been restored since: all of it is done once more."""
         self.state, self.finished_at, self.ask_at, self.tell_last_at = "begun", None, now, None
-        self._touch(now)
+        self.touch(now)
 
     def finish(self, now: dt.datetime) -> None:
         """Every service has reported that it has forgotten the person."""
         self.state, self.finished_at, self.tell_last_at = "done", now, now + LATECOMERS
-        self._touch(now)
-
-    def _touch(self, now: dt.datetime) -> None:
-        self.updated_at = now
-        self.version += 1
+        self.touch(now)
 
 
 class ErasureReport(FirmScoped, Base):

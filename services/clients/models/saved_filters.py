@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, Integer, PrimaryKeyConstraint, String, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis.columns import Id, Instant, Json, new_id, utc_now
+from chassis.columns import Id, Json, new_id
 from chassis.database import FirmScoped
+from chassis.versioned import Versioned
 from services.clients.models.common import Base
 
 
-class SavedFilter(FirmScoped, Base):
+class SavedFilter(FirmScoped, Versioned, Base):
     """A filter with a name, as it was written."""
 
     __tablename__ = "saved_filter"
@@ -24,16 +24,8 @@ class SavedFilter(FirmScoped, Base):
     )
 
     id: Mapped[str] = mapped_column(Id, default=new_id)
-    version: Mapped[int] = mapped_column(Integer, default=1)
-    created_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
-    updated_at: Mapped[dt.datetime] = mapped_column(Instant, default=utc_now)
     name: Mapped[str] = mapped_column(String(120))
     filter: Mapped[dict[str, Any]] = mapped_column(Json)
-
-    def touch(self, now: dt.datetime) -> None:
-        """Marks a change."""
-        self.version += 1
-        self.updated_at = now
 
 
 class FilterUse(FirmScoped, Base):

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Json, new_id, utc_now
 from chassis.database import FirmScoped
-from services.messaging.models.common import Base, Stamps, where
+from chassis.versioned import Versioned
+from services.messaging.models.common import Base, where
 
 
 class ConsentEntry(FirmScoped, Base):
@@ -61,7 +62,7 @@ class AddressKey(Base):
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
 
-class ConsentReview(FirmScoped, Stamps, Base):
+class ConsentReview(FirmScoped, Versioned, Base):
     """A reply that was taken as a revocation without being sure. `before` is the address's state until then."""
 
     __tablename__ = "consent_review"

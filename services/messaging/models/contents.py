@@ -10,7 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Json, new_id, utc_now
 from chassis.database import FirmScoped
-from services.messaging.models.common import Base, Stamps
+from chassis.versioned import Versioned
+from services.messaging.models.common import Base
 
 
 class Content(FirmScoped, Base):
@@ -24,7 +25,7 @@ class Content(FirmScoped, Base):
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
 
-class MessageTemplate(FirmScoped, Stamps, Base):
+class MessageTemplate(FirmScoped, Versioned, Base):
     """A named message. Each version's texts are a `Content` of their own."""
 
     __tablename__ = "message_template"

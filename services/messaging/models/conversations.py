@@ -9,11 +9,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Json, new_id
 from chassis.database import FirmScoped
-from services.messaging.models.common import Base, Stamps, where
+from chassis.versioned import Versioned
+from services.messaging.models.common import Base, where
 from services.messaging.models.known_cases import OfCase
 
 
-class Conversation(FirmScoped, Stamps, Base):
+class Conversation(FirmScoped, Versioned, Base):
     """What was said with one client over all channels, or with an address that belongs to several clients or to none.
     `unread`: inbound messages since a person looked. `last_message_at` is null where all of it was assigned to a
     client's own."""
@@ -84,7 +85,7 @@ class ConversationClient(FirmScoped, Base):
     client_id: Mapped[str] = mapped_column(Id, primary_key=True)
 
 
-class LogEntry(OfCase, FirmScoped, Stamps, Base):
+class LogEntry(OfCase, FirmScoped, Versioned, Base):
     """What staff wrote down about a call or a meeting."""
 
     __tablename__ = "log_entry"
@@ -102,7 +103,7 @@ class LogEntry(OfCase, FirmScoped, Stamps, Base):
     participants: Mapped[list[str]] = mapped_column(Json, default=list)
 
 
-class Notice(OfCase, FirmScoped, Stamps, Base):
+class Notice(OfCase, FirmScoped, Versioned, Base):
     """Something a staff member should know. `case_id`: the case that `about` names, if it does. `once` keeps the same
     from being told twice."""
 

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Json, new_id
 from chassis.database import FirmScoped
-from services.messaging.models.common import Base, Stamps, where
+from chassis.versioned import Versioned
+from services.messaging.models.common import Base, where
 from services.messaging.models.known_cases import OfCase
 
 WAITING = ("accepted", "queued")
@@ -34,7 +35,7 @@ WAITS = f"coalesce(state, '') IN {WAITING}"
 """Whether a delivery waits, in words that no other index answers: see `deliveries.is_in`."""
 
 
-class Batch(FirmScoped, Stamps, Base):
+class Batch(FirmScoped, Versioned, Base):
     """A bulk request. `content_id` is null as long as only its cancel or pause is known, and no chunk yet. `group_id`:
     the group of clients that it was sent to, if it was one."""
 
@@ -86,7 +87,7 @@ class BatchChunk(FirmScoped, Base):
     chunk: Mapped[int] = mapped_column(Integer, primary_key=True)
 
 
-class Delivery(OfCase, FirmScoped, Stamps, Base):
+class Delivery(OfCase, FirmScoped, Versioned, Base):
     """One message to one recipient, from the wish to its settled state.
 
     `subject_id` is the case task, or the message itself. `address_once` is the address of the one delivery of its batch

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, Json, new_id, utc_now
 from chassis.database import FirmScoped
-from services.messaging.models.common import Base, Stamps, where
+from chassis.versioned import Versioned
+from services.messaging.models.common import Base, where
 
 
-class InboundMessage(FirmScoped, Stamps, Base):
+class InboundMessage(FirmScoped, Versioned, Base):
     """What somebody wrote to us. `client_ids`: whose address it is as far as messaging knew when it came, and then as
     `clients` says. `conversation_id` is null until it is filed."""
 
@@ -41,7 +42,7 @@ class InboundMessage(FirmScoped, Stamps, Base):
     conversation_id: Mapped[str | None] = mapped_column(Id)
 
 
-class InboundMedia(FirmScoped, Stamps, Base):
+class InboundMedia(FirmScoped, Versioned, Base):
     """A picture or file that came with a message. `state`: waiting → stored, refused or failed; `due_at` is when it is
     to be fetched from `url` (next), null when it is not."""
 

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Id, new_id, utc_now
 from chassis.database import FirmScoped
-from services.messaging.models.common import Base, Stamps
+from chassis.versioned import Versioned
+from services.messaging.models.common import Base
 
 
-class Sender(FirmScoped, Stamps, Base):
+class Sender(FirmScoped, Versioned, Base):
     """A number or address that messages go out from, and its token bucket, which all dispatchers share."""
 
     __tablename__ = "sender"
