@@ -14,7 +14,7 @@ from chassis.sections import Section, plain, read_sections
 from chassis.value_sets import among
 from services.cases.client_merges import following
 from services.cases.erasing import cases_of
-from services.cases.imports.changes import values_of
+from services.cases.imports.changes import KEPT
 from services.cases.limits import demand_no_limit
 from services.cases.models import (
     Case,
@@ -59,17 +59,18 @@ def export_client_data(db: Database, *, client_id: str, limit: int = 200, cursor
                 Section("client_consent", ClientConsent, ClientConsent.client_id == id_, ClientConsent.channel),
             ]
         rows, next_cursor = read_sections(session, sections, limit=limit, cursor=cursor)
-        changes = values_of(session, [row for section, row in rows if section.model is CaseImportChange])
+        changed = [row for section, row in rows if section.model is CaseImportChange]
+        kept = dict(zip((change.id for change in changed), KEPT.of(session, changed), strict=True))
         values = opened(session, {row.id: row.custom_fields for section, row in rows if section.model is Case})
         alone = {case_id for case_id, about in cases_of(session, [client_id]).items() if about["alone"]}
-        sensitive = _sensitive_of(session, {*values, *changes} - alone)
+        sensitive = _sensitive_of(session, {*values, *(change.case_id for change in changed)} - alone)
     entries = []
     for section, row in rows:
         clear: dict[str, Any] = {}
         if section.model is Case:
             clear = {"custom_fields": _without(values[row.id], sensitive.get(row.id, ()))}
-        if section.model is CaseImportChange and row.case_id in changes:
-            clear = {"values": _without(changes[row.case_id], sensitive.get(row.case_id, ()), CUSTOM)}
+        if section.model is CaseImportChange and (earlier := kept[row.id]) is not None:
+            clear = {"values": _without(earlier, sensitive.get(row.case_id, ()), CUSTOM)}
         entries.append({"kind": section.kind, "data": {**section.show(row), **clear}})
     return {"entries": entries, "files": [], "next_cursor": next_cursor}
 

@@ -76,7 +76,7 @@ def _opened(session: Session, row: Any) -> Record:
     if isinstance(row, ClientNote):
         return {"text": notes.text_of(session, row)}
     if isinstance(row, ImportChange):
-        return {"values": changes.values_of(session, [row]).get(row.client_id)}
+        return {"values": changes.KEPT.of(session, [row])[0]}
     if isinstance(row, ClientMerge):
         images = merge_images.opened(session, row) or ()
         return {"before": None, "after": None} | dict(

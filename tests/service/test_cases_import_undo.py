@@ -203,19 +203,29 @@ def test_a_list_goes_with_the_first_who_is_erased_of_it(office: ImportOffice, sm
     assert states == ["finished", "cancelled", "uploaded", "finished"]
 
 
+def handed_out(office: ImportOffice, client_id: str) -> list[tuple[str, Any]]:
+    entries = export_client_data(office.db, client_id=client_id)["entries"]
+    return [(e["kind"], e["data"].get("values")) for e in entries if e["kind"].startswith("import_")]
+
+
+def test_of_each_import_that_changed_a_case_its_own_values_are_handed_out(office: ImportOffice) -> None:
+    kind = office.case_type()
+    known = office.person(email="kin@x.org")
+    office.case(kind, number="N1", name="Old", clients=[{"client_id": known}])
+    for name in ("Wurlitzer", "Steinway"):
+        office.import_all([HEADER, ["N1", name, "", "kin@x.org"]], duplicates="update")
+    names = [("Old", "Wurlitzer"), ("Wurlitzer", "Steinway")]
+    assert handed_out(office, known) == [("import_change", {"name": pair}) for pair in names]
+
+
 def test_what_an_import_keeps_of_a_client_is_handed_out_and_forgotten(office: ImportOffice) -> None:
     kind = office.case_type()
     known = office.person(email="kin@x.org")
     office.case(kind, number="N1", name="Old", clients=[{"client_id": known}])
     found = office.import_all([HEADER, ["N1", "Wurlitzer", "", "kin@x.org"], row(2, Client="Ann")], duplicates="update")
     made = next(id_ for id_ in office.people if id_ != known)
-
-    def handed_out(client_id: str) -> list[tuple[str, Any]]:
-        entries = export_client_data(office.db, client_id=client_id)["entries"]
-        return [(e["kind"], e["data"].get("values")) for e in entries if e["kind"].startswith("import_")]
-
-    assert handed_out(known) == [("import_change", {"name": ("Old", "Wurlitzer")})]
-    assert handed_out(made) == [("import_change", None), ("import_client", None)]
+    assert handed_out(office, known) == [("import_change", {"name": ("Old", "Wurlitzer")})]
+    assert handed_out(office, made) == [("import_change", None), ("import_client", None)]
     erase(office, known, made)
     with office.db.read() as session:
         assert set(session.scalars(select(CaseImportChange.values))) == {None}

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-import orjson
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
+from chassis.imports.kept_values import KeptValues
 from chassis.imports.undoing import CUSTOM, Values
 from services.cases.imports.loading import PLAIN
 from services.cases.imports.rows import Record
@@ -24,7 +23,7 @@ from services.cases.sealed_values import SEALING
 COMPARED = (
     *(name for name in PLAIN if name != "case_type_id"), "archived", "clients", "staff_ids", "key_dates",
 )  # fmt: skip
-_TABLE = CaseImportChange.__tablename__
+KEPT = KeptValues(SEALING, CaseImportChange)
 
 
 def record_made(uow: UnitOfWork, import_id: str, case_ids: Iterable[str]) -> None:
@@ -44,17 +43,14 @@ def record_changes(
     stored = select(CaseImportChange).where(CaseImportChange.import_id == import_id, CaseImportChange.case_id.in_(ids))
     known = uow.session.scalars(stored).all()
     made = {change.case_id for change in known if change.made}
-    first = values_of(uow.session, known)
+    first = KEPT.by_owner(uow.session, known)
     keys = SEALING.keys_to_seal(uow, [id_ for id_ in ids if id_ not in made])
     rows = []
     for before, after in sorted(pairs, key=lambda pair: str(pair[0]["id"])):
         case_id = before["id"]
         row: dict[str, Any] = {"import_id": import_id, "case_id": case_id, "version": versions[case_id], "values": None}
         if case_id not in made:
-            values = {**first.get(case_id, {})}
-            for name, (earlier, now) in differences(before, after).items():
-                values[name] = (values[name][0] if name in values else earlier, now)
-            row["values"] = keys.seal(case_id, orjson.dumps(values).decode(), _TABLE, "values", case_id)
+            row["values"] = KEPT.sealed(keys, case_id, first.get(case_id, {}), differences(before, after))
         rows.append(row)
     uow.upsert(CaseImportChange, rows, key=("import_id", "case_id"), change=("version", "values"))
 
@@ -77,18 +73,6 @@ def changes_to(before: Record, after: Record) -> Record:
     old, new = before["custom_fields"], after["custom_fields"]
     custom = {key: new.get(key) for key in sorted({*old, *new}) if old.get(key) != new.get(key)}
     return changes | ({"custom_fields": custom} if custom else {})
-
-
-def values_of(session: Session, changes: Sequence[CaseImportChange]) -> dict[str, Values]:
-    """What was kept, by case. Of one whose key was destroyed, nothing."""
-    keys = SEALING.keys_of(session, [change.case_id for change in changes if change.values])
-    found: dict[str, Values] = {}
-    for change in changes:
-        if change.values:
-            plain = keys.unseal(change.case_id, change.values, _TABLE, "values", change.case_id)
-            if plain is not None:
-                found[change.case_id] = {name: tuple(pair) for name, pair in orjson.loads(plain).items()}
-    return found
 
 
 def plain_value(value: Any) -> Any:

@@ -27,7 +27,7 @@ from contracts.errors import CasewireError
 from contracts.tasks import TASKS_ASSIGNED
 from services.cases.case_events import Change, emit_imported
 from services.cases.client_merges import as_survivors, survivors
-from services.cases.imports.changes import differences, plain_value, python_value, values_of
+from services.cases.imports.changes import KEPT, differences, plain_value, python_value
 from services.cases.imports.loading import load
 from services.cases.imports.rows import Record
 from services.cases.imports.store import IMPORTS
@@ -144,7 +144,7 @@ def _restore(uow: UnitOfWork, found: CaseImport, ids: Sequence[str], now: dt.dat
     records = load(uow.session, ids, lock=True)
     cases = {case.id: case for case in _locked(uow.session, ids)}
     changes = changes_of(uow.session, IMPORTS, found.id, ids)
-    values = values_of(uow.session, changes)
+    values = KEPT.by_owner(uow.session, changes)
     earlier = {
         id_: earlier_record(records[id_], values.get(id_, {}), plain=plain_value, python=python_value)
         for id_ in records

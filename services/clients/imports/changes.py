@@ -9,17 +9,16 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import orjson
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
+from chassis.imports.kept_values import KeptValues
 from chassis.imports.undoing import CUSTOM, Values
 from services.clients.checking import Record
 from services.clients.client_keys import SEALING
 from services.clients.models import ImportChange
 
-_TABLE = ImportChange.__tablename__
+KEPT = KeptValues(SEALING, ImportChange)
 
 
 def record_changes(
@@ -33,13 +32,11 @@ def record_changes(
     known = uow.session.scalars(
         select(ImportChange).where(ImportChange.import_id == import_id, ImportChange.client_id.in_(written))
     )
-    first = values_of(uow.session, known.all())
+    first = KEPT.by_owner(uow.session, known.all())
     rows = []
     for client_id, (before, after) in sorted(written.items()):
-        values = {**first.get(client_id, {})}
-        for name, (earlier, now) in _differences(before, after, changed[client_id]).items():
-            values[name] = (values[name][0] if name in values else earlier, now)
-        sealed = keys.seal(client_id, orjson.dumps(values).decode(), _TABLE, "values", client_id)
+        differences = _differences(before, after, changed[client_id])
+        sealed = KEPT.sealed(keys, client_id, first.get(client_id, {}), differences)
         rows.append({"import_id": import_id, "client_id": client_id, "version": after["version"], "values": sealed})
     uow.upsert(ImportChange, rows, key=("import_id", "client_id"), change=("version", "values"))
 
@@ -55,18 +52,6 @@ def _differences(before: Record, after: Record, names: Iterable[str]) -> Values:
         else:
             values[name] = (plain_value(before[name]), plain_value(after[name]))
     return values
-
-
-def values_of(session: Session, changes: Sequence[ImportChange]) -> dict[str, Values]:
-    """What was kept, by client. Of one whose key was destroyed, nothing."""
-    keys = SEALING.keys_of(session, [change.client_id for change in changes if change.values])
-    found: dict[str, Values] = {}
-    for change in changes:
-        if change.values:
-            plain = keys.unseal(change.client_id, change.values, _TABLE, "values", change.client_id)
-            if plain is not None:
-                found[change.client_id] = {name: tuple(pair) for name, pair in orjson.loads(plain).items()}
-    return found
 
 
 def plain_value(value: Any) -> Any:

@@ -22,7 +22,7 @@ from chassis.value_sets import among
 from contracts.clients import CLIENT_DELETED, CLIENTS_IMPORTED, IMPORT_UNDO_REQUESTED
 from services.clients import activity, cards
 from services.clients.checking import Record, check_whole
-from services.clients.imports.changes import plain_value, python_value, values_of
+from services.clients.imports.changes import KEPT, plain_value, python_value
 from services.clients.imports.store import IMPORTS
 from services.clients.models import (
     Activity,
@@ -117,7 +117,7 @@ def _restore(uow: UnitOfWork, found: Import, ids: Sequence[str], now: dt.datetim
     """Gives clients their earlier values."""
     records = cards.load(uow.session, ids, lock=True)
     changes = changes_of(uow.session, IMPORTS, found.id, ids)
-    values = values_of(uow.session, changes)
+    values = KEPT.by_owner(uow.session, changes)
     outcomes: Outcomes = {}
     pairs: list[tuple[Record, Record]] = []
     for change in changes:
