@@ -32,6 +32,16 @@ ALL_OPERATORS = frozenset(operator for operators in OPERATORS.values() for opera
 
 CUSTOM = "custom_fields."
 """What the name of a firm's own field begins with; its key follows."""
+CUSTOM_KINDS: Mapping[str, Kind] = {
+    "text": "text",
+    "number": "number",
+    "money": "number",
+    "date": "day",
+    "yes_no": "flag",
+    "choice": "text",
+    "choices": "words",
+}
+"""In what kind a firm's own field is compared, by its type (see `chassis.custom_fields`)."""
 
 
 class Reach(Protocol):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from chassis.cells import plain_text
 from chassis.custom_fields import Definition
 from chassis.imports.cell_texts import split_texts
 from chassis.words import bare_words
@@ -24,6 +25,19 @@ _TIME = re.compile(r"[T ][\d:.]+Z?")
 _YES = frozenset(("yes", "y", "true", "1", "x", "si", "verdadero"))
 _NO = frozenset(("no", "n", "false", "0", "falso"))
 _AMOUNT = re.compile(r"[$€£\s,]")
+
+
+def misfit(cells: Sequence[str], width: int) -> str | None:
+    """The error of a row that has not the cells of its header; more of them may be there if they are blank."""
+    if len(cells) < width:
+        return "row_too_short:row"
+    return "row_too_long:row" if any(cell.strip() for cell in cells[width:]) else None
+
+
+def texts_by_field(cells: Sequence[str], places: Mapping[str, int], defaults: Mapping[str, str]) -> dict[str, str]:
+    """What a row states, by field; the defaults stand in for blank cells and missing columns."""
+    stated = {name: text for name, place in places.items() if (text := plain_text(cells[place]).strip())}
+    return {**defaults, **stated}
 
 
 def is_no_date(text: str) -> bool:

@@ -9,10 +9,6 @@ NUMBER_CHANNELS = ("sms", "phone")
 """Those that reach a telephone number."""
 CONSENT_CHANNELS = ("sms", "email", "phone")
 CONSENT_STATES = ("opted_in", "opted_out")
-SUPPRESSIONS = (
-    "opted_out", "no_consent", "no_address", "invalid_address", "duplicate", "task_closed", "client_erased",
-    "client_blocked", "repeated",
-)  # fmt: skip
 DELIVERY_STATES = (
     "accepted", "queued", "sending", "sent", "delivered", "failed", "undelivered", "suppressed", "cancelled", "unknown",
 )  # fmt: skip

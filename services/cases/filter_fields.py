@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.selectable import Select
 
-from chassis.filters.fields import CUSTOM, Catalogue, Field, Kind
+from chassis.filters.fields import CUSTOM, CUSTOM_KINDS, Catalogue, Field, Kind
 from chassis.filters.sql import Column, Rows, TypedColumns, TypedRows
 from chassis.texts import is_storable
 from contracts.clients import CLIENT_STATUSES
@@ -90,16 +90,6 @@ CASE_FIELDS = Catalogue(
     _consent("phone"),
     families={KEY_DATES: _key_dates},
 )
-
-CUSTOM_KINDS: dict[str, Kind] = {
-    "text": "text",
-    "number": "number",
-    "money": "number",
-    "date": "day",
-    "yes_no": "flag",
-    "choice": "text",
-    "choices": "words",
-}
 
 _VALUES = TypedColumns(
     text=CaseFieldValue.text,

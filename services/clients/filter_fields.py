@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, not_, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.selectable import Select
 
-from chassis.filters.fields import CUSTOM, Catalogue, Field, Kind, Reach, Reading
+from chassis.filters.fields import CUSTOM, CUSTOM_KINDS, Catalogue, Field, Reach, Reading
 from chassis.filters.sql import Column, Lowered, Rows
 from contracts.clients import CLIENT_STATUSES
 from services.clients.addresses import UnfitAddress, email_key, parse_phone
@@ -110,17 +110,7 @@ CLIENT_FIELDS = Catalogue(
     Field("country", "word", Rows(_rows(ClientAddress.client_id), Column(ClientAddress.country))),
 )
 
-_KINDS: dict[str, Kind] = {
-    "text": "text",
-    "number": "number",
-    "money": "number",
-    "date": "day",
-    "yes_no": "flag",
-    "choice": "text",
-    "choices": "words",
-}
-
 
 def custom_meaning(key: str, type_: str) -> Field:
     """A firm's own field in the kind of its type."""
-    return Field(f"{CUSTOM}{key}", _KINDS[type_], CustomValue(key, type_ == "money"))
+    return Field(f"{CUSTOM}{key}", CUSTOM_KINDS[type_], CustomValue(key, type_ == "money"))

@@ -21,7 +21,6 @@ class Probe:
     statuses: Counter[int] = field(default_factory=Counter)
     slowest: float = 0.0
     slowest_path: str = ""
-    longest_since: float = 0.0
     created: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopping: threading.Event = field(default_factory=threading.Event)

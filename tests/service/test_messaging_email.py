@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from chassis.context import use
 from contracts import accounts
@@ -168,7 +169,10 @@ def test_a_page_belongs_to_email_only(mailed: Desk, channel: str) -> None:
 
 def test_html_of_a_bulk_message_is_not_said_by_text(mailed: Desk) -> None:
     told = {"template_id": None, "body": "Hi", "subject": "S", "html": "<b>Hi</b>"}
-    contents.save_content(mailed.db, message=told, channels=["sms", "email"])
+    kept = contents.save_content(mailed.db, message=told, channels=["sms", "email"])["content_id"]
+    with mailed.db.read() as session:
+        variants = session.scalars(select(Content.variants).where(Content.id == kept)).one()
+    assert [(variant["channel"], variant["html"]) for variant in variants] == [("sms", None), ("email", "<b>Hi</b>")]
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,11 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from chassis.cells import plain_text
 from chassis.columns import fits
 from chassis.custom_fields import merge
 from chassis.filters.values import read_decimal
 from chassis.imports.cell_texts import split_texts
-from chassis.imports.cells import is_no_date, read_amount, read_cell, read_date, read_yes_no
+from chassis.imports.cells import is_no_date, misfit, read_amount, read_cell, read_date, read_yes_no, texts_by_field
 from chassis.words import UnfitText, clean_text
 from services.cases.imports.fields import CUSTOM, KEY_DATE, KEY_DATES, LABEL, LONGEST_LABEL, PEOPLE_FIELDS, PLACES
 from services.cases.imports.known import KnownStaff, KnownType, KnownTypes
@@ -102,14 +101,10 @@ class RowReader:
     def read(self, number: int, cells: Sequence[str]) -> Row:
         """The row as a case."""
         row = Row(number)
-        if len(cells) < self.width:
-            row.errors.append("row_too_short:row")
-        elif any(cell.strip() for cell in cells[self.width :]):
-            row.errors.append("row_too_long:row")
-        if row.errors:
+        if error := misfit(cells, self.width):
+            row.errors.append(error)
             return row
-        texts = {name: text for name, place in self.places.items() if (text := plain_text(cells[place]).strip())}
-        texts = {**self.defaults, **texts}
+        texts = texts_by_field(cells, self.places, self.defaults)
         self._read_texts(row, texts)
         self._read_staff(row, texts)
         self._read_rest(row, texts)

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from chassis.cells import plain_text
 from chassis.custom_fields import Definition
 from chassis.imports.cell_texts import split_texts
-from chassis.imports.cells import is_no_date, read_cell, read_date, read_id
+from chassis.imports.cells import is_no_date, misfit, read_cell, read_date, read_id, texts_by_field
 from services.clients import government_cells
 from services.clients.addresses import email_key
 from services.clients.checking import Record, normalise_fields
@@ -53,7 +52,7 @@ class Row:
 @dataclass(frozen=True)
 class RowReader:
     """How the rows of one import are read: `places` holds each field's column, `defaults` what an empty cell means,
-    `dates` is `auto` or one of `words.DATE_FORMATS`. If it `clears`, an empty cell without a default clears its
+    `dates` is `auto` or one of `cells.DATE_FORMATS`. If it `clears`, an empty cell without a default clears its
     field. `staff` are the ids that a client may be assigned to, None if any.
     """
 
@@ -70,15 +69,10 @@ class RowReader:
     def read(self, number: int, cells: Sequence[str]) -> Row:
         """The row as fields of a client."""
         row = Row(number)
-        if len(cells) < self.width:
-            row.errors.append("row_too_short:row")
-        elif any(cell.strip() for cell in cells[self.width :]):
-            row.errors.append("row_too_long:row")
-        if row.errors:
+        if error := misfit(cells, self.width):
+            row.errors.append(error)
             return row
-        texts = {name: text for name, place in self.places.items() if (text := plain_text(cells[place]).strip())}
-        if self.defaults:
-            texts = {**self.defaults, **texts}
+        texts = texts_by_field(cells, self.places, self.defaults)
         sources: dict[str, str] = {}
         given = self._given(texts, sources, row.errors)
         row.fields, problems = normalise_fields(given, self.now, country=self.country, fields=self.own_fields)
