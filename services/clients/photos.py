@@ -8,6 +8,7 @@ from typing import Any
 
 from eventlet import tpool
 from sqlalchemy import delete, exists, or_, select
+from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
 from chassis.database import Database
@@ -15,9 +16,9 @@ from chassis.files import Files
 from contracts.clients import MAX_PHOTO_BYTES
 from contracts.errors import NotFound, Unavailable, invalid_field
 from services.clients import activity, cards
-from services.clients.merges import merge_history
+from services.clients.merges import merge_history, merge_images
 from services.clients.merges.merge_history import demand_client
-from services.clients.models import Client, ClientPhoto, photo_key
+from services.clients.models import Client, ClientMerge, ClientPhoto, photo_key
 from services.clients.pictures import UnfitPicture, portrait
 from services.clients.records import Change, announce_changes
 
@@ -91,18 +92,28 @@ def _show(db: Database, now: dt.datetime, client_id: str, photo_id: str | None) 
 
 
 def _tidy(db: Database, files: Files, now: dt.datetime, client_id: str, before: str | None) -> None:
-    """Deletes the file of the photo before, and what a killed process left. (That of a merged client is still its
-    own.)"""
+    """Deletes the file of the photo before, and what a killed process left. (That of a merged client is still its own,
+    and one that the client had before a merge is given back by its undo.)"""
     left = or_(ClientPhoto.id == before, ClientPhoto.created_at < now - _UNSETTLED)
     shown = select(Client.photo_id).where(Client.photo_id == ClientPhoto.id)
+    theirs = select(ClientPhoto).where(ClientPhoto.client_id == client_id, left)
     with db.read() as session:
-        old = session.scalars(select(ClientPhoto).where(ClientPhoto.client_id == client_id, left, ~exists(shown))).all()
+        # First: an undo that is just done shows what it was kept for.
+        kept = _for_an_undo(session, client_id)
+        old = session.scalars(theirs.where(ClientPhoto.id.not_in(kept), ~exists(shown))).all()
     for row in old:
         files.delete(row.file_key)
     if old:
         with db.unit_of_work() as uow:
             gone = delete(ClientPhoto).where(ClientPhoto.id.in_([row.id for row in old]))
             uow.session.execute(gone, execution_options={"synchronize_session": False})
+
+
+def _for_an_undo(session: Session, client_id: str) -> set[str]:
+    """The photos that the client had before others were merged into it, as long as that can be undone."""
+    merges = select(ClientMerge).where(ClientMerge.surviving_id == client_id, ClientMerge.before.is_not(None))
+    images = [merge_images.opened(session, merge) for merge in session.scalars(merges)]
+    return {sides[0]["photo_id"] for sides in images if sides is not None and sides[0]["photo_id"] is not None}
 
 
 def _wire(db: Database, client_id: str, photo_id: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from services.clients.models import ClientPhoto, photo_key
 from tests.service.clients_desk import NOW, Desk, desk
 from tests.service.edge_app import edge_app
 from tests.service.erasing_clients import erase, go_on
+from tests.service.merging_clients import merge, undo
 from tests.service.one_database import on_one_database
 from tests.unit.test_clients_pictures import HOSTILE, drawn
 
@@ -133,6 +134,23 @@ def test_the_survivor_of_a_merge_shows_the_photo_that_is_there(desk: Desk) -> No
     # The file stays for an undo.
     photos.delete_client_photo(desk.db, desk.files, NOW, client_id=one)
     assert stored(desk) == {made["file_key"]}
+
+
+def test_the_survivors_own_photo_is_there_for_an_undo(desk: Desk) -> None:
+    """It is shown no more after the merge; photos that are set since do not tidy it away."""
+    one, two = desk.create()["id"], desk.create()["id"]
+    own, theirs = put(desk, one), put(desk, two)
+    made = merge(desk, one, two, keep={"photo_id": "duplicate"})
+    later = NOW + dt.timedelta(hours=2)
+    put(desk, one, at=later)
+    since = put(desk, one, at=later)
+    assert stored(desk) == known(desk) == {photo["file_key"] for photo in (own, theirs, since)}
+    undo(desk, made["id"], photo_id="then")
+    for client_id, photo in ((one, own), (two, theirs)):
+        assert photos.get_client_photo(desk.db, client_id=client_id) == photo
+        assert desk.files.exists(photo["file_key"])
+    last = put(desk, one, at=NOW + dt.timedelta(days=4))
+    assert stored(desk) == known(desk) == {theirs["file_key"], last["file_key"]}
 
 
 # At the edge
