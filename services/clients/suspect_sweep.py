@@ -22,7 +22,6 @@ from services.clients.likenesses import (
     BIRTH,
     EMAIL,
     GOVERNMENT_ID,
-    MOST_SHARING,
     PHONE,
     POSTAL,
     Pairs,
@@ -114,7 +113,7 @@ def _some(session: Session, step: str, after: str | None, began_at: dt.datetime)
     if step == "again":
         return _look_again(session, after, began_at)
     pairs: Pairs = {}
-    values = _values(session, step, model, column, after)
+    values = _values(session, column, after)
     if step in _SHARED:
         shared = [value for value, _ in values]
         add_sharing(pairs, why, suspects.holders(session, model, column, column.in_(shared)))
@@ -128,12 +127,10 @@ def _some(session: Session, step: str, after: str | None, began_at: dt.datetime)
     return pairs, [], values[-1][0] if len(values) == VALUES_AT_ONCE else None
 
 
-def _values(session: Session, step: str, model: Any, column: Any, after: str | None) -> list[tuple[str, int]]:
-    """The next values that several clients have, in order, and how many have them."""
+def _values(session: Session, column: Any, after: str | None) -> list[tuple[str, int]]:
+    """The next values that several clients have, in order, and how many have them; deleted ones count here."""
     size = func.count()
-    most = MOST_SHARING if step in _SHARED else None
-    statement = select(column, size).where(column.is_not(None)).group_by(column).order_by(column)
-    statement = statement.having(size.between(2, most) if most is not None else size > 1)
+    statement = select(column, size).where(column.is_not(None)).group_by(column).order_by(column).having(size > 1)
     if after is not None:
         statement = statement.where(column > after)
     return [(value, count) for value, count in session.execute(statement.limit(VALUES_AT_ONCE))]

@@ -113,16 +113,11 @@ def pairs_of(session: Session, ids: Collection[str]) -> Pairs:
 
 
 def holders(session: Session, model: Any, column: Any, *where: Any) -> Iterable[list[str]]:
-    """The ids of the clients that have each value in common, of those values that two or more have, and not too
-    many."""
-    shared = (
-        select(column).where(*where).group_by(column).having(func.count().between(2, MOST_SHARING)).scalar_subquery()
-    )
-    statement = (
-        select(column, model.client_id)
-        .join(Client, Client.id == model.client_id)
-        .where(column.in_(shared), Client.archived_at.is_(None))
-    )
+    """The ids of the clients that have each value in common, of those values that two or more have, and not too many.
+    Deleted clients neither are among them nor count: one that is restored is compared again."""
+    living = select(column).join(Client, Client.id == model.client_id).where(Client.archived_at.is_(None))
+    several = living.where(*where).group_by(column).having(func.count().between(2, MOST_SHARING))
+    statement = living.add_columns(model.client_id).where(column.in_(several.scalar_subquery()))
     found: dict[str, list[str]] = {}
     for value, client_id in session.execute(statement):
         found.setdefault(value, []).append(client_id)

@@ -112,6 +112,15 @@ def test_a_number_of_many_says_nothing(desk: Desk, find: Any) -> None:
     assert listed(desk) == {}
 
 
+def test_who_is_deleted_is_not_counted_among_the_many(desk: Desk, find: Any) -> None:
+    number = [{"number": "+12125550123"}]
+    for _ in range(likenesses.MOST_SHARING):
+        desk.delete(desk.create(first_name=new_id()[-12:], phones=number)["id"])
+    pair = {desk.create(first_name=new_id()[-12:], phones=number)["id"] for _ in range(2)}
+    find(desk)
+    assert listed(desk) == {frozenset(pair): ["phone"]}
+
+
 @on_one_database
 def test_a_change_ends_and_makes_pairs(desk: Desk) -> None:
     one, two, three = (desk.create(phones=[{"number": f"+1212555012{at}"}])["id"] for at in (0, 0, 1))
