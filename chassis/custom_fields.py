@@ -114,6 +114,24 @@ def merge(
     return merged, problems
 
 
+def given_back(fields: Iterable[Definition], present: Values, earlier: Values) -> tuple[Values, dict[str, Any]]:
+    """The values of an undo, `earlier` where they differ from the `present` ones, as their fields take them by now; and
+    {key: earlier value} of those that a field takes no more, whose present value stays."""
+    by_key = {field.key: field for field in fields if field.removed_at is None}
+    values, unfit = dict(earlier), {}
+    for key, value in earlier.items():
+        if key not in by_key or (key in present and present[key] == value):
+            continue
+        try:
+            values[key] = canonical(by_key[key], value)
+        except Refused:
+            unfit[key] = value
+            values.pop(key)
+            if key in present:
+                values[key] = present[key]
+    return values, unfit
+
+
 def _problem(key: str, code: str, message: str) -> Problem:
     return f"custom_fields.{key}", code, message
 

@@ -16,7 +16,7 @@ from contracts.cases import CASE_CREATED
 from contracts.clients import CLIENT_DELETED, CLIENTS_IMPORTED, IMPORT_UNDO_REQUESTED
 from contracts.errors import Conflict, NotFound
 from contracts.importing import Import
-from services.clients import contacts, notes
+from services.clients import contacts, custom_fields, notes
 from services.clients.activity import list_client_activity
 from services.clients.client_keys import destroy_keys
 from services.clients.imports import running as import_running
@@ -123,6 +123,32 @@ def test_what_was_changed_since_stays_and_is_shown(desk: Desk) -> None:
     assert (desk.get(cy)["occupation"], desk.listed(q="Di")) == ("Cook", [])
     with pytest.raises(NotFound):
         desk.get(di)
+
+
+@on_one_database
+def test_a_value_that_its_field_takes_no_more_is_left_out_and_shown(desk: Desk) -> None:
+    desk.define("court", "room")
+    values = {"court": "north", "room": "12"}
+    ann = desk.create(first_name="Ann", phones=[{"number": "+12125550101"}], custom_fields=values)["id"]
+    header = ["First name", "Phone", "custom_fields.court", "custom_fields.room"]
+    found = desk.import_all([header, ["Anna", "2125550101", "", ""]], duplicates="update", clear_empty=True)
+    assert desk.get(ann)["custom_fields"] == {}
+    for field in custom_fields.list_client_fields(desk.db)["data"]:
+        custom_fields.update_client_field(desk.db, NOW, client_field_id=field["id"], changes={"type": "number"})
+    back = undo(desk, found["id"])
+    assert back["undo"]["conflicts"] == [{"client_id": ann, "kept": ["custom_fields.court"]}]
+    assert (desk.get(ann)["first_name"], desk.get(ann)["custom_fields"]) == ("Ann", {"room": 12})
+
+
+@on_one_database
+def test_a_business_with_contacts_since_stays_one(desk: Desk) -> None:
+    phone = {"phones": [{"number": "+12125550101"}]}
+    ann = desk.create(first_name="Ann", company_name="Ann Inc", **phone)["id"]
+    found = desk.import_all([["First name", "Phone", "Kind"], ["Anna", "2125550101", "business"]], duplicates="update")
+    contacts.create_contact(desk.db, NOW, client_ids=[ann], first_name="Cy", email="cy@example.com")
+    back = undo(desk, found["id"])
+    assert back["undo"]["conflicts"] == [{"client_id": ann, "kept": ["kind"]}]
+    assert (desk.get(ann)["first_name"], desk.get(ann)["kind"]) == ("Ann", "business")
 
 
 @on_one_database

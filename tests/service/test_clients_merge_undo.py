@@ -12,7 +12,7 @@ from chassis.sealing import is_sealed
 from chassis.wire import strict
 from contracts.clients import CLIENT_CHANGED, CLIENTS_UNMERGED, LEGAL_HOLD_PLACED, LIST_MERGES
 from contracts.errors import Conflict, Gone, Invalid, NotFound
-from services.clients import contact_ties, contacts, merging
+from services.clients import contact_ties, contacts, custom_fields, merging
 from services.clients.client_keys import destroy_keys
 from services.clients.erasures import legal_holds
 from services.clients.merges import merge_undo
@@ -92,6 +92,27 @@ def test_a_field_that_the_merge_set_and_somebody_changed_since_is_asked_about(de
     assert (now["first_name"], now["language"], now["custom_fields"]) == ("Ann", "fr", {"age": 4})
     assert [phone["number"] for phone in now["phones"]] == ["+12125550123"]
     assert desk.get(two)["phones"][0]["kind"] == "home"
+
+
+@on_one_database
+def test_a_value_that_its_field_takes_no_more_is_asked_about(desk: Desk) -> None:
+    """Nobody had a value in between, so that the types of the fields could change."""
+    desk.define("room")
+    one = desk.create(custom_fields={"court": "North", "room": "12"})["id"]
+    made = merge(
+        desk, one, desk.create()["id"], keep={"custom_fields.court": "duplicate", "custom_fields.room": "duplicate"}
+    )
+    fields = {field["key"]: field["id"] for field in custom_fields.list_client_fields(desk.db)["data"]}
+    for key in ("court", "room"):
+        custom_fields.update_client_field(desk.db, NOW, client_field_id=fields[key], changes={"type": "number"})
+    shown = checked(merge_undo.get_merge(desk.db, merge_id=made["id"]))["conflicts"]
+    assert shown == [{"field": "custom_fields.court", "now": None, "then": "North"}]
+    for resolve in ({}, {"custom_fields__court": "then"}):
+        with pytest.raises(Conflict) as caught:
+            undo(desk, made["id"], **resolve)
+        assert fields_at_fault(caught) == {"custom_fields.court"}
+    undo(desk, made["id"], custom_fields__court="now")
+    assert desk.get(one)["custom_fields"] == {"room": 12}
 
 
 def test_what_cannot_be_resolved_is_named(desk: Desk) -> None:

@@ -14,14 +14,16 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import utc_now
+from chassis.custom_fields import given_back
 from chassis.database import Database, UnitOfWork
 from chassis.imports import undoing
 from chassis.imports.running import BUDGET
-from chassis.imports.undoing import Outcomes, Step, changes_of, earlier_record
+from chassis.imports.undoing import CUSTOM, Outcomes, Step, changes_of, earlier_record
 from chassis.value_sets import among
 from contracts.clients import CLIENT_DELETED, CLIENTS_IMPORTED, IMPORT_UNDO_REQUESTED
-from services.clients import activity, cards
+from services.clients import activity, cards, contact_ties
 from services.clients.checking import Record, check_whole
+from services.clients.custom_fields import held_definitions
 from services.clients.imports.changes import KEPT, plain_value, python_value
 from services.clients.imports.store import IMPORTS
 from services.clients.models import (
@@ -118,6 +120,10 @@ def _restore(uow: UnitOfWork, found: Import, ids: Sequence[str], now: dt.datetim
     records = cards.load(uow.session, ids, lock=True)
     changes = changes_of(uow.session, IMPORTS, found.id, ids)
     values = KEPT.by_owner(uow.session, changes)
+    keys = {name.removeprefix(CUSTOM) for of_one in values.values() for name in of_one if name.startswith(CUSTOM)}
+    fields = held_definitions(uow.session, keys)
+    businesses = [id_ for id_, record in records.items() if record["kind"] == "business"]
+    with_contacts = contact_ties.with_contacts(uow.session, businesses)
     outcomes: Outcomes = {}
     pairs: list[tuple[Record, Record]] = []
     for change in changes:
@@ -128,6 +134,10 @@ def _restore(uow: UnitOfWork, found: Import, ids: Sequence[str], now: dt.datetim
         after, conflicts = earlier_record(
             before, values.get(change.client_id, {}), plain=plain_value, python=python_value
         )
+        after["custom_fields"], unfit = given_back(fields, before["custom_fields"], after["custom_fields"])
+        conflicts = sorted({*conflicts, *(CUSTOM + key for key in unfit)})
+        if before["id"] in with_contacts and after["kind"] != "business":
+            after["kind"], conflicts = before["kind"], sorted({*conflicts, "kind"})
         problems: list[Any] = []
         check_whole(after, problems)
         if problems:

@@ -9,12 +9,14 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from chassis.custom_fields import given_back
 from chassis.database import Database, UnitOfWork
 from contracts.clients import CLIENTS_UNMERGED
 from contracts.errors import Conflict, Invalid, NotFound
 from services.clients import activity, cards, contact_ties
 from services.clients.checking import Record
 from services.clients.clashes import external_id_clash
+from services.clients.custom_fields import definitions, held_definitions
 from services.clients.erasures import legal_holds
 from services.clients.merges import merge_fields, merge_history, merge_images, merge_moves
 from services.clients.merges.merge_images import wire
@@ -56,7 +58,7 @@ def undo_merge(db: Database, now: dt.datetime, *, merge_id: str, resolve: Mappin
         survivor = cards.load(uow.session, ids, lock=True).get(merge.surviving_id)
         if survivor is None:
             raise _survivor_absent(uow.session, merge.surviving_id)
-        restored, conflicts = _parted(uow.session, merge, survivor, resolve)
+        restored, conflicts = _parted(uow.session, merge, survivor, resolve, lock=True)
         if conflicts:
             fields = [{"field": entry["field"], "message": "Changed since the merge."} for entry in conflicts]
             raise Conflict("merge_conflicts", fields=fields, merge_id=merge_id)
@@ -114,9 +116,10 @@ def _survivor_absent(session: Session, surviving_id: str) -> Conflict:
 
 
 def _parted(
-    session: Session, merge: ClientMerge, survivor: Record, resolve: Mapping[str, str]
+    session: Session, merge: ClientMerge, survivor: Record, resolve: Mapping[str, str], *, lock: bool = False
 ) -> tuple[Record, list[Record]]:
-    """The survivor's record without the merge, and what is in doubt. Raises Invalid that names what is not."""
+    """The survivor's record without the merge, and what is in doubt. Raises Invalid that names what is not. With
+    `lock`, fields whose values come back take the same until the commit."""
     images = merge_images.opened(session, merge)
     if images is None:
         raise Conflict("merge_too_old", undo_until=merge.undo_until.isoformat())
@@ -133,6 +136,7 @@ def _parted(
         {"field": entry["field"], **{name: _wire_value(entry["field"], entry[name]) for name in ("now", "then")}}
         for entry in conflicts
     ]
+    shown += _unfit_values(session, survivor, restored, resolve, lock=lock)
     own, now = _external_id(restored), _external_id(survivor)
     if own != now and _is_held(session, own, merge):
         if merge_fields.NOW in (resolve.get(name) for name in _EXTERNAL):
@@ -142,6 +146,24 @@ def _parted(
     if resolve.get(_DUPLICATES_ID) != merge_fields.NOW and (taken := _external_id_taken(session, merge, restored)):
         shown.append({"field": _DUPLICATES_ID, "now": None, "then": taken})
     return restored, shown
+
+
+def _unfit_values(
+    session: Session, survivor: Record, restored: Record, resolve: Mapping[str, str], *, lock: bool
+) -> list[Record]:
+    """What is in doubt of the values that come back into `restored`: those that their fields take no more. They stay as
+    they are."""
+    present, earlier = survivor["custom_fields"], restored["custom_fields"]
+    keys = {key for key, value in earlier.items() if present.get(key) != value}
+    if not keys:
+        return []
+    fields = held_definitions(session, keys) if lock else definitions(session)
+    restored["custom_fields"], unfit = given_back(fields, present, earlier)
+    return [
+        {"field": field, "now": present.get(key), "then": value}
+        for key, value in sorted(unfit.items())
+        if resolve.get(field := f"custom_fields.{key}") != merge_fields.NOW
+    ]
 
 
 def _wire_value(field: str, value: Any) -> Any:
