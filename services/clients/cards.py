@@ -16,12 +16,20 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from chassis.database import UnitOfWork
-from chassis.value_sets import Statement, among_parameter, made_once
+from chassis.value_sets import Statement, among, among_parameter, made_once
 from services.clients import activity, sealed_fields
 from services.clients.addresses import email_key
 from services.clients.checking import Record, tag_key
 from services.clients.custom_fields import hold_sensitive_keys
-from services.clients.models import Client, ClientAddress, ClientEmail, ClientPhone, ClientTag, LastActivity
+from services.clients.models import (
+    Client,
+    ClientAddress,
+    ClientCompany,
+    ClientEmail,
+    ClientPhone,
+    ClientTag,
+    LastActivity,
+)
 from services.clients.names import name_key, sort_name
 from services.clients.row_lists import row_list
 from services.clients.search.search_index import firm_of
@@ -171,6 +179,7 @@ def insert(
 
 def save(uow: UnitOfWork, before_and_after: Iterable[tuple[Record, Record]], now: dt.datetime) -> dict[str, list[str]]:
     """Writes the records that differ, with their new version, into `after`; returns the changed fields by client id.
+    Who is no business any more is no entry of the directory.
 
     The records were loaded under a lock in this unit of work.
     """
@@ -191,6 +200,10 @@ def save(uow: UnitOfWork, before_and_after: Iterable[tuple[Record, Record]], now
     sealed_fields.index_government_ids(uow, keys, with_ids)
     for name in _LISTS:
         _replace(uow, name, [record for record in records if name in changed[record["id"]]])
+    private = [record["id"] for record in records if "kind" in changed[record["id"]] and record["kind"] != "business"]
+    if private:
+        links = delete(ClientCompany).where(among(uow.session, ClientCompany.client_id, private))
+        uow.session.execute(links, execution_options={"synchronize_session": False})
     return changed
 
 

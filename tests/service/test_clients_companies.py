@@ -59,6 +59,15 @@ def test_a_business_is_linked_to_an_entry(desk: Desk, other: Desk) -> None:
         companies.link_company(desk.db, client_id=desk.create()["id"], company_id=company["id"])
 
 
+def test_who_is_no_business_any_more_is_no_company(desk: Desk) -> None:
+    acme, company = business(desk), entry(desk)
+    companies.link_company(desk.db, client_id=acme, company_id=company["id"])
+    desk.change(acme, kind="individual", first_name="Ann")
+    desk.change(acme, kind="business")
+    with pytest.raises(NotFound, match="client_company_not_found"):
+        companies.get_client_company(desk.db, client_id=acme)
+
+
 def test_work_for_one_firm_writes_no_entry(desk: Desk) -> None:
     company = entry(desk)
     row = {**company, "name_key": "x", "id": new_id()}
