@@ -18,7 +18,7 @@ from chassis.imports.models import ENDED
 from chassis.imports.store import ImportStore
 from chassis.imports.text_files import read_rows
 from chassis.workbooks import workbook
-from contracts.errors import Conflict
+from contracts.errors import Conflict, NotFound
 
 COLUMN = "errors"
 _PAGE = 1000
@@ -30,13 +30,13 @@ def get_import_errors(
 ) -> dict[str, str]:
     """{"file_key", "filename"} of the error file, as `csv` or `xlsx`, which is made when it is first asked for.
 
-    Raises NotFound `import_not_found` (`file_not_found` if the upload is gone), Conflict `import_not_finished`.
+    Raises NotFound `import_not_found` (`file_not_found` if the upload is gone, or the import's time is over), Conflict
+    `import_not_finished`.
     """
-    with db.read() as session:
-        found = store.find(session, import_id)
+    key = f"imports/{import_id}/errors.{form}"
+    found = _kept(db, store, import_id, key)
     if found.state not in (*ENDED, "undoing"):
         raise Conflict("import_not_finished", state=found.state)
-    key = f"imports/{import_id}/errors.{form}"
     if not files.exists(key):
         header = [*(neutral_text(column) for column in found.columns), COLUMN]
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as target:
@@ -44,7 +44,21 @@ def get_import_errors(
             write(target, found, header, _table(db, files, store, found))
             target.seek(0)
             files.put(key, target)  # type: ignore[arg-type]
+        try:
+            _kept(db, store, import_id, key)
+        except NotFound:
+            files.delete(key)
+            raise
     return {"file_key": key, "filename": f"{found.filename.rsplit('.', 1)[0]}-errors.{form}"}
+
+
+def _kept(db: Database, store: ImportStore, import_id: str, key: str) -> Any:
+    """Another import may have the same list for longer."""
+    with db.read() as session:
+        found = store.find(session, import_id)
+    if found.emptied_at is not None:
+        raise NotFound("file_not_found", key=key)
+    return found
 
 
 def _write_csv(target: IO[bytes], found: Any, header: list[str], rows: Iterator[list[str]]) -> None:

@@ -1,10 +1,12 @@
-"""Lists in the object store that no import names: whoever took one in was killed, or could not say that it did."""
+"""Files in the object store that nobody wants: lists that no import names, since whoever took one in was killed or
+could not say that it did, and what is left of imports whose time is over."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from uuid import UUID
 
 from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
@@ -20,13 +22,20 @@ _AT_ONCE = 100
 
 
 def tidy_left_lists(db: Database, files: Files, store: ImportStore, target: str, now: dt.datetime) -> None:
-    """Across firms: removes a target's lists, `imports/<target>/<firm>/…`, that no import has named within a day.
+    """Across firms: removes a target's lists, `imports/<target>/<firm>/…`, that no import has named within a day, and
+    `imports/<id>/…` of a day before of imports that were emptied.
 
     Raises Unavailable if the object store cannot be reached; what is done stays done.
     """
     by_firm: dict[str, list[str]] = defaultdict(list)
-    for key in files.keys(f"imports/{target}", before=now - UNNAMED):
-        by_firm[key.split("/")[2]].append(key)
+    by_import: dict[str, list[str]] = defaultdict(list)
+    for key in files.keys("imports", before=now - UNNAMED):
+        _, first, *rest = key.split("/")
+        if first == target:
+            by_firm[rest[0]].append(key)
+        elif _is_id(first):
+            by_import[first].append(key)
+    _tidy_emptied(db, files, store, by_import)
     for firm_id, keys in by_firm.items():
         with use(Context(firm_id=firm_id)):
             for start in range(0, len(keys), _AT_ONCE):
@@ -39,6 +48,26 @@ def take_turns(session: Session, key: str) -> None:
     if session.get_bind().dialect.name == "postgresql":
         lock = text("SELECT pg_advisory_xact_lock(hashtextextended('list ' || :firm_id || :key, 0))")
         session.execute(lock, {"key": key})
+
+
+def _is_id(part: str) -> bool:
+    try:
+        return str(UUID(part)) == part
+    except ValueError:
+        return False
+
+
+def _tidy_emptied(db: Database, files: Files, store: ImportStore, by_import: Mapping[str, Collection[str]]) -> None:
+    imports = store.imports
+    ids = sorted(by_import)
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        emptied = select(imports.id).where(imports.id.in_(some), imports.emptied_at.is_not(None))
+        with db.across_firms("what is left of imports is looked for in every firm").read() as session:
+            over = session.scalars(emptied).all()
+        for import_id in over:
+            for key in by_import[import_id]:
+                files.delete(key)
 
 
 def _tidy(db: Database, files: Files, store: ImportStore, keys: Collection[str]) -> None:

@@ -17,7 +17,7 @@ from contracts.errors import Conflict, Unavailable
 from contracts.importing import Import
 from contracts.tasks import TASKS_ASSIGNED
 from services.cases.data_exports import export_client_data
-from services.cases.imports import lists, undo
+from services.cases.imports import lists, previewing, undo
 from services.cases.imports.store import IMPORTS
 from services.cases.models import CaseImport, CaseImportChange, CaseImportClient
 from tests.service.case_imports_desk import HEADER, ImportOffice, counts, office, row, small_chunks
@@ -201,6 +201,26 @@ def test_a_list_goes_with_the_first_who_is_erased_of_it(office: ImportOffice, sm
         assert left == [session.scalars(select(CaseImport.file_key).where(CaseImport.id == other["id"])).one()]
     states = [IMPORTS.get(office.db, made["id"])["state"] for made in (done, waiting, other, running)]
     assert states == ["finished", "cancelled", "uploaded", "finished"]
+
+
+@pytest.mark.parametrize("state", ["uploaded", "running"])
+def test_nor_is_a_list_taken_from_another_import_of_it(office: ImportOffice, state: str) -> None:
+    office.case_type()
+    first = office.import_all([HEADER, row(1)])
+    with office.db.read() as session:
+        key = session.scalars(select(CaseImport.file_key)).one()
+    other = previewing.create_import(office.db, office.files, file_key=key, filename="cases.csv")
+    with office.db.unit_of_work() as uow:
+        IMPORTS.find(uow.session, other["id"]).state = state
+    asked = {"people": [person_in(new_id(), emails=["A1@x.org"])], "after": None}
+    if state == "running":
+        assert refusal(Unavailable, office.service.forget_lists, **asked)[0] == "import_running"
+        assert office.files.exists(key)
+        return
+    office.service.forget_lists(**asked)
+    assert not office.files.exists(key)
+    states = [IMPORTS.get(office.db, made["id"])["state"] for made in (first, other)]
+    assert states == ["finished", "cancelled"]
 
 
 def handed_out(office: ImportOffice, client_id: str) -> list[tuple[str, Any]]:

@@ -95,6 +95,33 @@ def test_an_upload_goes_with_the_last_import_made_of_it(desk: Desk) -> None:
     assert files_of(desk) == []
 
 
+def test_of_what_was_emptied_no_file_of_errors_is_made(desk: Desk) -> None:
+    """Also where another import keeps the list: nobody would search the file for who is erased, or delete it."""
+    first = desk.import_all([HEADER, ["Bob", "12"]])
+    with desk.db.unit_of_work() as uow:
+        entry = IMPORTS.find(uow.session, first["id"])
+        key, entry.updated_at = entry.file_key, utc_now() - 31 * DAY
+    importing.create_import(desk.db, desk.files, file_key=key, filename="clients.csv")
+    empty(desk, 0)
+    with pytest.raises(NotFound, match="file_not_found"):
+        desk.error_file(first["id"])
+    assert files_of(desk) == [key]
+
+
+def test_nor_of_what_is_emptied_meanwhile(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = desk.import_all([HEADER, ["Bob", "12"]])
+    put = desk.files.put
+
+    def put_late(key: str, content: Any) -> None:
+        empty(desk, 31)
+        put(key, content)
+
+    monkeypatch.setattr(desk.files, "put", put_late)
+    with pytest.raises(NotFound, match="file_not_found"):
+        desk.error_file(made["id"])
+    assert files_of(desk) == []
+
+
 @on_one_database
 def test_what_is_under_way_keeps_all(desk: Desk) -> None:
     desk.create(phones=[{"number": "+12125550101"}])
@@ -155,6 +182,21 @@ def test_a_list_that_no_import_names_goes_after_a_day(desk: Desk, monkeypatch: p
     assert files_of(desk) == sorted([*kept, *left, *others])
     tidy(desk, 1.01)
     assert files_of(desk) == sorted([*kept, *others])
+
+
+def test_what_was_left_of_an_emptied_import_goes_too(desk: Desk) -> None:
+    old, young = desk.import_all([HEADER, ["Bob", "12"]]), desk.import_all([HEADER, ["Eve", "12"]])
+    with desk.db.unit_of_work() as uow:
+        IMPORTS.find(uow.session, old["id"]).updated_at = utc_now() - 31 * DAY
+    empty(desk, 0)
+    kept = sorted([*files_of(desk), f"imports/{young['id']}/errors.csv", f"imports/{new_id()}/errors.csv"])
+    left = [f"imports/{old['id']}/{name}" for name in ("errors.csv", "rows.csv")]
+    for key in {*kept, *left}:
+        desk.files.put(key, b"First name\nEve\n")
+    tidy(desk, 0.99)
+    assert files_of(desk) == sorted([*kept, *left])
+    tidy(desk, 1.01)
+    assert files_of(desk) == kept
 
 
 def test_what_a_request_sent_again_is_just_taking_in_stays(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

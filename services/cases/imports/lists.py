@@ -68,18 +68,22 @@ def _forget_names(db: Database, entry: CaseImport, seeker: Seeker) -> None:
 
 
 def _forget_list(db: Database, files: Files, entry: CaseImport, seeker: Seeker, wanted: set[str]) -> None:
-    """The files of an import, if somebody is in its list. Raises Unavailable `import_running` if it still reads it."""
+    """The files of an import, if somebody is in its list, and those of others that are of the same list. Raises
+    Unavailable `import_running` if one still reads it."""
     if entry.table_key is not None:
         # The workbook itself: it may have sheets besides the one that was taken in.
         files.delete(entry.file_key)
     if not files.exists(entry.rows_key) or not find_in_list(files, entry, seeker, wanted):
         return
+    whose = CaseImport.id == entry.id if entry.table_key is not None else CaseImport.file_key == entry.file_key
+    sharing = select(CaseImport).where(whose, CaseImport.emptied_at.is_(None)).order_by(CaseImport.id)
+    keys: set[str] = set()
     with db.unit_of_work() as uow:
-        found = IMPORTS.find(uow.session, entry.id, lock=True)
-        if found.state in UNSTARTED:
-            found.cancelled()
-        if found.state not in ENDED:
-            raise Unavailable("import_running", import_id=entry.id)
-        keys = found.file_keys
-    for key in keys:
+        for found in uow.session.scalars(sharing.with_for_update()):
+            if found.state in UNSTARTED:
+                found.cancelled()
+            if found.state not in ENDED:
+                raise Unavailable("import_running", import_id=found.id)
+            keys.update(found.file_keys)
+    for key in sorted(keys):
         files.delete(key)
