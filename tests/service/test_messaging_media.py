@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chassis.columns import new_id
+from chassis.columns import new_id, utc_now
 from chassis.files import FolderFiles
+from chassis.testing import make_service
 from contracts.errors import Conflict, NotFound
-from services.messaging import history, media
+from services.messaging import history, left_attachments, media
 from services.messaging.adapters.media_source import TwilioMedia
+from services.messaging.entrypoints import conversations
+from services.messaging.service import MessagingService
 from tests.service.messaging_desk import Desk, desk
 from tests.service.one_database import on_one_database
 from tests.stand_ins.twilio import TwilioStandIn
@@ -250,6 +255,23 @@ def test_an_attachment_in_the_object_store_is_judged_as_well(room: Room) -> None
     assert room.get(message_id, good["id"])["file_key"] == "inbound/good"
     assert (bad["state"], bad["reason"]) == ("refused", "not_allowed")
     assert not room.files.exists("inbound/bad")
+
+
+def test_an_attachment_of_which_no_message_came_to_be_goes_after_thirty_days(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the gateway stores it, before it asks messaging to take the message."""
+    monkeypatch.setattr(left_attachments, "_AT_ONCE", 2)
+    keys = [f"inbound-email/a/{number}" for number in range(5)]
+    for key in keys:
+        room.files.put(key, PNG)
+    room.come({"file_key": keys[1]}, {"file_key": keys[4]})
+    service = make_service(MessagingService, db=room.desk.everywhere, files=room.files)
+    for days, left in ((29.9, keys), (30.1, [keys[1], keys[4]])):
+        later = utc_now() + dt.timedelta(days=days)
+        monkeypatch.setattr(conversations, "utc_now", partial(dt.datetime.fromtimestamp, later.timestamp(), dt.UTC))
+        service.tidy_left_attachments()
+        assert sorted(room.files.keys("inbound-email")) == left
 
 
 def test_another_firms_and_another_messages_media_do_not_exist(room: Room, twilio: TwilioStandIn) -> None:

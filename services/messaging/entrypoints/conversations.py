@@ -16,6 +16,7 @@ from services.messaging import (
     communications,
     conversations,
     filing,
+    left_attachments,
     media,
     notices,
     threads,
@@ -68,6 +69,10 @@ class ConversationEntrypoints(Dependencies):
     @every(10, media.TIMER, everywhere=True)
     def fetch_media(self) -> bool:
         return media.fetch_due(self.db, self.files, self.media_sources, largest=self.settings.max_media_bytes)
+
+    @every(6 * 3600, "messaging: tidy attachments that were left")
+    def tidy_left_attachments(self) -> None:
+        left_attachments.tidy_left_attachments(self.db, self.files, utc_now())
 
     # The communications log
 
