@@ -46,31 +46,15 @@ def page_response(
     """
     spoken = words(best_language(request.args.get("lang"), lambda: page["language"]))
     typed, refused = typed or {}, refused or {}
-    known = {entry["case_task_id"]: entry["value"] for entry in page.get("known") or ()}
     branding = page["branding"]
-    several = len(page["case_tasks"]) > 1
-    questions = [
-        question_of(
-            case_task,
-            spoken,
-            branding["time_zone"],
-            typed=typed.get(case_task["id"]),
-            was_typed=case_task["id"] in typed,
-            error=_refusal(spoken, refused[case_task["id"]]) if case_task["id"] in refused else None,
-            reopened=reopened == case_task["id"] or case_task["id"] in typed,
-            files=[file for file in page.get("files") or () if file["case_task_id"] == case_task["id"]],
-            known=known.get(case_task["id"]),
-            together=several and case_task.get("case_form_id") is not None,
-        )
-        for case_task in page["case_tasks"]
-    ]
+    questions = _questions(page, spoken, typed, refused, reopened)
     if any(error.code == "task_not_in_link" for error in refused.values()):
         stale, status = True, 400
     still_open = [question for question in questions if question.answerable]
     positions = {
         question.id: spoken.say("%(position)s of %(number)s", position=position, number=len(questions))
         for position, question in enumerate(questions, start=1)
-        if several
+        if len(questions) > 1
     }
     sections = sections_of(page, questions, spoken)
     return render(
@@ -110,6 +94,28 @@ def page_response(
             ".show", change=case_task_id, **language_asked(), _anchor=f"task-{case_task_id}"
         ),
     )
+
+
+def _questions(
+    page: Record, spoken: Words, typed: Record, refused: Mapping[str, Invalid], reopened: str | None
+) -> list[Question]:
+    known = {entry["case_task_id"]: entry["value"] for entry in page.get("known") or ()}
+    several = len(page["case_tasks"]) > 1
+    return [
+        question_of(
+            case_task,
+            spoken,
+            page["branding"]["time_zone"],
+            typed=typed.get(case_task["id"]),
+            was_typed=case_task["id"] in typed,
+            error=_refusal(spoken, refused[case_task["id"]]) if case_task["id"] in refused else None,
+            reopened=reopened == case_task["id"] or case_task["id"] in typed,
+            files=[file for file in page.get("files") or () if file["case_task_id"] == case_task["id"]],
+            known=known.get(case_task["id"]),
+            together=several and case_task.get("case_form_id") is not None,
+        )
+        for case_task in page["case_tasks"]
+    ]
 
 
 def _how(sections: Sequence[Section], spoken: Words) -> str | None:

@@ -10,7 +10,7 @@ from chassis.config import Setting, flag, one_of, signing_key, text, url, whole
 
 SETTINGS = (
     Setting("PUBLIC_URL", url("http", "https"), "the address that clients and providers reach this edge by"),
-    Setting("SECRET_KEY", signing_key, "signs the portal's cookies", secret=True),
+    Setting("SECRET_KEY", signing_key, "signs unsubscribe addresses, and the portal's cookies", secret=True),
     Setting("TWILIO_AUTH_TOKEN", text, "checks the signature of Twilio's webhooks", None, secret=True),
     Setting("EMAIL_PROVIDER", one_of("sandbox", "ses", "smtp"), "who carries the email of new senders", "sandbox"),
     Setting(

@@ -37,7 +37,7 @@ def rates(value: Any) -> dict[str, float]:
 SETTINGS = (
     SEALING_KEYS_URL,
     Setting("PUBLIC_URL", url("http", "https"), "the address that clients and providers reach the gateway by"),
-    Setting("SECRET_KEY", signing_key, "signs the addresses that take somebody off email", secret=True),
+    Setting("SECRET_KEY", signing_key, "signs unsubscribe addresses, and the portal's cookies", secret=True),
     Setting(
         "SECRET_KEY_BEFORE",
         text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import zlib
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from chassis.columns import new_id
 from chassis.context import Context, current
-from chassis.database import Database
+from chassis.database import Database, UnitOfWork
 from chassis.scoping import EVERY_KIND
 from chassis.value_sets import among
 from contracts.errors import NotFound, invalid_field
@@ -110,27 +110,24 @@ def request_notifications(
     with db.unit_of_work() as uow:
         uow.session.add(request)
         uow.session.flush()
-        for first in range(0, len(chunks), EVENTS_AT_ONCE):
-            numbered = [
-                (number, _unpacked(chunk))
-                for number, chunk in enumerate(chunks[first : first + EVENTS_AT_ONCE], start=first + 1)
-            ]
-            uow.insert(
-                NotificationChunk,
-                [
-                    {
-                        "request_id": request.id,
-                        "number": number,
-                        "case_task_ids": [item["case_task_id"] for item in items],
-                    }
-                    for number, items in numbered
-                ],
-            )
-            uow.emit_many(
-                NOTIFICATION_REQUESTED,
-                [(request.id, {**common, "chunk": number, "items": items}) for number, items in numbered],
-            )
+        _queue(uow, request.id, chunks, common)
         return uow.answer(request_view(request))
+
+
+def _queue(uow: UnitOfWork, request_id: str, chunks: Sequence[bytes], common: dict[str, Any]) -> None:
+    """Writes the chunks, and the event of each: what is `common` to all of them, its number and items."""
+    for first in range(0, len(chunks), EVENTS_AT_ONCE):
+        numbered = [
+            (number, _unpacked(chunk))
+            for number, chunk in enumerate(chunks[first : first + EVENTS_AT_ONCE], start=first + 1)
+        ]
+        rows = [
+            {"request_id": request_id, "number": number, "case_task_ids": [item["case_task_id"] for item in items]}
+            for number, items in numbered
+        ]
+        uow.insert(NotificationChunk, rows)
+        events = [(request_id, {**common, "chunk": number, "items": items}) for number, items in numbered]
+        uow.emit_many(NOTIFICATION_REQUESTED, events)
 
 
 def get_notification_request(db: Database, batch_id: str) -> dict[str, Any]:
