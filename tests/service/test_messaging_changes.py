@@ -51,8 +51,8 @@ def change_while_prepared(monkeypatch: pytest.MonkeyPatch, change: Callable[[], 
     """Once, after the facts were asked for and before what follows from them is written."""
     gather = preparation.gather
 
-    def gather_before_a_change(*given: Any) -> Any:
-        facts = gather(*given)
+    def gather_before_a_change(*given: Any, **named: Any) -> Any:
+        facts = gather(*given, **named)
         monkeypatch.setattr(preparation, "gather", gather)
         change()
         return facts

@@ -13,7 +13,7 @@ from contracts.messaging import NUMBER_CHANNELS
 from contracts.tasks import OPEN_STATUSES
 from services.messaging import consent
 from services.messaging.deliveries import LONG_AGO
-from services.messaging.dispatching.recipients import Facts, person_of, subject_of, variables_for
+from services.messaging.dispatching.recipients import NOTIFICATION, Facts, person_of, subject_of, variables_for
 from services.messaging.emails.email_parts import NAMES as EMAIL_NAMES
 from services.messaging.models import EXEMPT_KINDS
 from services.messaging.quiet_hours import Place, place_of
@@ -165,6 +165,15 @@ def _leads_to_task(wish: Wish, request: Request) -> bool:
     return by_staff and wish.case_task_id is not None and not LINKS.isdisjoint(request.uses)
 
 
+def _is_closed_to(wish: Wish, request: Request, case: Mapping[str, Any]) -> bool:
+    """Whether the case was archived since it was asked to write about a task of it, so that nothing can be done there,
+    or the client is no longer one of it, who must not hear of it. (A case that was not asked for says neither.)"""
+    asks = wish.kind == NOTIFICATION or _leads_to_task(wish, request)
+    archived = asks and case.get("state") == "archived"
+    by_rule = wish.kind == "message" and wish.batch_id is not None
+    return archived or ((asks or by_rule) and wish.client_id not in case.get("client_ids", [wish.client_id]))
+
+
 class Decider:
     """Decides wishes one after the other, since an earlier one may make a later one a duplicate."""
 
@@ -188,6 +197,8 @@ class Decider:
         if request.statuses is not None and (task is None or task["status"] not in request.statuses):
             return Outcome(wish, "suppressed", "task_closed")
         if _leads_to_task(wish, request) and (task is None or task["status"] not in OPEN_STATUSES):
+            return Outcome(wish, "suppressed", "task_closed")
+        if _is_closed_to(wish, request, self.facts.cases.get(wish.case_id or "") or {}):
             return Outcome(wish, "suppressed", "task_closed")
         return self._reach(wish, request)
 

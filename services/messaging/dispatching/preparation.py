@@ -120,7 +120,7 @@ def prepare(
     requests = read_requests(db, wishes)
     uses = {name for request in requests.values() for name in request.uses}
     members = joining.members_of(wishes)
-    facts = gather(calls, members, uses)
+    facts = gather(calls, members, uses, with_cases=True)
     merged = {client_id for client_id, one in facts.recipients.items() if one.get("surviving_id")}
     if merged:
         waiting = {wish.id: wish.client_id for wish in wishes if wish.client_id in merged}

@@ -46,14 +46,16 @@ class Facts:
     staff_names: Mapping[str, str] = field(default_factory=dict)
 
 
-def gather(calls: Any, wanted: Iterable[Asked], uses: Iterable[str]) -> Facts:
+def gather(calls: Any, wanted: Iterable[Asked], uses: Iterable[str], *, with_cases: bool = False) -> Facts:
     """Asks for everything at once: one call to each owner for every 1,000 ids.
 
-    `uses`: the variables of the texts; cases and staff are asked only if a text names them.
+    `uses`: the variables of the texts; staff are asked only if a text names them, and so are cases, but `with_cases`:
+    whoever sends asks whether they still have these clients.
     Raises Unavailable, DeadlineExceeded.
     """
     rows, used = list(wanted), set(uses)
-    names_case, names_staff = any(name.startswith("case.") for name in used), "staff.name" in used
+    names_case = with_cases or any(name.startswith("case.") for name in used)
+    names_staff = "staff.name" in used
     client_ids = {row.client_id for row in rows if row.client_id}
     client_ids |= {row.contact_id for row in rows if row.contact_id and not for_contacts(row)}
     task_ids = {row.case_task_id for row in rows if row.case_task_id}
@@ -64,13 +66,40 @@ def gather(calls: Any, wanted: Iterable[Asked], uses: Iterable[str]) -> Facts:
     tasks = [calls.tasks.get_case_task_facts.start(case_task_ids=some) for some in _chunks(task_ids)]
     cases = [calls.cases.get_case_facts.start(case_ids=some) for some in _chunks(case_ids)]
     staff = {staff_id: calls.accounts.get_staff.start(staff_id=staff_id) for staff_id in staff_ids}
+    told_cases = _by_id(cases, "cases", "case_id")
+    if with_cases:
+        _follow_merges(calls, rows, told_cases)
     return Facts(
         rules=FirmRules.from_firm(firm.result()),
         recipients=_by_id(recipients, "recipients", "client_id"),
         tasks=_by_id(tasks, "case_tasks", "case_task_id"),
-        cases=_by_id(cases, "cases", "case_id"),
+        cases=told_cases,
         staff_names={staff_id: _name(reply) for staff_id, reply in staff.items()},
     )
+
+
+def _follow_merges(calls: Any, rows: Iterable[Asked], cases: Mapping[str, dict[str, Any]]) -> None:
+    """Who is written to and is not on the case may be the one into whom a client of it was merged, of which cases have
+    not heard yet: adds such survivors to the clients of the cases."""
+    doubtful = [
+        case
+        for case_id, client_ids in _clients_by_case(rows).items()
+        if not client_ids <= set((case := cases.get(case_id) or {}).get("client_ids", client_ids))
+    ]
+    named = {client_id for case in doubtful for client_id in case["client_ids"]}
+    asked = [calls.clients.get_recipients.start(client_ids=some) for some in _chunks(named)]
+    told = _by_id(asked, "recipients", "client_id")
+    for case in doubtful:
+        survivors = [told[id_].get("surviving_id") for id_ in case["client_ids"] if id_ in told]
+        case["client_ids"] = [*case["client_ids"], *filter(None, survivors)]
+
+
+def _clients_by_case(rows: Iterable[Asked]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        if row.case_id and row.client_id:
+            found.setdefault(row.case_id, set()).add(row.client_id)
+    return found
 
 
 def for_contacts(row: Asked) -> bool:

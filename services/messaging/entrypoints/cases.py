@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chassis.columns import utc_now
 from chassis.events import ReceivedEvent, on
 from chassis.timers import every
 from contracts import cases
@@ -14,11 +15,11 @@ class CaseEntrypoints(Dependencies):
 
     @on(cases.CASE_CREATED, batch=500)
     def follow_created_cases(self, events: list[ReceivedEvent]) -> None:
-        known_cases.follow_cases(self.db, events)
+        known_cases.follow_cases(self.db, events, utc_now())
 
     @on(cases.CASE_CHANGED, batch=500)
     def follow_changed_cases(self, events: list[ReceivedEvent]) -> None:
-        known_cases.follow_cases(self.db, events)
+        known_cases.follow_cases(self.db, events, utc_now())
 
     @on(cases.CASES_IMPORTED, batch=2)
     def follow_imported_cases(self, events: list[ReceivedEvent]) -> None:
