@@ -11,7 +11,8 @@ import re
 from typing import NamedTuple
 
 DEFAULT = "#24527a"
-LIGHT = "#ffffff"
+LIGHT = "#f3f4f7"
+"""The page; its cards are white, which is easier to read on."""
 DARK = "#1b1e24"
 TEXT_CONTRAST = 4.5
 _COLOR = re.compile(r"^#[0-9a-fA-F]{6}$")

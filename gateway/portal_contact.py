@@ -13,10 +13,8 @@ from typing import Any
 
 from flask import Response, g, request
 
-from chassis.rpc import RemoteFault
-from contracts.errors import DeadlineExceeded, Unavailable
 from contracts.portal import WRITE_MESSAGE
-from gateway.portal_pages import held_link, own_session, portal_pages, see_other, trouble
+from gateway.portal_pages import held_link, own_session, portal_pages, see_other
 from gateway.portal_session import OpenLink
 from gateway.portal_view import contact_response, own_words
 
@@ -41,10 +39,7 @@ def write_message() -> Response:
     message = {"link_id": link.link_id, "body": body, "once": request.form.get("once", "")}
     if WRITE_MESSAGE.request().validate(message):
         return _show(link, typed=body, error=own_words().say(_UNFIT), status=422)
-    try:
-        g.calls.portal.write_message(**message)
-    except (Unavailable, DeadlineExceeded, RemoteFault) as error:
-        return trouble(error)
+    g.calls.portal.write_message(**message)
     return see_other(".show_contact", done="message")
 
 

@@ -6,7 +6,8 @@ page has one form for each section of a form on a case (see portal_filling_in.py
     POST /p   csrf_token, task (the case task's id), answer (none, one or several), save (to go on later); of files: see
               portal_uploads.py
 
-Both answer 303 to /p, or 422 with the page again. Whatever is wrong with a link, the answer is one and the same 410.
+Both answer 303 to /p, or 422 with the page again. Whatever is wrong with a link, the answer is one and the same 410; a
+form that meets it comes back with it, to be sent once the link was opened again.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from contracts.errors import CasewireError, Conflict, DeadlineExceeded, Gone, In
 from gateway.oversized_forms import MOST_PARTS
 from gateway.portal_filling_in import SeveralAnswers, is_id
 from gateway.portal_forms import typed_answer
+from gateway.portal_sent_again import sent_form
 from gateway.portal_session import OpenLink, PortalSession, session_for
 from gateway.portal_uploads import TOO_LARGE, kept_fields, send_files
 from gateway.portal_view import GOES_ON, action, language_asked, own_words, page_response, render
@@ -170,7 +172,8 @@ def _link_ended(error: Gone) -> Response:
 @portal_pages.errorhandler(CasewireError)
 @portal_pages.errorhandler(RemoteFault)
 def _service_failed(error: Exception) -> Response:
-    return trouble(error)
+    sent = sent_form(own_session())
+    return trouble(error, sent.fields, sent.unsent, sent.action) if sent else trouble(error)
 
 
 @portal_pages.errorhandler(HTTPException)
@@ -182,20 +185,30 @@ def _http_error(error: HTTPException) -> Response:
 
 def _gone(token_hash: str | None) -> Response:
     """The one calm page for a link that is wrong, expired or revoked, or that this browser does not hold."""
-    response = render(
-        "portal/gone.html", own_words(), status=410, action=url_for(".ask_for_new_link", **language_asked())
-    )
+    ask_at = url_for(".ask_for_new_link", **language_asked())
+    response = render("portal/gone.html", own_words(), status=410, ask_at=ask_at, sent=sent_form(own_session()))
     if token_hash is not None:
         own_session().remember_to_ask(response, token_hash)
     return response
 
 
-def trouble(error: Exception, kept: list[tuple[str, str]] | None = None, unsent: bool = False) -> Response:
-    """The page for what is not to be had just now. `kept`: the fields of a form, to be sent again; `unsent`: it had
-    files, which nobody can keep for it: what else it held is saved then, and the files are chosen anew."""
+def trouble(
+    error: Exception, kept: list[tuple[str, str]] | None = None, unsent: bool = False, again_at: str | None = None
+) -> Response:
+    """The page for what is not to be had just now. `kept`: the fields of a form, to be sent again (to `again_at`, else
+    to /p); `unsent`: it had files, which nobody can keep for it: what else it held is saved then, and the files are
+    chosen anew."""
     code = error.code if isinstance(error, CasewireError) else "remote_fault"
     _log.warning("portal_page_failed", code=code)
-    response = render("portal/trouble.html", own_words(), action=action(), kept=kept, unsent=unsent, status=503)
+    response = render(
+        "portal/trouble.html",
+        own_words(),
+        status=503,
+        action=action(),
+        again_at=again_at or action(),
+        kept=kept,
+        unsent=unsent,
+    )
     response.headers["Retry-After"] = "5"
     return response
 

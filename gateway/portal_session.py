@@ -64,17 +64,21 @@ class PortalSession:
         """Whether a form came from the page of this very link."""
         return _load(self._forms, token) == link.link_id
 
+    def was_own_form(self, token: str | None) -> bool:
+        """Whether a form came from a page of ours, of whatever link and however long ago: enough to hand it back."""
+        return _load(self._forms, token, max_age=None) is not None
+
     def _set(self, response: Response, name: str, value: str | bytes) -> None:
         # Without Max-Age: it ends with the browser's session, since phones are shared and sold.
         text = value.decode() if isinstance(value, bytes) else value
         response.set_cookie(name, text, path=PATH, httponly=True, secure=self._secure, samesite="Lax")
 
 
-def _load(serializer: URLSafeTimedSerializer, value: str | None) -> object:
+def _load(serializer: URLSafeTimedSerializer, value: str | None, max_age: int | None = LIFE) -> object:
     if not value:
         return None
     try:
-        return serializer.loads(value, max_age=LIFE)
+        return serializer.loads(value, max_age=max_age)
     except BadData:
         return None
 

@@ -203,6 +203,37 @@ def test_it_fits_a_small_phone_with_large_targets(fake, visit, path, of_form):
         assert box["x"] + box["width"] <= SMALL["width"]
 
 
+def test_no_word_is_broken_where_type_is_twice_as_large(fake, visit):
+    fake.add("token", case_task(1, "one_choice", "Which county?", options=["Cumberland"], required=True))
+    page = visit("/p/token")
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    expect(page.locator(".bar")).to_be_visible()
+    for words, lines in ((page.get_by_text("Harbor & Lane", exact=True), 2), (page.get_by_text("Cumberland"), 1)):
+        box = words.bounding_box()
+        line = float(words.evaluate("element => parseFloat(getComputedStyle(element).lineHeight)"))
+        assert box is not None
+        assert box["height"] < (lines + 0.5) * line
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_what_was_written_before_the_session_ended_is_sent_after_the_link_was_opened_again(fake, visit, site):
+    fake.add("token", case_task(1, "long_text", "What happened?"))
+    page = visit("/p/token")
+    page.get_by_label("What happened?").fill("It rained.\nThen I fell.")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Send my answer").tap()
+    expect(page).to_have_title("What you sent has not reached us")
+    expect(page.get_by_role("alert")).to_be_focused()
+    expect(page.get_by_text("Then I fell.")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    again = page.context.new_page()
+    again.goto(f"{site}/p/token")
+    again.close()
+    page.get_by_role("button", name="Send it again").tap()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, Ana")
+    assert fake.answer_of(id_of(1)) == "It rained.\nThen I fell."
+
+
 def test_the_firms_color_and_the_dark_are_followed(fake, visit):
     fake.add("token", case_task(1, "phone", "Your number"), branding={"color": "#f2c200"})
     light, dark = visit("/p/token", color_scheme="light"), visit("/p/token", color_scheme="dark")

@@ -45,7 +45,9 @@ def test_a_message_sent_twice_by_one_form_is_one(fake, browser):
 def test_a_message_that_cannot_be_taken_is_shown_again(fake, browser, body):
     refused = browser.post("/p/contact/message", data={**fields(browser), "body": body})
     assert refused.status_code == 422
-    assert "Write your message first" in refused.text
+    assert re.search(r'<a href="#body" id="error-body">Write your message first', refused.text)
+    assert 'aria-describedby="hint-body error-body" aria-invalid="true"' in refused.text
+    assert "<title>Error: Write to Harbor &amp; Lane</title>" in refused.text
     assert fake.written == {}
 
 
@@ -87,3 +89,22 @@ def test_without_a_link_or_a_service_the_page_says_so_calmly(fake, browser):
 
 def test_it_is_in_the_clients_language(browser):
     assert "Escriba a Harbor &amp; Lane" in browser.get("/p/contact?lang=es").text
+
+
+@pytest.mark.parametrize("error", [Unavailable("service_unavailable"), Gone("link_gone")])
+@pytest.mark.parametrize(
+    ("name", "typed"), [("message", {"body": "When is my hearing?"}), ("preferences", {"shown": "sms"})]
+)
+def test_what_could_not_be_taken_is_there_to_be_sent_again(fake, browser, name, typed, error):
+    form = fields(browser) | typed
+    fake.trouble = error
+    refused = browser.post(f"/p/contact/{name}", data=form)
+    assert refused.status_code in (503, 410)
+    fake.trouble = None
+    again = re.search(r'<form method="post" action="([^"]+)" accept-charset.*?</form>', refused.text, re.S)
+    assert again is not None
+    kept = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', again[0]))
+    assert browser.post(again[1], data=kept).status_code == 303
+    assert (list(fake.written.values()), fake.preferences["sms"]) == (
+        (["When is my hearing?"], "opted_in") if name == "message" else ([], "opted_out")
+    )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 import re
+import time
 
 import pytest
+from itsdangerous import TimestampSigner
 
 from chassis.rpc import RemoteFault
 from chassis.tokens import hash_token
 from contracts.errors import Unavailable
+from gateway.portal_session import LIFE
 from tests.stand_ins.portal_app import FakePortal, case_task, id_of, make_app
 
 PHONE = {"target": "client", "field": "phone"}
@@ -254,6 +258,41 @@ def test_a_link_that_ends_while_its_page_is_open_can_be_asked_for_again(fake, br
     assert browser.get("/p").status_code == 410
     browser.post("/p/new-link")
     assert fake.asked == [hash_token("token")]
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "has not reached us"), ("es", "no nos ha llegado")])
+def test_what_was_typed_comes_back_where_the_session_ended_meanwhile(fake, browser, lang, said):
+    fake.add("token", case_task(1, "long_text", "What happened?"))
+    form = form_of(opened(browser, "token"))
+    browser.delete_cookie("casewire_link", path="/p")
+    response = browser.post(f"/p?lang={lang}", data={**form, "answer": "It <rained>.\nThen I fell."})
+    assert response.status_code == 410
+    assert said in response.text
+    assert '<p class="written" dir="auto">It &lt;rained&gt;.\nThen I fell.</p>' in response.text
+    assert 'class="language"' not in response.text
+    again = {name: html.unescape(value) for name, value in form_of(response.text).items()}
+    assert browser.post("/p", data=again).status_code == 410
+    opened(browser, "token")
+    assert browser.post("/p", data=again).status_code == 303
+    assert fake.answer_of(id_of(1)) == "It <rained>.\nThen I fell."
+
+
+def test_what_was_typed_before_yesterday_comes_back_too_and_then_on_the_page(fake, browser, monkeypatch):
+    fake.add("token", case_task(1, "long_text", "What happened?"))
+    form = form_of(opened(browser, "token"))
+    two_days_later = int(time.time()) + 2 * LIFE
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda signer: two_days_later)
+    response = browser.post("/p", data={**form, "answer": "It rained."})
+    assert (response.status_code, "It rained." in response.text) == (410, True)
+    opened(browser, "token")
+    response = browser.post("/p", data=form_of(response.text))
+    assert (response.status_code, "It rained." in response.text) == (400, True)
+
+
+def test_the_words_of_another_site_are_not_put_on_the_page_of_no_link(browser):
+    response = browser.post("/p", data={"csrf_token": "forged", "task": id_of(1), "answer": "Call 555"})
+    assert response.status_code == 410
+    assert "Call 555" not in response.text
 
 
 # Questions

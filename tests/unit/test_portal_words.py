@@ -13,6 +13,7 @@ from gateway import portal_colors
 from gateway.portal_words import LANGUAGES, REFUSALS, words
 
 GATEWAY = Path(portal_colors.__file__).parent
+PORTAL_CSS = GATEWAY / "static" / "portal" / "portal.css"
 METHODS = [("portal_*.py", "python"), ("templates/portal/**.html", "jinja2.ext:babel_extract")]
 KEYWORDS = {"_": None, "say": None, "count": (1, 2)}
 
@@ -50,6 +51,9 @@ def test_any_color_of_a_firm_can_be_read(color):
     values = dict(re.findall(r"--([\w-]+):(#[0-9a-f]{6})", css))
     assert portal_colors.contrast(values["on-brand"], values["brand"]) >= 4.5
     assert portal_colors.contrast(values["accent-light"], "#ffffff") >= 4.5
+    page = re.search(r"--page: (#[0-9a-f]{6})", PORTAL_CSS.read_text())
+    assert page is not None
+    assert portal_colors.contrast(values["accent-light"], page[1]) >= 4.5
     assert portal_colors.contrast(values["accent-dark"], portal_colors.DARK) >= 4.5
 
 
