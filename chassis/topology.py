@@ -23,7 +23,7 @@ RETRY_SECONDS: tuple[float, ...] = (5, 30, 300)
 
 DELIVERY_LIMIT = 20
 """Deliveries without an answer. A batch that is killed counts for the innocent in it too, so that this is the last
-resort; `chassis.suspects` finds the guilty long before."""
+resort; `chassis.event_handling` finds the guilty long before."""
 
 _QUORUM = {
     "x-queue-type": "quorum",
