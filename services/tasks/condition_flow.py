@@ -15,7 +15,7 @@ from contracts.tasks import TASKS_SHOWN, TASKS_SKIPPED, Due
 from services.tasks import due_dates, task_files
 from services.tasks.case_tasks import CaseTasks
 from services.tasks.conditions import Item, visible
-from services.tasks.history import change_of
+from services.tasks.history import change_of, note_due_change
 from services.tasks.models import CaseTask
 from services.tasks.sealed_answers import destroy_keys, opened
 
@@ -30,12 +30,16 @@ def apply(uow: UnitOfWork, tasks: CaseTasks, *, calendar: due_dates.Calendar, no
     now.
     """
     hidden, shown = _decided(uow.session, tasks.all, calendar, now)
+    due_before = {task.id: task.due_at for task in (*hidden, *shown)}
     for task in hidden:
         task.skip(now)
         uow.session.add(change_of(task, "skipped", {}, now))
     for task in shown:
         task.show(due_dates.due_at(_rule(task.due_rule), now, calendar), now)
         uow.session.add(change_of(task, "shown", {}, now))
+    for task in (*hidden, *shown):
+        if task.due_at != due_before[task.id]:
+            note_due_change(uow, task, due_before[task.id], now)
     if with_files := [task.id for task in hidden if task.kind in task_files.WITH_FILES]:
         task_files.release(uow, with_files)
     if sealed := [task.id for task in hidden if task.sealed]:

@@ -13,9 +13,10 @@ from sqlalchemy import select
 
 from chassis.columns import new_id
 from chassis.context import Context, use
+from chassis.testing import outbox_events
 from contracts.errors import Conflict
-from contracts.tasks import TASKS_SHOWN, TASKS_SKIPPED
-from services.tasks import answers, assigning, case_forms, conditions, facts, forms, views
+from contracts.tasks import TASK_DUE_CHANGED, TASKS_SHOWN, TASKS_SKIPPED
+from services.tasks import answers, assigning, case_forms, conditions, facts, forms, history, views
 from services.tasks.models import CaseTask, CaseTaskChange
 from tests.examples import examples
 from tests.service.one_database import on_one
@@ -140,7 +141,8 @@ def test_a_correction_hides_an_answered_grandchild_which_returns_blank(office: O
     assert second["answer_version"] > hidden["answer_version"] > first["answer_version"], "no older one comes after it"
     with office.db.read() as session:
         said = select(CaseTaskChange.kind).where(CaseTaskChange.case_task_id == case.ids["phone"])
-        assert sorted(session.scalars(said)) == ["answered", "answered", "shown", "shown", "skipped"]
+        kinds = sorted(session.scalars(said))
+        assert kinds == ["answered", "answered", *["due_changed"] * 3, "shown", "shown", "skipped"]
 
 
 def test_a_refusal_of_a_hidden_answer_comes_too_late(office: Office) -> None:
@@ -186,6 +188,24 @@ def test_a_fixed_date_comes_back_as_it_was_and_a_blank_answer_is_no_value(office
     case.answer("name", "  ")
     assert case.statuses() == {"name": "completed", "why": "to_do", "who": "to_do"}
     assert case.task("why")["due_at"] == at
+
+
+def test_a_date_that_a_condition_takes_away_and_gives_back_is_kept_as_history(office: Office) -> None:
+    days = {"mode": "relative", "days": 2}
+    case = Case(office, {"tasks": {"will": {}, "where": {"condition": on("will"), "due": days}}})
+    first, second = NOW, NOW + dt.timedelta(days=9)
+    case.answer("will", True, now=first)
+    due = [case.task("where")["due_at"]]
+    case.answer("will", False, now=first + dt.timedelta(hours=1))
+    case.answer("will", True, now=second)
+    due.append(case.task("where")["due_at"])
+    asked = {"case_task_id": case.ids["where"], "limit": 50, "cursor": None, "sort": "created_at"}
+    changes = history.list_case_task_changes(office.db, **asked)["data"]
+    moved = [change["facts"] for change in changes if change["kind"] == "due_changed"]
+    one, other = map(history.wire_instant, due)
+    assert moved == [{"from": None, "to": one}, {"from": one, "to": None}, {"from": None, "to": other}]
+    events = [event for event in outbox_events(office.db, TASK_DUE_CHANGED) if event.subject == case.ids["where"]]
+    assert {event.data["due_at"] for event in events} == {*due, None}
 
 
 def test_what_follows_a_hidden_task_has_no_date_until_that_is_back_and_done(office: Office) -> None:
