@@ -19,7 +19,7 @@ from chassis.value_sets import among
 from contracts.errors import Invalid, NotFound
 from services.cases.default_forms import demand_forms
 from services.cases.limits import demand_no_limit, demand_type
-from services.cases.models import CaseType
+from services.cases.models import CaseType, name_key
 from services.cases.type_fields import fields_of, replace_fields
 from services.cases.type_statuses import replace_statuses, statuses_of
 from services.cases.uniqueness import typed_clashes
@@ -37,7 +37,7 @@ def create_case_type(db: Database, calls: Any, command: Record, *, now: dt.datet
     demand_forms(calls, command.get("default_form_ids"))
     with typed_clashes(), db.unit_of_work() as uow:
         given = {name: command[name] for name in _PLAIN if name in command}
-        case_type = CaseType(**given, created_at=now, updated_at=now)
+        case_type = CaseType(**given, name_key=name_key(command["name"]), created_at=now, updated_at=now)
         uow.session.add(case_type)
         uow.session.flush()
         replace_statuses(uow, case_type.id, command["statuses"], now)
@@ -88,7 +88,9 @@ def update_case_type(
         case_type.expect_version(expected_version)
         before = _records(uow.session, [case_type])[0]
         for name in _PLAIN:
-            if name in changes:
+            if name == "name" and name in changes:
+                case_type.rename(changes[name])
+            elif name in changes:
                 setattr(case_type, name, changes[name])
         if "statuses" in changes:
             replace_statuses(uow, case_type_id, changes["statuses"], now)

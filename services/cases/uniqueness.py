@@ -26,6 +26,7 @@ MEANINGS: Mapping[UniqueConstraint | Index, tuple[str, str]] = {
     _named(Case, "uq_cases_number"): (NUMBER_TAKEN, "number"),
     _named(Case, "uq_cases_external_source_id"): ("external_source_id_taken", "external_source_id"),
     _named(CaseType, "uq_case_type_name"): ("name_taken", "name"),
+    _named(CaseType, "uq_case_type_name_key"): ("name_taken", "name"),
     _named(CaseList, "uq_case_list_name"): ("name_taken", "name"),
     _named(NewClientRequest, "uq_new_client_request_key"): ("idempotency_key_in_use", ""),
 }

@@ -88,8 +88,8 @@ def test_a_row_becomes_a_case_with_all_that_it_says(office: ImportOffice) -> Non
 
 
 def test_of_two_types_with_names_alike_the_one_is_meant_that_is_written_so(office: ImportOffice) -> None:
-    types = [office.case_type(name=name) for name in ("Probate", "probate")]
-    found = office.import_all([[*HEADER, "Type"], [*row(1), "probate"], [*row(2), "Probate"], [*row(3), "PROBATE"]])
+    types = [office.case_type(name=name) for name in ("Notaría", "Notaria")]
+    found = office.import_all([[*HEADER, "Type"], [*row(1), "Notaria"], [*row(2), "Notaría"], [*row(3), "NOTARIA"]])
     assert counts(found) == (3, 0, 0, 0)
     cases = office.by_name()
     assert [cases[f"Case {number}"]["case_type_id"] for number in (1, 2, 3)] == [

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 
 from chassis.columns import new_id
-from tests.service.old_rows import OldDatabase, check_imports_asked_again, old, versions_postgresql, versions_sqlite
+from tests.service.old_rows import (
+    NOW,
+    OldDatabase,
+    check_imports_asked_again,
+    old,
+    versions_postgresql,
+    versions_sqlite,
+)
 
 __all__ = ["old", "versions_postgresql", "versions_sqlite"]
 
@@ -71,3 +79,18 @@ def test_imports_there_are_everybodys(old: Old) -> None:
     assert database.rows("file_import", *columns, "sees_only") == [(*row, None) for row in kept]
     database.back_to("0014")
     assert database.rows("file_import", *columns) == kept
+
+
+def test_types_there_of_one_name_stay_as_they_are(old: Old) -> None:
+    database = old("cases", "0016")
+    firm_id, other_id = new_id(), new_id()
+    for age, (whose, name) in enumerate(
+        [(firm_id, "Divorce"), (firm_id, "divorce "), (firm_id, "Probate"), (other_id, "DIVORCE")]
+    ):
+        made = NOW + dt.timedelta(days=age)
+        database.put("case_type", firm_id=whose, id=new_id(), name=name, created_at=made)
+    database.to("0017")
+    keyed = [("DIVORCE", "divorce"), ("Divorce", "divorce"), ("Probate", "probate"), ("divorce ", None)]
+    assert database.rows("case_type", "name", "name_key") == keyed
+    database.back_to("0016")
+    assert database.rows("case_type", "name") == [(name,) for name, _ in keyed]

@@ -56,6 +56,20 @@ def test_a_case_type_is_read_as_it_was_written(office: Office) -> None:
     assert refusal(Conflict, office.case_type) == ("name_taken", ["name"])
 
 
+@on_one_database
+def test_two_case_types_have_two_names_however_they_are_written(office: Office) -> None:
+    first = office.case_type(name="Cafe\u0301  Probate")
+    other = office.case_type(name="Other")
+    for name in ("caf\u00e9 probate", " CAF\u00c9 Probate "):
+        assert refusal(Conflict, office.case_type, name=name) == ("name_taken", ["name"])
+        renaming = (office.service.update_case_type, other["id"], {"name": name}, None)
+        assert refusal(Conflict, *renaming) == ("name_taken", ["name"])
+    renamed = office.service.update_case_type(first["id"], {"name": "CAF\u00c9 PROBATE"}, None)
+    assert renamed["name"] == "CAF\u00c9 PROBATE"
+    office.service.update_case_type(first["id"], {"name": "Estate"}, None)
+    assert office.case_type(name="Caf\u00e9 probate")["name"] == "Caf\u00e9 probate"
+
+
 @pytest.mark.parametrize(
     ("changes", "place"),
     [

@@ -7,7 +7,8 @@ import datetime as dt
 from sqlalchemy import ForeignKeyConstraint, Index, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis.columns import Id, Json, new_id
+from chassis.columns import Folded, Id, Json, new_id
+from chassis.texts import fold
 from chassis.versioned import Versioned
 from services.cases.models.common import Base, FirmKeyed
 
@@ -15,21 +16,35 @@ _RESEALING = text("resealing")
 
 
 class CaseType(FirmKeyed, Versioned, Base):
-    """A kind of case. Its statuses and custom fields are rows of their own. `default_form_ids` are tasks'."""
+    """A kind of case. Its statuses and custom fields are rows of their own. `default_form_ids` are tasks'. `name_key`
+    is null of one that had the name of another one before that was refused, until it is renamed."""
 
     __tablename__ = "case_type"
     __table_args__ = (
         UniqueConstraint("firm_id", "name", name="uq_case_type_name"),
+        Index("uq_case_type_name_key", "firm_id", "name_key", unique=True),
         Index("ix_case_type_firm_id_created_at", "firm_id", "created_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(120))
+    name_key: Mapped[str | None] = mapped_column(Folded)
     number_prefix: Mapped[str | None] = mapped_column(String(10))
     number_digits: Mapped[int] = mapped_column(default=6, server_default="6")
     number_yearly: Mapped[bool] = mapped_column(default=False, server_default=false())
     archived: Mapped[bool] = mapped_column(default=False, server_default=false())
     default_form_ids: Mapped[list[str]] = mapped_column(Json, default=list, server_default="[]")
+
+    def rename(self, name: str) -> None:
+        """Another name. The same again is none."""
+        if name != self.name:
+            self.name, self.name_key = name, name_key(name)
+
+
+def name_key(name: str) -> str:
+    """What names have in common that a file or a list would not tell apart: without regard to case, and to spaces
+    around and between the words."""
+    return fold(" ".join(name.split()))
 
 
 class CaseStatus(FirmKeyed, Base):
