@@ -34,16 +34,13 @@ _DECISIVE = frozenset({"archived_at", "clients"})
 def follow_cases(db: Database, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
     """`case.created.v1` and `case.changed.v1`."""
     with db.unit_of_work(once=events) as uow:
-        _keep(uow, [event.data for event in uow.fresh])
-        turned = [event.data["case_id"] for event in uow.fresh if _DECISIVE.intersection(event.data["changed"])]
-        if turned and (waiting := _under_way(uow, turned)):
-            prepare_anew(uow, now, among(uow.session, Delivery.id, waiting))
+        _follow(uow, [event.data for event in uow.fresh], now)
 
 
-def follow_imports(db: Database, events: Sequence[ReceivedEvent]) -> None:
+def follow_imports(db: Database, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
     """`cases.imported.v1`."""
     with db.unit_of_work(once=events) as uow:
-        _keep(uow, [case for event in uow.fresh for case in event.data["cases"]])
+        _follow(uow, [case for event in uow.fresh for case in event.data["cases"]], now)
 
 
 def ask_for_older(db: Database, calls: Any) -> bool:
@@ -65,6 +62,13 @@ def ask_for_older(db: Database, calls: Any) -> bool:
         _keep(uow, told, "firm_id")
         uow.session.merge(CasesAsked(id=_ONE, done=not more, **reached))
     return more
+
+
+def _follow(uow: UnitOfWork, facts: Sequence[Facts], now: dt.datetime) -> None:
+    _keep(uow, facts)
+    turned = [entry["case_id"] for entry in facts if _DECISIVE.intersection(entry["changed"])]
+    if turned and (waiting := _under_way(uow, turned)):
+        prepare_anew(uow, now, among(uow.session, Delivery.id, waiting))
 
 
 def _under_way(uow: UnitOfWork, case_ids: Sequence[str]) -> list[str]:

@@ -43,6 +43,16 @@ def archived(desk: Desk, item: Item) -> None:
     tell(desk, item, ["archived_at"])
 
 
+def taken_back(desk: Desk, item: Item) -> None:
+    """By the undo of the import that made the case."""
+    facts_of(desk, item, client_ids=item["client_ids"], state="archived")
+    case = {**CASE_EVENT_EXAMPLE, "case_id": item["case_id"], "version": 2, "changed": ["number", "archived_at"]}
+    data = {"import_id": new_id(), "cases": [case]}
+    event = received(cases.CASES_IMPORTED, data, firm_id=desk.firm_id)
+    deliver(desk.service, "follow_imported_cases", event)
+    deliver(desk.service, "follow_imported_cases", event)
+
+
 def tell(desk: Desk, item: Item, changed: list[str]) -> None:
     data = {**CASE_EVENT_EXAMPLE, "case_id": item["case_id"], "version": 2, "changed": changed}
     event = received(cases.CASE_CHANGED, data, firm_id=desk.firm_id)
@@ -51,7 +61,7 @@ def tell(desk: Desk, item: Item, changed: list[str]) -> None:
 
 
 @pytest.mark.parametrize("prepared", [False, True], ids=["waiting", "prepared"])
-@pytest.mark.parametrize(("change", "left"), [(taken_off, 1), (archived, 0)])
+@pytest.mark.parametrize(("change", "left"), [(taken_off, 1), (archived, 0), (taken_back, 0)])
 def test_what_waits_about_a_case_is_not_sent_once_it_is_not_the_clients_any_more(
     desk: Desk, change: Change, left: int, prepared: bool
 ) -> None:

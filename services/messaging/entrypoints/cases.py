@@ -23,7 +23,7 @@ class CaseEntrypoints(Dependencies):
 
     @on(cases.CASES_IMPORTED, batch=2)
     def follow_imported_cases(self, events: list[ReceivedEvent]) -> None:
-        known_cases.follow_imports(self.db, events)
+        known_cases.follow_imports(self.db, events, utc_now())
 
     @every(60, "messaging: ask for older cases")
     def ask_for_older_cases(self) -> bool:
