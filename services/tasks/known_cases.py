@@ -6,7 +6,7 @@ the order of their ids, so that two replicas wait for each other and do not dead
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -49,24 +49,45 @@ def follow_imports(db: Database, events: Sequence[ReceivedEvent]) -> None:
 
 
 def ask_for_unknown(db: Database, calls: Any) -> bool:
-    """Asks for a page of the cases that nothing was heard of, of all firms; whether there may be more.
+    """Asks for the cases that nothing was heard of, of all firms, in pages; whether there may be more.
 
-    Those that `cases` does not know either are forgotten. Raises Unavailable, DeadlineExceeded.
+    Those that `cases` does not know either are forgotten. A firm that fails keeps no other one waiting; what it raises,
+    Unavailable or DeadlineExceeded say, is raised in the end.
     """
+    left_out: set[str] = set()
+    failure: Exception | None = None
+    while True:
+        page = _unknown(db, left_out)
+        for firm_id, rows in groupby(page, lambda row: row[0]):
+            with use(Context(firm_id=firm_id)):
+                try:
+                    _ask_of_firm(db.for_firm(firm_id), calls, [case_id for _, case_id in rows])
+                except Exception as error:
+                    failure = failure or error
+                    left_out.add(firm_id)
+        if len(page) < AT_ONCE or not left_out:
+            if failure is not None:
+                raise failure
+            return len(page) == AT_ONCE
+
+
+def _unknown(db: Database, left_out: Collection[str]) -> list[tuple[str, str]]:
+    # The value is in the text: a partial index serves where the query says the same.
+    unknown = select(KnownCase.firm_id, KnownCase.case_id).where(KnownCase.version == literal_column("0"))
+    if left_out:
+        unknown = unknown.where(KnownCase.firm_id.not_in(sorted(left_out)))
     with db.across_firms("unknown cases of every firm are asked for by a timer").read() as session:
-        # The value is in the text: a partial index serves where the query says the same.
-        unknown = select(KnownCase.firm_id, KnownCase.case_id).where(KnownCase.version == literal_column("0"))
-        page = session.execute(unknown.order_by(KnownCase.firm_id, KnownCase.case_id).limit(AT_ONCE)).all()
-    for firm_id, rows in groupby(page, lambda row: row.firm_id):
-        ids = [row.case_id for row in rows]
-        with use(Context(firm_id=firm_id)):
-            told = _facts(calls, ids)
-            with db.for_firm(firm_id).unit_of_work() as uow:
-                keep(uow, told)
-                gone = sorted(set(ids) - {facts["case_id"] for facts in told})
-                still_unknown = (among(uow.session, KnownCase.case_id, gone), KnownCase.version == 0)
-                uow.session.execute(delete(KnownCase).where(*still_unknown), execution_options=_QUIET)
-    return len(page) == AT_ONCE
+        rows = session.execute(unknown.order_by(KnownCase.firm_id, KnownCase.case_id).limit(AT_ONCE))
+        return [(row.firm_id, row.case_id) for row in rows]
+
+
+def _ask_of_firm(db: Database, calls: Any, case_ids: Sequence[str]) -> None:
+    told = _facts(calls, case_ids)
+    with db.unit_of_work() as uow:
+        keep(uow, told)
+        gone = sorted(set(case_ids) - {facts["case_id"] for facts in told})
+        still_unknown = (among(uow.session, KnownCase.case_id, gone), KnownCase.version == 0)
+        uow.session.execute(delete(KnownCase).where(*still_unknown), execution_options=_QUIET)
 
 
 def keep(uow: UnitOfWork, facts: Iterable[Facts]) -> None:

@@ -40,7 +40,8 @@ def announce_due(db: Database, calls: Any, now: dt.datetime, *, at_once: int = A
     """Announces deadlines of all firms, those that passed first before the others; True if there may be more.
 
     A firm whose staff or cases cannot be asked waits for the next turn, and so does one with a deadline that cannot be
-    announced, whatever the reason; they keep no other one waiting. What nobody expected is raised in the end.
+    announced, whatever the reason, and one whose page another replica has; they keep no other one waiting. What nobody
+    expected is raised in the end.
     """
     left_out: set[str] = set()
     unexpected: Exception | None = None
@@ -50,7 +51,11 @@ def announce_due(db: Database, calls: Any, now: dt.datetime, *, at_once: int = A
         for firm_id, rows in groupby(sorted(page), key=lambda row: row[0]):
             with use(Context(firm_id=firm_id)):
                 try:
-                    announced += _announce(db.for_firm(firm_id), calls, [id_ for _, id_ in rows], now)
+                    of_firm = _announce(db.for_firm(firm_id), calls, [id_ for _, id_ in rows], now)
+                    announced += of_firm
+                    if not of_firm:
+                        # Another replica has them, and needs no help; without it, the same page would be looked at on.
+                        left_out.add(firm_id)
                 except (CasewireError, RemoteFault) as error:
                     _log.warning("overdue_waits", firm_id=firm_id, code=getattr(error, "code", type(error).__name__))
                     left_out.add(firm_id)
@@ -60,7 +65,6 @@ def announce_due(db: Database, calls: Any, now: dt.datetime, *, at_once: int = A
         if len(page) < at_once or not left_out:
             if unexpected is not None:
                 raise unexpected
-            # Where nothing was announced another replica has the page: it needs no help.
             return len(page) == at_once and announced > 0
 
 

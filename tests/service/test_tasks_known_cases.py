@@ -139,6 +139,30 @@ def test_unknown_cases_are_asked_for_in_pages_until_none_is_left(
     assert archived(office, task) is True
 
 
+@pytest.mark.parametrize("failure", [Unavailable("cases_away"), ZeroDivisionError()])
+def test_a_firm_whose_cases_cannot_be_asked_for_keeps_no_other_waiting(
+    office: Office, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    monkeypatch.setattr(known_cases, "AT_ONCE", 2)
+    first = Office(office.everywhere, office.files)
+    first, last = sorted([first, office], key=lambda one: one.firm_id)
+    for one in (first, last):
+        with one.db.unit_of_work() as uow:
+            uow.insert(KnownCase, [{"case_id": one.cases.open()} for _ in range(3)])
+    answers = last.cases.facts
+
+    def facts(case_ids: list[str]) -> Any:
+        if not set(case_ids) <= set(last.cases.clients):
+            raise failure
+        return answers(case_ids)
+
+    last.calls.answers[GET_CASE_FACTS] = facts
+    with pytest.raises(type(failure)):
+        known_cases.ask_for_unknown(last.everywhere, last.calls)
+    assert {(known(last, case_id) or {})["version"] for case_id in last.cases.clients} == {1}
+    assert {(known(first, case_id) or {})["version"] for case_id in first.cases.clients} == {0}
+
+
 def test_tasks_that_are_assigned_in_bulk_are_archived_if_their_case_is(office: Office) -> None:
     template_id, cases = office.template(), [office.cases.open() for _ in range(2)]
     deliver(office.service, "follow_changed_cases", told(office, cases[0], version=2, archived=True))

@@ -217,6 +217,35 @@ def test_a_deadline_that_cannot_be_announced_keeps_no_other_firm_waiting(
     assert (told(office), told(stranger)) == ([(task["id"], DUE)], [])
 
 
+@pytest.mark.parametrize("one_fails", [False, True])
+def test_a_firm_whose_tasks_another_replica_has_keeps_no_other_waiting(
+    office: Office, database: Database, monkeypatch: pytest.MonkeyPatch, one_fails: bool
+) -> None:
+    broken, busy = (Office(database, office.files) for _ in range(2))
+    if one_fails:
+        with use(broken.context):
+            broken.assign(due=fixed(DUE - 2 * DAY))
+    with use(busy.context):
+        held = busy.assign(due=fixed(DUE - DAY))
+    task = office.assign(due=fixed(DUE))
+    act = overdue.overdue_actions.act
+
+    def failing(uow: Any, planned: list[Any], now: dt.datetime) -> None:
+        if any(of.firm_id == broken.firm_id for of, _ in planned):
+            raise Unavailable("broker_away")
+        act(uow, planned, now)
+
+    monkeypatch.setattr(overdue.overdue_actions, "act", failing)
+    with use(busy.context), busy.db.unit_of_work() as uow:
+        locked = uow.session.scalars(select(CaseTask).where(CaseTask.id == held["id"]).with_for_update()).one()
+        locked.complete("", answered_by="staff", client_id=None, link_id=None, now=NOW)
+        uow.session.flush()
+        sweeping = eventlet.spawn(sweep, office, at_once=1)
+        until_held_up(office.db, sweeping)
+    assert sweeping.wait() is False
+    assert (told(office), told(busy)) == ([(task["id"], DUE)], [])
+
+
 def test_a_task_that_gets_another_assignee_meanwhile_waits_for_the_next_turn(office: Office) -> None:
     handling = {"notify_staff_ids": [], "notify_assignee": True, "escalate": False, "remind_client": None}
     task = office.assign(template_id=office.template(overdue=handling), due=fixed(DUE))
