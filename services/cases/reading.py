@@ -110,7 +110,13 @@ def get_case_facts(db: Database, case_ids: Sequence[str]) -> Record:
         ids = [case.id for case in cases]
         clients, staff = client_ids_of(session, ids), staff_ids_of(session, ids)
         fields = fields_of(session, {case.case_type_id for case in cases})
-        values = opened(session, {case.id: case.custom_fields for case in cases})
+        # Nothing is unsealed but what stays sealed until a field that is sensitive no longer is tended to.
+        plain = {kind: {field.key for field in of_kind if not field.sensitive} for kind, of_kind in fields.items()}
+        kept = {
+            case.id: {key: value for key, value in case.custom_fields.items() if key in plain[case.case_type_id]}
+            for case in cases
+        }
+        values = opened(session, kept)
     facts = {
         case.id: {
             "case_id": case.id,

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from chassis.columns import new_id, utc_now
 from chassis.context import Context, use
+from chassis.sealing import OwnerKeys
 from chassis.testing import deliver, outbox_events, received
 from contracts.cases import CREATE_CASE, FIELD_BECAME_SENSITIVE
 from contracts.errors import Conflict, Forbidden, Invalid
@@ -81,6 +82,20 @@ def test_sensitive_values_lie_sealed_and_are_read_in_clear_by_those_who_may(offi
             assert (seen["custom_fields"], seen["hidden"]) == ({"notes": "plain"}, hidden)
     facts = office.service.get_case_facts([case["id"]])["cases"][0]
     assert facts["custom_fields"] == {"notes": "plain"}
+
+
+def test_what_facts_leave_out_is_not_unsealed_for_them(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = made(office, kind_of(office), custom_fields=VALUES)
+    unsealed: list[Any] = []
+    unseal = OwnerKeys.unseal
+
+    def noted(keys: OwnerKeys, *given: Any) -> Any:
+        unsealed.append(given)
+        return unseal(keys, *given)
+
+    monkeypatch.setattr(OwnerKeys, "unseal", noted)
+    assert office.service.get_case_facts([case["id"]])["cases"][0]["custom_fields"] == {"notes": "plain"}
+    assert unsealed == []
 
 
 def test_who_may_not_see_a_field_may_not_change_it_or_look_for_it(office: Office) -> None:
