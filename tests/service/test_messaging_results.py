@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 
 import eventlet
 import pytest
 
 from contracts.errors import Unavailable
-from services.messaging.adapters.base import Deferred, NotConnected, Refused, Result, Unknown
+from services.messaging.adapters.base import Accepted, Deferred, NotConnected, Refused, Result, Unknown
 from services.messaging.consents.consent_ledger import list_consents
 from services.messaging.dispatching import doubts, results
 from services.messaging.statuses import record_delivery_status
@@ -254,6 +255,32 @@ def test_a_question_that_fails_leaves_no_other_in_doubt(desk: Desk, monkeypatch:
     desk.clock.advance(seconds=61)
     desk.sending.settle_some()
     assert desk.outcome(batch_id) == {"unknown": 1, "queued": 1}
+
+
+@on_one_database
+@pytest.mark.parametrize("which", [min, max])
+def test_a_finding_that_cannot_be_kept_leaves_no_other_in_doubt(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, which: Callable[[list[str]], str]
+) -> None:
+    desk.provider.answer = lambda message: Unknown("timeout")
+    batch_id = desk.ask([desk.item(desk.person()) for _ in range(3)])
+    desk.prepare()
+    for _ in range(3):
+        desk.send()
+        desk.clock.advance(seconds=1)
+    assert desk.outcome(batch_id) == {"unknown": 3}
+    bad, find = which([row.id for row in desk.deliveries(batch_id)]), desk.provider.find
+    unreadable = Accepted("SM1", price=Decimal("NaN"), status="sent", segments=2**70)
+    monkeypatch.setattr(desk.provider, "find", lambda question: unreadable if question.token == bad else find(question))
+    desk.clock.advance(seconds=61)
+    desk.sending.settle_some()
+    assert desk.outcome(batch_id) == {"unknown": 1, "queued": 2}
+    (left,) = [row for row in desk.deliveries(batch_id) if row.id == bad]
+    assert (left.lease_owner, left.due_at > desk.clock()) == (None, True), "it is asked about again, at its own pace"
+    desk.clock.advance(days=1)
+    desk.sending.settle_some()
+    (left,) = [row for row in desk.deliveries(batch_id) if row.id == bad]
+    assert (left.state, left.reason) == ("failed", "not_confirmed")
 
 
 def test_a_callback_settles_what_is_unknown(desk: Desk) -> None:

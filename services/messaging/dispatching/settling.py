@@ -10,6 +10,7 @@ import eventlet
 from chassis.context import Context, use
 from chassis.database import Database
 from chassis.telemetry import log_of, log_unexpected
+from contracts.errors import DeadlineExceeded, Unavailable
 from services.messaging import batches
 from services.messaging.adapters.base import Finding, Provider
 from services.messaging.dispatching import doubts
@@ -46,7 +47,29 @@ def _settle(
         asking = [(doubt, eventlet.spawn(_ask, provider, doubt)) for doubt in of_firm]
         found = [(doubt, question.wait()) for doubt, question in asking]
     with use(Context(firm_id=firm_id)):
-        doubts.settle(db, owner, found, now(), provider.ask_after if provider else ())
+        return _record(db, owner, found, now, provider.ask_after if provider else ())
+
+
+def _record(
+    db: Database,
+    owner: str,
+    found: Sequence[tuple[doubts.Doubt, Finding]],
+    now: Callable[[], dt.datetime],
+    pauses: Sequence[float],
+) -> int:
+    """Records what was found, and returns how much of it; if that is refused, in halves, so that a single bad finding
+    leaves no other in doubt: it is taken for none, as without an answer."""
+    try:
+        doubts.settle(db, owner, found, now(), pauses)
+    except (Unavailable, DeadlineExceeded):
+        raise
+    except Exception as error:
+        if len(found) > 1:
+            half = len(found) // 2
+            return sum(guarded(_record, db, owner, part, now, pauses) for part in (found[:half], found[half:]))
+        ((doubt, finding),) = found
+        log_unexpected(log, error, event="finding_not_recorded")
+        return _record(db, owner, [(doubt, None)], now, pauses) if finding is not None else 0
     return len(found)
 
 
