@@ -189,18 +189,28 @@ def test_it_fits_a_small_phone_with_large_targets(fake, visit, path, of_form):
     fake.add("token", *tasks, branding={"firm_name": "Okafor, Lindqvist, Bartholomew & Daughters"})
     page = visit("/p/token", SMALL)
     page.goto(page.url.partition("/p")[0] + path)
-    # Without JavaScript on the page, the protocol still measures it.
-    for target in page.locator("a:not(.skip), button:not(.unseen), input:not([type=hidden]), textarea, .choice").all():
-        box = target.bounding_box()
-        assert box is not None
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= SMALL["width"]
-        inside_a_choice = target.get_attribute("type") in ("radio", "checkbox")
-        assert box["height"] >= (24 if inside_a_choice else 44)
-    for block in page.locator("h1, h2, p, .card").all():
-        box = block.bounding_box()
-        assert box is not None
-        assert box["x"] + box["width"] <= SMALL["width"]
+    targets = measured(page.locator("a:not(.skip), button:not(.unseen), input:not([type=hidden]), textarea, .choice"))
+    for target in targets:
+        assert target["shown"]
+        assert target["x"] >= 0
+        assert target["x"] + target["width"] <= SMALL["width"]
+        inside_a_choice = target["type"] in ("radio", "checkbox")
+        assert target["height"] >= (24 if inside_a_choice else 44)
+    for block in measured(page.locator("h1, h2, p, .card")):
+        assert block["shown"]
+        assert block["x"] + block["width"] <= SMALL["width"]
+
+
+def measured(found):
+    """Where each element is, of which type, and whether it is shown at all. Without JavaScript on the page, the
+    protocol still measures it: all at once, for to ask one by one took a third of the test."""
+    return found.evaluate_all(
+        """elements => elements.map(element => {
+            const {x, width, height} = element.getBoundingClientRect();
+            const shown = element.checkVisibility({visibilityProperty: true}) && width > 0 && height > 0;
+            return {x, width, height, shown, type: element.getAttribute("type")};
+        })"""
+    )
 
 
 def test_no_word_is_broken_where_type_is_twice_as_large(fake, visit):
