@@ -73,6 +73,19 @@ def set_notify(uow: UnitOfWork, client_id: str, contact: Contact, notify: bool) 
     uow.emit(CONTACT_ACCESS_CHANGED, contact_id, data)
 
 
+def copy_notify(uow: UnitOfWork, whose: str, client_id: str, contact_ids: Sequence[str]) -> None:
+    """Makes the ties of a client, to those of these contacts that it has, say of notices what those of `whose` say."""
+    if not contact_ids:
+        return
+    said = select(ContactTie.contact_id, ContactTie.notify).where(
+        ContactTie.client_id == whose, among(uow.session, ContactTie.contact_id, contact_ids)
+    )
+    for contact_id, notify in uow.session.execute(said).all():
+        theirs = (ContactTie.client_id == client_id, ContactTie.contact_id == contact_id)
+        same = update(ContactTie).where(*theirs).values(notify=notify)
+        uow.session.execute(same, execution_options={"synchronize_session": False})
+
+
 def remove_client_contact(db: Database, now: dt.datetime, *, client_id: str, contact_id: str) -> None:
     """Ends this tie and no other. Raises NotFound `client_not_found`, Gone `client_merged`, and NotFound
     `contact_not_found` where there is none."""

@@ -83,6 +83,26 @@ def test_contacts_and_the_entry_of_the_directory_go_along_and_back(desk: Desk) -
     assert (tied(desk, one), tied(desk, two)) == ({both, since}, {both, theirs})
 
 
+@pytest.mark.parametrize("with_another", [False, True])
+def test_what_was_taken_from_the_survivor_since_comes_back_to_nobody(desk: Desk, with_another: bool) -> None:
+    one, two, three = (desk.create(kind="business", company_name=name)["id"] for name in ("One", "Two", "Three"))
+    theirs = (two, three) if with_another else (two,)
+    group, contact = group_of(desk, "Theirs", *theirs), contact_of(desk, "c@example.com", *theirs)
+    kept = contact_of(desk, "k@example.com", *theirs)
+    merges = [merge(desk, one, id_) for id_ in theirs]
+    with use(desk.context):
+        groups.group_members.change_group_members(desk.db, NOW, group_id=group, remove=[one])
+        contact_ties.remove_client_contact(desk.db, NOW, client_id=one, contact_id=contact)
+        contacts.update_client_contact(desk.db, client_id=one, contact_id=kept, changes={"notify": True})
+    for made in merges:
+        undo(desk, made["id"])
+    for id_ in (one, *theirs):
+        assert (in_groups(desk, id_), tied(desk, id_)) == (set(), {kept} if id_ != one else set())
+        assert not contact_ties.get_contact_access(desk.db, client_id=id_, contact_id=contact)["access"]
+    shown = contacts.get_contact(desk.db, contact_id=kept)
+    assert [entry["notify"] for entry in shown["clients"]] == [True] * len(theirs)
+
+
 def test_who_takes_a_contact_away_during_the_merge_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = (desk.create(kind="business", company_name=name)["id"] for name in ("Acme", "Acme Inc"))
     contact = contact_of(desk, "c@example.com", two)

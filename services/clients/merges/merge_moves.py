@@ -1,8 +1,9 @@
 """What goes along when a client is merged, besides its record: each kind of row that belongs to a client.
 
 The merged client's own rows stay where they are, for it is archived and in no list; the survivor gets its like, and an
-undo takes away what it got. Notes, and what was accepted of the privacy policy, move and come back. Activity stays: a
-client's activity is read with that of those merged into it.
+undo takes away what it got. A group or a contact that was taken away from the survivor since comes back to neither.
+Notes, and what was accepted of the privacy policy, move and come back. Activity stays: a client's activity is read with
+that of those merged into it.
 """
 
 from __future__ import annotations
@@ -143,6 +144,7 @@ def part(uow: UnitOfWork, merge_id: str, surviving_id: str, merged_id: str, now:
     statement = select(MergeMove.kind, MergeMove.row_id).where(MergeMove.merge_id == merge_id)
     for kind, row_id in uow.session.execute(statement.order_by(MergeMove.row_id)):
         got.setdefault(kind, []).append(row_id)
+    _follow_since(uow, surviving_id, merged_id, got.get(_Contacts.kind, ()), now)
     others = select(ClientMerge.id, ClientMerge.merged_id).where(
         ClientMerge.surviving_id == surviving_id, ClientMerge.undone_at.is_(None)
     )
@@ -157,6 +159,18 @@ def part(uow: UnitOfWork, merge_id: str, surviving_id: str, merged_id: str, now:
             mover.take_away(uow, surviving_id, merged_id, row_ids, now)
     noted = delete(MergeMove).where(MergeMove.merge_id == merge_id)
     uow.session.execute(noted, execution_options=_WITHOUT_SYNC)
+
+
+def _follow_since(
+    uow: UnitOfWork, surviving_id: str, merged_id: str, contact_ids: Sequence[str], now: dt.datetime
+) -> None:
+    """What was taken away from the survivor since the merge is not the merged one's again, and which of its contacts
+    hear of its cases stays as it was said since: nobody may get back into the portal, or be written to, by an undo."""
+    for mover in (_Groups(), _Contacts()):
+        ended = mover.of(uow.session, merged_id) - mover.of(uow.session, surviving_id)
+        if ended:
+            mover.take_away(uow, merged_id, surviving_id, sorted(ended), now)
+    contact_ties.copy_notify(uow, surviving_id, merged_id, contact_ids)
 
 
 def refuse_lost_business(session: Session, after: Record, merged_id: str) -> None:
