@@ -138,7 +138,9 @@ class BusLine(SharedExtension):
                     waiting.confirmed = True
         except eventlet.Timeout as expired:
             if writing:
-                # Half a frame may be out: nothing more can be written to this connection.
+                # Half a frame may be out: nothing more can be written to this connection; nor will who takes nothing
+                # take a new one.
+                self._failed_at = time.monotonic()
                 self._drop(self._connection)
             if expired is not timeout:
                 raise
@@ -159,7 +161,6 @@ class BusLine(SharedExtension):
     def _connect(self) -> None:
         if time.monotonic() - self._failed_at < RETRY_AFTER:
             raise Unavailable("bus_unavailable")
-        self._failed_at = time.monotonic()
         connection = Connection(self._uri, heartbeat=self._heartbeat, connect_timeout=PATIENCE, **self._options)
         try:
             connection.connect()
@@ -168,9 +169,10 @@ class BusLine(SharedExtension):
             if not self._embedded:
                 self._listen(connection, requests)
         except BaseException:
+            # From its end on: a frozen broker lets it wait for longer than others then fail at once.
+            self._failed_at = time.monotonic()
             connection.collect()
             raise
-        self._failed_at = float("-inf")
         self._connection, self._requests, self._replies = connection, requests, replies
 
     def _listen(self, connection: Connection, channel: Any) -> None:

@@ -53,7 +53,12 @@ def erase_in_the_middle(firm: Firm, load: Load, say: Say) -> list[Figure]:
     """`load.faults` clients are erased while they and others are written to."""
     deployment = firm.deployment
     mark = f"zq{time.time_ns() % 0xFFFFFF:06x}"
-    with _many_at_once(lambda number: _person(firm, mark, number), load.faults) as people:
+    # Of a type of their own: rows after this one take the other for all that the firm began with.
+    case_type = patiently(
+        lambda: firm.deployment.api.post("/v1/case-types", {"name": f"Estates {mark}", "statuses": [{"name": "New"}]},
+                                         key=f"type {mark}")
+    )  # fmt: skip
+    with _many_at_once(lambda number: _person(firm, case_type["id"], mark, number), load.faults) as people:
         _say_things(firm, people)
     _list(firm, people)
     words = Words(mark, [person.number for person in people])
@@ -107,7 +112,7 @@ def _count(found: dict[str, set[str]]) -> int:
 # People, and what is known of them
 
 
-def _person(firm: Firm, mark: str, number: int) -> Person:
+def _person(firm: Firm, case_type_id: str, mark: str, number: int) -> Person:
     api = firm.deployment.api
     own = f"{mark}x{number:04d}"
     phone = number_of(FIRST_NUMBER + int(mark[2:], 16) % 200_000 + number)
@@ -120,11 +125,10 @@ def _person(firm: Firm, mark: str, number: int) -> Person:
         "tags": [f"{own}tag"], "time_zone": "America/New_York",
     }  # fmt: skip
     made = patiently(lambda: api.post("/v1/clients", fields, key=own, headers={"X-Skip-Duplicate-Check": "true"}))
-    case_type = firm.case_type["id"]
     case = patiently(
         lambda: api.post(
             "/v1/cases",
-            {"case_type_id": case_type, "name": f"{own}case", "description": f"{own}story",
+            {"case_type_id": case_type_id, "name": f"{own}case", "description": f"{own}story",
              "clients": [{"client_id": made["id"]}]},
             key=own,
         )

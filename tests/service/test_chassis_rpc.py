@@ -207,6 +207,27 @@ def test_nobody_waits_for_a_frozen_broker(rabbitmq: Any, vhost: str, start: Star
         rabbitmq.resume()
 
 
+def test_who_asks_several_waits_only_once_for_a_frozen_broker_to_take_a_new_connection(
+    rabbitmq: Any, vhost: str, start: Start
+) -> None:
+    if not hasattr(rabbitmq, "pause"):
+        pytest.skip("needs a RabbitMQ that may be paused")
+    runner = start(Pets, Customer, bus=vhost, HEARTBEAT=1, DATABASE_URL=make_database(Base).url)
+    calls = calls_of(runner)
+    calls.pets.count_pets()
+    line = next(entry for entry in runner.service_map["customer"].extensions if isinstance(entry, BusLine))
+    rabbitmq.pause()
+    try:
+        eventually(lambda: line._connection is None)
+        begun = time.monotonic()
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="bus_unavailable"):
+                calls.pets.count_pets.start()
+        assert time.monotonic() - begun < 2 * PATIENCE
+    finally:
+        rabbitmq.resume()
+
+
 def test_a_repeated_key_gives_the_first_answer(calls: Any) -> None:
     with use(Context(firm_id=FIRM, idempotency_key="k1")):
         first = calls.pets.create_pet(name="Rex")
