@@ -99,7 +99,7 @@ def _night(firm: Firm, clock: Clock, twilio: TwilioStandIn, day: dt.date, recipi
     eventually(lambda: firm.counts(batch)["queued"] == recipients, "every delivery prepared", 120)
     gone = 0
     for zone in ZONES:
-        clock.set(opening[zone] - dt.timedelta(seconds=20))
+        clock.set(opening[zone] - dt.timedelta(minutes=2))
         eventually(lambda gone=gone: firm.sent(batch) == gone, f"only the zones before {zone} sent", 5)
         clock.set(opening[zone])
         gone += recipients // len(ZONES)

@@ -53,11 +53,9 @@ def erase_in_the_middle(firm: Firm, load: Load, say: Say) -> list[Figure]:
     """`load.faults` clients are erased while they and others are written to."""
     deployment = firm.deployment
     mark = f"zq{time.time_ns() % 0xFFFFFF:06x}"
-    # Of a type of their own: rows after this one take the other for all that the firm began with.
-    case_type = patiently(
-        lambda: firm.deployment.api.post("/v1/case-types", {"name": f"Estates {mark}", "statuses": [{"name": "New"}]},
-                                         key=f"type {mark}")
-    )  # fmt: skip
+    # Of a type of their own, whose name stays: rows after this one take the other for all that the firm began with.
+    named = {"name": f"Estates {time.time_ns()}", "statuses": [{"name": "New"}]}
+    case_type = patiently(lambda: deployment.api.post("/v1/case-types", named, key=named["name"]))
     with _many_at_once(lambda number: _person(firm, case_type["id"], mark, number), load.faults) as people:
         _say_things(firm, people)
     _list(firm, people)

@@ -139,7 +139,7 @@ def test_a_service_that_nobody_runs_is_unavailable_at_once(calls: Any) -> None:
     begun = time.monotonic()
     with pytest.raises(Unavailable, match="service_unavailable service=ghosts"):
         calls.ghosts.haunt()
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < PATIENCE
 
 
 def test_a_stopped_service_is_given_up_in_time(runner: ServiceRunner, calls: Any) -> None:
@@ -202,7 +202,7 @@ def test_nobody_waits_for_a_frozen_broker(rabbitmq: Any, vhost: str, start: Star
         for reply in (calls.pets.count_pets.start(), calls.pets.count_pets.start(), under_way):
             with pytest.raises(Unavailable, match="bus_unavailable"):
                 reply.result()
-        assert time.monotonic() - begun < PATIENCE + 0.4
+        assert time.monotonic() - begun < 2 * PATIENCE
     finally:
         rabbitmq.resume()
 
