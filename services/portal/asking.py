@@ -18,7 +18,8 @@ PAUSE = dt.timedelta(minutes=10)
 """Between two requests of one client, or of one contact, whichever link they hold."""
 MOST_TIMES = 5
 """For one link. Who has lost five new ones does not read them at the address on file."""
-_FOR_GOOD = ("client_deleted", "client_erased", "contact_closed")
+_FOR_GOOD = ("client_erased", "contact_closed")
+"""Not a deletion: staff may have restored the client since. Messaging sends nothing to who is deleted still."""
 
 
 def request_new_link(db: Database, now: dt.datetime, token_hash: str) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
@@ -18,11 +18,16 @@ from services.portal.models import Link
 
 
 def forget_clients(db: Database, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
-    """`client.erased.v1`: ends the clients' links and reports how many they have."""
+    """`client.erased.v1`: ends the clients' links for good, those too that had ended before, and reports how many they
+    have."""
     with db.unit_of_work(once=events) as uow:
         ids = sorted({client_id for event in uow.fresh for client_id in event.data["client_ids"]})
-        end(uow, now, among(uow.session, Link.client_id, ids), "client_erased")
-        links = Counter(uow.session.scalars(select(Link.client_id).where(among(uow.session, Link.client_id, ids))))
+        theirs = among(uow.session, Link.client_id, ids)
+        end(uow, now, theirs, "client_erased")
+        ended = update(Link).where(theirs, Link.revoked_for != "client_erased")
+        for_good = ended.values(revoked_for="client_erased", version=Link.version + 1, updated_at=now)
+        uow.session.execute(for_good, execution_options={"synchronize_session": False})
+        links = Counter(uow.session.scalars(select(Link.client_id).where(theirs)))
         uow.forget_mentions(ids)
         for event in uow.fresh:
             report = {

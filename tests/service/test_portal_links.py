@@ -205,10 +205,32 @@ def test_asking_again_and_again_sends_one_message(office):
     assert len([data for data in office.emitted(LINK_REQUESTED) if data["link_id"] == first.id]) == asking.MOST_TIMES
 
 
-def test_a_deleted_client_gets_no_new_link(office):
-    link = office.link()
+def deleted(office):
+    """The client is deleted: archived, until staff restores it or the firm's time is over."""
     data = {"client_id": office.client_id, "version": 3}
     deliver(office.service, "end_links_of_deleted", received(clients.CLIENT_DELETED, data, firm_id=office.firm_id))
+
+
+def test_who_was_deleted_and_restored_asks_for_a_new_link(office):
+    # Whether the client is there again is for messaging to ask, when it sends (test_messaging_new_links.py).
+    link = office.link()
+    deleted(office)
+    assert not office.is_open(link)
+    ask(office, link.hash)
+    assert [data["link_id"] for data in office.emitted(LINK_REQUESTED)] == [link.id]
+    assert office.is_open(office.link()), "staff shares again"
+
+
+@pytest.mark.parametrize("before", ["deleted", "revoked"])
+def test_who_was_erased_gets_no_new_link_however_the_old_one_had_ended(office, before):
+    link = office.link()
+    if before == "deleted":
+        deleted(office)
+    else:
+        links.revoke_link(office.db, NOW, link.id)
+    data = {"client_id": office.client_id, "erasure_id": new_id(), "version": 4, "client_ids": [office.client_id]}
+    event = received(clients.CLIENT_ERASED, data, firm_id=office.firm_id, subscription="forget_clients")
+    deliver(office.service, "forget_clients", event)
     ask(office, link.hash)
     assert office.emitted(LINK_REQUESTED) == []
 
