@@ -15,8 +15,8 @@ from sqlalchemy import Index, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.columns import Instant
-from chassis.context import Context, use
 from chassis.database import Database, UnitOfWork
+from chassis.going_on import firm_by_firm
 from chassis.value_sets import among
 
 PATIENCE = dt.timedelta(minutes=10)
@@ -57,23 +57,20 @@ def ask_again(
     their locks; whether there may be more.
 
     Those whose row is held are at work. Each time it takes as long again as the job has stood still (its attribute
-    `since` says since when), half an hour at most.
+    `since` says since when), half an hour at most. A firm that fails keeps no other one waiting; what it raises is
+    raised in the end.
     """
     due = (job.ask_at <= now, job.state.in_(states))
-    with db.across_firms("jobs of every firm are asked for again").read() as session:
-        by_firm: dict[str, list[str]] = {}
-        for firm_id, id_ in session.execute(
-            select(job.firm_id, job.id).where(*due).order_by(job.ask_at).limit(_AT_ONCE)
-        ):
-            by_firm.setdefault(firm_id, []).append(id_)
-    asked = 0
-    for firm_id, ids in by_firm.items():
-        with use(Context(firm_id=firm_id)), db.for_firm(firm_id).unit_of_work() as uow:
+
+    def ask_for(own: Database, ids: Sequence[str]) -> int:
+        with own.unit_of_work() as uow:
             theirs = select(job).where(among(uow.session, job.id, ids), *due).order_by(job.id)
             rows = uow.session.scalars(theirs.with_for_update(skip_locked=True)).all()
             for row in rows:
                 row.ask_at = now + min(max(now - getattr(row, since), PATIENCE), LONGEST)
             if rows:
                 ask(uow, rows)
-            asked += len(rows)
-    return asked == _AT_ONCE
+        return len(rows)
+
+    everywhere = db.across_firms("jobs of every firm are asked for again")
+    return firm_by_firm(everywhere, select(job.firm_id, job.id).where(*due).order_by(job.ask_at), _AT_ONCE, ask_for)

@@ -7,12 +7,13 @@ that was never started is given up then.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 from sqlalchemy import select, update
 
-from chassis.context import Context, use
 from chassis.database import Database
 from chassis.files import Files
+from chassis.going_on import Failures, firm_by_firm
 from chassis.imports.models import ENDED, UNSTARTED
 from chassis.imports.store import ImportStore
 from chassis.imports.undoing import UNDO_DAYS
@@ -25,7 +26,8 @@ _CHANGES_AT_ONCE = 2000
 def empty_due(db: Database, files: Files, store: ImportStore, now: dt.datetime) -> bool:
     """Across firms: empties imports whose time is over, the oldest first; whether there may be more.
 
-    Raises Unavailable if the object store cannot be reached; what is done stays done.
+    One that cannot be emptied, because a file of it cannot be deleted say, keeps no other one waiting; what it raises,
+    Unavailable say, is raised in the end.
     """
     imports = store.imports
     due = (
@@ -33,12 +35,15 @@ def empty_due(db: Database, files: Files, store: ImportStore, now: dt.datetime) 
         .where(imports.emptied_at.is_(None), imports.updated_at <= now - KEPT, imports.state.in_((*ENDED, *UNSTARTED)))
         .order_by(imports.updated_at)
     )
-    with db.across_firms("the time of imports ends in every firm").read() as session:
-        found = session.execute(due.limit(_AT_ONCE)).all()
-    for firm_id, import_id in found:
-        with use(Context(firm_id=firm_id)):
-            _empty(db.for_firm(firm_id), files, store, import_id, now)
-    return len(found) == _AT_ONCE
+
+    def empty(own: Database, import_ids: Sequence[str]) -> int:
+        with Failures() as failures:
+            for import_id in import_ids:
+                with failures.kept(import_id=import_id):
+                    _empty(own, files, store, import_id, now)
+        return len(import_ids)
+
+    return firm_by_firm(db.across_firms("the time of imports ends in every firm"), due, _AT_ONCE, empty)
 
 
 def _empty(db: Database, files: Files, store: ImportStore, import_id: str, now: dt.datetime) -> None:

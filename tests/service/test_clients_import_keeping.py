@@ -71,6 +71,30 @@ def test_what_an_undo_needs_and_the_files_go_after_thirty_days(desk: Desk, monke
         undo.undo_import(desk.db, utc_now() + 30 * DAY, import_id=made["id"])
 
 
+@pytest.mark.parametrize("failure", [Unavailable("files_unavailable"), ZeroDivisionError()])
+def test_an_import_that_cannot_be_emptied_keeps_no_other_waiting(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    monkeypatch.setattr(keeping, "_AT_ONCE", 2)
+    other = Desk(desk.everywhere, desk.files._folder)
+    made = [one.upload([HEADER, ["Ann", ""]])["id"] for one in (desk, desk, other)]
+    with desk.db.read() as session:
+        broken = IMPORTS.find(session, made[0]).file_key
+    delete = desk.files.delete
+
+    def failing(key: str) -> None:
+        if key == broken:
+            raise failure
+        delete(key)
+
+    monkeypatch.setattr(desk.files, "delete", failing)
+    with pytest.raises(type(failure)):
+        empty(desk, 31)
+    assert files_of(desk) == [broken]
+    assert emptied(desk, made[0]) is None
+    assert None not in (emptied(desk, made[1]), emptied(other, made[2]))
+
+
 def test_what_was_never_started_is_given_up(desk: Desk) -> None:
     uploaded, previewed = desk.upload([HEADER, ["Ann", ""]]), desk.preview([HEADER, ["Bob", ""]])
     empty(desk, 31)

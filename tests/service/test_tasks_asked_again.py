@@ -10,6 +10,7 @@ import eventlet
 import pytest
 from sqlalchemy import func, select
 
+from chassis import asking_again
 from chassis.asking_again import LONGEST, PATIENCE
 from chassis.columns import utc_now
 from chassis.context import use
@@ -22,6 +23,7 @@ from services.tasks.automation import running, runs
 from services.tasks.models import BulkAssignment, CaseTask
 from tests.service.automation_desk import Desk, desk
 from tests.service.bulk_desk import begin, requests, state, work
+from tests.service.failing_firms import fail_for
 from tests.service.tasks_office import NOW, Office, database, office
 from tests.service.test_tasks_automation_runs import completed, logged
 
@@ -37,6 +39,12 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def away(**_: Any) -> Any:
     raise Unavailable("service_unavailable")
+
+
+def ask_for_all(office: Office) -> None:
+    """Also for what other tests left."""
+    while bulk_pages.ask_for_running(office.everywhere, NOW + PATIENCE):
+        pass
 
 
 def tasks_per_case(office: Office) -> list[int]:
@@ -110,6 +118,38 @@ def test_one_that_was_cancelled_is_asked_for_no_more(office: Office) -> None:
     bulk_assigning.cancel_bulk_assignment(office.db, NOW, record["id"])
     bulk_pages.ask_for_running(office.everywhere, NOW + LONGEST)
     assert len(requests(office)) == 1
+
+
+@pytest.mark.parametrize("failure", [Unavailable("keys_away"), ZeroDivisionError()])
+def test_a_firm_that_cannot_be_asked_for_keeps_no_other_waiting(
+    office: Office, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    monkeypatch.setattr(asking_again, "_AT_ONCE", 1)
+    broken = Office(office.everywhere, office.files)
+    begin(broken, broken.template(), now=NOW - MINUTE)
+    for _ in range(2):
+        begin(office, office.template())
+    fail_for(monkeypatch, broken.firm_id, failure)
+    with pytest.raises(type(failure)):
+        ask_for_all(office)
+    assert (len(requests(broken)), len(requests(office))) == (1, 4)
+
+
+def test_firms_that_fail_or_are_at_work_keep_no_other_waiting(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And are not looked at over and over: the round ends."""
+    if office.everywhere.engines.is_sqlite:
+        pytest.skip("one writes at a time")
+    monkeypatch.setattr(asking_again, "_AT_ONCE", 1)
+    broken, busy = (Office(office.everywhere, office.files) for _ in range(2))
+    begin(broken, broken.template(), now=NOW - 2 * MINUTE)
+    held = begin(busy, busy.template(), now=NOW - MINUTE)
+    begin(office, office.template())
+    with busy.db.unit_of_work() as uow:
+        bulk_assigning.load(uow.session, held["id"], lock=True)
+        fail_for(monkeypatch, broken.firm_id, ZeroDivisionError())
+        with pytest.raises(ZeroDivisionError):
+            eventlet.spawn(ask_for_all, office).wait()
+    assert [len(requests(one)) for one in (broken, busy, office)] == [1, 1, 2]
 
 
 def test_one_whose_page_is_at_work_is_not_asked_for(office: Office) -> None:
