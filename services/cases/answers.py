@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from chassis.custom_fields import Refused, Values, canonical
 from chassis.database import Database, UnitOfWork
@@ -18,7 +19,7 @@ from contracts.errors import invalid_field
 from services.cases.activity import add_completed_tasks
 from services.cases.case_events import emit_changed
 from services.cases.custom_fields import FITTING_QUESTIONS
-from services.cases.models import AppliedAnswer, Case, CustomField
+from services.cases.models import AppliedAnswer, Case, CustomField, FieldAnswer
 from services.cases.sealed_values import opened
 from services.cases.stored_values import keep_values
 from services.cases.type_fields import fields_of, hold_fields
@@ -52,7 +53,7 @@ def check_mapping(db: Database, *, field: str, question_kind: str, options: Sequ
 
 def apply_answers(db: Database, calls: Any, events: Sequence[ReceivedEvent], *, now: dt.datetime) -> None:
     """`task.completed.v1`. A blank answer clears the field; an older answer than was applied is ignored. Of those to
-    several tasks that go into one field the last one stays.
+    several tasks that go into one field the one that was given last stays, whichever is heard of last.
 
     One that the field's type refuses, a blank one of a required field (`required`), or one for a field or case that is
     not there (`unknown_field`, `case_not_found`) or for a case that was put away (`case_archived`) is answered with
@@ -64,10 +65,15 @@ def apply_answers(db: Database, calls: Any, events: Sequence[ReceivedEvent], *, 
     for start in range(0, len(ids), ASKED_AT_ONCE):
         answers += calls.tasks.get_mapped_answers(case_task_ids=ids[start : start + ASKED_AT_ONCE])["answers"]
     with db.unit_of_work(once=events) as uow:
-        in_order = sorted(uow.fresh, key=lambda event: event.time)
-        given_at = {event.data["case_task_id"]: event.time for event in in_order}
-        wanted = [answer for answer in answers if answer["target"] == "case" and answer["case_task_id"] in given_at]
-        wanted.sort(key=lambda answer: given_at[answer["case_task_id"]])
+        given_at = {(event.data["case_task_id"], event.data["answer_version"]): event.time for event in uow.fresh}
+        # One that is newer than the event waits for its own, which says when it was given.
+        wanted = [
+            {**answer, "given_at": given_at[version]}
+            for answer in answers
+            if answer["target"] == "case"
+            and (version := (answer["case_task_id"], answer["answer_version"])) in given_at
+        ]
+        wanted.sort(key=lambda answer: answer["given_at"])
         _apply(uow, _newer(uow, wanted), now)
         add_completed_tasks(uow, uow.fresh)
 
@@ -97,7 +103,12 @@ def _apply(uow: UnitOfWork, answers: Sequence[Answer], now: dt.datetime) -> None
     before = opened(uow.session, {case.id: case.custom_fields for case in cases.values()})
     values = dict(before)
     changed: dict[str, list[str]] = {}
+    last = _last_written(uow.session, cases)
+    written_now: dict[tuple[str, str], dt.datetime] = {}
     for answer in answers:
+        place = (answer["case_id"], answer["field"])
+        if place in last and answer["given_at"] < last[place]:
+            continue
         case = cases.get(answer["case_id"])
         try:
             if case is None:
@@ -108,14 +119,24 @@ def _apply(uow: UnitOfWork, answers: Sequence[Answer], now: dt.datetime) -> None
         except Refused as refused:
             _reject(uow, answer, refused.code)
             continue
+        last[place] = written_now[place] = answer["given_at"]
         if after != values[case.id]:
             values[case.id] = after
             changed.setdefault(case.id, []).append(f"custom_fields.{answer['field']}")
     for case_id in changed:
         cases[case_id].touch(now)
+    rows = [{"case_id": id_, "field": key, "given_at": at} for (id_, key), at in sorted(written_now.items())]
+    uow.upsert(FieldAnswer, rows, key=("case_id", "field"), change=("given_at",))
     written = {id_: (fields[cases[id_].case_type_id], before[id_], values[id_]) for id_ in changed}
     keep_values(uow, [cases[id_] for id_ in changed], written)
     emit_changed(uow, {case_id: list(dict.fromkeys(names)) for case_id, names in changed.items()})
+
+
+def _last_written(session: Session, case_ids: Collection[str]) -> dict[tuple[str, str], dt.datetime]:
+    """{(case, field): when the answer that was last written there was given}. After the cases' locks."""
+    columns = (FieldAnswer.case_id, FieldAnswer.field, FieldAnswer.given_at)
+    statement = select(*columns).where(among(session, FieldAnswer.case_id, sorted(case_ids)))
+    return {(row.case_id, row.field): row.given_at for row in session.execute(statement)}
 
 
 def _merged(fields: Sequence[CustomField], stored: Values, answer: Answer) -> Values:

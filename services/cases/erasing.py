@@ -30,6 +30,7 @@ from services.cases.models import (
     CaseImportClient,
     ClientConsent,
     ClientFacts,
+    FieldAnswer,
     KeyDate,
     NewClientRequest,
 )
@@ -41,6 +42,7 @@ _QUIET = {"synchronize_session": False}
 _EMPTIED = ["name", "description", "source", "external_source", "external_source_id", "custom_fields", "key_dates"]
 _ROWS: tuple[type[Any], ...] = (CaseFieldValue, KeyDate)
 """What belongs to a case and goes with its texts."""
+_GONE: tuple[type[Any], ...] = (*_ROWS, FieldAnswer)
 
 
 def forget_clients(db: Database, events: Sequence[ReceivedEvent], now: dt.datetime) -> None:
@@ -178,7 +180,7 @@ def _empty(uow: UnitOfWork, case_ids: Sequence[str], now: dt.datetime) -> None:
         }
         for row in full
     ]
-    for model in _ROWS:
+    for model in _GONE:
         theirs = delete(model).where(among(uow.session, model.case_id, case_ids))
         uow.session.execute(theirs, execution_options=_QUIET)
     destroy_keys(uow, case_ids)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
+from chassis.value_sets import among
 from chassis.words import UnfitText, clean_text
 from contracts.clients import FIELD_UPDATE_REJECTED
 from contracts.tasks import GET_MAPPED_ANSWERS
@@ -25,7 +27,7 @@ from services.clients.addresses import (
 )
 from services.clients.checking import Record
 from services.clients.merges import merge_history
-from services.clients.models import AppliedAnswer
+from services.clients.models import AppliedAnswer, FieldAnswer
 from services.clients.records import Change, announce_changes
 
 _LONGEST_NAME = 120
@@ -37,6 +39,13 @@ Answer = dict[str, Any]
 """`contracts.mapping.MappedAnswer`"""
 
 
+class _Written(NamedTuple):
+    """`FieldAnswer`"""
+
+    given_at: dt.datetime
+    cleared: bool
+
+
 class Refused(Exception):
     """A mapped answer that the client's record cannot take; the argument is the code."""
 
@@ -46,14 +55,19 @@ def follow_completed_tasks(db: Database, calls: Any, events: Sequence[ReceivedEv
     client's activity what the client completed.
 
     The client who answered is meant, else the case's primary one. Of answers to several tasks that go into one field
-    the last one stays. Consent is not touched: a new address starts with a state of its own.
+    the one that was given last stays, whichever is heard of last. Consent is not touched: a new address starts with a
+    state of its own.
     """
     answers = _fetch(calls, (event.data["case_task_id"] for event in events if event.data["mapped"] == "client"))
     with db.unit_of_work(once=events) as uow:
-        in_order = sorted(uow.fresh, key=lambda event: event.time)
-        given_at = {event.data["case_task_id"]: event.time for event in in_order}
-        asked = [answer for answer in answers if answer["case_task_id"] in given_at]
-        asked.sort(key=lambda answer: given_at[answer["case_task_id"]])
+        given_at = {(event.data["case_task_id"], event.data["answer_version"]): event.time for event in uow.fresh}
+        # One that is newer than the event waits for its own, which says when it was given.
+        asked = [
+            {**answer, "given_at": given_at[version]}
+            for answer in answers
+            if (version := (answer["case_task_id"], answer["answer_version"])) in given_at
+        ]
+        asked.sort(key=lambda answer: answer["given_at"])
         answered_by = {event.data["client_id"] for event in uow.fresh if event.data["client_id"]}
         _apply(uow, asked, answered_by, now)
         activity.add_completed_tasks(uow, uow.fresh)
@@ -81,21 +95,52 @@ def _apply(uow: UnitOfWork, answers: list[Answer], answered_by: set[str], now: d
         # Who was merged since the answer was given: it is the survivor's.
         records |= cards.load(uow.session, set(merged.values()) - records.keys(), lock=True)
         newer = [_of_survivor(answer, merged) for answer in newer]
+    last = _last_written(uow.session, newer)
+    known = dict(last)
     while newer:
         # A round takes one answer of each client: the statements are as many as the rounds, mostly one.
         first = {_whose(answer): answer for answer in reversed(newer)}
-        _apply_round(uow, list(first.values()), records, now)
+        _apply_round(uow, list(first.values()), records, last, now)
         newer = [answer for answer in newer if first[_whose(answer)] is not answer]
+    rows = [
+        {"client_id": client_id, "field": field, "given_at": written.given_at, "cleared": written.cleared}
+        for (client_id, field), written in sorted(last.items())
+        if known.get((client_id, field)) != written
+    ]
+    uow.upsert(FieldAnswer, rows, key=("client_id", "field"), change=("given_at", "cleared"))
 
 
-def _apply_round(uow: UnitOfWork, answers: list[Answer], records: dict[str, Record], now: dt.datetime) -> None:
+def _last_written(session: Session, answers: Iterable[Answer]) -> dict[tuple[str, str], _Written]:
+    """By client and field. After the clients' locks, under which they are written."""
+    client_ids = {client_id for answer in answers if (client_id := _whose(answer))}
+    if not client_ids:
+        return {}
+    columns = (FieldAnswer.client_id, FieldAnswer.field, FieldAnswer.given_at, FieldAnswer.cleared)
+    statement = select(*columns).where(among(session, FieldAnswer.client_id, sorted(client_ids)))
+    return {(row.client_id, row.field): _Written(row.given_at, row.cleared) for row in session.execute(statement)}
+
+
+def _apply_round(
+    uow: UnitOfWork,
+    answers: list[Answer],
+    records: dict[str, Record],
+    last: dict[tuple[str, str], _Written],
+    now: dt.datetime,
+) -> None:
+    """Applies what is not older than what was written `last`, and notes it there."""
     taken: list[tuple[Answer, Record, Record]] = []
     for answer in answers:
         before = records.get(_whose(answer) or "")
         try:
             if before is None:
                 raise Refused("client_gone")
-            taken.append((answer, before, {**before, **changed_by(before, answer["field"], answer["value"])}))
+            field, value = answer["field"], answer["value"]
+            newest = last.get((before["id"], field))
+            if newest is not None and answer["given_at"] < newest.given_at:
+                taken.append((answer, before, {**before, **_changed_late(before, field, value, newest)}))
+                continue
+            taken.append((answer, before, {**before, **changed_by(before, field, value)}))
+            last[before["id"], field] = _Written(answer["given_at"], _is_blank(value))
         except Refused as refusal:
             _reject(uow, answer, str(refusal))
     changed = cards.save(uow, [(before, after) for _, before, after in taken], now)
@@ -166,6 +211,23 @@ def changed_by(record: Record, field: str, value: Any) -> Record:
     except UnfitAddress as error:
         raise Refused(error.code) from error
     raise Refused("unknown_field")
+
+
+def _changed_late(record: Record, field: str, value: Any, newest: _Written) -> Record:
+    """What an answer still changes that was given before the `newest` of its field: as if it had come before that, its
+    phone or email stays behind the primary. Nothing of it is refused: it was replaced."""
+    kind, name = {"phone": ("phones", "number"), "email": ("emails", "address")}.get(field, ("", ""))
+    primary = next((entry for entry in record.get(kind, ()) if entry["primary"]), None)
+    if primary is None or newest.cleared or _is_blank(value):
+        return {}
+    try:
+        return {kind: with_new_primary(changed_by(record, field, value)[kind], primary, name)}
+    except Refused:
+        return {}
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _name(record: Record, field: str, value: str | None) -> Record:

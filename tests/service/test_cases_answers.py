@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from chassis.columns import new_id
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
 from chassis.testing import deliver, outbox_events, received
 from contracts.cases import CASE_CHANGED, FIELD_UPDATE_REJECTED
+from contracts.clients import CLIENT_ERASED
 from contracts.errors import Invalid, Unavailable
 from contracts.tasks import GET_MAPPED_ANSWERS, TASK_COMPLETED
-from services.cases.models import Base
+from services.cases.models import Base, FieldAnswer
 from tests.service.cases_office import PROBATE, Office
 from tests.service.one_database import on_one_database
 
@@ -31,8 +34,9 @@ class Answers:
         return {"answers": [self.held[id_] for id_ in case_task_ids if id_ in self.held]}
 
     def give(
-        self, case_id: str, field: str, value: Any, task: str | None = None, version: int = 1, mapped: str = "case"
-    ) -> ReceivedEvent:
+        self, case_id: str, field: str, value: Any, task: str | None = None, version: int = 1, mapped: str = "case",
+        time: dt.datetime | None = None,
+    ) -> ReceivedEvent:  # fmt: skip
         task = task or new_id()
         self.held[task] = {
             "case_task_id": task, "case_id": case_id, "client_id": None, "primary_client_id": None, "link_id": None,
@@ -42,7 +46,7 @@ class Answers:
             TASK_COMPLETED,
             {"case_task_id": task, "case_id": case_id, "template_id": new_id(), "client_id": None,
              "answered_by": "staff", "mapped": mapped, "answer_version": version},
-            firm_id=self.office.firm_id,
+            firm_id=self.office.firm_id, time=time,
         )  # fmt: skip
 
     def deliver(self, *events: ReceivedEvent) -> None:
@@ -127,6 +131,59 @@ def test_of_answers_to_two_tasks_for_one_field_the_later_one_stays(
     later = answers.give(case["id"], "court", "south", task=asked_first)
     answers.deliver(later, earlier)
     assert values(office, case) == {"court": "south"}
+
+
+def at(minute: int) -> dt.datetime:
+    return dt.datetime(2026, 11, 27, 9, minute, tzinfo=dt.UTC)
+
+
+def test_the_later_of_two_answers_to_one_field_stays_though_the_earlier_one_comes_after_it(
+    office: Office, answers: Answers, case: dict[str, Any]
+) -> None:
+    earlier = answers.give(case["id"], "court", "north", time=at(1))
+    later = answers.give(case["id"], "court", "south", time=at(2))
+    answers.deliver(later)
+    answers.deliver(earlier)
+    answers.deliver(earlier, answers.give(case["id"], "notes", "of another field", time=at(1)))
+    assert values(office, case) == {"court": "south", "notes": "of another field"}
+    assert rejections(office) == []
+    answers.deliver(answers.give(case["id"], "court", None, time=at(3)))
+    answers.deliver(answers.give(case["id"], "court", "north", time=at(2)))
+    assert "court" not in values(office, case)
+
+
+def test_what_is_kept_of_answers_goes_with_the_texts_of_an_erased_clients_case(
+    office: Office, answers: Answers, case: dict[str, Any]
+) -> None:
+    client_id = case["clients"][0]["client_id"]
+    answers.deliver(answers.give(case["id"], "court", "north", time=at(1)))
+    with office.db.read() as session:
+        assert [(row.field, row.given_at) for row in session.scalars(select(FieldAnswer))] == [("court", at(1))]
+    told = {"client_id": client_id, "erasure_id": new_id(), "version": 9, "client_ids": [client_id]}
+    deliver(office.service, "forget_clients", received(CLIENT_ERASED, told, firm_id=office.firm_id))
+    with office.db.read() as session:
+        assert session.scalars(select(FieldAnswer)).all() == []
+
+
+def test_a_late_answer_that_was_refused_does_not_keep_an_earlier_one_out(
+    office: Office, answers: Answers, case: dict[str, Any]
+) -> None:
+    answers.deliver(answers.give(case["id"], "court", "nowhere", time=at(2)))
+    answers.deliver(answers.give(case["id"], "court", "north", time=at(1)))
+    assert (values(office, case), rejections(office)) == ({"court": "north"}, [("court", "not_an_option", 1)])
+
+
+def test_a_corrected_answer_counts_from_when_it_was_corrected(
+    office: Office, answers: Answers, case: dict[str, Any]
+) -> None:
+    """The answer that is fetched is newer than the event: its own event says when it was given."""
+    task = new_id()
+    first = answers.give(case["id"], "court", "south", task=task, time=at(1))
+    between = answers.give(case["id"], "court", "south", time=at(2))
+    corrected = answers.give(case["id"], "court", "north", task=task, version=2, time=at(3))
+    for event in (first, between, corrected):
+        answers.deliver(event)
+    assert values(office, case) == {"court": "north"}
 
 
 def test_an_older_answer_that_comes_late_is_ignored(office: Office, answers: Answers, case: dict[str, Any]) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from chassis.columns import new_id
 from contracts.clients import CLIENT_CHANGED, FIELD_UPDATE_REJECTED
 from contracts.tasks import TASK_COMPLETED
+from services.clients.erasures import erased_rows
+from services.clients.models import FieldAnswer
 from tests.service.clients_desk import Desk, desk
 from tests.service.one_database import on_one_database
 
@@ -121,6 +125,70 @@ def test_of_answers_to_two_tasks_for_one_field_the_later_one_stays(desk: Desk) -
     asked_first, asked_second = (desk.answer("last_name", name, client_id=ann["id"]) for name in ("Lee", "Li"))
     desk.complete(asked_second, asked_first)
     assert desk.get(ann["id"])["last_name"] == "Lee"
+
+
+def at(minute: int) -> dt.datetime:
+    return dt.datetime(2026, 11, 27, 9, minute, tzinfo=dt.UTC)
+
+
+def hear(desk: Desk, told: dict[str, Any], minute: int) -> None:
+    desk.hear("follow_completed_tasks", TASK_COMPLETED, told, time=at(minute))
+
+
+def test_the_later_of_two_answers_to_one_field_stays_though_the_earlier_one_comes_after_it(desk: Desk) -> None:
+    ann, bob = desk.create(), desk.create()
+    earlier, later = (desk.answer("last_name", name, client_id=ann["id"]) for name in ("Lee", "Li"))
+    of_bob = desk.answer("last_name", "Bee", client_id=bob["id"])
+    hear(desk, later, 2)
+    for _ in range(2):
+        hear(desk, earlier, 1)
+        hear(desk, of_bob, 1)
+    assert (desk.get(ann["id"])["last_name"], desk.get(bob["id"])["last_name"]) == ("Li", "Bee")
+    assert (desk.get(ann["id"])["version"], desk.emitted(FIELD_UPDATE_REJECTED)) == (2, [])
+    hear(desk, desk.answer("last_name", "Lo", client_id=ann["id"]), 3)
+    assert desk.get(ann["id"])["last_name"] == "Lo"
+
+
+def test_a_late_answer_that_was_refused_does_not_keep_an_earlier_one_out(desk: Desk) -> None:
+    ann = desk.create()
+    hear(desk, desk.answer("last_name", "x" * 121, client_id=ann["id"]), 2)
+    hear(desk, desk.answer("last_name", "Lee", client_id=ann["id"]), 1)
+    assert desk.get(ann["id"])["last_name"] == "Lee"
+
+
+def test_an_earlier_phone_that_comes_late_stays_behind_the_later_one(desk: Desk) -> None:
+    ann = desk.create(phones=TWO_PHONES)
+    earlier, later = (desk.answer("phone", f"+121255501{number}", client_id=ann["id"]) for number in (98, 99))
+    hear(desk, later, 2)
+    hear(desk, earlier, 1)
+    assert numbers(desk, ann["id"]) == [("99", True), ("98", False), ("01", False), ("02", False)]
+
+
+def test_an_earlier_phone_does_not_come_back_after_it_was_cleared(desk: Desk) -> None:
+    ann = desk.create(phones=TWO_PHONES)
+    earlier, later = (desk.answer("phone", number, client_id=ann["id"]) for number in ("+12125550198", None))
+    hear(desk, later, 2)
+    hear(desk, earlier, 1)
+    assert numbers(desk, ann["id"]) == [("01", True)]
+
+
+def test_a_corrected_answer_counts_from_when_it_was_corrected(desk: Desk) -> None:
+    """The answer that is fetched is newer than the event: its own event says when it was given."""
+    ann = desk.create()
+    corrected = desk.answer("last_name", "Lee", client_id=ann["id"], answer_version=2)
+    hear(desk, {**corrected, "answer_version": 1}, 1)
+    hear(desk, desk.answer("last_name", "Li", client_id=ann["id"]), 2)
+    hear(desk, corrected, 3)
+    assert desk.get(ann["id"])["last_name"] == "Lee"
+
+
+def test_what_is_kept_of_answers_goes_with_the_client(desk: Desk) -> None:
+    ann = desk.create()
+    hear(desk, desk.answer("last_name", "Lee", client_id=ann["id"]), 1)
+    with desk.db.read() as session:
+        assert [(row.field, row.given_at) for row in session.scalars(select(FieldAnswer))] == [("last_name", at(1))]
+    with desk.db.unit_of_work() as uow:
+        assert erased_rows.scrub_clients(uow, [ann["id"]])[ann["id"]]["field_answer"] == 1
 
 
 def test_an_answer_is_applied_once_though_both_its_versions_are_announced(desk: Desk) -> None:

@@ -58,3 +58,16 @@ class AppliedAnswer(FirmScoped, Base):
 
     case_task_id: Mapped[str] = mapped_column(Id)
     answer_version: Mapped[int] = mapped_column(Integer)
+
+
+class FieldAnswer(FirmScoped, Base):
+    """When the answer was given that was last written to a field of a client: one that was given before it and comes
+    late does not replace it. `cleared`: it was a blank one."""
+
+    __tablename__ = "field_answer"
+    __table_args__ = (PrimaryKeyConstraint("firm_id", "client_id", "field"),)
+
+    client_id: Mapped[str] = mapped_column(Id)
+    field: Mapped[str] = mapped_column(String(60))
+    given_at: Mapped[dt.datetime] = mapped_column(Instant)
+    cleared: Mapped[bool]
