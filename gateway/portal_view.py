@@ -82,6 +82,7 @@ def page_response(
             firm=branding["firm_name"],
         ),
         notice=_notice(spoken, stale, too_large),
+        typed=any(typed.values()),
         thanks=done is not None,
         thanks_for_several=any(question.id == done and question.together for question in questions),
         saved=saved is not None,

@@ -48,6 +48,7 @@ def test_a_message_that_cannot_be_taken_is_shown_again(fake, browser, body):
     assert re.search(r'<a href="#body" id="error-body">Write your message first', refused.text)
     assert 'aria-describedby="hint-body error-body" aria-invalid="true"' in refused.text
     assert "<title>Error: Write to Harbor &amp; Lane</title>" in refused.text
+    assert ('class="language"' in refused.text) == (not body.strip()), "not beside what would be gone"
     assert fake.written == {}
 
 

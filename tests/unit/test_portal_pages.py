@@ -159,6 +159,7 @@ def test_a_refused_answer_comes_back_with_what_was_typed_and_why(fake, browser):
     assert f"error-{id_of(1)}" in field
     assert f'id="error-{id_of(1)}"' in page
     assert page.count("aria-invalid") == 1
+    assert 'class="language"' not in page, "another language is another page, without what was typed"
 
 
 @pytest.mark.parametrize("token", ["", "forged", "other"])
