@@ -64,6 +64,9 @@ class TaskTemplateId(Schema):
 
 
 class TaskTemplateChanges(TaskTemplateFields):
+    """A `kind`, or `options`, that a condition of a form in use does not fit any more are Conflict
+    `template_in_condition`."""
+
     archived = Flag()
 
 

@@ -64,14 +64,21 @@ def check(sections: Sequence[Mapping[str, Any]], questions: Mapping[str, Asked],
     where a task looks at itself or at what comes after it (a section: at its own tasks too), `too_many_conditions`,
     else `invalid_filter`.
     """
+    for _, error in unfit(sections, questions, at):
+        raise error
+
+
+def unfit(
+    sections: Sequence[Mapping[str, Any]], questions: Mapping[str, Asked], at: str = "sections"
+) -> Iterator[tuple[str, Invalid]]:
+    """Each condition that `check` refuses, in the form's order: its place, like `sections.1.tasks.0.condition`, and
+    what `check` raises of it."""
     names = {f"{ANSWERS}{task['key']}" for section in sections for task in section["tasks"]}
     earlier: list[Field] = []
     count = 0
 
     def one(wire: Any, path: str) -> None:
         nonlocal count
-        if wire is None:
-            return
         known = Catalogue(_RECORDS, *earlier)
         for place, name in _named(wire, path):
             count += 1
@@ -83,10 +90,17 @@ def check(sections: Sequence[Mapping[str, Any]], questions: Mapping[str, Asked],
             message = f"More than {MOST_IN_A_FORM} conditions in the form."
             raise invalid_field(path, message, "too_many_conditions")
 
+    def errors(condition: Any, path: str) -> Iterator[tuple[str, Invalid]]:
+        if condition is not None:
+            try:
+                one(condition, path)
+            except Invalid as error:
+                yield path, error
+
     for number, section in enumerate(sections):
-        one(section.get("condition"), f"{at}.{number}.condition")
+        yield from errors(section.get("condition"), f"{at}.{number}.condition")
         for position, task in enumerate(section["tasks"]):
-            one(task.get("condition"), f"{at}.{number}.tasks.{position}.condition")
+            yield from errors(task.get("condition"), f"{at}.{number}.tasks.{position}.condition")
             question = questions[task["template_id"]]
             earlier.append(_field(task["key"], question.kind, question.options))
 

@@ -92,7 +92,9 @@ def check_shape(title: str | None, sections: Sections) -> None:
 
 def check_templates(session: Session, sections: Sections, known: Collection[str] = ()) -> None:
     """Raises Invalid: `template_not_found`, `template_archived` (but for `known`, which the form has already), and what
-    is wrong with conditions."""
+    is wrong with conditions. Until the end of the transaction nobody changes the templates."""
+    held = select(TaskTemplate.id).where(among(session, TaskTemplate.id, sorted(templates_in(sections))))
+    session.execute(held.order_by(TaskTemplate.id).with_for_update(read=True))
     found = load_questions(session, templates_in(sections))
     for path, _, task in placed_tasks(sections):
         template = found.get(task["template_id"])

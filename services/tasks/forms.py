@@ -69,8 +69,9 @@ def update_form(
 ) -> Record:
     """Changes a form, which makes a version unless nothing is another. Cases keep what they were assigned.
 
-    Raises NotFound `form_not_found`, Conflict `stale_version`, and Invalid as `create_form` does. A template that was
-    archived, or a staff member who left, since the form names them may stay.
+    Raises NotFound `form_not_found`, Conflict `stale_version`, and Invalid as `create_form` does, also where one that
+    comes back has a condition that does not fit any more. A template that was archived, or a staff member who left,
+    since the form names them may stay.
     """
     with db.read() as session:
         before = load_form(session, form_id)
@@ -91,6 +92,8 @@ def update_form(
         content = {name: changes.get(name, old[name]) for name in ("title", "description")}
         content["sections"] = old["sections"] if sections is None else form_contents.sections_of(sections)
         archived = changes.get("archived", form.archived)
+        if sections is None and form.archived and not archived:
+            _check_again(uow, old)
         if (content, archived) == (old, form.archived):
             return uow.answer(form_view(form, old))
         form.archived = archived
@@ -101,12 +104,15 @@ def update_form(
 def copy_form(db: Database, now: dt.datetime, *, form_id: str, title: str) -> Record:
     """A form like another one, under its own title. The keys are the same, so that conditions mean the same.
 
-    Raises NotFound `form_not_found`, Invalid on a blank title.
+    Raises NotFound `form_not_found`, Invalid on a blank title, or a condition of an archived one that does not fit any
+    more.
     """
     form_contents.check_shape(title, [])
     with db.unit_of_work() as uow:
         original = load_form(uow.session, form_id)
         content = load_version(uow.session, form_id, original.version).content
+        if original.archived:
+            _check_again(uow, content)
         copied = Form(created_at=now, updated_at=now)
         return uow.answer(_keep(uow, copied, {**content, "title": title}, now))
 
@@ -196,6 +202,11 @@ def form_view(form: Form, content: Record) -> Record:
 def _summary(form: Form, content: Record) -> Record:
     names = ("id", "version", "created_at", "updated_at", "title", "description", "archived")
     return {**{name: getattr(form, name) for name in names}, "tasks": form_contents.count_tasks(content["sections"])}
+
+
+def _check_again(uow: UnitOfWork, content: Record) -> None:
+    """Before what was archived comes into use: its templates could be changed without regard to it."""
+    form_contents.check_templates(uow.session, content["sections"], form_contents.templates_in(content["sections"]))
 
 
 def _keep(uow: UnitOfWork, form: Form, content: Record, now: dt.datetime) -> Record:

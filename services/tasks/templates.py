@@ -14,7 +14,7 @@ from chassis.database import Database
 from contracts.clients import SYSTEM_FIELDS
 from contracts.errors import Invalid, NotFound, invalid_field
 from contracts.tasks import Checks
-from services.tasks import overdue_handling
+from services.tasks import condition_use, overdue_handling
 from services.tasks.answer_checks import BEYOND_ALL_NUMBERS, SHORT_TEXT_LENGTH
 from services.tasks.models import TaskTemplate
 
@@ -93,7 +93,8 @@ def update_template(
     """Changes a template. Case tasks keep what they were assigned with, but for the mapping, and for
     what is sensitive, which are read live. An archived one is not assigned any more, but by forms that have it.
 
-    Raises NotFound, Conflict `stale_version`, and Invalid as `create_template` does.
+    Raises NotFound, Conflict `stale_version`, `template_in_condition` where a form's condition needs what is to go, and
+    Invalid as `create_template` does.
     """
     with db.read() as session:
         before = load_template(session, task_template_id)
@@ -110,6 +111,7 @@ def update_template(
         # What was checked together must still be together.
         template.expect_version(before.version)
         overdue_handling.check_rules(uow.session, facts["overdue_handling"], before.overdue_handling)
+        condition_use.demand_fitting(uow.session, template, facts)
         template.resealing |= template.sensitive != facts["sensitive"] or _asks_again(facts)
         for name, value in facts.items():
             setattr(template, name, value)

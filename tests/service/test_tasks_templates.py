@@ -9,7 +9,8 @@ import pytest
 
 from contracts.cases import CHECK_MAPPING
 from contracts.errors import Conflict, Invalid, NotFound
-from services.tasks import templates
+from services.tasks import forms, templates
+from tests.service import forms_desk
 from tests.service.tasks_office import NOW, Office, database, office
 
 __all__ = ["database", "office"]
@@ -187,3 +188,85 @@ def test_another_firm_sees_and_changes_nothing(office: Office) -> None:
             office.foreign_db, office.calls, NOW, task_template_id=made["id"], changes={}, expected_version=None
         )
     assert templates.list_templates(office.foreign_db, limit=10, cursor=None, sort=None)["data"] == []
+
+
+# What conditions of forms look at
+
+
+COLOURS = {"kind": "one_choice", "options": ["Red", "Blue", "Green"]}
+
+
+def asking(office: Office, *values: Any, **facts: Any) -> tuple[dict[str, Any], str]:
+    """A form whose second section wants these answers to a question, one for each of its tasks; and its template."""
+    first = forms_desk.task(office, "colour", template={**COLOURS, **facts})
+    rest = [
+        forms_desk.task(office, f"t{number}", condition=forms_desk.when("colour", value))
+        for number, value in enumerate(values)
+    ]
+    form = forms_desk.make(office, forms_desk.section("A", first), forms_desk.section("B", *rest))
+    return form, first["template_id"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "tasks"),
+    [
+        ({"options": ["Blue", "Green"]}, "options", [0]),
+        ({"options": ["Green", "red"]}, "options", [0, 1]),
+        ({"kind": "yes_no", "options": []}, "kind", [0, 1]),
+    ],
+)
+def test_what_a_condition_of_a_form_names_stays(
+    office: Office, changes: dict[str, Any], field: str, tasks: list[int]
+) -> None:
+    form, template_id = asking(office, "Red", "Blue")
+    other = forms_desk.make(office, *form["sections"])
+    before = templates.get_template(office.db, template_id)
+    with pytest.raises(Conflict) as refused:
+        update(office, template_id, **changes)
+    ids = sorted([form["id"], other["id"]])
+    assert (refused.value.code, refused.value.meta["form_ids"]) == ("template_in_condition", ", ".join(ids))
+    assert [(entry["field"], entry["message"].partition(" needs")[0]) for entry in refused.value.fields] == [
+        (field, f"sections.1.tasks.{task}.condition of the form {id_}") for id_ in ids for task in tasks
+    ]
+    assert templates.get_template(office.db, template_id) == before
+
+
+def test_what_no_condition_of_a_form_in_use_names_can_go(office: Office) -> None:
+    form, template_id = asking(office, "Red")
+    assert update(office, template_id, options=["Yellow", "Red"])["options"] == ["Yellow", "Red"]
+    assert update(office, template_id, kind="several_choices")["kind"] == "several_choices"
+    sections = [form["sections"][0], {**form["sections"][1], "tasks": []}]
+    changed = {"form_id": form["id"], "expected_version": None}
+    forms.update_form(office.db, office.calls, LATER, changes={"sections": sections}, **changed)
+    assert update(office, template_id, options=["Yellow"])["options"] == ["Yellow"], "an earlier version named it"
+
+
+def test_a_form_that_is_archived_holds_nothing_up_and_is_looked_at_when_it_comes_back(office: Office) -> None:
+    form, template_id = asking(office, "Red")
+
+    def change(**changes: Any) -> dict[str, Any]:
+        return forms.update_form(
+            office.db, office.calls, LATER, form_id=form["id"], changes=changes, expected_version=None
+        )
+
+    change(archived=True)
+    update(office, template_id, options=["Blue"])
+    for coming_back in (
+        lambda: change(archived=False),
+        lambda: forms.copy_form(office.db, LATER, form_id=form["id"], title="Copy"),
+    ):
+        with pytest.raises(Invalid, match="invalid_filter") as refused:
+            coming_back()
+        assert refused.value.fields[0]["field"] == "sections.1.tasks.0.condition.value"
+    update(office, template_id, options=["Blue", "Red"])
+    assert change(archived=False)["archived"] is False
+
+
+def test_a_condition_that_fits_no_more_since_long_refuses_no_change(office: Office) -> None:
+    _, template_id = asking(office, "Red", "Blue")
+    with office.db.unit_of_work() as uow:
+        templates.load_template(uow.session, template_id).options = ["Blue", "Green"]
+    assert update(office, template_id, options=["Blue"])["options"] == ["Blue"]
+    with pytest.raises(Conflict, match="template_in_condition") as refused:
+        update(office, template_id, options=["Green"])
+    assert [entry["message"].partition(" of ")[0] for entry in refused.value.fields] == ["sections.1.tasks.1.condition"]
