@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
 
 from sqlalchemy import Select
 
@@ -52,7 +51,7 @@ class Failures:
 
 
 def firm_by_firm(
-    everywhere: Database, due: Select[Any], at_once: int, work: Callable[[Database, Sequence[str]], int]
+    everywhere: Database, due: Select[str, str], at_once: int, work: Callable[[Database, Sequence[str]], int]
 ) -> bool:
     """Does `work` on what is due, a page for all firms; whether there may be more. `due` selects a table's `firm_id`,
     and an id, in their order; `work` gets the database and the ids of one firm, in its context, and returns how many of

@@ -14,11 +14,11 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from chassis.columns import new_id
-from chassis.context import Context, use
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.files import Files
 from chassis.forgetting import forget_deleted
+from chassis.going_on import firm_by_firm
 from contracts.clients import CLIENT_DELETED, CLIENT_ERASED, ERASURE_REQUESTED, OWNER
 from contracts.errors import Conflict
 from services.clients import cards
@@ -65,7 +65,7 @@ def erase_client(db: Database, now: dt.datetime, *, client_id: str, actor_id: st
 
 def begin_due(db: Database, now: dt.datetime) -> bool:
     """Across firms: decides to erase those that were deleted 30 days ago and nothing holds, the oldest first; whether
-    there may be more."""
+    there may be more. A firm that fails keeps no other one waiting; what it raises is raised in the end."""
     due = (
         select(Client.firm_id, Client.id)
         .where(
@@ -76,14 +76,10 @@ def begin_due(db: Database, now: dt.datetime) -> bool:
             ~exists().where(Erasure.client_id == Client.id, Erasure.firm_id == Client.firm_id),
         )
         .order_by(Client.archived_at)
-        .limit(AT_ONCE)
     )
-    with db.across_firms("the thirty days end in every firm").read() as session:
-        by_firm: dict[str, list[str]] = {}
-        for firm_id, client_id in session.execute(due):
-            by_firm.setdefault(firm_id, []).append(client_id)
-    for firm_id, client_ids in by_firm.items():
-        with use(Context(firm_id=firm_id)), db.for_firm(firm_id).unit_of_work() as uow:
+
+    def begin(own: Database, client_ids: Sequence[str]) -> int:
+        with own.unit_of_work() as uow:
             rows = legal_holds.lock_clients(uow, client_ids)
             # Looked at once more, under the lock: a hold, or a restore, may have come in between.
             held = set(
@@ -95,7 +91,9 @@ def begin_due(db: Database, now: dt.datetime) -> bool:
                 if id_ not in held and row.archived_at is not None and row.archived_at <= now - KEPT
             }
             _begin(uow, still, now, cause="archived", actor_id=None)
-    return sum(map(len, by_firm.values())) >= AT_ONCE
+        return len(client_ids)
+
+    return firm_by_firm(db.across_firms("the thirty days end in every firm"), due, AT_ONCE, begin)
 
 
 def _begin(uow: UnitOfWork, rows: dict[str, Any], now: dt.datetime, *, cause: str, actor_id: str | None) -> None:
@@ -221,18 +219,10 @@ def tell(uow: UnitOfWork, erasure: Erasure) -> None:
 
 def ask_again(db: Database, now: dt.datetime) -> bool:
     """Across firms: tells once more about erasures that not every service has reported; whether there may be more."""
-    waiting = (
-        select(Erasure.firm_id, Erasure.id)
-        .where(Erasure.state != "done", Erasure.ask_at <= now)
-        .order_by(Erasure.ask_at)
-        .limit(AT_ONCE)
-    )
-    with db.across_firms("services are asked again for every firm").read() as session:
-        by_firm: dict[str, list[str]] = {}
-        for firm_id, erasure_id in session.execute(waiting):
-            by_firm.setdefault(firm_id, []).append(erasure_id)
-    for firm_id, ids in by_firm.items():
-        with use(Context(firm_id=firm_id)), db.for_firm(firm_id).unit_of_work() as uow:
+    waiting = select(Erasure.firm_id, Erasure.id).where(Erasure.state != "done", Erasure.ask_at <= now)
+
+    def ask(own: Database, ids: Sequence[str]) -> int:
+        with own.unit_of_work() as uow:
             missing = erasure_reports.missing(uow.session, ids)
             for erasure in _locked(uow.session, ids):
                 if erasure.state == "done":
@@ -242,4 +232,7 @@ def ask_again(db: Database, now: dt.datetime) -> bool:
                 else:
                     tell(uow, erasure)
                 erasure.asked_again(now, now + erasure_reports.patience(erasure.times_asked))
-    return sum(map(len, by_firm.values())) >= AT_ONCE
+        return len(ids)
+
+    everywhere = db.across_firms("services are asked again for every firm")
+    return firm_by_firm(everywhere, waiting.order_by(Erasure.ask_at), AT_ONCE, ask)

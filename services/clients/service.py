@@ -8,6 +8,7 @@ from chassis.columns import utc_now
 from chassis.database import Data
 from chassis.events import ReceivedEvent, on
 from chassis.files import FilesProvider
+from chassis.going_on import Failures
 from chassis.rpc import Calls, serve
 from chassis.sealing import Keys
 from chassis.timers import every
@@ -123,10 +124,12 @@ class ClientsService(FilesEntrypoints, RecordEntrypoints, TiesEntrypoints, Mergi
 
     @every(60, erasing.TIMER)
     def erase_due(self) -> bool:
-        more = erasing.begin_due(self.db, utc_now())
-        more = erasing.ask_again(self.db, utc_now()) or more
-        more = erasure_latecomers.tell_last(self.db, utc_now()) or more
-        return contact_erasing.ask_again(self.db, utc_now()) or more
+        more = False
+        with Failures() as failures:
+            for job in (erasing.begin_due, erasing.ask_again, erasure_latecomers.tell_last, contact_erasing.ask_again):
+                with failures.kept():
+                    more = job(self.db, utc_now()) or more
+        return more
 
     @every(3600, erasure_journal.TIMER)
     def apply_journal(self) -> None:

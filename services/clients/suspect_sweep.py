@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
+from chassis.going_on import Failures
 from chassis.precedence import precedence
 from services.clients import cards, suspects
 from services.clients.likenesses import (
@@ -45,6 +46,7 @@ LATEST = dt.timedelta(minutes=5)
 """After a sweep has begun it begins anew at the earliest so much later, however many ask for it."""
 VALUES_AT_ONCE = 300
 NAMES_AT_ONCE = 2000
+_FIRMS_AT_ONCE = 20
 _STEPS: dict[str, tuple[str, Any, Any]] = {
     "phone": (PHONE, ClientPhone, ClientPhone.number),
     "email": (EMAIL, ClientEmail, ClientEmail.key),
@@ -67,13 +69,23 @@ def ask_for_sweep(db: Database, events: Sequence[ReceivedEvent], now: dt.datetim
 
 
 def sweep_some(db: Database, now: dt.datetime) -> bool:
-    """Across firms: one turn for each firm that wants a sweep; whether there is more to do."""
+    """Across firms: one turn for each firm that wants a sweep; whether there is more to do. Beside a firm that fails
+    the others have theirs to the end; what it raises is raised then."""
     due = select(SuspectSweep.firm_id).where(SuspectSweep.wanted_at <= now - QUIET).order_by(SuspectSweep.wanted_at)
-    with db.across_firms("a timer looks for firms whose clients are to be looked through").read() as session:
-        firms = list(session.scalars(due.limit(20)))
-    for firm_id in firms:
-        _turn(db.for_firm(firm_id), now)
-    return bool(firms)
+    everywhere = db.across_firms("a timer looks for firms whose clients are to be looked through")
+    left_out: set[str] = set()
+    with Failures() as failures:
+        while True:
+            page = due.where(SuspectSweep.firm_id.not_in(sorted(left_out))) if left_out else due
+            with everywhere.read() as session:
+                firms = list(session.scalars(page.limit(_FIRMS_AT_ONCE)))
+            for firm_id in firms:
+                left_out.add(firm_id)
+                with failures.kept(firm_id=firm_id):
+                    _turn(db.for_firm(firm_id), now)
+                    left_out.remove(firm_id)
+            if not firms or not left_out:
+                return bool(firms)
 
 
 def _turn(db: Database, now: dt.datetime) -> None:

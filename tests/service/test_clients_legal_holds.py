@@ -94,17 +94,17 @@ def test_what_comes_in_at_the_last_moment_keeps_a_client(
 ) -> None:
     client_id = person(desk)
     desk.delete(client_id)
-    real = desk.everywhere.for_firm
+    real = Database.for_firm
 
-    def for_firm(firm_id: str) -> Database:
+    def for_firm(db: Database, firm_id: str) -> Database:
         """The thirty days have ended for the client, and it is about to be erased."""
         if meanwhile == "held":
             legal_holds.place_legal_hold(desk.db, NOW, client_id=client_id, reason="A suit.")
         else:
             archiving.restore_client(desk.db, NOW, client_id=client_id)
-        return real(firm_id)
+        return real(db, firm_id)
 
-    monkeypatch.setattr(desk.everywhere, "for_firm", for_firm)
+    monkeypatch.setattr(Database, "for_firm", for_firm)
     erasing.begin_due(desk.everywhere, AFTER)
     assert desk.emitted(clients.ERASURE_REQUESTED) == []
     if meanwhile == "held":

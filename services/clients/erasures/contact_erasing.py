@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from chassis.context import Context, use
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
 from chassis.forgetting import forget_deleted
+from chassis.going_on import firm_by_firm
 from chassis.value_sets import among
 from contracts.clients import CONTACT_DELETED, CONTACT_DELETION_REQUESTED
 from services.clients.models import ClientEmail, ClientPhone, Contact, DeletedContact
@@ -58,18 +58,19 @@ def forget_contacts(db: Database, calls: Any, events: Sequence[ReceivedEvent]) -
 
 
 def ask_again(db: Database, now: dt.datetime) -> bool:
-    """Across firms: asks once more for those that were not brought to their end; whether there may be more."""
+    """Across firms: asks once more for those that were not brought to their end; whether there may be more. A firm
+    that fails keeps no other one waiting; what it raises is raised in the end."""
     waiting = select(DeletedContact.firm_id, DeletedContact.contact_id).where(DeletedContact.ask_at <= now)
-    with db.across_firms("contacts of every firm are forgotten").read() as session:
-        by_firm: dict[str, list[str]] = {}
-        for firm_id, contact_id in session.execute(waiting.order_by(DeletedContact.ask_at).limit(AT_ONCE)):
-            by_firm.setdefault(firm_id, []).append(contact_id)
-    for firm_id, ids in by_firm.items():
-        with use(Context(firm_id=firm_id)), db.for_firm(firm_id).unit_of_work() as uow:
+
+    def ask(own: Database, ids: Sequence[str]) -> int:
+        with own.unit_of_work() as uow:
             later = update(DeletedContact).where(among(uow.session, DeletedContact.contact_id, ids))
             uow.session.execute(later.values(ask_at=now + PATIENCE), execution_options=_QUIET)
             uow.emit_many(CONTACT_DELETION_REQUESTED, [(id_, {"contact_id": id_}) for id_ in ids])
-    return sum(map(len, by_firm.values())) >= AT_ONCE
+        return len(ids)
+
+    everywhere = db.across_firms("contacts of every firm are forgotten")
+    return firm_by_firm(everywhere, waiting.order_by(DeletedContact.ask_at), AT_ONCE, ask)
 
 
 def _people(session: Session, ids: Collection[str]) -> list[Record]:

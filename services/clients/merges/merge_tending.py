@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import and_, delete, or_, select, update
 
 from chassis.database import Database, UnitOfWork
+from chassis.going_on import firm_by_firm
 from chassis.value_sets import among
 from services.clients.erasures import erased_rows, legal_holds
 from services.clients.merges import merge_history
@@ -23,16 +25,12 @@ _FOLLOW: tuple[Any, ...] = (LegalHold, ClientPhoto)
 
 
 def tend(db: Database, now: dt.datetime) -> bool:
-    """Works across firms on what is due; True if there is more."""
+    """Works across firms on what is due; True if there is more. A firm that fails keeps no other one waiting; what it
+    raises is raised in the end."""
     due = select(ClientMerge.firm_id, ClientMerge.id).where(or_(ClientMerge.tell_at <= now, _is_past(now)))
-    with db.across_firms("merges of all firms are tended to by a timer").read() as session:
-        found = session.execute(due.order_by(ClientMerge.at).limit(_AT_ONCE)).all()
-    by_firm: dict[str, list[str]] = {}
-    for firm_id, merge_id in found:
-        by_firm.setdefault(firm_id, []).append(merge_id)
-    for firm_id, merge_ids in by_firm.items():
-        _tend_to(db.for_firm(firm_id), merge_ids, now)
-    return len(found) == _AT_ONCE
+    everywhere = db.across_firms("merges of all firms are tended to by a timer")
+    work = partial(_tend_to, now=now)
+    return firm_by_firm(everywhere, due.order_by(ClientMerge.at), _AT_ONCE, work)
 
 
 def _is_past(now: dt.datetime) -> Any:
@@ -42,7 +40,7 @@ def _is_past(now: dt.datetime) -> Any:
     return and_(old, ~legal_holds.any_held(ClientMerge.merged_id))
 
 
-def _tend_to(db: Database, merge_ids: list[str], now: dt.datetime) -> None:
+def _tend_to(db: Database, merge_ids: Sequence[str], now: dt.datetime) -> int:
     with db.unit_of_work() as uow:
         statement = select(ClientMerge).where(ClientMerge.id.in_(merge_ids), ClientMerge.undone_at.is_(None))
         merges = uow.session.scalars(statement.order_by(ClientMerge.id).with_for_update()).all()
@@ -60,6 +58,7 @@ def _tend_to(db: Database, merge_ids: list[str], now: dt.datetime) -> None:
         uow.session.flush()
         if past:
             _forget_merged(uow, past)
+    return len(merge_ids)
 
 
 def _forget_merged(uow: UnitOfWork, merges: Sequence[ClientMerge]) -> None:
