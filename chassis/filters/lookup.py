@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from chassis.filters.fields import Catalogue, Field
@@ -15,6 +15,9 @@ LoadSaved = Callable[[Sequence[str]], Mapping[str, Wire]]
 LoadCustomFields = Callable[[Sequence[str]], Mapping[str, Sequence[Field]]]
 """The firm's custom fields by key, of those asked for, each as a field of every kind that it has."""
 
+LoadMissing = Callable[[Mapping[str, Sequence[Any]]], Mapping[str, Collection[Any]]]
+"""By field, those of the values it is compared with, as written, that would name a record and name none."""
+
 
 def read_filter(
     wire: Any,
@@ -22,6 +25,7 @@ def read_filter(
     *,
     load_saved: LoadSaved,
     load_custom_fields: LoadCustomFields,
+    load_missing: LoadMissing = lambda values: {},
     path: str,
     saved_as: str | None = None,
 ) -> Node:
@@ -33,7 +37,8 @@ def read_filter(
     found = mentions(wire)
     saved = _load_mentioned(found, load_saved)
     custom_fields = load_custom_fields(sorted(found.custom_fields)) if found.custom_fields else {}
-    return parse(wire, Vocabulary(catalogue, custom_fields, saved), path=path, saved_as=saved_as)
+    vocabulary = Vocabulary(catalogue, custom_fields, saved, load_missing(found.values))
+    return parse(wire, vocabulary, path=path, saved_as=saved_as)
 
 
 def saved_filters_in(wire: Any) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,24 +25,26 @@ Wire = dict[str, Any]
 @dataclass(frozen=True)
 class Vocabulary:
     """What a filter may refer to: the service's fields, the firm's custom fields by key, each as a field of every kind
-    that it has, and its saved filters by id."""
+    that it has, and its saved filters by id. `missing`: by field, the values that would name a record and name none."""
 
     catalogue: Catalogue
     custom_fields: Mapping[str, Sequence[Field]] = field(default_factory=dict)
     saved: Mapping[str, Wire] = field(default_factory=dict)
+    missing: Mapping[str, Collection[Any]] = field(default_factory=dict)
 
 
 @dataclass
 class Mentions:
     """The names in a filter that have to be looked up before it can be read. `saved`: ids in their usual form;
     `valued`: the custom fields of which it names a value; `counts_days`: it may ask for days from today; `with_days`:
-    the fields that it compares with a day by its date."""
+    the fields that it compares with a day by its date; `values`: by field, what it compares it with, as written."""
 
     custom_fields: set[str] = field(default_factory=set)
     valued: set[str] = field(default_factory=set)
     saved: set[str] = field(default_factory=set)
     counts_days: bool = False
     with_days: set[str] = field(default_factory=set)
+    values: dict[str, list[Any]] = field(default_factory=dict)
 
 
 def mentions(wire: Any, found: Mentions | None = None, depth: int = 0) -> Mentions:
@@ -57,8 +59,11 @@ def mentions(wire: Any, found: Mentions | None = None, depth: int = 0) -> Mentio
             found.valued.add(name.removeprefix(CUSTOM))
     if isinstance(operator := wire.get("op"), str) and operator in DAYS:
         found.counts_days = True
-    if isinstance(name, str) and _names_a_day(wire.get("value")):
-        found.with_days.add(name)
+    if isinstance(name, str) and "value" in wire:
+        value = wire["value"]
+        found.values.setdefault(name, []).extend(value if isinstance(value, list) else [value])
+        if _names_a_day(value):
+            found.with_days.add(name)
     if (saved := _saved_id(wire.get("saved_filter_id"))) is not None:
         found.saved.add(saved)
     for parts in (wire.get("and"), wire.get("or"), [wire.get("not")]):
@@ -148,6 +153,10 @@ class _Reader:
         self.values += sum(len(reading.values) for reading in readings)
         if self.values > MOST_VALUES_IN_ALL:
             raise self.wrong(f"{path}.value", f"More than {MOST_VALUES_IN_ALL} values in all.")
+        for reading in readings:
+            missing = self.vocabulary.missing.get(reading.field.name, ())
+            if gone := [value for value in reading.values if value in missing]:
+                raise self.wrong(f"{path}.value", f"Nothing here has this id: {gone[0]}.")
         tree = Condition(readings)
         return Complement(tree) if complement else tree
 

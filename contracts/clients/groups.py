@@ -24,8 +24,8 @@ class ClientGroupFields(Schema):
 
 class ClientGroup(ClientGroupFields, Stamped):
     """`member_count` is exact to 10,000, and then a lower bound. It is null of a filter group in a list (it is counted
-    when the group itself is read), and where the filter names a field that has been taken away since: such a group has
-    no members any more."""
+    when the group itself is read), and where the filter names a field or a group that has been taken away since: such a
+    group has no members any more."""
 
     kind = Choice(*GROUP_KINDS)
     member_count = Count(allow_none=True)
@@ -101,7 +101,7 @@ UPDATE_CLIENT_GROUP = Operation(
     permission="clients.write", example={"group_id": _A_GROUP, "changes": {"name": "News"}},
 )  # fmt: skip
 DELETE_CLIENT_GROUP = Operation(
-    OWNER, "delete_client_group", ClientGroupId, Empty, (NotFound,), permission="clients.write",
+    OWNER, "delete_client_group", ClientGroupId, Empty, (NotFound, Conflict), permission="clients.write",
     example={"group_id": _A_GROUP},
 )  # fmt: skip
 LIST_GROUP_MEMBERS = Operation(

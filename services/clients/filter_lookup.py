@@ -1,33 +1,44 @@
-"""Reading a filter of clients, with the saved filters that it mentions."""
+"""Reading a filter of clients, with the saved filters and the groups that it mentions.
+
+A group that is not there is no group without members: who is to be left out by it would be written to.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import not_, select
+from sqlalchemy import Text, cast, not_, select
 from sqlalchemy.orm import Session
 
 from chassis.filters import lookup
 from chassis.filters.fields import Field
 from chassis.filters.parsing import Wire, mentions
 from chassis.filters.tree import Node
+from chassis.filters.values import read_value
+from chassis.value_sets import among
+from contracts.errors import Conflict
 from services.clients.filter_fields import CLIENT_FIELDS, custom_meaning
-from services.clients.models import ClientField, SavedFilter
+from services.clients.models import ClientField, ClientGroup, SavedFilter
 
 
-def read_filter(session: Session, wire: Any, *, path: str, saved_as: str | None = None) -> Node:
+def read_filter(
+    session: Session, wire: Any, *, path: str, saved_as: str | None = None, hold_groups: bool = False
+) -> Node:
     """The tree of a filter, in as many queries as saved filters are nested deep.
 
-    `saved_as` is the saved filter that the wire is about to become: it must not lead back to itself. Raises Invalid
-    `invalid_filter` that names the place under `path`, and NotFound `saved_filter_not_found`.
+    `saved_as` is the saved filter that the wire is about to become: it must not lead back to itself. With
+    `hold_groups`, no group that is mentioned is deleted before the end of the transaction. Raises Invalid
+    `invalid_filter` that names the place under `path`, of a group that is not there as well, and NotFound
+    `saved_filter_not_found`.
     """
     return lookup.read_filter(
         wire,
         CLIENT_FIELDS,
         load_saved=partial(_load_saved, session),
         load_custom_fields=partial(_load_custom_fields, session),
+        load_missing=partial(_missing_groups, session, hold_groups),
         path=path,
         saved_as=saved_as,
     )
@@ -35,11 +46,35 @@ def read_filter(session: Session, wire: Any, *, path: str, saved_as: str | None 
 
 def read_filter_to_save(session: Session, wire: Any, *, path: str, saved_as: str | None = None) -> Node:
     """As `read_filter`, for a filter that is kept: none of the fields of which it names a value becomes sensitive
-    before the end of the transaction."""
+    before the end of the transaction, and none of the groups that it names is deleted."""
     if keys := sorted(mentions(wire).valued):
         held = select(ClientField.key).where(ClientField.key.in_(keys)).order_by(ClientField.key)
         session.execute(held.with_for_update(read=True))
-    return read_filter(session, wire, path=path, saved_as=saved_as)
+    return read_filter(session, wire, path=path, saved_as=saved_as, hold_groups=True)
+
+
+def refuse_named_group(session: Session, group_id: str) -> None:
+    """Before a group is deleted, whose row is locked. Raises Conflict `client_group_in_use` while a filter that is kept
+    names it: `used_by` is a saved filter, or another group. Of both a firm has few."""
+    for kept in (SavedFilter, ClientGroup):
+        names_some = cast(kept.filter, Text).contains('"groups"', autoescape=True)
+        rows = session.execute(select(kept.id, kept.filter).where(names_some, kept.id != group_id).order_by(kept.id))
+        for user, filter in rows:
+            if group_id in _groups_in(mentions(filter).values):
+                raise Conflict("client_group_in_use", used_by=user)
+
+
+def _groups_in(values: Mapping[str, Sequence[Any]]) -> set[str]:
+    return {id_ for value in values.get("groups", ()) if (id_ := read_value("id", value)) is not None}
+
+
+def _missing_groups(session: Session, hold: bool, values: Mapping[str, Sequence[Any]]) -> dict[str, set[str]]:
+    if not (asked := _groups_in(values)):
+        return {}
+    there = select(ClientGroup.id).where(among(session, ClientGroup.id, sorted(asked))).order_by(ClientGroup.id)
+    # As a reference would hold it: only who deletes or locks the group waits.
+    found = session.scalars(there.with_for_update(read=True, key_share=True) if hold else there)
+    return {"groups": asked - set(found)}
 
 
 def _load_saved(session: Session, ids: Sequence[str]) -> dict[str, Wire]:

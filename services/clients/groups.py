@@ -16,7 +16,7 @@ from chassis.words import UnfitText, clean_text, strip_accents
 from contracts.errors import invalid_field
 from services.clients import group_members
 from services.clients.clashes import typed_clash
-from services.clients.filter_lookup import read_filter_to_save
+from services.clients.filter_lookup import read_filter_to_save, refuse_named_group
 from services.clients.models import Client, ClientGroup, ClientGroupMember
 from services.clients.saved_filters import SAVED_FILTERS
 from services.clients.selecting import find_group
@@ -101,9 +101,12 @@ def update_client_group(
 
 
 def delete_client_group(db: Database, *, group_id: str) -> None:
-    """Deletes a group; its clients stay as they are. Raises NotFound `client_group_not_found`."""
+    """Deletes a group; its clients stay as they are. Raises NotFound `client_group_not_found`, and Conflict
+    `client_group_in_use` while a filter that is kept names it."""
     with db.unit_of_work() as uow:
-        group_members.empty(uow, find_group(uow.session, group_id, lock=True))
+        group = find_group(uow.session, group_id, lock=True)
+        refuse_named_group(uow.session, group.id)
+        group_members.empty(uow, group)
         SAVED_FILTERS.note_uses(uow, group_id, None)
         uow.answer({})
 
