@@ -3,8 +3,8 @@
 Opening a link answers 303 to /p with a signed cookie and writes nothing, so that previews and scanners may open it. The
 page has one form for each section of a form on a case (see portal_filling_in.py), and for each other case task
 
-    POST /p   csrf_token, task (the case task's id), answer (none, one or several), save (to go on later); of files: see
-              portal_uploads.py
+    POST /p   csrf_token, lang (what the page was in), task (the case task's id), answer (none, one or several), save
+              (to go on later); of files: see portal_uploads.py
 
 Both answer 303 to /p, or 422 with the page again. Whatever is wrong with a link, the answer is one and the same 410; a
 form that meets it comes back with it, to be sent once the link was opened again.
@@ -185,7 +185,7 @@ def _http_error(error: HTTPException) -> Response:
 
 def _gone(token_hash: str | None) -> Response:
     """The one calm page for a link that is wrong, expired or revoked, or that this browser does not hold."""
-    ask_at = url_for(".ask_for_new_link", **language_asked())
+    ask_at = url_for(".ask_for_new_link", **language_asked(or_sent=True))
     response = render("portal/gone.html", own_words(), status=410, ask_at=ask_at, sent=sent_form(own_session()))
     if token_hash is not None:
         own_session().remember_to_ask(response, token_hash)

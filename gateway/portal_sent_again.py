@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 from flask import request, url_for
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import HTTPException
 
-from gateway.oversized_forms import MOST_PARTS
 from gateway.portal_filling_in import Fields, is_id
 from gateway.portal_session import PortalSession
-from gateway.portal_uploads import TOO_LARGE
+from gateway.portal_uploads import TOO_LARGE, sent_fields
 from gateway.portal_view import language_asked
 
 _WRITTEN = ("answer", "signed_name", "body")
@@ -36,15 +34,12 @@ def sent_form(session: PortalSession) -> SentForm | None:
     pages."""
     if request.method != "POST" or request.endpoint is None:
         return None
-    try:
-        request.max_form_parts = MOST_PARTS
-        form: MultiDict[str, str] = request.environ.get(TOO_LARGE) or request.form
-        unsent = TOO_LARGE in request.environ or any(file.filename for file in request.files.values())
-    except HTTPException:
+    form = sent_fields()
+    if form is None or not session.was_own_form(form.get("csrf_token")):
         return None
-    if not session.was_own_form(form.get("csrf_token")):
-        return None
-    fields = list(form.items(multi=True))
+    unsent = TOO_LARGE in request.environ or any(file.filename for file in request.files.values())
+    # The page that hands it back says itself which language it is in.
+    fields = [(name, value) for name, value in form.items(multi=True) if name != "lang"]
     if unsent and "save" not in form:
         # Saved, and not sent: what is sent without its files would be an answer without them.
         fields.append(("save", "later"))

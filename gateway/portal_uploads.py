@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from babel.numbers import format_decimal
-from flask import g
+from flask import g, request
 from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.exceptions import HTTPException
 
 from chassis.columns import new_id
 from contracts.errors import Invalid, Unavailable
 from contracts.tasks import FILE_TYPES, LARGEST_FILE, MOST_FILES
+from gateway.oversized_forms import MOST_PARTS
 from gateway.portal_words import Words
 
 Record = dict[str, Any]
@@ -42,6 +44,15 @@ class ShownFile:
     id: str
     label: str
     checked: bool
+
+
+def sent_fields() -> MultiDict[str, str] | None:
+    """The fields of the form that this request sent, as far as it was read; None if it cannot be."""
+    try:
+        request.max_form_parts = MOST_PARTS
+        return request.environ.get(TOO_LARGE) or request.form
+    except HTTPException:
+        return None
 
 
 def is_of_portal(path: str) -> bool:

@@ -15,6 +15,7 @@ from contracts.errors import Invalid
 from gateway.portal_colors import theme
 from gateway.portal_forms import Question, question_of
 from gateway.portal_sections import Section, progress_of, sections_of
+from gateway.portal_uploads import sent_fields
 from gateway.portal_words import LANGUAGES, Words, best_language, words
 
 Record = dict[str, Any]
@@ -186,16 +187,26 @@ def _language_href(language: str) -> str:
 
 
 def own_words() -> Words:
-    """The language of a page that no client's record decides."""
+    """The language of a page that no client's record decides: the one that was asked for, else that of the page whose
+    form this request sent, else the browser's."""
     # Not best_match, which takes plain "en" before "es-MX" however the browser ranks them.
     ranked = (tag.split("-")[0].lower() for tag in request.accept_languages.values())
-    return words(best_language(request.args.get("lang"), lambda: next(filter(LANGUAGES.__contains__, ranked), None)))
+    known = filter(LANGUAGES.__contains__, (_language_sent(), *ranked))
+    return words(best_language(request.args.get("lang"), lambda: next(known, None)))
 
 
-def language_asked() -> dict[str, Any]:
-    """The language that this browser chose, to be carried along: {"lang": …} or nothing."""
-    language = request.args.get("lang")
-    return {"lang": language} if language in LANGUAGES else {}
+def language_asked(*, or_sent: bool = False) -> dict[str, Any]:
+    """The language that this browser chose, to be carried along: {"lang": …} or nothing. `or_sent`: else that of the
+    page whose form this request sent."""
+    for language in (request.args.get("lang"), _language_sent() if or_sent else None):
+        if language in LANGUAGES:
+            return {"lang": language}
+    return {}
+
+
+def _language_sent() -> str | None:
+    form = sent_fields() if request.method == "POST" else None
+    return None if form is None else form.get("lang")
 
 
 def contact_response(page: Record, form_token: str, once: str, *, status: int = 200, **said: Any) -> Response:

@@ -92,6 +92,16 @@ def test_it_is_in_the_clients_language(browser):
     assert "Escriba a Harbor &amp; Lane" in browser.get("/p/contact?lang=es").text
 
 
+def test_what_is_wrong_is_said_in_the_language_of_the_page_whatever_the_phones(fake, browser):
+    fake.links["token"]["language"] = "es"
+    form = {**fields(browser), "body": "x" * 5001}
+    refused = browser.post("/p/contact/message", data=form, headers={"Accept-Language": "en"})
+    assert (refused.status_code, "Write your message first" in refused.text) == (422, False)
+    fake.trouble = Unavailable("service_unavailable")
+    away = browser.post("/p/contact/message", data={**form, "body": "Hola"}, headers={"Accept-Language": "en"})
+    assert (away.status_code, '<html lang="es">' in away.text) == (503, True)
+
+
 @pytest.mark.parametrize("error", [Unavailable("service_unavailable"), Gone("link_gone")])
 @pytest.mark.parametrize(
     ("name", "typed"), [("message", {"body": "When is my hearing?"}), ("preferences", {"shown": "sms"})]

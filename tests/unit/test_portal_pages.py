@@ -370,6 +370,27 @@ def test_the_page_speaks_the_clients_language_and_the_one_that_is_chosen(fake, b
     assert "Responda a esta pregunta" in response.text
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_what_a_form_meets_is_said_in_the_language_of_its_page_whatever_the_phones(fake, browser, ended):
+    english_phone = {"Accept-Language": "en"}
+    fake.add("token", case_task(1, "long_text", "What happened?"), language="es")
+    form = {**form_of(opened(browser, "token")), "answer": "Llovía."}
+    if ended:
+        browser.delete_cookie("casewire_link", path="/p")
+    else:
+        fake.trouble = Unavailable("bus_unavailable")
+    for _ in range(2):
+        response = browser.post("/p", data=form, headers=english_phone)
+        assert response.status_code == (410 if ended else 503)
+        assert '<html lang="es">' in response.text
+        form = form_of(response.text)
+    assert '<html lang="en">' in browser.post("/p?lang=en", data=form, headers=english_phone).text
+    if ended:
+        ask_at = re.search(r'action="(/p/new-link[^"]*)"', response.text).group(1)
+        asked = browser.post(ask_at, headers=english_phone, follow_redirects=True)
+        assert '<html lang="es">' in asked.text
+
+
 def test_a_page_of_no_client_speaks_the_browsers_language(browser):
     assert "Este enlace no se abre" in browser.get("/p/wrong", headers={"Accept-Language": "es-MX,en;q=0.5"}).text
     assert "This link does not open" in browser.get("/p/wrong", headers={"Accept-Language": "de"}).text
