@@ -11,6 +11,8 @@ from contracts.tasks.common import A_SELECTOR, AN_ID, CHANNELS, OPEN_STATUSES, O
 
 
 class Timing(Schema):
+    """`at`: when to send in the mode `at`, and in no other; at most 366 days ahead. A moment that has passed is now."""
+
     mode = Choice("now", "at", "business_hours", load_default="now")
     at = Instant(load_default=None, allow_none=True)
 
