@@ -161,7 +161,8 @@ class GetImportErrors(ImportId):
 
 
 class ImportErrorFile(Schema):
-    """The failed rows as the original file with an `errors` column, in the object store."""
+    """The failed rows as the original file with an `errors` column, in the object store. For those alone who may see
+    all that is in it: Forbidden names the columns that are sensitive."""
 
     file_key = fields.String()
     filename = fields.String()
@@ -207,7 +208,8 @@ def import_operations(owner: str, permission: str) -> ImportOperations:
         Operation(owner, "get_import", ImportId, Import, (NotFound,), **asked),
         Operation(owner, "list_imports", ListImports, page_of(ListedImport), (Invalid,), permission=permission),
         Operation(
-            owner, "get_import_errors", GetImportErrors, ImportErrorFile, (NotFound, Conflict), deadline=30.0, **asked
+            owner, "get_import_errors", GetImportErrors, ImportErrorFile, (Forbidden, NotFound, Conflict),
+            deadline=30.0, **asked,
         ),
         Event(owner, "import.requested.v1", ImportRequested, example={"import_id": AN_IMPORT}),
         Event(owner, "import.undo_requested.v1", ImportRequested, example={"import_id": AN_IMPORT}),

@@ -31,12 +31,14 @@ def get_import_errors(
     """{"file_key", "filename"} of the error file, as `csv` or `xlsx`, which is made when it is first asked for.
 
     Raises NotFound `import_not_found` (`file_not_found` if the upload is gone, or the import's time is over), Conflict
-    `import_not_finished`.
+    `import_not_finished`, Forbidden that names columns if the caller may not see what is in them.
     """
     key = f"imports/{import_id}/errors.{form}"
     found = _kept(db, store, import_id, key)
     if found.state not in (*ENDED, "undoing"):
         raise Conflict("import_not_finished", state=found.state)
+    with db.read() as session:
+        store.refuse_cells(session, found)
     if not files.exists(key):
         header = [*(neutral_text(column) for column in found.columns), COLUMN]
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as target:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from chassis.database import Database
 from chassis.imports.models import OUTCOMES, UNDO
 from chassis.paging import page
-from contracts.errors import NotFound
+from contracts.errors import Forbidden, NotFound
 
 ROWS_SHOWN = 100
+SEES_SENSITIVE = "clients.read_sensitive"
 _STATED = (
     "id", "version", "created_at", "updated_at", "filename", "target", "state", "sheet", "sheets", "columns",
     "suggested_mapping", "mapping", "duplicates", "failure",
@@ -66,6 +67,21 @@ class ImportStore:
         if found is None:
             raise NotFound("import_not_found", import_id=import_id)
         return found
+
+    def hidden(self, session: Session) -> Collection[str]:
+        """The fields of an import whose values the caller may not see, those that are removed included."""
+        raise NotImplementedError
+
+    def refuse_cells(self, session: Session, found: Any) -> None:
+        """Raises Forbidden `permission_denied` that names the columns whose cells the caller may not see: those read
+        into such a field, or taken for one at first, for an error file has the cells of all columns."""
+        hidden = self.hidden(session)
+        both = (found.suggested_mapping or {}, found.mapping or {})
+        columns = [column for column in found.columns if any(mapping.get(column) in hidden for mapping in both)]
+        if columns:
+            message = "Sensitive: to see its cells needs another permission."
+            named = [{"field": f"mapping.{column}", "message": message} for column in columns]
+            raise Forbidden("permission_denied", fields=named, permission=SEES_SENSITIVE)
 
     def shares_file(self, session: Session, entry: Any) -> bool:
         """Whether another import that is kept is of the same upload: one sent again under an idempotency key when the

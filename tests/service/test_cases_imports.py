@@ -238,6 +238,20 @@ def test_which_columns_and_settings_are_refused(office: ImportOffice) -> None:
     assert office.calls.asked(LIST_STAFF) == []
 
 
+@on_one_database
+def test_failed_rows_with_what_is_sensitive_are_for_those_who_may_see_it(office: ImportOffice) -> None:
+    kind = office.case_type(custom_fields=[{"key": "secret", "label": "Secret", "type": "text", "sensitive": True}])
+    found = office.import_all([["Number", "Name", "Secret", "Value"], ["1", "A", "x", "much"]])
+    assert (len(failures(found)), office.error_file(found["id"])[1][:3]) == (1, ["1", "A", "x"])
+    opened = office.import_all([["Number", "Name", "Value"], ["1", "A", "much"]])
+    office.service.update_case_type(kind["id"], changes={"custom_fields": []}, expected_version=None)
+    with use(Context(firm_id=office.firm_id, actor_id=office.actor_id, actor_kind="staff", sees_sensitive=False)):
+        for form in ("csv", "xlsx"):
+            refused = refusal(Forbidden, office.service.get_import_errors, import_id=found["id"], form=form)
+            assert refused == ("permission_denied", ["mapping.Secret"])
+        assert office.error_file(opened["id"])[1][:3] == ["1", "A", "much"]
+
+
 def test_what_is_sensitive_is_sealed(office: ImportOffice) -> None:
     office.case_type(custom_fields=[
         {"key": "secret", "label": "Secret", "type": "choices", "options": ["quarrel", "debt"], "sensitive": True}

@@ -108,6 +108,29 @@ def test_who_may_not_see_what_is_sensitive_cannot_change_it_by_an_import(desk: D
     assert running.run_import(desk.db, import_id=made["id"])["state"] == "running"
 
 
+@pytest.mark.parametrize("column", ["date_of_birth", "government_ids.ssn", "custom_fields.secret"])
+@on_one_database
+def test_failed_rows_with_what_is_sensitive_are_for_those_who_may_see_it(desk: Desk, column: str) -> None:
+    desk.define("secret", sensitive=True)
+    blind = Context(firm_id=desk.firm_id, actor_kind="api_key", sees_sensitive=False)
+    rows = [["full_name", "phone", column], ["Ann Lee", "1", "1980-01-02"]]
+    # What a column is taken for counts as well, though it was not read.
+    for mapping in (None, {"full_name": "full_name", "phone": "phone"}):
+        found = desk.import_all(rows, mapping=mapping)
+        assert found["rows"] == [{"row": 1, "errors": ["invalid_phone:phone"]}]
+        assert desk.error_file(found["id"])[1][:3] == rows[1]
+        for read in (desk.error_file, desk.error_workbook):
+            with use(blind), pytest.raises(Forbidden) as refused:
+                read(found["id"])
+            assert (refused.value.code, refused.value.meta["permission"]) == (
+                "permission_denied", "clients.read_sensitive",
+            )  # fmt: skip
+            assert [entry["field"] for entry in refused.value.fields] == [f"mapping.{column}"]
+    opened = desk.import_all([["full_name", "phone"], ["Ann Lee", "1"]])
+    with use(blind):
+        assert desk.error_file(opened["id"])[1][:2] == ["Ann Lee", "1"]
+
+
 def test_an_undo_gives_ids_back(desk: Desk) -> None:
     known = [{"kind": "ssn", "number": "1", "country": None}]
     born = dt.date(1980, 1, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -10,7 +11,8 @@ from sqlalchemy.orm import Session
 from chassis.context import kinds_seen
 from chassis.imports.store import ImportStore
 from chassis.value_sets import among
-from services.cases.models import CaseImport, CaseImportChange, CaseImportRow
+from services.cases.models import CaseImport, CaseImportChange, CaseImportRow, CustomField
+from services.cases.sealed_values import sees_sensitive
 
 
 class _CaseImports(ImportStore):
@@ -24,6 +26,12 @@ class _CaseImports(ImportStore):
         begun = session.execute(select(CaseImport.id, CaseImport.sees_only))
         shown = [id_ for id_, types in begun if types is not None and set(types) <= set(kinds)]
         return statement.where(among(session, CaseImport.id, shown))
+
+    def hidden(self, session: Session) -> Collection[str]:
+        if sees_sensitive():
+            return ()
+        sensitive = session.scalars(select(CustomField.key).where(CustomField.sensitive).distinct())
+        return {f"custom_fields.{key}" for key in sensitive}
 
 
 IMPORTS = _CaseImports(CaseImport, CaseImportRow, CaseImportChange, "case_id", ("clients_created",))
