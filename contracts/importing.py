@@ -96,7 +96,8 @@ class ImportRowError(Schema):
 
 
 class UndoCounts(Schema):
-    """Clients or cases, each once: `gone` were deleted by somebody else, `conflicts` were changed since."""
+    """Clients or cases, each once: `gone` were deleted by somebody else, or merged into another
+    client, and are left alone; `conflicts` were changed since."""
 
     removed = Count()
     restored = Count()

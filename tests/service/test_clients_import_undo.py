@@ -173,6 +173,19 @@ def test_whoever_is_used_since_stays_and_is_shown(desk: Desk) -> None:
     assert sorted(desk.listed()) == sorted([cal, con, mia, nora])
 
 
+@on_one_database
+def test_whoever_was_merged_or_deleted_since_is_counted(desk: Desk) -> None:
+    other = desk.create(first_name=None, company_name="Mia")["id"]
+    found = desk.import_all([["Company"], ["Cal"], ["Dan"], ["Mia"]])
+    cal, dan, mia = (next(id_ for id_ in desk.listed(q=name) if id_ != other) for name in ("Cal", "Dan", "Mia"))
+    merge(desk, other, mia)
+    desk.delete(dan)
+    back = undo(desk, found["id"])
+    assert (counts(back), undone(back)) == ((3, 0, 0, 0), (1, 0, 0, 2))
+    assert [event["client_id"] for event in desk.emitted(CLIENT_DELETED)] == [dan, cal]
+    assert desk.listed() == [other]
+
+
 def test_a_client_changed_by_several_rows_gets_what_it_had_at_first(desk: Desk, small_chunks: None) -> None:
     ann = desk.create(first_name="Ann", occupation="Baker", phones=[{"number": "+12125550101"}])
     header = ["Phone", "First name", "Occupation"]

@@ -61,9 +61,10 @@ def continue_undo(
 
 
 def _made(import_id: str) -> tuple[Select[Any], Any]:
-    """The clients that the import made and that were not looked at yet, and the column of their ids."""
+    """The clients that the import made and that were not looked at yet, whoever was deleted or merged since included,
+    and the column of their ids."""
     seen = select(ImportChange.client_id).where(ImportChange.import_id == import_id, ImportChange.outcome.is_not(None))
-    made = select(Client.id).where(Client.import_id == import_id, Client.archived_at.is_(None), Client.id.not_in(seen))
+    made = select(Client.id).where(Client.import_id == import_id, Client.id.not_in(seen))
     return made, Client.id
 
 
