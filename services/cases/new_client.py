@@ -22,6 +22,7 @@ from chassis.bookkeeping import KEEP_KEYS
 from chassis.columns import new_id
 from chassis.context import Context, use
 from chassis.database import Database, UnitOfWork
+from chassis.going_on import Failures
 from chassis.rpc import RemoteFault
 from chassis.telemetry import log_of
 from contracts.cases import CASE_CREATED, CreateCase
@@ -134,25 +135,27 @@ def finish(db: Database, calls: Any, case_id: str, *, now: dt.datetime, duplicat
 def finish_due(db: Database, calls: Any, *, now: dt.datetime) -> int:
     """Finishes the pending cases of all firms that are due, and forgets the requests whose keys have expired.
 
-    Returns how many were finished. One that fails waits twice as long before its next turn, an hour at most.
+    Returns how many were finished. One that fails waits twice as long before its next turn, an hour at most, and keeps
+    no other one waiting; what nobody expected is raised in the end.
     """
     due = (NewClientRequest.settled_at.is_(None), NewClientRequest.due_at <= now)
     columns = (NewClientRequest.firm_id, NewClientRequest.case_id)
     with db.across_firms("pending cases are finished by a timer").read() as session:
         waiting = session.execute(select(*columns).where(*due).order_by(NewClientRequest.due_at).limit(AT_ONCE)).all()
     finished = 0
-    for firm_id, case_id in waiting:
-        firm_db = db.for_firm(firm_id)
-        if not _take_turn(firm_db, case_id, now):
-            continue
-        with use(Context(firm_id=firm_id)):
-            try:
-                finish(firm_db, calls, case_id, now=now, duplicate_too=True)
-                finished += 1
-            except CasewireError as error:
-                _log.warning("pending_case_not_finished", firm_id=firm_id, case_id=case_id, code=error.code)
-    with db.across_firms("settled requests of all firms are forgotten with their keys").unit_of_work() as uow:
-        uow.session.execute(delete(NewClientRequest).where(NewClientRequest.settled_at < now - KEEP_KEYS))
+    with Failures() as failures:
+        for firm_id, case_id in waiting:
+            firm_db = db.for_firm(firm_id)
+            with use(Context(firm_id=firm_id)), failures.kept(firm_id=firm_id, case_id=case_id):
+                if not _take_turn(firm_db, case_id, now):
+                    continue
+                try:
+                    finish(firm_db, calls, case_id, now=now, duplicate_too=True)
+                    finished += 1
+                except CasewireError as error:
+                    _log.warning("pending_case_not_finished", firm_id=firm_id, case_id=case_id, code=error.code)
+        with db.across_firms("settled requests of all firms are forgotten with their keys").unit_of_work() as uow:
+            uow.session.execute(delete(NewClientRequest).where(NewClientRequest.settled_at < now - KEEP_KEYS))
     return finished
 
 

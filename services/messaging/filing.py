@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from chassis.asking_again import PATIENCE
 from chassis.columns import new_id
-from chassis.context import Context, use
 from chassis.database import Database
 from chassis.envelope import ReceivedEvent
+from chassis.going_on import firm_by_firm
 from chassis.precedence import precedence
 from chassis.telemetry import log_of, log_unexpected
 from chassis.unit_of_work import UnitOfWork
@@ -48,27 +48,29 @@ def file_message(db: Database, calls: Any, event: ReceivedEvent, now: dt.datetim
 
 def file_left(db: Database, calls: Any, now: dt.datetime) -> bool:
     """Across firms: files the messages whose event was parked; whether there may be more. One that cannot be filed is
-    logged, and tried again the next time. Raises Unavailable, DeadlineExceeded."""
+    logged, and tried again the next time. Where another service cannot be asked, the firm's wait, and no other firm's;
+    the first Unavailable, or DeadlineExceeded, is raised in the end."""
     left = select(InboundMessage.firm_id, InboundMessage.id).where(
         InboundMessage.conversation_id.is_(None),
         InboundMessage.created_at <= now - PATIENCE,
         InboundMessage.sender != ERASED,
     )
-    with db.across_firms("messages of every firm are filed").read() as session:
-        found = session.execute(left.order_by(InboundMessage.created_at).limit(_LEFT_AT_ONCE)).all()
-    if found:
-        _log.warning("messages_left_unfiled", messages=len(found))
-    filed = 0
-    for firm_id, message_id in found:
-        with use(Context(firm_id=firm_id)):
+
+    def file(own: Database, message_ids: Sequence[str]) -> int:
+        _log.warning("messages_left_unfiled", messages=len(message_ids))
+        filed = 0
+        for message_id in message_ids:
             try:
-                _file(db.for_firm(firm_id), calls, message_id, now, once=None)
+                _file(own, calls, message_id, now, once=None)
                 filed += 1
             except (Unavailable, DeadlineExceeded):
                 raise
             except Exception as error:
                 log_unexpected(_log, error, event="message_not_filed", message_id=message_id)
-    return filed == _LEFT_AT_ONCE
+        return filed
+
+    everywhere = db.across_firms("messages of every firm are filed")
+    return firm_by_firm(everywhere, left.order_by(InboundMessage.created_at), _LEFT_AT_ONCE, file)
 
 
 def _file(db: Database, calls: Any, message_id: str, now: dt.datetime, *, once: ReceivedEvent | None) -> None:

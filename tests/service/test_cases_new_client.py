@@ -254,6 +254,29 @@ def test_a_turn_that_fails_waits_longer_before_the_next(office: Office, kind: di
     assert later(office, seconds=10 * 3600) == 1
 
 
+@on_one_database
+def test_a_case_that_cannot_be_finished_keeps_no_other_waiting(
+    office: Office, kind: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    for _ in range(2):
+        answer_once(office, Unavailable("bus_unavailable"))
+        made.append(office.case(kind, new_client={**ANN, "skip_duplicate_check": True})["id"])
+    finish = new_client.finish
+
+    def failing(db: Any, calls: Any, case_id: str, **given: Any) -> Any:
+        if case_id == made[0]:
+            raise ZeroDivisionError
+        return finish(db, calls, case_id, **given)
+
+    monkeypatch.setattr(new_client, "finish", failing)
+    with pytest.raises(ZeroDivisionError):
+        later(office)
+    with office.db.read() as session:
+        states = {row.id: row.state for row in session.execute(select(Case.id, Case.state))}
+    assert states == {made[0]: "pending", made[1]: "open"}
+
+
 def test_a_pending_case_does_not_change(office: Office, kind: dict[str, Any]) -> None:
     answer_once(office, Unavailable("bus_unavailable"))
     pending = office.case(kind, new_client=ANN)

@@ -199,6 +199,28 @@ def test_a_message_that_cannot_be_filed_keeps_none_of_the_others(desk: Desk, mon
     assert only(desk)["client_id"] == second
 
 
+def test_a_firm_whose_clients_cannot_be_asked_keeps_no_other_waiting(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filing, "_LEFT_AT_ONCE", 1)
+    broken = Desk(desk.everywhere, office="+12125550177")
+    broken.reply(STRANGER, "First.")
+    person = desk.person()
+    desk.clock.advance(minutes=1)
+    desk.reply(desk.number(person), "Second.")
+    desk.clock.advance(minutes=10)
+    find = desk.calls.answers[clients.FIND_CLIENTS_BY_ADDRESS]
+
+    def find_some(**asked: Any) -> Any:
+        return down() if asked["address"] == STRANGER else find(**asked)
+
+    desk.calls.answers[clients.FIND_CLIENTS_BY_ADDRESS] = find_some
+    with pytest.raises(Unavailable):
+        filing.file_left(desk.everywhere, desk.calls, desk.clock())
+    assert only(desk)["client_id"] == person
+    assert listed(broken) == []
+
+
 def test_what_was_erased_before_it_was_filed_stays_out_of_all_conversations(desk: Desk) -> None:
     desk.reply(STRANGER, "Forget me.")
     with desk.db.unit_of_work() as uow:
