@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chassis.filters.fields import Catalogue, Field
@@ -15,8 +15,9 @@ LoadSaved = Callable[[Sequence[str]], Mapping[str, Wire]]
 LoadCustomFields = Callable[[Sequence[str]], Mapping[str, Sequence[Field]]]
 """The firm's custom fields by key, of those asked for, each as a field of every kind that it has."""
 
-LoadMissing = Callable[[Mapping[str, Sequence[Any]]], Mapping[str, Collection[Any]]]
-"""By field, those of the values it is compared with, as written, that would name a record and name none."""
+LoadMissing = Callable[[Mapping[str, Sequence[Any]]], Mapping[str, Mapping[Any, str]]]
+"""By field, those of the values it is compared with, as written, that would name a record and name none that can be
+asked for, each with the reason."""
 
 
 def read_filter(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,12 +25,13 @@ Wire = dict[str, Any]
 @dataclass(frozen=True)
 class Vocabulary:
     """What a filter may refer to: the service's fields, the firm's custom fields by key, each as a field of every kind
-    that it has, and its saved filters by id. `missing`: by field, the values that would name a record and name none."""
+    that it has, and its saved filters by id. `missing`: by field, the values that would name a record and name none
+    that can be asked for, each with the reason."""
 
     catalogue: Catalogue
     custom_fields: Mapping[str, Sequence[Field]] = field(default_factory=dict)
     saved: Mapping[str, Wire] = field(default_factory=dict)
-    missing: Mapping[str, Collection[Any]] = field(default_factory=dict)
+    missing: Mapping[str, Mapping[Any, str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -154,9 +155,9 @@ class _Reader:
         if self.values > MOST_VALUES_IN_ALL:
             raise self.wrong(f"{path}.value", f"More than {MOST_VALUES_IN_ALL} values in all.")
         for reading in readings:
-            missing = self.vocabulary.missing.get(reading.field.name, ())
+            missing = self.vocabulary.missing.get(reading.field.name, {})
             if gone := [value for value in reading.values if value in missing]:
-                raise self.wrong(f"{path}.value", f"Nothing here has this id: {gone[0]}.")
+                raise self.wrong(f"{path}.value", f"{missing[gone[0]]}: {gone[0]}.")
         tree = Condition(readings)
         return Complement(tree) if complement else tree
 

@@ -1,6 +1,7 @@
 """Reading a filter of clients, with the saved filters and the groups that it mentions.
 
-A group that is not there is no group without members: who is to be left out by it would be written to.
+A group that is not there is no group without members: who is to be left out by it would be written to. Nor is one
+that goes by a filter, which has members only as its filter says.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from chassis.value_sets import among
 from contracts.errors import Conflict
 from services.clients.filter_fields import CLIENT_FIELDS, custom_meaning
 from services.clients.models import ClientField, ClientGroup, SavedFilter
+
+_NO_GROUP = "Nothing here has this id"
+_BY_FILTER = "This group goes by a filter: ask for what its filter asks for, which may be a saved one"
 
 
 def read_filter(
@@ -68,13 +72,16 @@ def _groups_in(values: Mapping[str, Sequence[Any]]) -> set[str]:
     return {id_ for value in values.get("groups", ()) if (id_ := read_value("id", value)) is not None}
 
 
-def _missing_groups(session: Session, hold: bool, values: Mapping[str, Sequence[Any]]) -> dict[str, set[str]]:
+def _missing_groups(session: Session, hold: bool, values: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, str]]:
     if not (asked := _groups_in(values)):
         return {}
-    there = select(ClientGroup.id).where(among(session, ClientGroup.id, sorted(asked))).order_by(ClientGroup.id)
+    named = among(session, ClientGroup.id, sorted(asked))
+    there = select(ClientGroup.id, ClientGroup.kind).where(named).order_by(ClientGroup.id)
     # As a reference would hold it: only who deletes or locks the group waits.
-    found = session.scalars(there.with_for_update(read=True, key_share=True) if hold else there)
-    return {"groups": asked - set(found)}
+    rows = session.execute(there.with_for_update(read=True, key_share=True) if hold else there)
+    found = {row.id: row.kind for row in rows}
+    reasons = {id_: _NO_GROUP if id_ not in found else _BY_FILTER for id_ in asked if found.get(id_) != "static"}
+    return {"groups": reasons}
 
 
 def _load_saved(session: Session, ids: Sequence[str]) -> dict[str, Wire]:

@@ -50,9 +50,7 @@ def test_a_group_that_a_filter_leaves_out_is_not_deleted(desk: Desk) -> None:
     others = make(desk, "All others", kind="filter", filter=all_but(out["id"].upper()))
     assert in_use(desk, out) == others["id"]
     assert listed(desk, others) == selected(desk, others) == []
-    # A group that names itself is held by nobody else.
-    changed = {"or": [within(others["id"]), ANN]}
-    groups.update_client_group(desk.db, NOW, group_id=others["id"], changes={"filter": changed})
+    groups.update_client_group(desk.db, NOW, group_id=others["id"], changes={"filter": ANN})
     groups.delete_client_group(desk.db, group_id=out["id"])
     groups.delete_client_group(desk.db, group_id=others["id"])
 
@@ -99,6 +97,18 @@ def test_a_filter_that_names_an_unknown_group_is_refused(desk: Desk, tmp_path: P
     with pytest.raises(Invalid) as refused:
         desk.listed(filter={"field": "groups", "op": "in", "value": [new_group(desk), unknown]})
     assert refused.value.fields[0]["field"] == "filter.value"
+
+
+def test_a_group_by_a_filter_is_asked_for_by_its_filter(desk: Desk) -> None:
+    """It has no members of its own: whoever it would leave out would be written to."""
+    desk.create(first_name="Ann")
+    anns = make(desk, "Anns", kind="filter", filter=ANN)
+    rest = {"not": within(anns["id"])}
+    for call in (lambda: make(desk, "Rest", kind="filter", filter=rest), lambda: desk.listed(filter=rest)):
+        with pytest.raises(Invalid, match="invalid_filter") as refused:
+            call()
+        (wrong,) = refused.value.fields
+        assert (wrong["field"], "its filter" in wrong["message"]) == ("filter.not.value", True)
 
 
 def test_a_filter_whose_group_vanished_has_no_members(desk: Desk) -> None:

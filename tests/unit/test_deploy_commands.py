@@ -30,7 +30,7 @@ def test_a_dead_letter_is_named_by_its_id(action: str, capsys: pytest.CaptureFix
 def test_a_database_that_is_away_is_told_in_one_sentence(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    away = "postgresql://casewire:unsaid@127.0.0.1:1/casewire"
+    away = "postgresql://casewire:unsaid@127.0.0.1:1/casewire"  # pragma: allowlist secret
     urls = f"  accounts: {away}\n  clients: {away}\n"
     settings = tmp_path / "settings.yaml"
     settings.write_text(f"DATABASE_URLS:\n{urls}MIGRATION_URLS:\n{urls}")
