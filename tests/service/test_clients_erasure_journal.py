@@ -87,6 +87,19 @@ def test_an_erasure_is_applied_again_to_a_database_that_was_restored(desk: Desk)
     assert erasure_journal.apply_journal(desk.everywhere, desk.files, NOW) == 0
 
 
+@on_one_database
+def test_a_file_that_cannot_be_read_keeps_no_other_erasure_from_being_applied_again(desk: Desk) -> None:
+    client_id = person(desk)
+    kept = copy_of(desk)
+    erase(desk, client_id)
+    go_on(desk)
+    desk.files.put("erasures/2000-01-01/cut.json", b'{"firm_id"')
+    restore(desk, kept)
+    with pytest.raises(ValueError, match="unexpected end of data"):
+        erasure_journal.apply_journal(desk.everywhere, desk.files, NOW)
+    assert len(desk.emitted(clients.ERASURE_REQUESTED)) == 1
+
+
 def test_by_command_the_services_are_told_of_every_erasure_once_more(desk: Desk) -> None:
     erasure = erase(desk, person(desk))
     go_on(desk)

@@ -17,6 +17,7 @@ from sqlalchemy import delete, select
 from chassis.context import Context, use
 from chassis.database import Database, UnitOfWork
 from chassis.files import Files
+from chassis.going_on import Failures
 from contracts.clients import ERASURE_REQUESTED
 from services.clients.models import Erasure, ErasureReport
 
@@ -47,21 +48,24 @@ def apply_journal(db: Database, files: Files, now: dt.datetime, *, everything: b
     """Asks again for every erasure that the journal has and the database does not, and returns how many. With
     `everything` also for those that it knows, so that another service's restored database is told too.
 
-    Costs a list of the journal's files and no more, if nothing is new. Raises Unavailable.
+    Costs a list of the journal's files and no more, if nothing is new. Raises Unavailable; and, when all others are
+    applied, the error of a file that cannot be read or applied.
     """
     keys = sorted(files.keys(FOLDER))
     if not everything:
         known = _known(db)
         keys = [key for key in keys if key not in known]
     asked = 0
-    for key in keys:
-        with files.get(key) as stream:
-            page = orjson.loads(stream.read())
-        with use(Context(firm_id=page["firm_id"])):
-            own = db.for_firm(page["firm_id"])
-            for entries in _parts(page["erasures"]):
-                with own.unit_of_work() as uow:
-                    asked += _ask_again(uow, entries, key, now, everything=everything)
+    with Failures() as failures:
+        for key in keys:
+            with failures.kept(journal_key=key):
+                with files.get(key) as stream:
+                    page = orjson.loads(stream.read())
+                with use(Context(firm_id=page["firm_id"])):
+                    own = db.for_firm(page["firm_id"])
+                    for entries in _parts(page["erasures"]):
+                        with own.unit_of_work() as uow:
+                            asked += _ask_again(uow, entries, key, now, everything=everything)
     return asked
 
 
