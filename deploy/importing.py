@@ -160,12 +160,20 @@ def watch(api: ImportApi, import_id: str, *, folder: Path, name: str | None = No
             console.print(f"  {line}", markup=False)
         if found["counts"]["failed"]:
             stem = name or Path(found["filename"]).stem
-            console.print(f"The rows that failed: {api.save_errors(found, folder, stem)}", markup=False)
+            console.print(_failed_rows(api, found, folder, stem), markup=False)
         if found["state"] != "finished":
             console.print(f"The import ended early: {found['failure'] or found['state']}")
             return FAILED
         outcome.append(SOME_ROWS_FAILED if found["counts"]["failed"] else FINISHED)
     return outcome[0]
+
+
+def _failed_rows(api: ImportApi, found: Mapping[str, Any], folder: Path, stem: str) -> str:
+    try:
+        return f"The rows that failed: {api.save_errors(found, folder, stem)}"
+    except Refused as refused:
+        # Of a list with sensitive columns, to a key that may not see them. The import has ended all the same.
+        return f"The rows that failed were not handed out: {refused}"
 
 
 def _previewed(api: ImportApi, import_id: str, settings: Mapping[str, Any], console: Console) -> dict[str, Any]:

@@ -76,6 +76,21 @@ def test_ctrl_c_ends_a_preview(console: Console, tmp_path: Path) -> None:
     assert "Nothing was imported." in said(console)
 
 
+def test_rows_that_failed_and_may_not_be_seen_leave_an_import_that_ended_well(console: Console, tmp_path: Path) -> None:
+    class Api(SlowApi):
+        def get(self, import_id: str) -> dict[str, Any]:
+            counts = {"read": 9, "created": 7, "updated": 0, "skipped": 0, "failed": 2}
+            return {"progress": {"done": 9, "total": 9}, "state": "finished", "counts": counts, "error_counts": {},
+                    "rows": [], "filename": "people.csv"}  # fmt: skip
+
+        def save_errors(self, found: Any, folder: Path, name: str) -> Path:
+            raise importing.Refused("Sensitive. (permission_denied)")
+
+    status = importing.watch(Api(), "1", folder=tmp_path, console=console)  # type: ignore[arg-type]
+    assert status == importing.SOME_ROWS_FAILED
+    assert "The rows that failed were not handed out: Sensitive. (permission_denied)" in said(console)
+
+
 def test_what_an_empty_cell_means_is_said_by_field() -> None:
     assert importing.read_defaults(["case_type=Probate", "client.external_source=a=b"]) == {
         "case_type": "Probate", "client.external_source": "a=b",
