@@ -6,15 +6,14 @@ the order of their ids, so that two replicas wait for each other and do not dead
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, literal_column, select, update
 
-from chassis.context import Context, use
 from chassis.database import Database, UnitOfWork
 from chassis.envelope import ReceivedEvent
+from chassis.going_on import firm_by_firm
 from chassis.scoping import BY_ID
 from chassis.value_sets import among
 from services.tasks.models import CaseTask, KnownCase, KnownCaseStaff
@@ -54,40 +53,25 @@ def ask_for_unknown(db: Database, calls: Any) -> bool:
     Those that `cases` does not know either are forgotten. A firm that fails keeps no other one waiting; what it raises,
     Unavailable or DeadlineExceeded say, is raised in the end.
     """
-    left_out: set[str] = set()
-    failure: Exception | None = None
-    while True:
-        page = _unknown(db, left_out)
-        for firm_id, rows in groupby(page, lambda row: row[0]):
-            with use(Context(firm_id=firm_id)):
-                try:
-                    _ask_of_firm(db.for_firm(firm_id), calls, [case_id for _, case_id in rows])
-                except Exception as error:
-                    failure = failure or error
-                    left_out.add(firm_id)
-        if len(page) < AT_ONCE or not left_out:
-            if failure is not None:
-                raise failure
-            return len(page) == AT_ONCE
-
-
-def _unknown(db: Database, left_out: Collection[str]) -> list[tuple[str, str]]:
     # The value is in the text: a partial index serves where the query says the same.
     unknown = select(KnownCase.firm_id, KnownCase.case_id).where(KnownCase.version == literal_column("0"))
-    if left_out:
-        unknown = unknown.where(KnownCase.firm_id.not_in(sorted(left_out)))
-    with db.across_firms("unknown cases of every firm are asked for by a timer").read() as session:
-        rows = session.execute(unknown.order_by(KnownCase.firm_id, KnownCase.case_id).limit(AT_ONCE))
-        return [(row.firm_id, row.case_id) for row in rows]
+    return firm_by_firm(
+        db.across_firms("unknown cases of every firm are asked for by a timer"),
+        unknown.order_by(KnownCase.firm_id, KnownCase.case_id),
+        AT_ONCE,
+        lambda own, case_ids: _ask_of_firm(own, calls, case_ids),
+    )
 
 
-def _ask_of_firm(db: Database, calls: Any, case_ids: Sequence[str]) -> None:
+def _ask_of_firm(db: Database, calls: Any, case_ids: Sequence[str]) -> int:
+    """How many are not unknown any more: they are known now, or forgotten."""
     told = _facts(calls, case_ids)
     with db.unit_of_work() as uow:
         keep(uow, told)
         gone = sorted(set(case_ids) - {facts["case_id"] for facts in told})
         still_unknown = (among(uow.session, KnownCase.case_id, gone), KnownCase.version == 0)
         uow.session.execute(delete(KnownCase).where(*still_unknown), execution_options=_QUIET)
+    return len(case_ids)
 
 
 def keep(uow: UnitOfWork, facts: Iterable[Facts]) -> None:
